@@ -1,2 +1,30 @@
+//! The CAN Swarm protocol as a value: time and one input go in, effects come out, in order.
+//!
+//! Nothing here reads a clock, a file, a socket or the operating system's randomness, and nothing is decided by a float
+//! or by the order of an unordered map. Whoever hosts a [`node::Node`] does three things, always in this order:
+//!
+//! ```text
+//! node.handle(now, input);                        // one thing changes
+//! while let Some(effect) = node.poll_effect() {}  // then everything that follows is drained
+//! node.next_deadline();                           // when to wake it
+//! ```
+//!
+//! Reading order: [`id`], [`time`], [`wire`] (what agents say), [`slot`] and [`register`] (what is exclusive),
+//! [`ledger`] and [`pool`] (money and who may judge), [`plan`] (what is never exclusive), [`node`] (who does what when).
 #![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![deny(clippy::float_arithmetic, clippy::disallowed_types, clippy::disallowed_methods)]
+
 extern crate alloc;
+
+pub mod config;
+pub mod id;
+pub mod ledger;
+pub mod plan;
+pub mod policy;
+pub mod pool;
+pub mod reject;
+pub mod rng;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,352 @@
+//! Names of things: digests, content addresses, agents, threads, tasks and the counters of the protocol.
+//!
+//! Everything wider than 32 bits is a decimal string in JSON (PROTOCOL 2); every name has exactly one spelling, and a
+//! second spelling of the same name is refused when it is parsed.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+/// Gives u64 newtypes their one JSON form: a decimal string without sign or leading zeros.
+macro_rules! decimal {
+    ($($t:ty),*) => { $(
+        impl ::core::fmt::Display for $t {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Display::fmt(&self.0, f)
+            }
+        }
+        impl ::serde::Serialize for $t {
+            fn serialize<S: ::serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(&self.0)
+            }
+        }
+        impl<'de> ::serde::Deserialize<'de> for $t {
+            fn deserialize<D: ::serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                $crate::id::decimal_u64(d).map(Self)
+            }
+        }
+    )* };
+}
+pub(crate) use decimal;
+
+/// Reads a u64 from its only accepted spelling.
+pub(crate) fn decimal_u64<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let text: Cow<'de, str> = Deserialize::deserialize(d)?;
+    let bad = text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) || (text.len() > 1 && text.starts_with('0'));
+    if bad {
+        return Err(D::Error::custom("not a decimal string without sign or leading zeros"));
+    }
+    text.parse().map_err(|_| D::Error::custom("decimal string does not fit 64 bits"))
+}
+
+/// Serializes by `Display`, parses by `FromStr`.
+macro_rules! by_text {
+    ($($t:ty),*) => { $(
+        impl Serialize for $t {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $t {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text: Cow<'de, str> = Deserialize::deserialize(d)?;
+                text.parse().map_err(D::Error::custom)
+            }
+        }
+        impl fmt::Debug for $t {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )* };
+}
+
+/// A text that is not the name it claims to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadName(pub &'static str);
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A SHA-256 digest, written as 64 lower-case hex digits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// Digest of `parts`, each preceded by its length so that no two lists of parts collide, under a `domain`.
+    pub fn of(domain: &str, parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in core::iter::once(&domain.as_bytes()).chain(parts) {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// Plain SHA-256 of `bytes`.
+    pub fn sha256(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Digest of the canonical JSON of `value` under a `domain`.
+    pub fn of_json<T: Serialize + ?Sized>(domain: &str, value: &T) -> Self {
+        Self::of(domain, &[&crate::wire::canonical::to_vec(value)])
+    }
+
+    /// The first eight bytes, big-endian.
+    pub fn prefix(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// `bytes` as lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|b| [HEX[usize::from(b >> 4)] as char, HEX[usize::from(b & 15)] as char]).collect()
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let bad = BadName("a digest is 64 lower-case hex digits");
+        let text: &[u8; 64] = text.as_bytes().try_into().map_err(|_| bad)?;
+        let mut out = [0; 32];
+        for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
+            let [high, low] = [pair[0], pair[1]].map(|c| HEX.iter().position(|h| *h == c));
+            *byte = (high.ok_or(bad)? * 16 + low.ok_or(bad)?) as u8;
+        }
+        Ok(Self(out))
+    }
+}
+
+/// A content address: CIDv1, codec raw, multihash sha2-256, written in base32 (`bafkrei...`).
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cid(pub Digest);
+
+/// CIDv1, raw, sha2-256, 32 bytes: what every address here starts with.
+const CID_PREFIX: [u8; 4] = [0x01, 0x55, 0x12, 0x20];
+
+impl Cid {
+    /// The address of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Digest::sha256(bytes))
+    }
+}
+
+impl fmt::Display for Cid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [0; 36];
+        bytes[..4].copy_from_slice(&CID_PREFIX);
+        bytes[4..].copy_from_slice(&self.0.0);
+        let mut text = [0; 59];
+        text[0] = b'b';
+        data_encoding::BASE32_NOPAD.encode_mut(&bytes, &mut text[1..]);
+        text.make_ascii_lowercase();
+        f.write_str(core::str::from_utf8(&text).expect("base32 is ASCII"))
+    }
+}
+
+impl FromStr for Cid {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let bad = BadName("a content address is a CIDv1 (raw, sha2-256) in lower-case base32");
+        let text = text.as_bytes();
+        if text.len() != 59 || text[0] != b'b' || text.iter().any(u8::is_ascii_uppercase) {
+            return Err(bad);
+        }
+        let bytes = data_encoding::BASE32_NOPAD.decode(&text[1..].to_ascii_uppercase()).map_err(|_| bad)?;
+        match bytes.strip_prefix(&CID_PREFIX) {
+            Some(digest) => Ok(Self(Digest(digest.try_into().map_err(|_| bad)?))),
+            None => Err(bad),
+        }
+    }
+}
+
+/// An agent: its Ed25519 public key, written as `did:key:z6Mk...`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentId(pub [u8; 32]);
+
+/// Multicodec `ed25519-pub` as a varint, what precedes the key in a `did:key`.
+const ED25519_PUB: [u8; 2] = [0xed, 0x01];
+
+impl fmt::Display for AgentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [0; 34];
+        bytes[..2].copy_from_slice(&ED25519_PUB);
+        bytes[2..].copy_from_slice(&self.0);
+        let mut text = [0; 64];
+        let length = bs58::encode(bytes).onto(&mut text[..]).expect("34 bytes need fewer than 64 base58 digits");
+        f.write_str("did:key:z")?;
+        f.write_str(core::str::from_utf8(&text[..length]).expect("base58 is ASCII"))
+    }
+}
+
+impl FromStr for AgentId {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let bad = BadName("an agent id is a did:key of an Ed25519 public key");
+        let text = text.strip_prefix("did:key:z").filter(|t| t.len() <= 64).ok_or(bad)?;
+        let bytes = bs58::decode(text).into_vec().map_err(|_| bad)?;
+        let key = bytes.strip_prefix(&ED25519_PUB).ok_or(bad)?;
+        Ok(Self(key.try_into().map_err(|_| bad)?))
+    }
+}
+
+/// A need and the conversation about it. The address of the canonical JSON of its requester and nonce, hence known
+/// before the NEED is signed and the same for two NEEDs that one requester made under one nonce.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NeedId(pub Cid);
+
+impl NeedId {
+    /// The need that `requester` opens under `nonce`.
+    pub fn of(requester: &AgentId, nonce: Nonce) -> Self {
+        #[derive(serde::Serialize)]
+        struct Key<'a> {
+            nonce: Nonce,
+            requester: &'a AgentId,
+        }
+        Self(Cid::of(&crate::wire::canonical::to_vec(&Key { nonce, requester })))
+    }
+
+    /// The register bucket of this need, of `buckets` (T17: the one bucket function).
+    pub fn bucket(&self, buckets: u16) -> u16 {
+        (self.0.0.prefix() % u64::from(buckets.max(1))) as u16
+    }
+}
+
+impl fmt::Display for NeedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for NeedId {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        text.parse().map(Self)
+    }
+}
+
+/// A conversation with a register slot behind it: one per need, and one for what is global.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Thread {
+    /// Membership, ledger, pools, draws.
+    System,
+    /// Everything about one need.
+    Need(NeedId),
+}
+
+impl fmt::Display for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System => f.write_str("system"),
+            Self::Need(need) => fmt::Display::fmt(need, f),
+        }
+    }
+}
+
+impl FromStr for Thread {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        if text == "system" { Ok(Self::System) } else { text.parse().map(Self::Need) }
+    }
+}
+
+/// A short name inside a plan or a manifest (task, data label, capability): 1 to 64 of `a-z 0-9 . _ / -`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label(String);
+
+/// A task, named within its need.
+pub type TaskName = Label;
+
+impl Label {
+    /// The label's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Label {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let fits = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'/' | b'-');
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(fits) {
+            return Err(BadName("a label is 1 to 64 characters of a-z 0-9 . _ / -"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+by_text!(Digest, Cid, AgentId, NeedId, Thread, Label);
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+        decimal!($name);
+    )* };
+}
+
+counters! {
+    /// An amount of credits, the only unit of money. Always checked, never negative.
+    Credits,
+    /// A round of decision in a need's slot: generation in the upper 32 bits, counter in the lower (PROTOCOL 5).
+    Epoch,
+    /// A task's fencing token: fresh with every grant, never reused.
+    Fence,
+    /// A sender's logical clock.
+    Lamport,
+    /// A number a sender uses once.
+    Nonce,
+    /// Position of an applied entry in its thread, from 1.
+    Seq,
+    /// A stretch of a wait, opened by an applied entry (PROTOCOL 5: stopwatches).
+    Segment,
+    /// Names an effect that has an answer.
+    OpId,
+}
+
+impl Epoch {
+    /// The first epoch of the first generation.
+    pub const FIRST: Self = Self(1);
+
+    /// The epoch after this one, in the same generation.
+    pub fn next(self) -> Self {
+        assert!(self.0 & 0xffff_ffff != 0xffff_ffff, "an epoch's counter is bounded by epochs_max long before it wraps");
+        Self(self.0 + 1)
+    }
+}
+
+impl Seq {
+    /// The position after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// `text` as a label; for names written in the code, which are known to be well formed.
+pub fn label(text: &str) -> Label {
+    text.parse().unwrap_or_else(|_| panic!("{:?} is not a label", text.to_string()))
+}

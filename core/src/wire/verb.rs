@@ -1,0 +1,556 @@
+//! What can be said: the verbs, who may say them, and the body of each (PROTOCOL 3).
+//!
+//! A body's fields stand in alphabetical order, because a derived serializer writes them in that order and the canonical
+//! form (RFC 8785) demands it. Fields wider than 32 bits are decimal strings.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
+use crate::plan::Fact;
+use crate::wire::Envelope;
+
+/// What a manifest entitles an agent to do. One process may hold several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Opens needs.
+    Requester,
+    /// Proposes plans.
+    Planner,
+    /// Claims and does tasks.
+    Worker,
+    /// Judges plans and results.
+    Verifier,
+    /// Member of the register.
+    Coordinator,
+    /// May create credits, within the cap of the genesis.
+    Mint,
+}
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident $text:literal $body:ty => [$($role:ident)*]),* $(,)?) => {
+        /// A verb. The list is the single source for dispatch, role checks and fuzzing.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Verb { $($(#[$doc])* $name,)* }
+
+        /// A verb's payload.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(clippy::large_enum_variant, reason = "bodies live behind an Arc'd envelope")]
+        pub enum Body { $($(#[$doc])* $name($body),)* }
+
+        impl Verb {
+            /// Every verb there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The verb as it is written.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The verb written as `text`.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
+            }
+
+            /// Roles that may say it; empty means anyone.
+            pub const fn roles(self) -> &'static [Role] {
+                match self { $(Self::$name => &[$(Role::$role,)*],)* }
+            }
+        }
+
+        impl Body {
+            /// The verb this is the body of.
+            pub const fn verb(&self) -> Verb {
+                match self { $(Self::$name(_) => Verb::$name,)* }
+            }
+
+            /// Reads the body of `verb` from JSON text.
+            pub(crate) fn parse(verb: Verb, json: &str) -> Result<Self, serde_json::Error> {
+                match verb { $(Verb::$name => serde_json::from_str(json).map(Self::$name),)* }
+            }
+        }
+
+        impl Serialize for Body {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$name(body) => body.serialize(s),)* }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// A requester wants something done.
+    Need "NEED" Need => [Requester],
+    /// A planner offers a plan.
+    Propose "PROPOSE" Propose => [Planner],
+    /// A drawn voter approves one proposal, or none.
+    AttestPlan "ATTEST_PLAN" AttestPlan => [Verifier],
+    /// One proposal was picked.
+    Decide "DECIDE" Decide => [Coordinator],
+    /// A worker bids for a task.
+    Claim "CLAIM" Claim => [Worker],
+    /// A holder lives.
+    Heartbeat "HEARTBEAT" Heartbeat => [Worker],
+    /// A holder gives its lease back early.
+    Yield "YIELD" Yield => [Worker],
+    /// A worker or planner declines a need, or a task of it.
+    Refuse "REFUSE" Refuse => [Worker Planner],
+    /// The requester ends what is still idle.
+    Cancel "CANCEL" Cancel => [Requester],
+    /// A lease ended; the task is open again.
+    Release "RELEASE" Release => [Coordinator],
+    /// More facts for a thread's plan.
+    UpdatePlan "UPDATE_PLAN" UpdatePlan => [Planner Worker Coordinator],
+    /// A worker commits to a result.
+    Commit "COMMIT" Commit => [Worker],
+    /// A seated verifier passes or fails a result.
+    Attest "ATTEST" Attest => [Verifier],
+    /// A result is final.
+    Finalize "FINALIZE" FinalizeRecord => [Coordinator],
+    /// What a final result pays, fixed.
+    Settle "SETTLE" Settle => [Coordinator],
+    /// A coordinator vouches for applied entries.
+    Entry "ENTRY" EntryBatch => [Coordinator],
+    /// Who an agent is.
+    Manifest "MANIFEST" Manifest => [],
+    /// Credits become stake.
+    Stake "STAKE" Amount => [],
+    /// Stake begins to unbond.
+    Unstake "UNSTAKE" Amount => [],
+    /// Credits back another's stake.
+    Delegate "DELEGATE" AmountTo => [],
+    /// Credits move.
+    Transfer "TRANSFER" AmountTo => [],
+    /// Credits are made.
+    Mint "MINT" AmountTo => [Mint],
+    /// Unbonded credits come back.
+    Withdraw "WITHDRAW" Amount => [],
+    /// The pool changed.
+    Snapshot "SNAPSHOT" SnapshotRef => [Coordinator],
+    /// An authenticated envelope was refused.
+    Deny "DENY" Deny => [],
+}
+
+impl Serialize for Verb {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.as_str())
+    }
+}
+
+/// How much a need's verdicts may cost, and how much trust it asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Fee per seat at most 10.
+    #[default]
+    Simple,
+    /// Fee per seat at most 100.
+    Complex,
+    /// Fee per seat at most 1,000.
+    Critical,
+}
+
+impl Class {
+    /// The highest fee per seat (PROTOCOL 9).
+    pub const fn fee_max(self) -> Credits {
+        Credits(match self {
+            Self::Simple => 10,
+            Self::Complex => 100,
+            Self::Critical => 1_000,
+        })
+    }
+}
+
+/// Lengths of a need's waits, in milliseconds of agreed elapsed time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Windows {
+    /// Bids for a task.
+    pub bids_ms: u32,
+    /// Each of the two segments after FINALIZE.
+    pub challenge_ms: u32,
+    /// Votes on proposals, per epoch.
+    pub decision_ms: u32,
+    /// A lease without renewal.
+    pub lease_ms: u32,
+    /// Proposals.
+    pub proposals_ms: u32,
+    /// Verdicts of a seated committee.
+    pub verify_ms: u32,
+}
+
+/// Body of NEED.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Need {
+    /// The most that all tasks together may cost.
+    pub budget: Credits,
+    /// How much its verdicts may cost.
+    pub class: Class,
+    /// The longest eta a bid may name, in milliseconds.
+    pub deadline_ms: u32,
+    /// What each counted verdict earns.
+    pub fee: Credits,
+    /// The most that all verdicts together may cost.
+    pub fees: Credits,
+    /// Approvals wanted for a plan, before the clamp of PROTOCOL 6.
+    pub k_plan: u32,
+    /// Passes wanted for a result, before the clamp of PROTOCOL 6.
+    pub k_result: u32,
+    /// Names of the outputs wanted.
+    pub produces: Vec<Label>,
+    /// What is asked for, as a recipe name that planners know (for example `wordcount/4`).
+    pub recipe: Label,
+    /// Given inputs, by name.
+    pub requires: BTreeMap<Label, Cid>,
+    /// The need this one takes over from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<NeedId>,
+    /// Lengths of its waits.
+    pub windows: Windows,
+}
+
+/// Body of PROPOSE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Propose {
+    /// Unique per proposer and need.
+    pub ballot: u32,
+    /// The most each task may cost.
+    pub cost_caps: BTreeMap<TaskName, Credits>,
+    /// How long the whole plan is expected to take, in milliseconds.
+    pub eta_ms: u32,
+    /// The plan: facts of types ADD_TASK, REQUIRES, PRODUCES, LINK, ANNOTATE.
+    pub patch: Vec<Fact>,
+}
+
+/// Body of ATTEST_PLAN. The epoch voted in is the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttestPlan {
+    /// Digest of the policy evaluation behind the vote.
+    pub policy: Digest,
+    /// The one proposal approved (its envelope id); absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Cid>,
+}
+
+/// Names a pool snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotRef {
+    /// Digest of its canonical JSON.
+    pub digest: Digest,
+    /// Its number, from 1.
+    pub number: u32,
+}
+
+/// Body of DECIDE: whoever holds the snapshot can recheck it from here (T11).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// The counted ATTEST_PLAN envelopes, by rising id.
+    pub approvals: Vec<Arc<Envelope>>,
+    /// How many were needed.
+    pub k_plan: u32,
+    /// The decided PROPOSE envelope, whole, so that workers see the tasks.
+    pub proposal: Arc<Envelope>,
+    /// The pool the voters were drawn from.
+    pub snapshot: SnapshotRef,
+}
+
+/// Body of CLAIM: a bid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Price asked.
+    pub cost: Credits,
+    /// Time needed, in milliseconds.
+    pub eta_ms: u32,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of HEARTBEAT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Basis points done.
+    pub progress_bp: u32,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of YIELD.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Yield {
+    /// Why, for people; at most 256 bytes.
+    pub reason: String,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of REFUSE and CANCEL: without a task, the whole need is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refuse {
+    /// Why, for people; at most 256 bytes.
+    pub reason: String,
+    /// The task, or everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskName>,
+}
+
+/// Body of CANCEL.
+pub type Cancel = Refuse;
+
+/// Why a task is open again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseReason {
+    /// Its lease ran out.
+    Expired,
+    /// Its holder yielded.
+    Yielded,
+    /// Its result failed, or the committee split or fell silent.
+    Failed,
+    /// No committee could be seated.
+    Unseated,
+    /// The worker's bond could not be booked.
+    Unbonded,
+    /// Nobody bid.
+    Unbid,
+}
+
+/// Body of RELEASE. Epoch and the ended fence are the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Why.
+    pub reason: ReleaseReason,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of UPDATE_PLAN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdatePlan {
+    /// The facts, each of this sender.
+    pub facts: Vec<Fact>,
+}
+
+/// What a run of a job cost, as measured by the deterministic meter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Bytes read and written.
+    pub bytes: Count,
+    /// Steps taken.
+    pub steps: Count,
+}
+
+/// A plain 64-bit count in its JSON form, a decimal string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Count(pub u64);
+crate::id::decimal!(Count);
+
+/// Body of COMMIT. Epoch and fence are the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    /// Address of each output, by the name the task produces.
+    pub outputs: BTreeMap<Label, Cid>,
+    /// Digests of states along the way, for bisection; at most 64.
+    pub states: Vec<Digest>,
+    /// The task.
+    pub task: TaskName,
+    /// What the run cost.
+    pub telemetry: Telemetry,
+}
+
+/// A verdict on a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The work was redone with the same outputs.
+    Pass,
+    /// It was not, or could not be.
+    Fail,
+}
+
+/// Body of ATTEST. Epoch and fence are the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attest {
+    /// The COMMIT judged (its envelope id).
+    pub commit: Cid,
+    /// Digest of the policy evaluation at the commit gate.
+    pub policy: Digest,
+    /// Proof of having done the work: keyed with the verifier and the slot's salt over states the COMMIT does not
+    /// publish (PROTOCOL 8).
+    pub proof: Digest,
+    /// Why, as short codes.
+    pub reasons: Vec<Label>,
+    /// The task.
+    pub task: TaskName,
+    /// Pass or fail.
+    pub verdict: Verdict,
+}
+
+/// Why an amount is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Due {
+    /// The winning bid's price.
+    Price,
+    /// A counted verdict on a plan.
+    PlanFee,
+    /// A counted verdict on a result.
+    Fee,
+}
+
+/// An amount due to someone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payout {
+    /// How much.
+    pub amount: Credits,
+    /// For what.
+    pub due: Due,
+    /// To whom.
+    pub to: AgentId,
+}
+
+/// Body of FINALIZE (PROTOCOL 8). Everything in it is fixed by applied entries: no time, no Lamport value, no name of who
+/// noticed. Byte-identical on every node and in every replay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinalizeRecord {
+    /// Ids of the counted ATTEST envelopes, rising.
+    pub attestations: Vec<Cid>,
+    /// The COMMIT made final.
+    pub commit: Cid,
+    /// Engine hashes of the counted attestations, rising, each once.
+    pub engines: Vec<Digest>,
+    /// Epoch of the grant.
+    pub epoch: Epoch,
+    /// Fence of the grant.
+    pub fence: Fence,
+    /// The need.
+    pub need: NeedId,
+    /// Address of each output.
+    pub outputs: BTreeMap<Label, Cid>,
+    /// What is due, rising.
+    pub payouts: Vec<Payout>,
+    /// Digest of the decided plan.
+    pub plan: Digest,
+    /// The pool the committee was drawn from.
+    pub snapshot: SnapshotRef,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of SETTLE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settle {
+    /// What will be paid, rising.
+    pub payouts: Vec<Payout>,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of ENTRY: the sender applied these entries to the envelope's thread. The entries themselves travel beside the
+/// envelope, each checked against its link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryBatch {
+    /// Position of the first.
+    pub first: Seq,
+    /// Chain head after the last.
+    pub head: Digest,
+    /// One link per entry.
+    pub links: Vec<Digest>,
+    /// Chain head before the first.
+    pub prev: Digest,
+}
+
+/// One thing an agent can do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capability {
+    /// Schema of what it takes.
+    pub input: String,
+    /// Its name; envelopes cite it.
+    pub name: Label,
+    /// Schema of what it gives.
+    pub output: String,
+    /// Words to find it by.
+    pub tags: Vec<Label>,
+    /// Its version.
+    pub version: u32,
+}
+
+/// Body of MANIFEST (PROTOCOL 1). Everything an agent states of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The agent described; must be the sender.
+    pub agent: AgentId,
+    /// Autonomous system it runs in; empty is unknown.
+    pub asn: String,
+    /// What it can do.
+    pub capabilities: Vec<Capability>,
+    /// Conditions it sets, as short codes.
+    pub constraints: Vec<Label>,
+    /// Organisation behind it; empty is unknown.
+    pub org: String,
+    /// The least it works for.
+    pub price_floor: Credits,
+    /// Where it runs; empty is unknown.
+    pub region: String,
+    /// Public key for sealed boxes (X25519), 32 bytes as hex.
+    pub sealing: Digest,
+    /// What it is entitled to.
+    pub roles: Vec<Role>,
+    /// The account its stake is drawn from.
+    pub stake_account: AgentId,
+    /// Its tier.
+    pub tier: u32,
+    /// Zones it may work in.
+    pub zones: Vec<Label>,
+}
+
+/// Body of STAKE, UNSTAKE, WITHDRAW.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amount {
+    /// How much.
+    pub amount: Credits,
+}
+
+/// Body of TRANSFER, DELEGATE, MINT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmountTo {
+    /// How much.
+    pub amount: Credits,
+    /// Whom it goes to or backs.
+    pub to: AgentId,
+}
+
+/// Body of DENY.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deny {
+    /// The refused envelope.
+    pub envelope: Cid,
+    /// The name of the refusal.
+    pub reason: Label,
+}
