@@ -101,7 +101,13 @@ profile scenario="scenarios/quiet.toml" *options:
 
 # Random bytes against the envelope parser, on the stable toolchain
 fuzz seconds="60": (_tool "cargo-fuzz" "cargo install --locked cargo-fuzz")
-    cd core && RUSTC_BOOTSTRAP=1 cargo fuzz run envelope -- -max_total_time={{ seconds }} -max_len=70000
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd core
+    mkdir -p fuzz/corpus/envelope
+    # The golden envelopes of the tests are the best first guesses there are.
+    find tests -name '*.json' -size -64k -exec cp -t fuzz/corpus/envelope {} +
+    RUSTC_BOOTSTRAP=1 cargo fuzz run envelope -- -max_total_time={{ seconds }} -max_len=70000 -dict=fuzz/envelope.dict
 
 # The documentation of every package, opened in a browser
 docs:

@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use sha2::{Digest, Sha256};
+use swarm_core::wire::Verb;
 
 const MAIN_JOB: &str = "cargo run --release -p swarm-sim -- run scenarios/quiet.toml";
 const TESTS: &str = "cargo test --workspace";
@@ -136,6 +137,17 @@ fn deny_toml_names_what_is_banned() {
         rules.contains("wildcards = \"deny\""),
         "deny.toml accepts wildcard versions"
     );
+}
+
+/// The fuzzer would never guess a verb that its dictionary lacks, and would stay green.
+#[test]
+fn the_fuzzer_knows_every_verb() {
+    let words = read("core/fuzz/envelope.dict");
+    assert!(!Verb::ALL.is_empty(), "there are no verbs");
+    for verb in Verb::ALL {
+        let entry = format!("\"\\\"{}\\\"\"", verb.as_str());
+        assert!(words.lines().any(|line| line == entry), "core/fuzz/envelope.dict lacks the line {entry}");
+    }
 }
 
 fn root() -> PathBuf {
