@@ -146,7 +146,10 @@ fn the_fuzzer_knows_every_verb() {
     assert!(!Verb::ALL.is_empty(), "there are no verbs");
     for verb in Verb::ALL {
         let entry = format!("\"\\\"{}\\\"\"", verb.as_str());
-        assert!(words.lines().any(|line| line == entry), "core/fuzz/envelope.dict lacks the line {entry}");
+        assert!(
+            words.lines().any(|line| line == entry),
+            "core/fuzz/envelope.dict lacks the line {entry}"
+        );
     }
 }
 
