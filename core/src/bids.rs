@@ -206,7 +206,10 @@ mod tests {
         assert_eq!(window.place(bid(5, 90, 2_000), true, &params), Ok(false));
         assert_eq!(window.extensions(), 3);
         // One that is not kept extends nothing.
-        assert_eq!(Window { extensions: 0, ..window.clone() }.place(bid(6, 1, 1), true, &params), Err(Reject::NotBetter));
+        assert_eq!(
+            Window { extensions: 0, ..window.clone() }.place(bid(6, 1, 1), true, &params),
+            Err(Reject::NotBetter)
+        );
     }
 
     #[test]

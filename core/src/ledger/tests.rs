@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::id::{Cid, Fence, NeedId, Nonce, label};
-use alloc::vec;
 use alloc::collections::BTreeMap;
+use alloc::vec;
 use proptest::prelude::*;
 
 const A: AgentId = AgentId([1; 32]);

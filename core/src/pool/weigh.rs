@@ -63,10 +63,8 @@ pub(super) fn cap_entities(seats: &mut [Seat], cap_bp: u32) {
         let agent = if org.is_empty() { seat.identity.agent } else { AgentId::default() };
         entities.entry((org, agent)).or_default().push(at);
     }
-    let entities: Vec<(u128, Vec<usize>)> = entities
-        .into_values()
-        .map(|at| (at.iter().map(|i| u128::from(seats[*i].weight.0)).sum(), at))
-        .collect();
+    let entities: Vec<(u128, Vec<usize>)> =
+        entities.into_values().map(|at| (at.iter().map(|i| u128::from(seats[*i].weight.0)).sum(), at)).collect();
     let Some(level) = level(entities.iter().map(|(sum, _)| *sum).collect(), cap_bp) else { return };
     for (_, members) in entities.iter().filter(|(sum, _)| *sum > level) {
         let weights: Vec<u64> = members.iter().map(|i| seats[*i].weight.0).collect();
@@ -155,7 +153,11 @@ mod tests {
         let small = || (0..100).map(|n| member(n, 1_000));
         let whale = || member(500, 1_000_000_000);
         let clan = || (600..630).map(|n| org(n, 1_000 + u64::from(n), "clan"));
-        for pool in [small().chain([whale()]).collect(), small().chain(clan()).collect(), small().chain([whale()]).chain(clan()).collect::<Vec<_>>()] {
+        for pool in [
+            small().chain([whale()]).collect(),
+            small().chain(clan()).collect(),
+            small().chain([whale()]).chain(clan()).collect::<Vec<_>>(),
+        ] {
             let snapshot = make(pool);
             let total: u64 = snapshot.seats().iter().map(|s| s.weight.0).sum();
             let of = |pick: &dyn Fn(&Seat) -> bool| -> u64 {
