@@ -18,13 +18,17 @@
 
 extern crate alloc;
 
+pub mod bids;
+pub mod committee;
 pub mod config;
 pub mod id;
 pub mod ledger;
 pub mod plan;
 pub mod policy;
 pub mod pool;
+pub mod quorum;
 pub mod reject;
+pub mod reveal;
 pub mod rng;
 pub mod time;
 pub mod wire;
