@@ -109,7 +109,9 @@ impl Plan {
                 Fact::Annotate { task, value, .. } => {
                     tasks.get(task).filter(|_| value.len() <= ANNOTATION_BYTES_MAX)?;
                 }
-                Fact::Proposal { .. } | Fact::Claim { .. } | Fact::Attestation { .. } | Fact::State { .. } => return None,
+                Fact::Proposal { .. } | Fact::Claim { .. } | Fact::Attestation { .. } | Fact::State { .. } => {
+                    return None;
+                }
             }
         }
         if tasks.is_empty() || tasks.len() > TASKS_MAX || propose.cost_caps.len() != tasks.len() {
@@ -193,8 +195,10 @@ impl Plan {
 
     /// The tasks, parents before children, ties by name. Shorter than [`Plan::tasks`] only before a cycle is refused.
     pub fn order(&self) -> Vec<&TaskName> {
-        let mut waiting: BTreeMap<&TaskName, usize> = self.tasks.iter().map(|(name, task)| (name, task.parents.len())).collect();
-        let mut ready: BTreeSet<&TaskName> = waiting.iter().filter(|(_, open)| **open == 0).map(|(name, _)| *name).collect();
+        let mut waiting: BTreeMap<&TaskName, usize> =
+            self.tasks.iter().map(|(name, task)| (name, task.parents.len())).collect();
+        let mut ready: BTreeSet<&TaskName> =
+            waiting.iter().filter(|(_, open)| **open == 0).map(|(name, _)| *name).collect();
         let mut order = Vec::with_capacity(self.tasks.len());
         while let Some(name) = ready.pop_first() {
             order.push(name);
@@ -207,5 +211,147 @@ impl Plan {
             }
         }
         order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::label;
+    use crate::plan::testkit::{add, labels, link, need, note, propose, wordcount};
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn check(patch: Vec<Fact>) -> Result<Plan, Reject> {
+        Plan::of(&need(), &propose(patch))
+    }
+
+    #[test]
+    fn data_flow_makes_parents_and_sources() {
+        let plan = check(wordcount()).unwrap();
+        let merge = plan.task(&label("merge")).unwrap();
+        assert_eq!(merge.parents, labels("count/1 count/2").into_iter().collect());
+        assert_eq!(plan.task(&label("split")).unwrap().children, merge.parents);
+        let (_, split) = plan.input_sources(&label("split")).next().unwrap();
+        assert_eq!(*split, Source::Given(Cid::of(b"text")));
+        let (input, count) = plan.input_sources(&label("count/2")).next().unwrap();
+        assert_eq!(*input, label("part/2"));
+        assert_eq!(*count, Source::Output { label: label("part/2"), task: label("split") });
+        assert_eq!(plan.producer(&label("total")), Some(&label("merge")));
+        assert_eq!(plan.input_sources(&label("nobody")).count(), 0);
+        let order: Vec<_> = plan.order().into_iter().map(Label::as_str).collect();
+        assert_eq!(order, ["split", "count/1", "count/2", "merge"]);
+    }
+
+    #[test]
+    fn later_facts_add_inputs_outputs_and_order() {
+        let mut patch = wordcount();
+        patch.push(Fact::Produces { label: label("log"), task: label("count/1") });
+        patch.push(Fact::Requires { label: label("log"), task: label("count/2") });
+        let plan = check(patch).unwrap();
+        assert_eq!(plan.task(&label("count/2")).unwrap().requires, labels("part/2 log"));
+        assert_eq!(plan.task(&label("count/2")).unwrap().parents, labels("count/1 split").into_iter().collect());
+        let mut patch = wordcount();
+        patch.push(link("count/2", "count/1"));
+        let order: Vec<_> = check(patch).unwrap().order().into_iter().cloned().collect();
+        assert_eq!(order, labels("split count/2 count/1 merge"));
+    }
+
+    #[test]
+    fn what_does_not_hold_together_is_refused() {
+        let with = |more: Fact| check([wordcount(), vec![more]].concat());
+        let without = |n: usize| {
+            let mut patch = wordcount();
+            patch.remove(n);
+            check(patch)
+        };
+        let cases = [
+            ("no task", check(vec![])),
+            ("an input that nobody makes", without(0)),
+            ("a wanted output that nobody makes", without(3)),
+            ("the same fact twice", with(wordcount()[0].clone())),
+            ("a name twice", with(add("merge", "other", "", "x"))),
+            ("an output twice", with(add("again", "merge", "", "total"))),
+            ("an output that the need gives", with(add("again", "copy", "", "text"))),
+            ("a task that makes nothing", with(add("idle", "sleep", "", ""))),
+            ("an input twice", with(add("again", "copy", "text text", "x"))),
+            ("a task that feeds itself", with(add("again", "copy", "x", "x"))),
+            ("a cycle of links", with(link("merge", "split"))),
+            ("a link to itself", with(link("merge", "merge"))),
+            ("a link to nowhere", with(link("merge", "nowhere"))),
+            ("a link from nowhere", with(link("nowhere", "merge"))),
+            ("a remark about nothing", with(note("nowhere", "k", "v"))),
+            ("a remark too long", with(note("merge", "k", &"x".repeat(1025)))),
+            ("a claim", with(Fact::Claim { envelope: Cid::default(), task: label("merge") })),
+        ];
+        for (what, outcome) in cases {
+            assert_eq!(outcome.map(drop), Err(Reject::BadPlan), "{what}");
+        }
+    }
+
+    #[test]
+    fn every_task_has_its_cap_within_the_budget() {
+        let capped = |edit: &dyn Fn(&mut Propose)| {
+            let mut propose = propose(wordcount());
+            edit(&mut propose);
+            Plan::of(&need(), &propose).map(drop)
+        };
+        let set = |task: &str, cap: u64| (label(task), Credits(cap));
+        assert_eq!(capped(&|_| ()), Ok(()));
+        assert_eq!(capped(&|p| p.cost_caps.extend([set("merge", 70)])), Ok(()), "exactly the budget");
+        assert_eq!(capped(&|p| p.cost_caps.extend([set("merge", 71)])), Err(Reject::BadPlan));
+        assert_eq!(capped(&|p| p.cost_caps.extend([set("merge", u64::MAX)])), Err(Reject::BadPlan));
+        assert_eq!(capped(&|p| p.cost_caps.extend([set("merge", 0)])), Err(Reject::BadPlan));
+        assert_eq!(capped(&|p| p.cost_caps.extend([set("nowhere", 1)])), Err(Reject::BadPlan));
+        assert_eq!(capped(&|p| p.cost_caps.retain(|task, _| task.as_str() != "merge")), Err(Reject::BadPlan));
+    }
+
+    #[test]
+    fn a_plan_has_at_most_64_tasks() {
+        let tasks = |count: usize| -> Result<Plan, Reject> {
+            let mut patch = vec![add("last", "copy", "text", "total")];
+            patch.extend((1..count).map(|n| add(&alloc::format!("t{n}"), "copy", "text", &alloc::format!("o{n}"))));
+            Plan::of(&Need { budget: Credits(10_000), ..need() }, &propose(patch))
+        };
+        assert_eq!(tasks(TASKS_MAX).map(|plan| plan.tasks().len()), Ok(64));
+        assert_eq!(tasks(TASKS_MAX + 1), Err(Reject::BadPlan));
+    }
+
+    fn any_fact() -> impl Strategy<Value = Fact> {
+        let name = prop::sample::select(vec!["a", "b", "c", "split", "merge", "text", "total", "part/1"]);
+        let names = prop::collection::vec(name.clone(), 0..4).prop_map(|names| names.join(" "));
+        prop_oneof![
+            (name.clone(), names.clone(), names).prop_map(|(t, r, p)| add(t, "job", &r, &p)),
+            (name.clone(), name.clone()).prop_map(|(p, c)| link(p, c)),
+            (name.clone(), name.clone()).prop_map(|(l, t)| Fact::Requires { label: label(l), task: label(t) }),
+            (name.clone(), name.clone()).prop_map(|(l, t)| Fact::Produces { label: label(l), task: label(t) }),
+            (name.clone(), name).prop_map(|(t, k)| note(t, k, "v")),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn t69_a_plan_is_a_function_of_the_set_of_its_facts(patch in Just(wordcount()).prop_shuffle()) {
+            let [plan, sorted] = [check(patch).unwrap(), check(wordcount()).unwrap()];
+            prop_assert_eq!(plan.digest(&Cid::default()), sorted.digest(&Cid::default()));
+            prop_assert_ne!(plan.digest(&Cid::default()), plan.digest(&Cid::of(b"another proposal")));
+            prop_assert_eq!(plan, sorted);
+        }
+
+        #[test]
+        fn hostile_facts_never_panic_and_accepted_plans_hold_together(more in prop::collection::vec(any_fact(), 0..6)) {
+            if let Ok(plan) = check([wordcount(), more].concat()) {
+                prop_assert_eq!(plan.order().len(), plan.tasks().len());
+                for (name, task) in plan.tasks() {
+                    prop_assert_eq!(task.requires.len(), task.sources.len());
+                    prop_assert!(task.parents.iter().all(|parent| plan.tasks()[parent].children.contains(name)));
+                }
+            }
+        }
+
+        #[test]
+        fn noise_never_panics(patch in prop::collection::vec(any_fact(), 0..12)) {
+            let _ = check(patch);
+        }
     }
 }

@@ -12,7 +12,8 @@
 //! nothing here would read it. [`Document::save`] is a file that any Automerge loads.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
+use alloc::collections::btree_map::{BTreeMap, Entry};
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -97,12 +98,15 @@ impl Document {
     /// [`Reject::NoSuchThing`] if it belongs to another thread; those of [`facts_of`].
     pub fn insert(&mut self, envelope: &Arc<Envelope>) -> Result<bool, Reject> {
         self.check(envelope)?;
-        let new = !self.patches.contains_key(&envelope.id());
-        if new {
-            let patch = Patch { envelope: Arc::clone(envelope), head: OnceBox::new() };
-            self.patches.insert(envelope.id(), Arc::new(patch));
-        }
-        Ok(new)
+        Ok(self.keep(envelope, OnceBox::new()))
+    }
+
+    fn keep(&mut self, envelope: &Arc<Envelope>, head: OnceBox<Digest>) -> bool {
+        let Entry::Vacant(entry) = self.patches.entry(envelope.id()) else {
+            return false;
+        };
+        entry.insert(Arc::new(Patch { envelope: Arc::clone(envelope), head }));
+        true
     }
 
     fn check(&self, envelope: &Envelope) -> Result<(), Reject> {
@@ -137,9 +141,7 @@ impl Document {
         }
         let mut new = Vec::new();
         for (envelope, head) in taken {
-            if !self.patches.contains_key(&envelope.id()) {
-                let patch = Patch { envelope: Arc::clone(&envelope), head: OnceBox::with_value(Box::new(head)) };
-                self.patches.insert(envelope.id(), Arc::new(patch));
+            if self.keep(&envelope, OnceBox::with_value(Box::new(head))) {
                 new.push(envelope);
             }
         }
@@ -202,7 +204,8 @@ impl Document {
 /// makes it true.
 fn find_envelope(bytes: &[u8]) -> Result<&[u8], Reject> {
     let head = &bytes[..bytes.len().min(CHANGE_HEAD_BYTES_MAX)];
-    let start = head.windows(ENVELOPE_START.len()).position(|window| window == ENVELOPE_START).ok_or(Reject::Malformed)?;
+    let start =
+        head.windows(ENVELOPE_START.len()).position(|window| window == ENVELOPE_START).ok_or(Reject::Malformed)?;
     let mut values = serde_json::Deserializer::from_slice(&bytes[start..]).into_iter::<&RawValue>();
     match values.next() {
         Some(Ok(value)) => Ok(value.get().as_bytes()),
@@ -213,6 +216,8 @@ fn find_envelope(bytes: &[u8]) -> Result<&[u8], Reject> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Epoch;
+    use crate::plan::View;
     use crate::plan::testkit::{note, planner, thread, update};
     use proptest::prelude::*;
 
@@ -230,7 +235,9 @@ mod tests {
 
     /// What a real Automerge makes of the saved bytes.
     fn automerge(doc: &Document) -> automerge::Automerge {
-        automerge::Automerge::load(&doc.save()).expect("saved bytes are an Automerge file").with_actor(ActorId::from([0; 32]))
+        automerge::Automerge::load(&doc.save())
+            .expect("saved bytes are an Automerge file")
+            .with_actor(ActorId::from([0; 32]))
     }
 
     #[test]
@@ -241,12 +248,16 @@ mod tests {
         assert_eq!(theirs.get_heads().iter().map(|hash| Digest(hash.0)).collect::<BTreeSet<_>>(), doc.heads());
         for patch in doc.patches() {
             let (value, _) = theirs.get(automerge::ROOT, patch.id().to_string()).unwrap().unwrap();
-            assert_eq!(value.to_bytes(), Some(&patch.bytes()[..]));
+            assert_eq!(value.as_bytes(), Some(&patch.bytes()[..]));
         }
         let mut left = Document::new(thread());
         let mut right = Document::new(thread());
         for (n, patch) in doc.patches().enumerate() {
-            if n % 2 == 0 { left.insert(patch).unwrap() } else { right.insert(patch).unwrap() };
+            if n % 2 == 0 {
+                left.insert(patch).unwrap()
+            } else {
+                right.insert(patch).unwrap()
+            };
         }
         let mut merged = automerge(&left);
         merged.merge(&mut automerge(&right)).unwrap();
@@ -314,21 +325,31 @@ mod tests {
             ("extra bytes", edited(|c| c.extra_bytes = vec![1])),
             ("another key", edited(|c| c.operations[0].key = Key::Map("x".into()))),
             ("the put twice", edited(|c| c.operations.push(c.operations[0].clone()))),
-            ("an overwrite", edited(|c| {
-                let other = automerge::legacy::OpId::new(1, &ActorId::from([7; 32]));
-                c.operations[0].pred = vec![other].into();
-            })),
-            ("a put and a deletion", edited(|c| {
-                let mut delete = c.operations[0].clone();
-                delete.action = OpType::Delete;
-                delete.pred = vec![automerge::legacy::OpId::new(1, &ActorId::from([7; 32]))].into();
-                c.operations.push(delete);
-            })),
+            (
+                "an overwrite",
+                edited(|c| {
+                    let other = automerge::legacy::OpId::new(1, &ActorId::from([7; 32]));
+                    c.operations[0].pred = vec![other].into();
+                }),
+            ),
+            (
+                "a put and a deletion",
+                edited(|c| {
+                    let mut delete = c.operations[0].clone();
+                    delete.action = OpType::Delete;
+                    delete.pred = vec![automerge::legacy::OpId::new(1, &ActorId::from([7; 32]))].into();
+                    c.operations.push(delete);
+                }),
+            ),
         ];
         for (what, bytes) in refused {
             assert_eq!(check(&bytes), Err(Reject::NonCanonical), "{what}");
         }
-        assert_eq!(check(&edited(|c| c.operations[0].action = OpType::Delete)), Err(Reject::Malformed), "a deletion alone");
+        assert_eq!(
+            check(&edited(|c| c.operations[0].action = OpType::Delete)),
+            Err(Reject::Malformed),
+            "a deletion alone"
+        );
         assert_eq!(check(&edited(|c| c.operations.clear())), Err(Reject::Malformed), "nothing");
     }
 
@@ -405,11 +426,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn deep_nesting_is_refused_without_deep_recursion() {
+        let mut bytes = ENVELOPE_START.to_vec();
+        bytes.resize(MERGE_BYTES_MAX, b'[');
+        assert_eq!(Document::new(thread()).merge(&bytes, verify), Err(Reject::Malformed));
+    }
+
     /// Prints what twelve replicas of ten patches of ten facts cost: `cargo test --release figures -- --nocapture`.
     #[test]
     fn figures_of_twelve_replicas() {
         let patches: Vec<_> = (0..10)
-            .map(|n| planner(n, (0..10).map(|k| note("a", &alloc::format!("k{k}"), "some remark")).collect()))
+            .map(|n| (n, (0..10).map(|k| note("a", &alloc::format!("k{k}"), "some remark")).collect()))
+            .map(|(n, facts)| if n == 0 { planner(n, facts) } else { update(n, 1, facts) })
             .collect();
         extern crate std;
         let timed = |what: &str, run: &mut dyn FnMut()| {
@@ -425,7 +454,9 @@ mod tests {
                 }
             }
         });
-        timed("heads of 12 replicas", &mut || assert!(docs.iter().all(|doc| doc.heads_digest() == docs[0].heads_digest())));
+        timed("heads of 12 replicas", &mut || {
+            assert!(docs.iter().all(|doc| doc.heads_digest() == docs[0].heads_digest()))
+        });
         timed("heads of 12 replicas again", &mut || assert!(docs.iter().all(|doc| doc.heads().len() == 10)));
         let changes: Vec<_> = patches.iter().map(|patch| change_of(patch)).collect();
         timed("for comparison, 12 Automerge values fed in one batch each", &mut || {
@@ -435,6 +466,17 @@ mod tests {
                 assert_eq!(theirs.get_heads().len(), doc.heads().len());
             }
         });
+        let mut views = vec![View::new(); 12];
+        timed("views of 12 replicas, one proposal decided, all entitled", &mut || {
+            for view in &mut views {
+                view.decided(patches[0].id(), Epoch::FIRST);
+                for patch in &patches {
+                    view.entitle(patch.sender);
+                    view.add_patch(patch).unwrap();
+                }
+            }
+        });
+        timed("digests of 12 views", &mut || assert!(views.iter().all(|view| view.digest() == views[0].digest())));
         let saved = docs[0].save();
         timed("merge of 10 patches, signatures verified", &mut || {
             assert_eq!(Document::new(thread()).merge(&saved, verify).unwrap().len(), 10);

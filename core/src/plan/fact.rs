@@ -127,7 +127,11 @@ impl Fact {
     /// Whether a PROPOSE may contain it: a plan says what is to be done, not who did what.
     pub const fn is_plan(&self) -> bool {
         match self {
-            Self::AddTask { .. } | Self::Requires { .. } | Self::Produces { .. } | Self::Link { .. } | Self::Annotate { .. } => true,
+            Self::AddTask { .. }
+            | Self::Requires { .. }
+            | Self::Produces { .. }
+            | Self::Link { .. }
+            | Self::Annotate { .. } => true,
             Self::Proposal { .. } | Self::Claim { .. } | Self::Attestation { .. } | Self::State { .. } => false,
         }
     }

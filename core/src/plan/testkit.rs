@@ -9,7 +9,9 @@ use ed25519_dalek::SigningKey;
 use super::Fact;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Label, Lamport, NeedId, Nonce, Thread, label};
 use crate::time::WallTime;
-use crate::wire::{Body, CapabilityRef, Class, Content, Draft, Envelope, Need, PolicyRef, Propose, UpdatePlan, Windows};
+use crate::wire::{
+    Body, CapabilityRef, Class, Content, Draft, Envelope, Need, PolicyRef, Propose, UpdatePlan, Windows,
+};
 
 fn key(agent: u8) -> SigningKey {
     SigningKey::from_bytes(&[agent + 1; 32])
@@ -64,8 +66,7 @@ pub fn propose(patch: Vec<Fact>) -> Propose {
 
 /// A need that gives `text`, wants `total` and can pay 100.
 pub fn need() -> Need {
-    let windows =
-        Windows { bids_ms: 1, challenge_ms: 1, decision_ms: 1, lease_ms: 1, proposals_ms: 1, verify_ms: 1 };
+    let windows = Windows { bids_ms: 1, challenge_ms: 1, decision_ms: 1, lease_ms: 1, proposals_ms: 1, verify_ms: 1 };
     Need {
         budget: Credits(100),
         class: Class::Simple,

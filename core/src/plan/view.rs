@@ -253,7 +253,10 @@ impl View {
     /// STATE facts that no believed entry backs: kept, never shown.
     pub fn unbacked(&self) -> impl Iterator<Item = (&TaskName, &Standing)> {
         let backed = |task: &TaskName, standing| self.standings.get(task).is_some_and(|all| all.contains(standing));
-        self.restated.iter().filter(move |(task, standing)| !backed(task, standing)).map(|(task, standing)| (task, standing))
+        self.restated
+            .iter()
+            .filter(move |(task, standing)| !backed(task, standing))
+            .map(|(task, standing)| (task, standing))
     }
 
     /// How many patches wait for their author to be entitled.
@@ -264,11 +267,14 @@ impl View {
     /// Tasks of the decided plan that nobody holds and whose parents in that plan have a valid result, by name. Links that
     /// agents added beside the plan do not delay it.
     pub fn ready(&self) -> impl Iterator<Item = &TaskName> {
-        self.stated.iter().filter(|(task, stated)| {
-            let planned = stated.added.first_key_value().is_some_and(|(rank, _)| rank.class == Class::Decided);
-            let idle = self.standing(task).is_none_or(|standing| standing.state == TaskState::Idle);
-            planned && idle && self.plan.parents(task).all(|parent| self.has_result(parent))
-        }).map(|(task, _)| task)
+        self.stated
+            .iter()
+            .filter(|(task, stated)| {
+                let planned = stated.added.first_key_value().is_some_and(|(rank, _)| rank.class == Class::Decided);
+                let idle = self.standing(task).is_none_or(|standing| standing.state == TaskState::Idle);
+                planned && idle && self.plan.parents(task).all(|parent| self.has_result(parent))
+            })
+            .map(|(task, _)| task)
     }
 
     /// Whether `task` has a result that passed and was not made void since.
@@ -283,7 +289,9 @@ impl View {
     /// caller has them judged anew; nothing salvaged is final.
     pub fn salvage(&self, task: &TaskName, label: &Label, lookup: impl Fn(&Cid) -> Option<Attested>) -> BTreeSet<Cid> {
         let wanted = self.decision().and_then(|now| Some((now, self.branch_task(&now.proposal, task)?)));
-        let Some((now, wanted)) = wanted else { return BTreeSet::new() };
+        let Some((now, wanted)) = wanted else {
+            return BTreeSet::new();
+        };
         let attestations = self.stated.get(task).into_iter().flat_map(|stated| &stated.attestations);
         attestations
             .filter_map(lookup)
@@ -342,9 +350,12 @@ impl View {
 
     /// Shows the facts of a patch, if it is here.
     fn show(&mut self, id: &Cid, class: Class) {
-        let Some(envelope) = self.patches.get(id).cloned() else { return };
+        let Some(envelope) = self.patches.get(id).cloned() else {
+            return;
+        };
         let facts = facts_of(&envelope).expect("only patches of sound form are kept");
-        let rank = |class, fact: &Fact| Rank { class, lamport: envelope.lamport, author: envelope.sender, fact: fact.id() };
+        let rank =
+            |class, fact: &Fact| Rank { class, lamport: envelope.lamport, author: envelope.sender, fact: fact.id() };
         let mut links = Vec::new();
         for fact in facts {
             match fact {
