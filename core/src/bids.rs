@@ -6,7 +6,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::cmp::Reverse;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Params;
 use crate::id::{AgentId, Cid, Credits, Lamport};
@@ -70,7 +70,8 @@ pub fn score(cost: Credits, eta_ms: u32, bounds: Bounds, standing: Standing) -> 
 }
 
 /// A bid with the score it was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bid {
     /// Who bids.
     pub agent: AgentId,
@@ -92,24 +93,23 @@ pub fn better(a: &Bid, b: &Bid) -> bool {
     rank(a) < rank(b)
 }
 
-/// One task's bid window: the best bid, and how often each worker and each late bid has moved it.
+/// One task's bid window: the best bid, and how often each worker has placed one. How long the window is, and how often a
+/// late bid prolongs it, is the stopwatches' affair.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Window {
-    extensions: u32,
     kept: Option<Bid>,
     rounds: BTreeMap<AgentId, u32>,
 }
 
 impl Window {
-    /// Takes `bid` if it is better than what is kept. `late` is whether it falls in the last part of the window, as agreed
-    /// by the stopwatches; the answer is whether the window is longer for it.
+    /// Whether `bid` would be kept.
     ///
     /// A worker's first bid only has to be better. Each further one must also undercut the kept price by the least
     /// improvement, or two workers could outbid each other by a credit for as long as they like.
     ///
     /// # Errors
     /// [`Reject::Duplicate`] (no rounds left), [`Reject::NotBetter`].
-    pub fn place(&mut self, bid: Bid, late: bool, params: &Params) -> Result<bool, Reject> {
+    pub fn admits(&self, bid: &Bid, params: &Params) -> Result<(), Reject> {
         let rounds = self.rounds.get(&bid.agent).copied().unwrap_or(0);
         if rounds >= params.bid_rounds_max {
             return Err(Reject::Duplicate);
@@ -117,25 +117,22 @@ impl Window {
         if let Some(kept) = &self.kept {
             let most = u128::from(kept.cost.0) * u128::from(WHOLE - u64::from(params.bid_improvement_bp).min(WHOLE));
             let improves = u128::from(bid.cost.0) * u128::from(WHOLE) <= most;
-            if !better(&bid, kept) || (rounds > 0 && !improves) {
+            if !better(bid, kept) || (rounds > 0 && !improves) {
                 return Err(Reject::NotBetter);
             }
         }
-        self.rounds.insert(bid.agent, rounds + 1);
+        Ok(())
+    }
+
+    /// Keeps a bid that was admitted.
+    pub fn keep(&mut self, bid: Bid) {
+        *self.rounds.entry(bid.agent).or_default() += 1;
         self.kept = Some(bid);
-        let extended = late && self.extensions < params.bid_extensions_max;
-        self.extensions += u32::from(extended);
-        Ok(extended)
     }
 
     /// The best bid so far: the only one that may be granted.
     pub fn kept(&self) -> Option<&Bid> {
         self.kept.as_ref()
-    }
-
-    /// How often the window was extended.
-    pub fn extensions(&self) -> u32 {
-        self.extensions
     }
 }
 
@@ -195,41 +192,27 @@ mod tests {
         }
     }
 
-    #[test]
-    fn t21_a_late_bid_extends_the_window_at_most_so_often() {
-        let params = Params::default();
-        let mut window = Window::default();
-        assert_eq!(window.place(bid(1, 90, 1_000), false, &params), Ok(false));
-        for n in 2..=4 {
-            assert_eq!(window.place(bid(n, 90, 1_000 + u32::from(n)), true, &params), Ok(true));
-        }
-        assert_eq!(window.place(bid(5, 90, 2_000), true, &params), Ok(false));
-        assert_eq!(window.extensions(), 3);
-        // One that is not kept extends nothing.
-        assert_eq!(
-            Window { extensions: 0, ..window.clone() }.place(bid(6, 1, 1), true, &params),
-            Err(Reject::NotBetter)
-        );
+    fn place(window: &mut Window, bid: Bid) -> Result<(), Reject> {
+        window.admits(&bid, &Params::default()).map(|()| window.keep(bid))
     }
 
     #[test]
     fn t21_rounds_are_few_and_each_improves() {
-        let params = Params::default();
         let mut window = Window::default();
-        let mut check = |bid, expect: Result<bool, Reject>| {
+        let mut check = |bid, expect: Result<(), Reject>| {
             let before = window.clone();
-            assert_eq!(window.place(bid, false, &params), expect);
+            assert_eq!(place(&mut window, bid), expect);
             assert!(expect.is_ok() || window == before);
         };
-        check(bid(1, 100, 500), Ok(false));
+        check(bid(1, 100, 500), Ok(()));
         check(bid(2, 100, 499), Err(Reject::NotBetter));
-        check(bid(2, 150, 600), Ok(false)); // A first bid may be dearer if it is better.
+        check(bid(2, 150, 600), Ok(())); // A first bid may be dearer if it is better.
         check(bid(1, 148, 700), Err(Reject::NotBetter)); // A second one must undercut by 2 %,
         check(bid(1, 147, 590), Err(Reject::NotBetter)); // and be better,
-        check(bid(1, 147, 700), Ok(false)); // and do both.
-        check(bid(1, 100, 800), Ok(false));
+        check(bid(1, 147, 700), Ok(())); // and do both.
+        check(bid(1, 100, 800), Ok(()));
         check(bid(1, 50, 900), Err(Reject::Duplicate)); // Three rounds are used up.
-        check(bid(3, 120, 900), Ok(false));
+        check(bid(3, 120, 900), Ok(()));
     }
 
     proptest! {
@@ -251,11 +234,10 @@ mod tests {
         /// Whatever the order of first bids, the same one is kept: being quicker to the register wins nothing.
         #[test]
         fn the_order_of_first_bids_does_not_matter(scores in prop::collection::vec(0..5_u32, 1..8), turn in 0..8_usize) {
-            let params = Params::default();
             let bids: alloc::vec::Vec<Bid> = (0..).zip(&scores).map(|(n, s)| bid(n, 1, *s)).collect();
             let keep = |order: &mut dyn Iterator<Item = &Bid>| {
                 let mut window = Window::default();
-                order.for_each(|b| drop(window.place(b.clone(), false, &params)));
+                order.for_each(|b| drop(place(&mut window, b.clone())));
                 window.kept
             };
             let turn = turn % bids.len();

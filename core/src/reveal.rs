@@ -28,6 +28,17 @@ pub fn check(prev: &Digest, value: &Digest) -> Result<(), Reject> {
     if link(value) == *prev { Ok(()) } else { Err(Reject::WrongReveal) }
 }
 
+/// Whether `value` is the one that may be revealed `steps` after `prev`: whoever was silent in between skips those values.
+///
+/// # Errors
+/// [`Reject::WrongReveal`]; also for no step at all, or more steps than a chain has.
+pub fn check_after(prev: &Digest, value: &Digest, steps: u32) -> Result<(), Reject> {
+    if steps == 0 || steps > LENGTH {
+        return Err(Reject::WrongReveal);
+    }
+    check(prev, &(1..steps).fold(*value, |value, _| link(&value)))
+}
+
 /// A chain with its secret. No `Debug`, no serialization: whoever sees a link before its time can steer a draw.
 #[derive(Clone)]
 pub struct Chain {
@@ -66,6 +77,17 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_skips_values_but_never_goes_back() {
+        let chain = Chain::new(&Digest::sha256(b"secret"), 100);
+        let (third, fifth) = (chain.value(3).unwrap(), chain.value(5).unwrap());
+        assert_eq!(check_after(&third, &fifth, 2), Ok(()));
+        assert_eq!(check_after(&chain.anchor(), &fifth, 5), Ok(()));
+        for (prev, value, steps) in [(third, fifth, 1), (third, fifth, 3), (third, third, 0), (fifth, third, 2)] {
+            assert_eq!(check_after(&prev, &value, steps), Err(Reject::WrongReveal));
+        }
+    }
 
     #[test]
     fn every_reveal_hashes_to_the_one_before() {

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::ms;
-use crate::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName, Thread, label};
+use crate::id::{AgentId, Digest, Fence, NeedId, TaskName, Thread, label};
 use crate::node::desk::{Desk, Saying};
 use crate::node::duty::{Duties, What, name};
 use crate::node::io::{Message, Note, Subject};

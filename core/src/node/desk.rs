@@ -8,16 +8,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::ms;
-use crate::id::{AgentId, Cid, Epoch, Fence, Label, Nonce, OpId, Thread};
+use crate::id::{AgentId, Cid, Epoch, Fence, Label, Lamport, Nonce, OpId, Thread};
 use crate::lamport::Clock;
 use crate::node::io::{Effect, Note, Setup, Subject, Work};
 use crate::node::timer::Timer;
-use crate::policy::{Gate, PolicyInput};
+use crate::policy;
 use crate::register::{Applied, Command};
-use crate::reject::Reject;
 use crate::rng::Stream;
 use crate::time::{Instant, Now, Span};
-use crate::wire::{Body, CapabilityRef, Content, Draft, PolicyRef, trace_of};
+use crate::wire::{Body, CapabilityRef, Content, Draft, PolicyRef, Role, trace_of};
 
 /// A publish on its way.
 #[derive(Clone)]
@@ -48,6 +47,8 @@ pub(super) struct Desk {
     /// Id of the manifest acted under, with the names of its capabilities.
     pub manifest: Cid,
     pub capabilities: Vec<Label>,
+    /// The roles it gives.
+    pub roles: Vec<Role>,
     /// The envelope that the present input is about.
     pub cause: Option<Cid>,
     nonce: Nonce,
@@ -110,11 +111,14 @@ impl Desk {
             }
             None => (Cid::default(), Vec::new()),
         };
+        let clock = Clock::new(Lamport(0), setup.local.parked_max);
+        let roles = setup.genesis.manifest(&setup.me).map_or_else(Vec::new, |(_, m)| m.roles.clone());
         Self {
+            roles,
             stream: Stream::new(&setup.stream),
             setup,
             now: Now::default(),
-            clock: Clock::default(),
+            clock,
             manifest,
             capabilities,
             cause: None,
@@ -166,7 +170,7 @@ impl Desk {
         let name = self.capabilities.first().cloned().unwrap_or_else(|| crate::id::label("agent"));
         let evaluator = Arc::clone(&self.setup.evaluator);
         let manifest = if matches!(saying.body, Body::Manifest(_)) { Cid::default() } else { self.manifest };
-        let mut content = Content {
+        let content = Content {
             body: saying.body,
             capability: CapabilityRef { manifest, name },
             epoch: saying.epoch,
@@ -174,7 +178,7 @@ impl Desk {
             fence: saying.fence,
             lamport: self.clock.tick(),
             nonce: self.nonce,
-            policy: PolicyRef { capsule: evaluator.capsule(), digest: Default::default(), engine: evaluator.engine() },
+            policy: PolicyRef::default(),
             refs: saying.refs,
             sender: self.me(),
             target: saying.target,
@@ -182,14 +186,14 @@ impl Desk {
             time: self.now.wall,
             trace: trace_of(saying.thread, self.cause.as_ref()),
         };
-        let evaluation = evaluator.evaluate(Gate::Preflight, &PolicyInput::of(&content));
-        content.policy.digest = evaluation.digest;
-        let draft = Arc::new(Draft::new(content));
+        let draft = match policy::preflight(&*evaluator, content, &self.roles) {
+            Ok((draft, _)) => Arc::new(draft),
+            Err(denial) => {
+                self.emit(Note::Refused { envelope: Cid::default(), reject: denial.reject });
+                return None;
+            }
+        };
         let id = draft.id();
-        if !evaluation.allow {
-            self.emit(Note::Refused { envelope: id, reject: Reject::PolicyDenied });
-            return None;
-        }
         let unacked =
             Unacked { attempts: 0, draft, entries: saying.entries, inboxes: saying.inboxes, subject: saying.subject };
         self.unacked.insert(id, unacked);

@@ -186,8 +186,7 @@ impl Subject {
 }
 
 /// What a node wants done, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Sign and publish. Answered.
     Publish {
@@ -198,7 +197,6 @@ pub enum Effect {
         /// Agents that must see it although they do not follow the subject yet.
         inboxes: Vec<AgentId>,
         /// What to sign.
-        #[serde(skip)]
         draft: Arc<Draft>,
         /// What travels beside it.
         entries: Vec<Arc<Applied>>,

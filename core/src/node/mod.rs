@@ -23,13 +23,14 @@ pub use io::{Act, Effect, Input, Message, Note, Outcome, Setup, Subject, Work};
 pub use timer::Timer;
 
 use crate::id::{AgentId, Cid, Credits, NeedId, OpId, Thread};
-use crate::identity::{Entitled, Manifests};
-use crate::nonce::{Window, exempt};
-use crate::policy::{Gate, PolicyInput};
+use crate::identity::{Ingress, Manifests};
+use crate::lamport::Seen;
+use crate::nonce::{Nonces, exempt};
+use crate::policy;
 use crate::register::Event;
 use crate::reject::Reject;
 use crate::time::{Instant, Now};
-use crate::wire::{Amount, Body, Envelope, Refuse, Role};
+use crate::wire::{Amount, Body, Envelope, Refuse, Role, Verb};
 use coordinator::Coordinator;
 use desk::{Asked, Desk, Saying};
 use threads::Threads;
@@ -49,7 +50,7 @@ pub struct Node {
     /// The least it works for.
     floor: Credits,
     manifests: Manifests,
-    nonces: Window,
+    nonces: Nonces,
     /// Envelopes that cite a manifest not yet held, per manifest.
     parked: BTreeMap<Cid, Vec<Message>>,
 }
@@ -61,7 +62,10 @@ impl Node {
         let coordinators = genesis.coordinators();
         let believe_at = genesis.params.believe_at(coordinators.len());
         let is_coordinator = coordinators.contains(&setup.me);
-        let manifests = Manifests::new(genesis.manifests.iter().cloned());
+        let mut manifests = Manifests::default();
+        for manifest in &genesis.manifests {
+            manifests.learn(Arc::clone(manifest)).expect("Genesis::check holds the founding manifests");
+        }
         let roles = genesis.manifest(&setup.me).map_or_else(Vec::new, |(_, m)| m.roles.clone());
         let floor = worker::floor(genesis.manifest(&setup.me).map(|(_, m)| m));
         let mut desk = Desk::new(setup);
@@ -77,7 +81,7 @@ impl Node {
             roles,
             floor,
             manifests,
-            nonces: Window::default(),
+            nonces: Nonces::default(),
             parked: BTreeMap::new(),
         }
     }
@@ -168,6 +172,7 @@ impl Node {
             }
             Act::Join(manifest) => {
                 self.roles.clone_from(&manifest.roles);
+                desk.roles.clone_from(&manifest.roles);
                 self.floor = manifest.price_floor;
                 desk.capabilities = manifest.capabilities.iter().map(|c| c.name.clone()).collect();
                 if let Some(id) = desk.say(Saying::new(Subject::System, Thread::System, Body::Manifest(manifest))) {
@@ -197,45 +202,46 @@ impl Node {
         if let Err(reject) = self.route(&message) {
             self.refuse(&envelope, reject);
         }
-        if let Body::Manifest(_) = envelope.body {
-            self.manifests.insert(Arc::clone(&envelope));
+        if let Body::Manifest(_) = envelope.body
+            && self.manifests.learn(Arc::clone(&envelope)).is_ok()
+        {
             for parked in self.parked.remove(&envelope.id()).unwrap_or_default() {
                 self.receive(parked);
             }
         }
-        for released in self.desk.clock.released() {
-            self.receive(released);
+        for envelope in self.desk.clock.release() {
+            self.receive(Message { entries: Vec::new(), envelope });
         }
     }
 
     /// Whether the envelope may be acted upon now; `Ok(false)` if it is parked or was seen before.
     fn admit(&mut self, message: &Message) -> Result<bool, Reject> {
         let envelope = &message.envelope;
-        if envelope.policy.engine != self.desk.setup.evaluator.engine() {
-            return Err(Reject::EngineMismatch);
-        }
-        match self.manifests.entitled(envelope)? {
-            Entitled::Yes => {}
-            Entitled::Unknown => {
+        match self.manifests.entitled(envelope) {
+            Ok(()) => {}
+            Err(Ingress::Refuse(reject)) => return Err(reject),
+            Err(Ingress::Park(manifest)) => {
                 let room = self.desk.setup.local.parked_max as usize;
-                let waiting = self.parked.entry(envelope.capability.manifest).or_default();
-                if waiting.len() < room {
-                    waiting.push(message.clone());
+                if self.parked.len() < room || self.parked.contains_key(&manifest) {
+                    let waiting = self.parked.entry(manifest).or_default();
+                    if waiting.len() < room {
+                        waiting.push(message.clone());
+                    }
                 }
                 return Ok(false);
             }
         }
-        let room = self.desk.setup.local.parked_max as usize;
-        if !self.desk.clock.receive(envelope.sender, envelope.lamport, message, room)? {
+        // What a quorum vouches for moves the clock when it is believed, however far ahead it is.
+        if envelope.verb() != Verb::Entry && self.desk.clock.see(envelope)? == Seen::Parked {
             return Ok(false);
         }
-        if !exempt(envelope.verb()) && self.nonces.accept(&envelope.sender, envelope.thread, envelope.nonce).is_err() {
+        let roles = self.manifests.roles(envelope);
+        policy::ingress(&*self.desk.setup.evaluator, envelope, roles).map_err(|denial| denial.reject)?;
+        if !exempt(envelope.verb()) && self.nonces.accept(envelope.sender, envelope.thread, envelope.nonce).is_err() {
             // The bus delivers at least once: a second copy is no offence and no news (T02).
             return Ok(false);
         }
-        let evaluator = Arc::clone(&self.desk.setup.evaluator);
-        let allowed = evaluator.evaluate(Gate::Ingress, &PolicyInput::of(envelope)).allow;
-        if allowed { Ok(true) } else { Err(Reject::PolicyDenied) }
+        Ok(true)
     }
 
     fn refuse(&mut self, envelope: &Envelope, reject: Reject) {

@@ -50,7 +50,7 @@ impl Sheet {
             }
             Event::Leased { task, .. } => {
                 if let Some(lease) = &record.tasks[task].lease {
-                    self.view.entitle(lease.kept.worker);
+                    self.view.entitle(lease.bid.agent);
                 }
                 self.restate(record, task);
             }

@@ -4,15 +4,15 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::id::{AgentId, Cid, Digest, Epoch, Fence, NeedId, OpId, TaskName, Thread, label};
+use crate::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, OpId, TaskName, Thread, label};
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Message, Outcome, Subject, Work};
 use crate::node::threads::Threads;
 use crate::plan::{Source, TaskState};
-use crate::policy::{Gate, PolicyInput};
+use crate::policy;
 use crate::register::Event;
 use crate::slot::{Phase, Record};
-use crate::wire::{Attest, AttestPlan, Body, Telemetry, Verdict};
+use crate::wire::{Attest, AttestPlan, Body, Envelope, Role, Verdict};
 
 /// Times a result whose artifacts cannot be had is tried before it is failed as unavailable.
 const TRIES: u32 = 5;
@@ -24,8 +24,7 @@ struct Check {
     task: TaskName,
     epoch: Epoch,
     fence: Fence,
-    commit: Cid,
-    outputs: BTreeMap<crate::id::Label, Cid>,
+    commit: Arc<Envelope>,
     tries: u32,
 }
 
@@ -86,10 +85,11 @@ impl Verifier {
             return;
         }
         let Some((proposal, _)) = record.proposals.get(best) else { return };
-        let evaluator = Arc::clone(&desk.setup.evaluator);
-        let evaluation = evaluator.evaluate(Gate::Commit, &PolicyInput::of(proposal));
-        let approved = evaluation.allow.then_some(*best);
-        let body = AttestPlan { policy: evaluation.digest, proposal: approved };
+        let (allowed, policy) = match policy::ingress(&*desk.setup.evaluator, proposal, &[Role::Planner]) {
+            Ok(evaluation) => (true, evaluation.digest),
+            Err(denial) => (false, denial.evaluation.map_or_else(Digest::default, |e| e.digest)),
+        };
+        let body = AttestPlan { policy, proposal: allowed.then_some(*best) };
         let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::AttestPlan(body));
         desk.say(saying.epoch(record.epoch));
     }
@@ -106,11 +106,10 @@ impl Verifier {
             task: name.clone(),
             epoch: record.epoch,
             fence: task.fence,
-            commit: commit.commit,
-            outputs: commit.outputs.clone(),
+            commit: Arc::clone(commit),
             tries: 0,
         };
-        let key = proof_key(&desk.me(), &check.commit, check.fence);
+        let key = proof_key(&desk.me(), &check.commit.id(), check.fence);
         if let Some(work) = work(record, need, name, key, true) {
             let op = desk.execute(work);
             self.checking.insert(op, check);
@@ -123,13 +122,25 @@ impl Verifier {
         let record = threads.record(&check.need);
         match outcome {
             Outcome::Ran { outputs, proof, telemetry, .. } => {
-                let same = *outputs == check.outputs;
-                let reasons = if same { Vec::new() } else { alloc::vec![label("output-mismatch")] };
-                self.attest(desk, &check, same, reasons, *proof, *telemetry);
+                let same = matches!(&check.commit.body, Body::Commit(commit) if commit.outputs == *outputs);
+                // The commit gate compares what the worker says it took with what it took here.
+                let gate = policy::commit(&*desk.setup.evaluator, &check.commit, &[Role::Worker], Some(*telemetry));
+                let mut reasons = Vec::new();
+                if !same {
+                    reasons.push(label("output-mismatch"));
+                }
+                let policy = match gate {
+                    Ok(evaluation) => evaluation.digest,
+                    Err(denial) => {
+                        reasons.push(label("policy-denied"));
+                        denial.evaluation.map_or_else(Digest::default, |e| e.digest)
+                    }
+                };
+                self.attest(desk, &check, reasons, *proof, policy);
             }
             _ if check.tries + 1 < TRIES => {
                 check.tries += 1;
-                let key = proof_key(&desk.me(), &check.commit, check.fence);
+                let key = proof_key(&desk.me(), &check.commit.id(), check.fence);
                 if let Some(work) = record.and_then(|r| work(r, check.need, &check.task, key, true)) {
                     let op = desk.execute(work);
                     self.checking.insert(op, check);
@@ -137,32 +148,20 @@ impl Verifier {
             }
             Outcome::CouldNot(reason) => {
                 let reasons = alloc::vec![reason.clone()];
-                self.attest(desk, &check, false, reasons, Digest::default(), Telemetry::default());
+                self.attest(desk, &check, reasons, Digest::default(), Digest::default());
             }
             _ => {}
         }
     }
 
-    fn attest(
-        &mut self,
-        desk: &mut Desk,
-        check: &Check,
-        pass: bool,
-        reasons: Vec<crate::id::Label>,
-        proof: Digest,
-        _measured: Telemetry,
-    ) {
-        let body = Attest {
-            commit: check.commit,
-            policy: desk.setup.evaluator.engine(),
-            proof,
-            reasons,
-            task: check.task.clone(),
-            verdict: if pass { Verdict::Pass } else { Verdict::Fail },
-        };
+    /// Passes what no reason speaks against.
+    fn attest(&mut self, desk: &mut Desk, check: &Check, reasons: Vec<Label>, proof: Digest, policy: Digest) {
+        let verdict = if reasons.is_empty() { Verdict::Pass } else { Verdict::Fail };
+        let body =
+            Attest { commit: check.commit.id(), policy, proof, reasons, task: check.task.clone(), verdict };
         let saying = Saying::new(Subject::Thread(check.need), Thread::Need(check.need), Body::Attest(body));
         desk.say(saying.epoch(check.epoch).fence(check.fence));
-        desk.mark(if pass { "verdict-pass" } else { "verdict-fail" });
+        desk.mark(if verdict == Verdict::Pass { "verdict-pass" } else { "verdict-fail" });
     }
 
     /// Work asked for before a boot is asked for again.

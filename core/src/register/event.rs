@@ -4,30 +4,17 @@
 //! what one thread needs of another is asked by an applied entry, relayed with proof, and answered exactly once
 //! (PROTOCOL 5: an applied entry obliges, any coordinator discharges, repeats are no-ops).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::bids::Bid;
-use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Segment, Seq, TaskName};
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName};
 use crate::reject::Reject;
 use crate::slot::Waiting;
 use crate::time::Span;
 use crate::wire::{Envelope, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
-
-/// An accepted result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommitRef {
-    /// The COMMIT.
-    pub commit: Cid,
-    /// Address of each output.
-    pub outputs: BTreeMap<Label, Cid>,
-    /// Public state digests along the way.
-    pub states: Vec<Digest>,
-}
 
 /// A counted verdict.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -215,7 +202,7 @@ pub enum Event {
     /// The attempt ended without a final result; the task is idle.
     Released { fence: Fence, reason: ReleaseReason, task: TaskName },
     /// A result is accepted.
-    Accepted { commit: CommitRef, fence: Fence, task: TaskName },
+    Accepted { commit: Arc<Envelope>, fence: Fence, task: TaskName },
     /// No committee could be seated; the draw will be asked for again.
     Unseated { task: TaskName },
     /// Its committee sits.

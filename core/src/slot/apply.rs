@@ -13,7 +13,7 @@ use crate::config::{Params, ms};
 use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, NeedId, Seq, TaskName, Thread};
 use crate::plan::{Plan, TaskState};
 use crate::quorum::{self, Tally};
-use crate::register::{Answer, Ask, BondFate, Command, CommitRef, Counted, Ending, Event, Proof};
+use crate::register::{Answer, Ask, BondFate, Command, Counted, Ending, Event, Proof};
 use crate::reject::Reject;
 use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
@@ -61,7 +61,7 @@ enum Move {
     Yield(TaskName),
     Cancel(Vec<TaskName>),
     CancelAll,
-    Accept(TaskName, CommitRef),
+    Accept(TaskName, Arc<Envelope>),
     /// The committee's verdict; none if it split.
     Judge { task: TaskName, verdict: Option<Verdict>, counted: Vec<Counted> },
     Report(Event),
@@ -286,19 +286,14 @@ impl Record {
         }
     }
 
-    fn commit(&self, envelope: &Envelope, commit: &Commit) -> Result<Move, Reject> {
+    fn commit(&self, envelope: &Arc<Envelope>, commit: &Commit) -> Result<Move, Reject> {
         self.holder(envelope, &commit.task, TaskState::Leased)?;
         let plan = &self.decision.as_ref().expect("a held task comes from a decision").plan;
         let produces = &plan.tasks()[&commit.task].produces;
         if commit.outputs.len() != produces.len() || produces.iter().any(|label| !commit.outputs.contains_key(label)) {
             return Err(Reject::BadPlan);
         }
-        let result = CommitRef {
-            commit: envelope.id(),
-            outputs: commit.outputs.clone(),
-            states: commit.states.clone(),
-        };
-        Ok(Move::Accept(commit.task.clone(), result))
+        Ok(Move::Accept(commit.task.clone(), Arc::clone(envelope)))
     }
 
     fn count_plan_votes(&self, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
@@ -334,7 +329,7 @@ impl Record {
         if task.state != TaskState::Verifying {
             return Err(Reject::WrongPhase);
         }
-        let commit = task.commit.as_ref().expect("a judged task has a commit").commit;
+        let commit = task.commit.as_ref().expect("a judged task has a commit").id();
         let mut tally = Tally::new(task.k_result, task.seats.iter().copied());
         for vote in self.of_this_epoch(votes)? {
             let Body::Attest(attest) = &vote.body else { return Err(Reject::NoEvidence) };
@@ -542,7 +537,7 @@ impl<R: Registry> Doing<'_, R> {
         let (lease, commit) = (task.lease.as_ref().expect("held"), task.commit.as_ref().expect("committed"));
         let decision = self.record.decision.as_ref().expect("decided");
         let ask = Ask::Seats {
-            commit: commit.commit,
+            commit: commit.id(),
             fence: task.fence,
             k_result: self.need().k_result,
             planner: decision.proposal.sender,
@@ -585,7 +580,7 @@ impl<R: Registry> Doing<'_, R> {
         engines.dedup();
         FinalizeRecord {
             attestations: counted.iter().map(|c| c.attest).collect(),
-            commit: commit.commit,
+            commit: commit.id(),
             engines,
             epoch: self.record.epoch,
             fence: task.fence,
@@ -593,7 +588,7 @@ impl<R: Registry> Doing<'_, R> {
                 Thread::Need(need) => need,
                 Thread::System => unreachable!("a need's thread is its own"),
             },
-            outputs: commit.outputs.clone(),
+            outputs: task.committed().expect("a COMMIT was accepted").outputs.clone(),
             payouts,
             plan: self.record.decision.as_ref().expect("decided").digest,
             snapshot: task.snapshot,
@@ -605,7 +600,7 @@ impl<R: Registry> Doing<'_, R> {
     fn release(&mut self, name: TaskName, reason: ReleaseReason, bond: BondFate, payouts: Vec<Payout>) {
         let task = &self.record.tasks[&name];
         let fence = task.fence;
-        let commit = task.commit.as_ref().map(|c| c.commit);
+        let commit = task.commit.as_ref().map(|c| c.id());
         let counted = payouts.iter().map(|p| p.to).collect();
         self.ask(Ask::End { bond, commit, counted, fence, payouts, settled: false, task: name.clone() });
         self.emit(Event::Released { fence, reason, task: name });

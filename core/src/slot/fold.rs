@@ -72,7 +72,7 @@ impl Record {
                 entry.commit = None;
                 entry.seats.clear();
                 if let (ReleaseReason::Expired, Some(lease)) = (reason, &lease) {
-                    entry.barred.insert(lease.bid.worker);
+                    entry.barred.insert(lease.bid.agent);
                 }
                 if matches!(reason, ReleaseReason::Unbonded | ReleaseReason::Unbid) {
                     entry.windows += 1;
@@ -86,7 +86,7 @@ impl Record {
             Event::Accepted { commit, task, .. } => {
                 let task = self.task(task);
                 task.state = TaskState::Drawing;
-                task.commit = Some(commit.clone());
+                task.commit = Some(Arc::clone(commit));
             }
             Event::Unseated { task } => self.task(task).draws += 1,
             Event::Seated { k_result, seats, snapshot, task, .. } => {

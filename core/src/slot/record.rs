@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use crate::bids::{Bid, Window};
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, Segment, Seq, TaskName};
 use crate::plan::{Plan, TaskState};
-use crate::register::{CommitRef, Counted, Ending};
+use crate::register::{Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
-use crate::wire::{Body, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
+use crate::wire::{Body, Commit, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
 
 /// Where a need stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ pub struct Task {
     /// The holder, from Granting to the attempt's end.
     pub lease: Option<Lease>,
     /// The accepted result.
-    pub commit: Option<CommitRef>,
+    pub commit: Option<Arc<Envelope>>,
     /// The committee.
     pub seats: Vec<AgentId>,
     /// Equal verdicts it needs.
@@ -104,6 +104,14 @@ impl Task {
             snapshot: SnapshotRef::default(),
             record: None,
             unchallenged: false,
+        }
+    }
+
+    /// What the accepted COMMIT says.
+    pub fn committed(&self) -> Option<&Commit> {
+        match &self.commit.as_ref()?.body {
+            Body::Commit(commit) => Some(commit),
+            _ => None,
         }
     }
 

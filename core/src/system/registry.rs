@@ -15,7 +15,7 @@ impl System {
         let params = &self.genesis.params;
         let members = self.agents.iter().map(|(agent, known)| {
             let own = self.ledger.balance(agent).map_or(Credits(0), |b| b.staked);
-            let backing: Vec<Credits> = self.ledger.backers(*agent).map(|(_, amount)| amount).collect();
+            let backing: Vec<_> = self.ledger.backers(*agent).collect();
             pool::Member {
                 delegated: pool::counted(own, backing, params),
                 identity: pool::Identity::of(known.manifest()),
