@@ -13,4 +13,4 @@
 
 pub mod jobs;
 pub mod recipes;
-//pub mod store;
+pub mod store;

@@ -54,8 +54,7 @@ pub enum GatherError {
 /// # Errors
 /// [`GatherError`], which names the path at fault.
 pub fn gather(path: &Path) -> Result<Vec<u8>, GatherError> {
-    let oversize =
-        || GatherError::Oversize { path: path.to_owned(), bytes_max: INPUT_BYTES_MAX, files_max: FILES_MAX };
+    let oversize = || GatherError::Oversize { path: path.to_owned(), bytes_max: INPUT_BYTES_MAX, files_max: FILES_MAX };
     let top = fs::metadata(path).map_err(|e| failed(path, e))?;
     let mut text = Vec::new();
     if !top.is_dir() && !top.is_file() {

@@ -219,7 +219,8 @@ mod tests {
         for bad in ["", "count/1", "split", "splat", "/", "merge/"] {
             assert_eq!(run(bad, &none, &names(1), key(1)), Err(JobError::Unknown { job: bad.into() }));
         }
-        for bad in ["split/", "split/0", "split/04", "split/257", "split/-1", "split/1/2", "synth/1000001", "synth/+1"] {
+        for bad in ["split/", "split/0", "split/04", "split/257", "split/-1", "split/1/2", "synth/1000001", "synth/+1"]
+        {
             assert!(matches!(known(bad), Err(JobError::Parameter { .. })), "{bad}");
         }
         assert!(matches!(run("count", &none, &names(1), key(1)), Err(JobError::Inputs { got: 0, .. })));
@@ -285,8 +286,9 @@ mod tests {
         fn parts_add_up(text in "([ab_1]{1,3}[ .\n]){0,60}", n in 1u32..9) {
             let one = |job: &str, inputs: &[Vec<u8>]| run(job, inputs, &names(1), key(0)).unwrap().outputs.remove(0).1;
             let parts = run(&format!("split/{n}"), &[&text], &names(n as usize), key(0)).unwrap().outputs;
-            let lists: Vec<_> = parts.iter().map(|(_, p)| one("sort", &[one("count", &[p.clone()])])).collect();
-            let whole = one("sort", &[one("count", &[text.clone().into_bytes()])]);
+            let count = |part: &Vec<u8>| one("sort", &[one("count", std::slice::from_ref(part))]);
+            let lists: Vec<_> = parts.iter().map(|(_, part)| count(part)).collect();
+            let whole = count(&text.clone().into_bytes());
             prop_assert_eq!(one("merge", &lists), whole);
             prop_assert_eq!(parts.iter().flat_map(|(_, p)| p.clone()).collect::<Vec<_>>(), text.into_bytes());
         }

@@ -197,7 +197,11 @@ mod tests {
         assert_eq!(show("a\nb\nc\nd\n", 4), "a\n|b\n|c\n|d\n", "even shares fall on line ends");
         assert_eq!(show("a\nb\n", 1), "a\nb\n", "one part is the whole");
         assert_eq!(show("\n\n\n", 2), "\n|\n\n", "empty lines are lines");
-        assert_eq!(show("loooooooooong\na\nb", 3), "loooooooooong\n||a\nb", "a long line uses up its neighbour's share");
+        assert_eq!(
+            show("loooooooooong\na\nb", 3),
+            "loooooooooong\n||a\nb",
+            "a long line uses up its neighbour's share"
+        );
     }
 
     #[test]
@@ -220,7 +224,8 @@ mod tests {
         let list: String = (1..=3 * RUN_LINES).map(|i| format!("{i}\t{}\n", ["b", "a"][i % 2])).collect();
         let sorted = sort(list.as_bytes(), &mut trace()).unwrap();
         let counts: Vec<u64> = Lines::new(1, &sorted).map(|l| l.unwrap().count).collect();
-        let wanted: Vec<u64> = (1..=3 * RUN_LINES as u64).step_by(2).chain((2..=3 * RUN_LINES as u64).step_by(2)).collect();
+        let wanted: Vec<u64> =
+            (1..=3 * RUN_LINES as u64).step_by(2).chain((2..=3 * RUN_LINES as u64).step_by(2)).collect();
         assert_eq!(counts, wanted);
     }
 }
