@@ -1,0 +1,73 @@
+//! What coordinators submit to a thread of the register. Every command carries its evidence and is refused without it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, Cid, Digest, Segment};
+use crate::register::Proof;
+use crate::time::Span;
+use crate::wire::Envelope;
+
+/// A command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// One agent's signed envelope asks for what its verb means here: NEED opens, PROPOSE proposes, CLAIM bids, HEARTBEAT
+    /// renews, YIELD and CANCEL end, COMMIT is accepted; in the system thread MANIFEST, MINT, STAKE and their like.
+    Act(Arc<Envelope>),
+    /// Votes, by rising id, that decide a plan or a result, or prove that they cannot be decided.
+    Count(Vec<Arc<Envelope>>),
+    /// Another thread's ask or answer, proved.
+    Relay(Proof),
+    /// A coordinator has seen `elapsed` of a segment pass. The register refuses one whose `by` is not its submitter.
+    Elapsed {
+        /// The coordinator.
+        by: AgentId,
+        /// How much has passed since it applied the entry that opened the segment.
+        elapsed: Span,
+        /// The segment.
+        segment: Segment,
+    },
+    /// A coordinator's next hash-chain value for a round of draws (system thread).
+    Reveal {
+        /// The coordinator.
+        by: AgentId,
+        /// The round.
+        round: u32,
+        /// The value.
+        value: Digest,
+    },
+    /// Take pool snapshot `number` (system thread).
+    Snapshot {
+        /// The number after the current one.
+        number: u32,
+    },
+}
+
+impl Command {
+    /// The command's id: equal for commands that mean the same, whoever collected the evidence.
+    pub fn id(&self) -> Digest {
+        fn ids(envelopes: &[Arc<Envelope>]) -> Vec<Cid> {
+            envelopes.iter().map(|e| e.id()).collect()
+        }
+        match self {
+            Self::Act(envelope) => Digest::of("swarm/act", &[&envelope.id().0.0]),
+            Self::Count(votes) => Digest::of_json("swarm/count", &ids(votes)),
+            Self::Relay(proof) => {
+                Digest::of_json("swarm/relay", &(proof.thread, proof.entry.seq, proof.at, &proof.entry.command))
+            }
+            Self::Elapsed { by, elapsed, segment } => Digest::of_json("swarm/elapsed", &(by, elapsed, segment)),
+            Self::Reveal { by, round, value } => Digest::of_json("swarm/reveal", &(by, round, value)),
+            Self::Snapshot { number } => Digest::of_json("swarm/snapshot", number),
+        }
+    }
+
+    /// The coordinator in whose name alone this may be submitted, if it is one's own word.
+    pub fn author(&self) -> Option<AgentId> {
+        match self {
+            Self::Elapsed { by, .. } | Self::Reveal { by, .. } => Some(*by),
+            _ => None,
+        }
+    }
+}

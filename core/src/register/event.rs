@@ -1,0 +1,281 @@
+//! What applied commands do: the only facts the exclusive state is made of.
+//!
+//! A need's record is a fold over its events; whoever believes the events has the record. Asks and answers are events too:
+//! what one thread needs of another is asked by an applied entry, relayed with proof, and answered exactly once
+//! (PROTOCOL 5: an applied entry obliges, any coordinator discharges, repeats are no-ops).
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Segment, Seq, TaskName};
+use crate::reject::Reject;
+use crate::slot::Waiting;
+use crate::time::Span;
+use crate::wire::{Envelope, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
+
+/// The best bid for a task so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// The CLAIM.
+    pub claim: Cid,
+    /// Price asked.
+    pub cost: Credits,
+    /// Time asked, milliseconds.
+    pub eta_ms: u32,
+    /// The CLAIM's Lamport value, for ties.
+    pub lamport: Lamport,
+    /// The bidder's registered organisation.
+    pub org: String,
+    /// Score in basis points.
+    pub score: u32,
+    /// The bidder.
+    pub worker: AgentId,
+}
+
+/// An accepted result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitRef {
+    /// The COMMIT.
+    pub commit: Cid,
+    /// Address of each output.
+    pub outputs: BTreeMap<Label, Cid>,
+    /// Public state digests along the way.
+    pub states: Vec<Digest>,
+}
+
+/// A counted verdict.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted {
+    /// The ATTEST or ATTEST_PLAN.
+    pub attest: Cid,
+    /// The engine it was made under.
+    pub engine: Digest,
+    /// Who gave it.
+    pub verifier: AgentId,
+}
+
+/// How a need or a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Every task ended after a decision.
+    Closed,
+    /// It could not be done within its bounds.
+    Failed,
+    /// The requester ended it.
+    Cancelled,
+}
+
+/// What becomes of a worker's bond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BondFate {
+    /// All of it goes back.
+    Back,
+    /// It goes back less the yield fee.
+    LessFee,
+    /// It goes to the commons.
+    Forfeit,
+}
+
+/// What a need asks of the system thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Ask {
+    /// Set `amount` of the requester's credits aside, and draw the first voters.
+    Escrow {
+        /// How much: budget and fees.
+        amount: Credits,
+        /// Approvals wanted.
+        k_plan: u32,
+        /// Who pays.
+        requester: AgentId,
+    },
+    /// Draw new voters for a new epoch.
+    Voters {
+        /// The epoch.
+        epoch: Epoch,
+        /// Approvals wanted.
+        k_plan: u32,
+    },
+    /// Book the worker's bond and carve price and fees from the escrow.
+    Grant {
+        /// The worker's bond.
+        bond: Credits,
+        /// Price and fees of this attempt.
+        carve: Credits,
+        /// The fence to be granted.
+        fence: Fence,
+        /// The task.
+        task: TaskName,
+        /// The winner.
+        worker: AgentId,
+    },
+    /// Draw and lien a committee for an accepted result.
+    Seats {
+        /// The COMMIT.
+        commit: Cid,
+        /// Its fence.
+        fence: Fence,
+        /// Passes wanted.
+        k_result: u32,
+        /// Planner of the decided proposal; neither it nor its relations sit.
+        planner: AgentId,
+        /// The task.
+        task: TaskName,
+        /// The worker; neither it nor its relations sit.
+        worker: AgentId,
+    },
+    /// An attempt is over: pay what is due, return the rest to the escrow, end bond and liens. Told, not answered.
+    End {
+        /// What becomes of the bond.
+        bond: BondFate,
+        /// The COMMIT whose liens end, if there was one.
+        commit: Option<Cid>,
+        /// Verifiers whose verdicts counted.
+        counted: Vec<AgentId>,
+        /// The attempt's fence.
+        fence: Fence,
+        /// What is due.
+        payouts: Vec<Payout>,
+        /// Whether this was the paid end of a settled result.
+        settled: bool,
+        /// The task.
+        task: TaskName,
+    },
+    /// The need is over: pay what is due from the escrow and give the rest back. Told, not answered.
+    Close {
+        /// How it ended.
+        ending: Ending,
+        /// What is due.
+        payouts: Vec<Payout>,
+    },
+}
+
+impl Ask {
+    /// Whether the need waits for an answer.
+    pub fn is_answered(&self) -> bool {
+        !matches!(self, Self::End { .. } | Self::Close { .. })
+    }
+}
+
+/// What the system thread answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// The escrow stands; these may vote.
+    Escrowed {
+        /// Approvals needed.
+        k_plan: u32,
+        /// The pool they were drawn from.
+        snapshot: SnapshotRef,
+        /// The voters, rising.
+        voters: Vec<AgentId>,
+    },
+    /// These may vote in the new epoch.
+    Voters {
+        /// Approvals needed.
+        k_plan: u32,
+        /// The pool they were drawn from.
+        snapshot: SnapshotRef,
+        /// The voters, rising.
+        voters: Vec<AgentId>,
+    },
+    /// Bond and carve are booked.
+    Granted,
+    /// The committee sits and its liens are booked.
+    Seated {
+        /// Equal verdicts needed.
+        k_result: u32,
+        /// The members, rising.
+        seats: Vec<AgentId>,
+        /// The seed it was drawn from.
+        seed: Digest,
+        /// The pool it was drawn from.
+        snapshot: SnapshotRef,
+    },
+    /// It cannot be had.
+    Denied(Reject),
+}
+
+/// Something that happened to a need, or in the system thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "fields are named after the concepts of PROTOCOL 5 and documented on the record they fold into")]
+pub enum Event {
+    /// A NEED was taken up.
+    Opening { need: Arc<Envelope> },
+    /// It has voters for `epoch`.
+    Opened { epoch: Epoch, k_plan: u32, snapshot: SnapshotRef, voters: Vec<AgentId> },
+    /// A valid proposal is kept.
+    Proposed { proposal: Arc<Envelope>, score: u32 },
+    /// Proposals are in; these may be voted for, best first.
+    Voting { candidates: Vec<Cid> },
+    /// The epoch passed without a decision.
+    EpochPassed { epoch: Epoch },
+    /// One proposal is decided.
+    Decided { counted: Vec<Counted>, proposal: Cid },
+    /// A task takes bids.
+    Bidding { task: TaskName },
+    /// A better bid.
+    Bid { kept: Kept, task: TaskName },
+    /// A bid won and its bond is being booked.
+    Granting { fees: Credits, fence: Fence, kept: Kept, task: TaskName },
+    /// The worker holds the task.
+    Leased { fence: Fence, task: TaskName },
+    /// The lease runs anew.
+    Renewed { fence: Fence, task: TaskName },
+    /// The attempt ended without a final result; the task is idle.
+    Released { fence: Fence, reason: ReleaseReason, task: TaskName },
+    /// A result is accepted.
+    Accepted { commit: CommitRef, fence: Fence, task: TaskName },
+    /// No committee could be seated; the draw will be asked for again.
+    Unseated { task: TaskName },
+    /// Its committee sits.
+    Seated { k_result: u32, seats: Vec<AgentId>, seed: Digest, snapshot: SnapshotRef, task: TaskName },
+    /// The committee's verdict.
+    Judged { counted: Vec<Counted>, task: TaskName, verdict: Verdict },
+    /// A result is final; the challenge window opens.
+    Final { record: Arc<FinalizeRecord> },
+    /// The window closed; the payouts are fixed.
+    Settled { payouts: Vec<Payout>, task: TaskName },
+    /// Paid; the task has ended.
+    Paid { task: TaskName },
+    /// The task has ended without a result.
+    TaskEnded { ending: Ending, task: TaskName },
+    /// The need has ended.
+    Over { ending: Ending },
+    /// A wait began, or began anew.
+    WaitOpened { segment: Segment, total: Span, waiting: Waiting },
+    /// A coordinator reported.
+    Reported { by: AgentId, elapsed: Span, segment: Segment },
+    /// A wait is over, or no longer of interest.
+    WaitClosed { waiting: Waiting },
+    /// Something is asked of the system thread.
+    Asked(Ask),
+
+    /// System: the answer to a need's ask.
+    Answered { answer: Answer, at: u32, need: NeedId, seq: Seq },
+    /// System: an ask that wants no answer was carried out.
+    Told { at: u32, need: NeedId, seq: Seq },
+    /// System: an ask waits for its round of reveals.
+    Queued { at: u32, need: NeedId, seq: Seq },
+    /// System: a manifest was registered.
+    Registered { manifest: Arc<Envelope> },
+    /// System: a ledger operation of an agent's own.
+    Booked { envelope: Cid },
+    /// System: a round of reveals began.
+    RoundOpened { round: u32 },
+    /// System: a coordinator revealed.
+    Revealed { by: AgentId, round: u32, value: Digest },
+    /// System: the round ended without these.
+    RoundClosed { omitted: Vec<AgentId>, round: u32 },
+    /// System: the pool changed.
+    SnapshotTaken { snapshot: SnapshotRef },
+}

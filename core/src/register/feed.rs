@@ -1,0 +1,131 @@
+//! Belief: an entry is believed when enough coordinators vouched for it (PROTOCOL 5: ENTRY feed).
+//!
+//! With n coordinators of which f may lie, floor((n + f) / 2) + 1 signatures are needed. With a bare majority, one liar
+//! that vouches on both sides of a split would give each side its three of five.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, Digest, Seq, Thread};
+use crate::register::{Applied, Chain, Event};
+use crate::reject::Reject;
+use crate::wire::{Body, Envelope};
+
+/// Proof that an entry was applied in another thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// Which of the entry's events is meant.
+    pub at: u32,
+    /// The entry.
+    pub entry: Applied,
+    /// Its thread.
+    pub thread: Thread,
+    /// ENTRY envelopes that contain its link, of distinct coordinators.
+    pub vouchers: Vec<Arc<Envelope>>,
+}
+
+impl Proof {
+    /// The proved event.
+    ///
+    /// # Errors
+    /// `NoEvidence` unless at least `believe_at` distinct coordinators vouch for exactly this entry.
+    pub fn check(&self, coordinators: &[AgentId], believe_at: usize) -> Result<&Event, Reject> {
+        let link = self.entry.link(self.thread);
+        let vouches = |envelope: &Envelope| envelope.thread == self.thread && vouched(envelope, self.entry.seq) == Some(link);
+        let who: BTreeSet<AgentId> = self.vouchers.iter().filter(|e| vouches(e)).map(|e| e.sender).collect();
+        if who.iter().filter(|a| coordinators.contains(a)).count() < believe_at {
+            return Err(Reject::NoEvidence);
+        }
+        self.entry.outcome.events().get(self.at as usize).ok_or(Reject::NoEvidence)
+    }
+}
+
+/// The link that an ENTRY states for `seq`.
+fn vouched(envelope: &Envelope, seq: Seq) -> Option<Digest> {
+    let Body::Entry(batch) = &envelope.body else { return None };
+    batch.links.get(usize::try_from(seq.0.checked_sub(batch.first.0)?).ok()?).copied()
+}
+
+/// Most entries past the believed ones that a feed keeps; what is further ahead is delivered again by the bus.
+const AHEAD_MAX: u64 = 4_096;
+
+/// One thread's entries on their way to being believed.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    thread: Thread,
+    chain: Chain,
+    /// Who vouched for which link, per place not yet believed.
+    vouches: BTreeMap<Seq, BTreeMap<Digest, BTreeMap<AgentId, Arc<Envelope>>>>,
+    /// What the links stand for, as far as it is known.
+    contents: BTreeMap<(Seq, Digest), Arc<Applied>>,
+}
+
+impl Feed {
+    /// An empty feed of `thread`.
+    pub fn new(thread: Thread) -> Self {
+        Self { thread, chain: Chain::default(), vouches: BTreeMap::new(), contents: BTreeMap::new() }
+    }
+
+    /// How far belief has come.
+    pub fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    fn is_ahead(&self, seq: Seq) -> bool {
+        seq > self.chain.seq && seq.0 - self.chain.seq.0 <= AHEAD_MAX
+    }
+
+    /// Takes the content of an entry that this node applied itself.
+    pub fn applied(&mut self, link: Digest, entry: Arc<Applied>) {
+        if self.is_ahead(entry.seq) {
+            self.contents.insert((entry.seq, link), entry);
+        }
+    }
+
+    /// Takes a coordinator's ENTRY and whatever entries came beside it.
+    ///
+    /// # Errors
+    /// `WrongLink` if an entry beside it is not the one that the envelope vouches for, or its head is not that of its links.
+    pub fn vouch(&mut self, envelope: &Arc<Envelope>, entries: &[Arc<Applied>]) -> Result<(), Reject> {
+        let Body::Entry(batch) = &envelope.body else { return Err(Reject::WrongFields) };
+        let mut chain = Chain { head: batch.prev, seq: Seq(batch.first.0.checked_sub(1).ok_or(Reject::OutOfBounds)?) };
+        batch.links.iter().for_each(|link| chain.push(link));
+        if chain.head != batch.head {
+            return Err(Reject::WrongLink);
+        }
+        for entry in entries {
+            let link = vouched(envelope, entry.seq).ok_or(Reject::WrongLink)?;
+            if !self.is_ahead(entry.seq) || self.contents.contains_key(&(entry.seq, link)) {
+                continue;
+            }
+            if entry.link(self.thread) != link {
+                return Err(Reject::WrongLink);
+            }
+            self.contents.insert((entry.seq, link), Arc::clone(entry));
+        }
+        for (link, seq) in batch.links.iter().zip(batch.first.0..) {
+            if self.is_ahead(Seq(seq)) {
+                let who = self.vouches.entry(Seq(seq)).or_default().entry(*link).or_default();
+                who.insert(envelope.sender, Arc::clone(envelope));
+            }
+        }
+        Ok(())
+    }
+
+    /// The next entry that has become believed, with the envelopes that vouch for it; call until there is none.
+    pub fn poll(&mut self, coordinators: &[AgentId], believe_at: usize) -> Option<(Arc<Applied>, Vec<Arc<Envelope>>)> {
+        let next = self.chain.seq.next();
+        let (link, who) = self.vouches.get(&next)?.iter().find(|(_, who)| {
+            who.keys().filter(|a| coordinators.contains(a)).count() >= believe_at
+        })?;
+        let (link, vouchers) = (*link, who.values().cloned().collect());
+        let entry = self.contents.remove(&(next, link))?;
+        self.chain.push(&link);
+        self.vouches.remove(&next);
+        self.contents = self.contents.split_off(&(next.next(), Digest([0; 32])));
+        Some((entry, vouchers))
+    }
+}

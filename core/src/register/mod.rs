@@ -1,0 +1,15 @@
+//! The register: one agreed order of commands per thread, and how those who did not apply it come to believe it
+//! (PROTOCOL 5).
+//!
+//! Whatever orders the commands (one sequencer today) stands outside; here is what an applied entry is, how it is chained,
+//! who vouches for it, and when it is believed.
+
+mod command;
+mod entry;
+mod event;
+mod feed;
+
+pub use command::Command;
+pub use entry::{Applied, Chain, Entry, Outcome};
+pub use event::{Answer, Ask, BondFate, CommitRef, Counted, Ending, Event, Kept};
+pub use feed::{Feed, Proof};

@@ -1,0 +1,792 @@
+//! How a command becomes events, or a refusal.
+//!
+//! Two steps, never mixed: [`Record::check`] only looks and names what the command would do, so a coordinator can ask it
+//! before it submits; `perform` cannot fail. What follows without a command of its own (a window's end grants, the last
+//! parent's finality opens its child for bids) is found by `settle_down` after every command.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::bids;
+use crate::config::{Params, ms};
+use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, NeedId, Seq, TaskName, Thread};
+use crate::plan::{Plan, TaskState};
+use crate::register::{Answer, Ask, BondFate, Command, CommitRef, Counted, Ending, Event, Kept, Proof};
+use crate::reject::Reject;
+use crate::slot::{Phase, Record, Task, Waiting};
+use crate::time::Span;
+use crate::wire::{
+    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, Expires, FinalizeRecord, Need, Payout, Propose, ReleaseReason,
+    Role, Verb, Verdict,
+};
+
+/// What is registered of an agent in a pool snapshot. Bids are scored from this alone, never from what a bid says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Id of its MANIFEST.
+    pub manifest: Cid,
+    /// Its organisation; empty is unknown.
+    pub org: String,
+    /// Basis points.
+    pub reputation_bp: u32,
+    /// What it is entitled to.
+    pub roles: Vec<Role>,
+    /// Names of what it can do.
+    pub capabilities: Vec<Label>,
+}
+
+/// What a slot looks up of the system thread. Only what some entry of the slot has fixed (a snapshot by number, the genesis),
+/// so that every coordinator sees the same.
+pub trait Registry {
+    /// The members of the register.
+    fn coordinators(&self) -> &[AgentId];
+    /// The deployment's parameters.
+    fn params(&self) -> &Params;
+    /// What is registered of `agent` in snapshot `number`.
+    fn standing(&self, number: u32, agent: &AgentId) -> Option<&Standing>;
+}
+
+/// What a command that passed its checks does.
+#[derive(Clone, Debug)]
+enum Move {
+    Open(Arc<Envelope>),
+    Propose(Arc<Envelope>, u32),
+    Decide { counted: Vec<Counted>, proposal: Cid },
+    /// No proposal can be approved any more; the best-approved go on.
+    Split(Vec<Cid>),
+    Bid(TaskName, Kept),
+    Renew(TaskName),
+    Yield(TaskName),
+    Cancel(Vec<TaskName>),
+    CancelAll,
+    Accept(TaskName, CommitRef),
+    /// The committee's verdict; none if it split.
+    Judge { task: TaskName, verdict: Option<Verdict>, counted: Vec<Counted> },
+    Report(Event),
+    Answer { answer: Answer, seq: Seq, at: u32 },
+}
+
+impl Record {
+    /// Applies `command` as the entry at `seq`: events, in order, or a refusal that leaves the record as it was.
+    ///
+    /// # Errors
+    /// Why the command has no effect.
+    pub fn apply(&mut self, seq: Seq, command: &Command, registry: &impl Registry) -> Result<Vec<Event>, Reject> {
+        let step = self.examine(seq, command, registry)?;
+        self.lamport = self.lamport.max(match command {
+            Command::Act(envelope) => envelope.lamport,
+            _ => self.lamport,
+        });
+        let mut doing = Doing { record: self, registry, seq, events: Vec::new() };
+        doing.perform(step);
+        doing.settle_down();
+        Ok(doing.events)
+    }
+
+    /// Whether `command` would take effect now.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn check(&self, command: &Command, registry: &impl Registry) -> Result<(), Reject> {
+        self.examine(Seq(0), command, registry).map(|_| ())
+    }
+
+    fn examine(&self, seq: Seq, command: &Command, registry: &impl Registry) -> Result<Move, Reject> {
+        if self.is_over() {
+            return Err(Reject::WrongPhase);
+        }
+        match command {
+            Command::Act(envelope) => self.act(seq, envelope, registry),
+            Command::Count(votes) => match votes.first().map(|v| v.verb()) {
+                Some(Verb::AttestPlan) => self.count_plan_votes(votes),
+                Some(Verb::Attest) => self.count_verdicts(votes),
+                _ => Err(Reject::NoEvidence),
+            },
+            Command::Relay(proof) => self.answered(proof, registry),
+            Command::Elapsed { by, elapsed, segment } => {
+                let waiting = self.waiting(*segment).ok_or(Reject::WrongSegment)?;
+                if !registry.coordinators().contains(by) {
+                    return Err(Reject::NotEntitled);
+                }
+                let said = self.waits[waiting].reports.get(by).copied();
+                if said.is_some_and(|said| said >= *elapsed) {
+                    return Err(Reject::Duplicate);
+                }
+                Ok(Move::Report(Event::Reported { by: *by, elapsed: *elapsed, segment: *segment }))
+            }
+            Command::Reveal { .. } | Command::Snapshot { .. } => Err(Reject::WrongFields),
+        }
+    }
+
+    fn act(&self, seq: Seq, envelope: &Arc<Envelope>, registry: &impl Registry) -> Result<Move, Reject> {
+        let expired = match envelope.expires {
+            Some(Expires::Register(last)) => seq > last,
+            Some(Expires::Lamport(last)) => self.lamport > last,
+            None => false,
+        };
+        if expired {
+            return Err(Reject::Expired);
+        }
+        match &envelope.body {
+            Body::Need(need) => self.open(envelope, need, registry.params()),
+            Body::Propose(propose) => self.propose(envelope, propose, registry),
+            Body::Claim(claim) => self.bid(envelope, claim, registry),
+            Body::Heartbeat(beat) => {
+                self.holder(envelope, &beat.task, TaskState::Leased)?;
+                let params = registry.params();
+                let task = &self.tasks[&beat.task];
+                let lease = task.lease.as_ref().expect("a leased task has a lease");
+                // A renewal lasts a whole lease again: as many as fit into the stretched eta.
+                let lease_ms = u64::from(self.need().map_or(1, |n| n.windows.lease_ms).max(1));
+                let most = u64::from(lease.kept.eta_ms) * u64::from(params.lease_stretch_bp) / 10_000;
+                if u64::from(lease.renewals + 1) * lease_ms >= most.max(lease_ms) {
+                    return Err(Reject::OutOfBounds);
+                }
+                Ok(Move::Renew(beat.task.clone()))
+            }
+            Body::Yield(body) => {
+                self.holder(envelope, &body.task, TaskState::Leased)?;
+                Ok(Move::Yield(body.task.clone()))
+            }
+            Body::Cancel(cancel) => self.cancel(envelope, cancel),
+            Body::Commit(commit) => self.commit(envelope, commit),
+            _ => Err(Reject::WrongFields),
+        }
+    }
+
+    fn open(&self, envelope: &Arc<Envelope>, need: &Need, params: &Params) -> Result<Move, Reject> {
+        if self.phase != Phase::Absent {
+            return Err(Reject::Duplicate);
+        }
+        if need.fee > need.class.fee_max() || need.k_plan == 0 || need.k_result == 0 {
+            return Err(Reject::OutOfBounds);
+        }
+        let votes = u64::from(need.k_plan) + u64::from(need.k_result) + u64::from(params.seats_spare);
+        let least = need.fee.0.checked_mul(votes).ok_or(Reject::OutOfBounds)?;
+        let total = need.budget.0.checked_add(need.fees.0).ok_or(Reject::OutOfBounds)?;
+        if need.fees.0 < least || need.budget.0 == 0 || total > params.supply_max.0 {
+            return Err(Reject::OutOfBounds);
+        }
+        Ok(Move::Open(Arc::clone(envelope)))
+    }
+
+    fn propose(&self, envelope: &Arc<Envelope>, propose: &Propose, registry: &impl Registry) -> Result<Move, Reject> {
+        let need = self.need().ok_or(Reject::NoSuchThing)?;
+        if !self.waits.contains_key(&Waiting::Proposals) {
+            return Err(Reject::WrongPhase);
+        }
+        let standing = self.entitled(envelope, Role::Planner, registry)?;
+        let again = |kept: &Arc<Envelope>| match &kept.body {
+            Body::Propose(other) => kept.sender == envelope.sender && other.ballot == propose.ballot,
+            _ => false,
+        };
+        if self.proposals.values().any(|(kept, _)| again(kept)) {
+            return Err(Reject::Duplicate);
+        }
+        if self.proposals.len() >= registry.params().proposals_max as usize {
+            return Err(Reject::Oversize);
+        }
+        Plan::of(need, propose)?;
+        let cost = propose.cost_caps.values().map(|c| c.0).sum::<u64>();
+        let score = bids::score(&bids::Terms {
+            cost: Credits(cost),
+            cap: need.budget,
+            eta_ms: propose.eta_ms,
+            deadline_ms: need.deadline_ms,
+            reputation_bp: standing.reputation_bp,
+            fit_bp: fit(standing, &need.recipe),
+            fresh_org: !self.winners.contains(&standing.org),
+        })?;
+        Ok(Move::Propose(Arc::clone(envelope), score))
+    }
+
+    /// The sender's standing in the recorded snapshot, if it may act as `role` under the manifest it cites.
+    fn entitled<'a>(&self, envelope: &Envelope, role: Role, registry: &'a impl Registry) -> Result<&'a Standing, Reject> {
+        let standing = registry.standing(self.snapshot.number, &envelope.sender).ok_or(Reject::NotEntitled)?;
+        if standing.manifest != envelope.capability.manifest || !standing.capabilities.contains(&envelope.capability.name) {
+            return Err(Reject::NotInManifest);
+        }
+        if !standing.roles.contains(&role) {
+            return Err(Reject::WrongRole);
+        }
+        Ok(standing)
+    }
+
+    fn bid(&self, envelope: &Arc<Envelope>, claim: &Claim, registry: &impl Registry) -> Result<Move, Reject> {
+        let need = self.need().ok_or(Reject::NoSuchThing)?;
+        if envelope.epoch != Some(self.epoch) {
+            return Err(Reject::StaleEpoch);
+        }
+        let task = self.tasks.get(&claim.task).ok_or(Reject::NoSuchThing)?;
+        if !self.waits.contains_key(&Waiting::Bids(claim.task.clone())) {
+            return Err(Reject::WrongPhase);
+        }
+        let standing = self.entitled(envelope, Role::Worker, registry)?;
+        if task.barred.contains(&envelope.sender) {
+            return Err(Reject::NotEntitled);
+        }
+        let params = registry.params();
+        if let Some((rounds, last)) = task.rounds.get(&envelope.sender) {
+            if *rounds >= params.bid_rounds_max {
+                return Err(Reject::Duplicate);
+            }
+            let most = u128::from(last.0) * u128::from(10_000 - params.bid_improvement_bp.min(10_000)) / 10_000;
+            if u128::from(claim.cost.0) > most {
+                return Err(Reject::NotBetter);
+            }
+        }
+        let decision = self.decision.as_ref().expect("a task comes from a decision");
+        let planned = &decision.plan.tasks[&claim.task];
+        if claim.cost.0 < 1 || claim.cost > planned.cost_cap || claim.cost > self.budget {
+            return Err(Reject::OutOfBounds);
+        }
+        let score = bids::score(&bids::Terms {
+            cost: claim.cost,
+            cap: planned.cost_cap,
+            eta_ms: claim.eta_ms,
+            deadline_ms: need.deadline_ms,
+            reputation_bp: standing.reputation_bp,
+            fit_bp: fit(standing, &planned.job),
+            fresh_org: !self.winners.contains(&standing.org),
+        })?;
+        let kept = Kept {
+            claim: envelope.id(),
+            cost: claim.cost,
+            eta_ms: claim.eta_ms,
+            lamport: envelope.lamport,
+            org: standing.org.clone(),
+            score,
+            worker: envelope.sender,
+        };
+        if let Some(best) = &task.best
+            && !bids::better((kept.score, kept.lamport, kept.claim), (best.score, best.lamport, best.claim))
+        {
+            return Err(Reject::NotBetter);
+        }
+        Ok(Move::Bid(claim.task.clone(), kept))
+    }
+
+    /// Checks that the sender holds `task` under exactly the epoch and fence it names, and that the task is in `state`.
+    fn holder(&self, envelope: &Envelope, task: &TaskName, state: TaskState) -> Result<&Task, Reject> {
+        if envelope.epoch != Some(self.epoch) {
+            return Err(Reject::StaleEpoch);
+        }
+        let task = self.tasks.get(task).ok_or(Reject::NoSuchThing)?;
+        #[cfg(swarm_mutants)]
+        let fenced = crate::mutant!("fence-unchecked") || envelope.fence == Some(task.fence);
+        #[cfg(not(swarm_mutants))]
+        let fenced = envelope.fence == Some(task.fence);
+        if !fenced {
+            return Err(Reject::StaleFence);
+        }
+        if task.state != state {
+            return Err(Reject::WrongPhase);
+        }
+        if task.lease.as_ref().is_none_or(|l| l.kept.worker != envelope.sender) {
+            return Err(Reject::NotEntitled);
+        }
+        Ok(task)
+    }
+
+    fn cancel(&self, envelope: &Envelope, cancel: &Cancel) -> Result<Move, Reject> {
+        let need = self.need.as_ref().ok_or(Reject::NoSuchThing)?;
+        if need.sender != envelope.sender {
+            return Err(Reject::NotEntitled);
+        }
+        let idle = |task: &TaskName| self.tasks.get(task).is_some_and(|t| t.state == TaskState::Idle);
+        match &cancel.task {
+            Some(task) if idle(task) => Ok(Move::Cancel(alloc::vec![task.clone()])),
+            Some(_) => Err(Reject::WrongPhase),
+            None if self.phase == Phase::Open => Ok(Move::CancelAll),
+            None => {
+                let all: Vec<_> = self.tasks.keys().filter(|t| idle(t)).cloned().collect();
+                if all.is_empty() { Err(Reject::WrongPhase) } else { Ok(Move::Cancel(all)) }
+            }
+        }
+    }
+
+    fn commit(&self, envelope: &Envelope, commit: &Commit) -> Result<Move, Reject> {
+        self.holder(envelope, &commit.task, TaskState::Leased)?;
+        let plan = &self.decision.as_ref().expect("a held task comes from a decision").plan;
+        let produces = &plan.tasks[&commit.task].produces;
+        if commit.outputs.len() != produces.len() || produces.iter().any(|label| !commit.outputs.contains_key(label)) {
+            return Err(Reject::BadPlan);
+        }
+        let result = CommitRef {
+            commit: envelope.id(),
+            outputs: commit.outputs.clone(),
+            states: commit.states.clone(),
+        };
+        Ok(Move::Accept(commit.task.clone(), result))
+    }
+
+    fn count_plan_votes(&self, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
+        if self.phase != Phase::Open || self.candidates.is_empty() || self.voters.is_empty() {
+            return Err(Reject::WrongPhase);
+        }
+        let mut per_proposal: BTreeMap<Cid, Vec<Counted>> = BTreeMap::new();
+        for vote in distinct(votes, &self.voters)? {
+            let Body::AttestPlan(AttestPlan { proposal, .. }) = &vote.body else { return Err(Reject::NoEvidence) };
+            if Some(vote.thread) != self.need.as_ref().map(|n| n.thread) {
+                return Err(Reject::NoEvidence);
+            }
+            if vote.epoch != Some(self.epoch) {
+                return Err(Reject::StaleEpoch);
+            }
+            let Some(proposal) = proposal else { continue };
+            if !self.candidates.contains(proposal) {
+                return Err(Reject::NoSuchThing);
+            }
+            per_proposal.entry(*proposal).or_default().push(counted(vote));
+        }
+        let k = self.k_plan as usize;
+        let mut by_approvals: Vec<_> = per_proposal.into_iter().collect();
+        by_approvals.sort_by_key(|(id, counted)| (core::cmp::Reverse(counted.len()), *id));
+        let most = by_approvals.first().map_or(0, |(_, c)| c.len());
+        if most >= k {
+            let (proposal, counted) = by_approvals.swap_remove(0);
+            return Ok(Move::Decide { counted, proposal });
+        }
+        if most + (self.voters.len() - votes.len()) >= k {
+            return Err(Reject::NoQuorum);
+        }
+        Ok(Move::Split(by_approvals.into_iter().map(|(id, _)| id).take(2).collect()))
+    }
+
+    fn count_verdicts(&self, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
+        let Some(Body::Attest(first)) = votes.first().map(|v| &v.body) else { return Err(Reject::NoEvidence) };
+        let task = self.tasks.get(&first.task).ok_or(Reject::NoSuchThing)?;
+        if task.state != TaskState::Verifying {
+            return Err(Reject::WrongPhase);
+        }
+        let commit = task.commit.as_ref().expect("a judged task has a commit").commit;
+        let (mut pass, mut fail) = (Vec::new(), Vec::new());
+        for vote in distinct(votes, &task.seats)? {
+            let Body::Attest(attest) = &vote.body else { return Err(Reject::NoEvidence) };
+            if Some(vote.thread) != self.need.as_ref().map(|n| n.thread) || attest.task != first.task {
+                return Err(Reject::NoEvidence);
+            }
+            if vote.epoch != Some(self.epoch) {
+                return Err(Reject::StaleEpoch);
+            }
+            if vote.fence != Some(task.fence) || attest.commit != commit {
+                return Err(Reject::StaleFence);
+            }
+            let side = if attest.verdict == Verdict::Pass { &mut pass } else { &mut fail };
+            side.push(counted(vote));
+        }
+        let k = task.k_result as usize;
+        let unheard = task.seats.len() - votes.len();
+        let (verdict, counted) = if pass.len() >= k {
+            (Some(Verdict::Pass), pass)
+        } else if fail.len() >= k {
+            (Some(Verdict::Fail), fail)
+        } else if pass.len().max(fail.len()) + unheard < k {
+            (None, Vec::new())
+        } else {
+            return Err(Reject::NoQuorum);
+        };
+        Ok(Move::Judge { task: first.task.clone(), verdict, counted })
+    }
+
+    fn answered(&self, proof: &Proof, registry: &impl Registry) -> Result<Move, Reject> {
+        let coordinators = registry.coordinators();
+        if proof.thread != Thread::System {
+            return Err(Reject::NoEvidence);
+        }
+        let event = proof.check(coordinators, registry.params().believe_at(coordinators.len()))?;
+        let Event::Answered { answer, at, need, seq } = event else { return Err(Reject::NoEvidence) };
+        if Some(Thread::Need(*need)) != self.need.as_ref().map(|n| n.thread) {
+            return Err(Reject::NoEvidence);
+        }
+        if !self.asks.contains_key(&(*seq, *at)) {
+            return Err(Reject::Duplicate);
+        }
+        Ok(Move::Answer { answer: answer.clone(), seq: *seq, at: *at })
+    }
+}
+
+/// How well an agent's registered capabilities fit what is asked, in basis points: 10,000 for one of exactly that name.
+fn fit(standing: &Standing, job: &Label) -> u32 {
+    if standing.capabilities.contains(job) { 10_000 } else { 5_000 }
+}
+
+fn counted(vote: &Envelope) -> Counted {
+    Counted { attest: vote.id(), engine: vote.policy.engine, verifier: vote.sender }
+}
+
+/// The votes themselves, once it is sure that they stand by rising id and come from distinct members of `from`.
+fn distinct<'a>(votes: &'a [Arc<Envelope>], from: &[AgentId]) -> Result<&'a [Arc<Envelope>], Reject> {
+    if !votes.windows(2).all(|pair| pair[0].id() < pair[1].id()) {
+        return Err(Reject::NonCanonical);
+    }
+    let mut seen = alloc::collections::BTreeSet::new();
+    for vote in votes {
+        if !from.contains(&vote.sender) {
+            return Err(Reject::NotEntitled);
+        }
+        if !seen.insert(vote.sender) {
+            return Err(Reject::Duplicate);
+        }
+    }
+    Ok(votes)
+}
+
+/// A record being changed by one entry.
+struct Doing<'a, R> {
+    record: &'a mut Record,
+    registry: &'a R,
+    seq: Seq,
+    events: Vec<Event>,
+}
+
+impl<R: Registry> Doing<'_, R> {
+    fn emit(&mut self, event: Event) {
+        self.record.fold(self.seq, self.events.len() as u32, &event);
+        self.events.push(event);
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        self.emit(Event::Asked(ask));
+    }
+
+    fn wait(&mut self, waiting: Waiting, total_ms: u32) {
+        let segment = crate::id::Segment(self.record.segment.0 + 1);
+        self.emit(Event::WaitOpened { segment, total: ms(total_ms), waiting });
+    }
+
+    fn stop(&mut self, waiting: Waiting) {
+        if self.record.waits.contains_key(&waiting) {
+            self.emit(Event::WaitClosed { waiting });
+        }
+    }
+
+    fn need(&self) -> &Need {
+        self.record.need().expect("a need that moves was opened")
+    }
+
+    fn perform(&mut self, step: Move) {
+        match step {
+            Move::Open(need) => {
+                self.emit(Event::Opening { need });
+                let (need, body) = (self.record.need.clone().expect("just opened"), self.need());
+                let amount = Credits(body.budget.0 + body.fees.0);
+                let k_plan = body.k_plan;
+                self.ask(Ask::Escrow { amount, k_plan, requester: need.sender });
+            }
+            Move::Propose(proposal, score) => self.emit(Event::Proposed { proposal, score }),
+            Move::Decide { counted, proposal } => {
+                self.stop(Waiting::Decision);
+                self.emit(Event::Decided { counted, proposal });
+            }
+            Move::Split(candidates) => self.pass_epoch(candidates),
+            Move::Bid(task, kept) => self.emit(Event::Bid { kept, task }),
+            Move::Renew(task) => {
+                let fence = self.record.tasks[&task].fence;
+                self.emit(Event::Renewed { fence, task: task.clone() });
+                let lease_ms = self.need().windows.lease_ms;
+                self.wait(Waiting::Lease(task), lease_ms);
+            }
+            Move::Yield(task) => {
+                self.stop(Waiting::Lease(task.clone()));
+                self.release(task, ReleaseReason::Yielded, BondFate::LessFee, Vec::new());
+            }
+            Move::Cancel(tasks) => {
+                for task in tasks {
+                    self.end_task(task, Ending::Cancelled);
+                }
+            }
+            Move::CancelAll => self.close(Ending::Cancelled),
+            Move::Accept(task, commit) => {
+                self.stop(Waiting::Lease(task.clone()));
+                let fence = self.record.tasks[&task].fence;
+                self.emit(Event::Accepted { commit, fence, task: task.clone() });
+                self.ask_for_seats(task);
+            }
+            Move::Judge { task, verdict, counted } => self.judge(task, verdict, counted),
+            Move::Report(event) => self.emit(event),
+            Move::Answer { answer, seq, at } => self.take_answer(answer, seq, at),
+        }
+    }
+
+    fn take_answer(&mut self, answer: Answer, seq: Seq, at: u32) {
+        let task = self.record.asks.get(&(seq, at)).cloned().flatten();
+        let need = NeedId(match self.record.need.as_ref().expect("an asking need was opened").thread {
+            Thread::Need(need) => need.0,
+            Thread::System => unreachable!("a need's thread is its own"),
+        });
+        self.emit(Event::Answered { answer: answer.clone(), at, need, seq });
+        match (answer, task) {
+            (Answer::Escrowed { k_plan, snapshot, voters } | Answer::Voters { k_plan, snapshot, voters }, None) => {
+                let epoch = self.record.epoch;
+                self.emit(Event::Opened { epoch, k_plan, snapshot, voters });
+                let windows = self.need().windows;
+                if self.record.candidates.is_empty() {
+                    self.wait(Waiting::Proposals, windows.proposals_ms);
+                } else {
+                    self.wait(Waiting::Decision, windows.decision_ms);
+                }
+            }
+            (Answer::Granted, Some(task)) => {
+                let fence = self.record.tasks[&task].fence;
+                self.emit(Event::Leased { fence, task: task.clone() });
+                let lease_ms = self.need().windows.lease_ms;
+                self.wait(Waiting::Lease(task), lease_ms);
+            }
+            (Answer::Seated { k_result, seats, seed, snapshot }, Some(task)) => {
+                self.emit(Event::Seated { k_result, seats, seed, snapshot, task: task.clone() });
+                let verify_ms = self.need().windows.verify_ms;
+                self.wait(Waiting::Verdicts(task), verify_ms);
+            }
+            (Answer::Denied(_), Some(task)) if self.record.tasks[&task].state == TaskState::Granting => {
+                let fence = self.record.tasks[&task].fence;
+                self.emit(Event::Released { fence, reason: ReleaseReason::Unbonded, task });
+            }
+            (Answer::Denied(_), Some(task)) => {
+                self.emit(Event::Unseated { task: task.clone() });
+                if self.record.tasks[&task].draws >= self.registry.params().draws_max {
+                    self.release(task.clone(), ReleaseReason::Unseated, BondFate::Back, Vec::new());
+                    self.end_task(task, Ending::Failed);
+                } else {
+                    let verify_ms = self.need().windows.verify_ms;
+                    self.wait(Waiting::Redraw(task), verify_ms);
+                }
+            }
+            // The escrow cannot be had, or nobody can vote.
+            (Answer::Denied(_), None) => {
+                let opened = self.record.phase == Phase::Open;
+                if opened {
+                    self.close(Ending::Failed);
+                } else {
+                    self.emit(Event::Over { ending: Ending::Failed });
+                }
+            }
+            (answer, task) => unreachable!("{answer:?} does not answer what was asked about {task:?}"),
+        }
+    }
+
+    fn pass_epoch(&mut self, candidates: Vec<Cid>) {
+        let counter = self.record.epoch.0 & 0xffff_ffff;
+        if counter >= u64::from(self.registry.params().epochs_max) {
+            return self.close(Ending::Failed);
+        }
+        let epoch: Epoch = self.record.epoch.next();
+        self.emit(Event::EpochPassed { epoch });
+        self.emit(Event::Voting { candidates });
+        let k_plan = self.need().k_plan;
+        self.ask(Ask::Voters { epoch, k_plan });
+    }
+
+    fn ask_for_seats(&mut self, name: TaskName) {
+        let task = &self.record.tasks[&name];
+        let (lease, commit) = (task.lease.as_ref().expect("held"), task.commit.as_ref().expect("committed"));
+        let decision = self.record.decision.as_ref().expect("decided");
+        let ask = Ask::Seats {
+            commit: commit.commit,
+            fence: task.fence,
+            k_result: self.need().k_result,
+            planner: decision.proposal.sender,
+            worker: lease.kept.worker,
+            task: name,
+        };
+        self.ask(ask);
+    }
+
+    fn judge(&mut self, name: TaskName, verdict: Option<Verdict>, counted: Vec<Counted>) {
+        self.stop(Waiting::Verdicts(name.clone()));
+        let fee = self.need().fee;
+        let mut payouts: Vec<_> =
+            counted.iter().map(|c| Payout { amount: fee, due: Due::Fee, to: c.verifier }).collect();
+        match verdict {
+            Some(Verdict::Pass) => {
+                self.emit(Event::Judged { counted: counted.clone(), task: name.clone(), verdict: Verdict::Pass });
+                let record = self.finalize(name.clone(), payouts, &counted);
+                self.emit(Event::Final { record: Arc::new(record) });
+                let challenge_ms = self.need().windows.challenge_ms;
+                self.wait(Waiting::Challenge(name), challenge_ms);
+            }
+            Some(Verdict::Fail) => {
+                payouts.sort_unstable();
+                self.emit(Event::Judged { counted, task: name.clone(), verdict: Verdict::Fail });
+                self.release(name, ReleaseReason::Failed, BondFate::Forfeit, payouts);
+            }
+            // Neither verdict was reached: a failure, but nobody's fault.
+            None => self.release(name, ReleaseReason::Failed, BondFate::Back, Vec::new()),
+        }
+    }
+
+    fn finalize(&self, name: TaskName, mut payouts: Vec<Payout>, counted: &[Counted]) -> FinalizeRecord {
+        let task = &self.record.tasks[&name];
+        let (lease, commit) = (task.lease.as_ref().expect("held"), task.commit.as_ref().expect("committed"));
+        payouts.push(Payout { amount: lease.kept.cost, due: Due::Price, to: lease.kept.worker });
+        payouts.sort_unstable();
+        let mut engines: Vec<_> = counted.iter().map(|c| c.engine).collect();
+        engines.sort_unstable();
+        engines.dedup();
+        FinalizeRecord {
+            attestations: counted.iter().map(|c| c.attest).collect(),
+            commit: commit.commit,
+            engines,
+            epoch: self.record.epoch,
+            fence: task.fence,
+            need: match self.record.need.as_ref().expect("opened").thread {
+                Thread::Need(need) => need,
+                Thread::System => unreachable!("a need's thread is its own"),
+            },
+            outputs: commit.outputs.clone(),
+            payouts,
+            plan: self.record.decision.as_ref().expect("decided").digest,
+            snapshot: task.snapshot,
+            task: name,
+        }
+    }
+
+    /// Ends an attempt without a final result. What it costs is asked before the task forgets who held it.
+    fn release(&mut self, name: TaskName, reason: ReleaseReason, bond: BondFate, payouts: Vec<Payout>) {
+        let task = &self.record.tasks[&name];
+        let fence = task.fence;
+        let commit = task.commit.as_ref().map(|c| c.commit);
+        let counted = payouts.iter().map(|p| p.to).collect();
+        self.ask(Ask::End { bond, commit, counted, fence, payouts, settled: false, task: name.clone() });
+        self.emit(Event::Released { fence, reason, task: name });
+    }
+
+    fn end_task(&mut self, name: TaskName, ending: Ending) {
+        self.stop(Waiting::Bids(name.clone()));
+        self.emit(Event::TaskEnded { ending, task: name });
+    }
+
+    fn close(&mut self, ending: Ending) {
+        let payouts = self.record.plan_fees();
+        self.ask(Ask::Close { ending, payouts });
+        self.emit(Event::Over { ending });
+    }
+
+    /// Does everything that follows by itself, until nothing more does.
+    fn settle_down(&mut self) {
+        while !self.record.is_over() && (self.end_waits() || self.move_tasks()) {}
+    }
+
+    /// Ends one wait that a majority has seen through; false if there is none.
+    fn end_waits(&mut self) -> bool {
+        let n = self.registry.coordinators().len();
+        let Some(waiting) = self.record.waits.iter().find(|(_, w)| w.is_over(n)).map(|(w, _)| w.clone()) else {
+            return false;
+        };
+        self.emit(Event::WaitClosed { waiting: waiting.clone() });
+        match waiting {
+            Waiting::Proposals => {
+                let mut candidates: Vec<_> = self.record.proposals.values().collect();
+                candidates.sort_by(|(a, sa), (b, sb)| {
+                    let key = |e: &Envelope, s: u32| (core::cmp::Reverse(s), e.lamport, e.id());
+                    key(a, *sa).cmp(&key(b, *sb))
+                });
+                let candidates: Vec<_> = candidates.into_iter().map(|(e, _)| e.id()).collect();
+                if candidates.is_empty() {
+                    self.pass_epoch(candidates);
+                } else {
+                    self.emit(Event::Voting { candidates });
+                    let decision_ms = self.need().windows.decision_ms;
+                    self.wait(Waiting::Decision, decision_ms);
+                }
+            }
+            Waiting::Decision => {
+                let candidates = self.record.candidates.clone();
+                self.pass_epoch(candidates);
+            }
+            Waiting::Bids(task) => self.grant(task),
+            Waiting::Lease(task) => self.release(task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
+            Waiting::Verdicts(task) => self.judge(task, None, Vec::new()),
+            Waiting::Redraw(task) => self.ask_for_seats(task),
+            // The fold remembers it; `move_tasks` settles once the parents are settled.
+            Waiting::Challenge(_) => {}
+            Waiting::Late(task) => self.pay(task),
+            Waiting::Reveals => unreachable!("a need has no rounds of reveals"),
+        }
+        true
+    }
+
+    fn grant(&mut self, name: TaskName) {
+        let (need, params) = (self.need(), self.registry.params());
+        let seats = u64::from(need.k_result) + u64::from(params.seats_spare);
+        let fees = Credits(need.fee.0.saturating_mul(seats));
+        let task = &self.record.tasks[&name];
+        let fence = Fence(task.fence.0 + 1);
+        let Some(kept) = task.best.clone().filter(|best| best.cost <= self.record.budget && fees <= self.record.fees) else {
+            let fence = task.fence;
+            return self.emit(Event::Released { fence, reason: ReleaseReason::Unbid, task: name });
+        };
+        let bond = Credits(kept.cost.0 * u64::from(params.bond_bp) / 10_000);
+        let (carve, worker) = (Credits(kept.cost.0 + fees.0), kept.worker);
+        self.emit(Event::Granting { fees, fence, kept, task: name.clone() });
+        self.ask(Ask::Grant { bond, carve, fence, task: name, worker });
+    }
+
+    fn pay(&mut self, name: TaskName) {
+        let task = &self.record.tasks[&name];
+        let record = task.record.clone().expect("a settled task is final");
+        let counted = record.payouts.iter().filter(|p| p.due == Due::Fee).map(|p| p.to).collect();
+        self.ask(Ask::End {
+            bond: BondFate::Back,
+            commit: Some(record.commit),
+            counted,
+            fence: record.fence,
+            payouts: record.payouts.clone(),
+            settled: true,
+            task: name.clone(),
+        });
+        self.emit(Event::Paid { task: name });
+    }
+
+    /// Moves one task that can move by itself; false if none can.
+    fn move_tasks(&mut self) -> bool {
+        if self.record.phase != Phase::Decided {
+            return false;
+        }
+        let params = self.registry.params();
+        let plan = Arc::clone(&self.record.decision.as_ref().expect("decided").plan);
+        for (name, planned) in &plan.tasks {
+            let task = &self.record.tasks[name];
+            let parents = || planned.parents.iter().map(|p| &self.record.tasks[p]);
+            match task.state {
+                TaskState::Idle => {
+                    let spent = task.attempts >= params.attempts_max || task.windows >= params.bid_windows_max;
+                    let orphan = parents().any(|p| matches!(p.state, TaskState::Failed | TaskState::Cancelled));
+                    if spent || orphan {
+                        self.end_task(name.clone(), Ending::Failed);
+                        return true;
+                    }
+                    let waiting = Waiting::Bids(name.clone());
+                    if parents().all(Task::is_final) && !self.record.waits.contains_key(&waiting) {
+                        self.emit(Event::Bidding { task: name.clone() });
+                        let bids_ms = self.need().windows.bids_ms;
+                        self.wait(waiting, bids_ms);
+                        return true;
+                    }
+                }
+                TaskState::Final if task.unchallenged => {
+                    if parents().all(|p| matches!(p.state, TaskState::Settled | TaskState::Paid)) {
+                        let payouts = task.record.as_ref().expect("final").payouts.clone();
+                        self.emit(Event::Settled { payouts, task: name.clone() });
+                        let challenge_ms = self.need().windows.challenge_ms;
+                        self.wait(Waiting::Late(name.clone()), challenge_ms);
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if self.record.tasks.values().all(Task::has_ended) {
+            self.close(Ending::Closed);
+            return true;
+        }
+        false
+    }
+}
+
+/// How long a holder may rely on a lease that it learned of at `now`: a margin below what the coordinators count.
+pub fn lease_margin(lease: Span) -> Span {
+    lease.scale(8, 10)
+}

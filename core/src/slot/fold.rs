@@ -1,0 +1,188 @@
+//! How events make a record. Total: an event that was believed is never refused.
+
+use alloc::sync::Arc;
+
+use crate::id::{Cid, Credits, Epoch, Seq, TaskName};
+use crate::plan::{Plan, TaskState};
+use crate::register::{Ask, Counted, Ending, Event};
+use crate::slot::record::Task;
+use crate::slot::{Decision, Lease, Phase, Record, Stopwatch, Waiting};
+use crate::wire::{Body, Due, ReleaseReason};
+
+/// Organisations of winners remembered for the score's heterogeneity term.
+const WINNERS_MAX: usize = 4;
+
+impl Record {
+    /// Folds one event of the entry at `seq`, which is its `at`-th.
+    pub fn fold(&mut self, seq: Seq, at: u32, event: &Event) {
+        match event {
+            Event::Opening { need } => {
+                self.phase = Phase::Opening;
+                self.epoch = Epoch::FIRST;
+                self.need = Some(Arc::clone(need));
+                let body = self.need().expect("Opening carries a NEED");
+                (self.budget, self.fees) = (body.budget, body.fees);
+            }
+            Event::Opened { epoch, k_plan, snapshot, voters } => {
+                self.phase = Phase::Open;
+                (self.epoch, self.k_plan, self.snapshot) = (*epoch, *k_plan, *snapshot);
+                self.voters.clone_from(voters);
+            }
+            Event::Proposed { proposal, score } => {
+                self.proposals.insert(proposal.id(), (Arc::clone(proposal), *score));
+            }
+            Event::Voting { candidates } => self.candidates.clone_from(candidates),
+            Event::EpochPassed { epoch } => {
+                self.epoch = *epoch;
+                self.voters.clear();
+                self.waits.clear();
+            }
+            Event::Decided { counted, proposal } => self.decide(proposal, counted),
+            Event::Bidding { task } => {
+                let task = self.task(task);
+                task.best = None;
+                task.rounds.clear();
+            }
+            Event::Bid { kept, task } => {
+                let task = self.task(task);
+                let round = task.rounds.entry(kept.worker).or_default();
+                *round = (round.0 + 1, kept.cost);
+                task.best = Some(kept.clone());
+            }
+            Event::Granting { fees, fence, kept, task } => {
+                self.budget = Credits(self.budget.0 - kept.cost.0);
+                self.fees = Credits(self.fees.0 - fees.0);
+                let task = self.task(task);
+                task.state = TaskState::Granting;
+                (task.fence, task.best) = (*fence, None);
+                task.lease = Some(Lease { fees: *fees, kept: kept.clone(), renewals: 0 });
+            }
+            Event::Leased { task, .. } => {
+                let entry = self.task(task);
+                entry.state = TaskState::Leased;
+                (entry.windows, entry.draws) = (0, 0);
+                entry.attempts += 1;
+                let org = entry.lease.as_ref().map(|l| l.kept.org.clone()).unwrap_or_default();
+                self.winners.push(org);
+                if self.winners.len() > WINNERS_MAX {
+                    self.winners.remove(0);
+                }
+            }
+            Event::Renewed { task, .. } => {
+                if let Some(lease) = &mut self.task(task).lease {
+                    lease.renewals += 1;
+                }
+            }
+            Event::Released { reason, task, .. } => {
+                let entry = self.task(task);
+                entry.state = TaskState::Idle;
+                let lease = entry.lease.take();
+                entry.commit = None;
+                entry.seats.clear();
+                if let (ReleaseReason::Expired, Some(lease)) = (reason, &lease) {
+                    entry.barred.insert(lease.kept.worker);
+                }
+                if matches!(reason, ReleaseReason::Unbonded | ReleaseReason::Unbid) {
+                    entry.windows += 1;
+                }
+                if let (ReleaseReason::Unbonded, Some(lease)) = (reason, lease) {
+                    // Nothing was booked, so nothing was spent.
+                    self.budget = Credits(self.budget.0 + lease.kept.cost.0);
+                    self.fees = Credits(self.fees.0 + lease.fees.0);
+                }
+            }
+            Event::Accepted { commit, task, .. } => {
+                let task = self.task(task);
+                task.state = TaskState::Drawing;
+                task.commit = Some(commit.clone());
+            }
+            Event::Unseated { task } => self.task(task).draws += 1,
+            Event::Seated { k_result, seats, snapshot, task, .. } => {
+                let task = self.task(task);
+                task.state = TaskState::Verifying;
+                (task.k_result, task.snapshot) = (*k_result, *snapshot);
+                task.seats.clone_from(seats);
+            }
+            Event::Judged { .. } => {}
+            Event::Final { record } => {
+                let task = self.task(&record.task);
+                task.state = TaskState::Final;
+                task.record = Some(Arc::clone(record));
+            }
+            Event::Settled { task, .. } => self.task(task).state = TaskState::Settled,
+            Event::Paid { task } => self.task(task).state = TaskState::Paid,
+            Event::TaskEnded { ending, task } => {
+                self.task(task).state =
+                    if *ending == Ending::Cancelled { TaskState::Cancelled } else { TaskState::Failed };
+            }
+            Event::Over { ending } => {
+                self.phase = Phase::Over(*ending);
+                self.waits.clear();
+            }
+            Event::WaitOpened { segment, total, waiting } => {
+                self.segment = *segment;
+                self.waits.insert(waiting.clone(), Stopwatch::new(*segment, *total));
+            }
+            Event::Reported { by, elapsed, segment } => {
+                if let Some(watch) = self.waits.values_mut().find(|w| w.segment == *segment) {
+                    watch.report(*by, *elapsed);
+                }
+            }
+            Event::WaitClosed { waiting } => {
+                self.waits.remove(waiting);
+                if let Waiting::Challenge(task) = waiting {
+                    self.task(task).unchallenged = true;
+                }
+            }
+            Event::Asked(ask) => self.asked(seq, at, ask),
+            Event::Answered { seq, at, .. } => {
+                self.asks.remove(&(*seq, *at));
+            }
+            // What the system thread does to itself is no part of a need.
+            Event::Told { .. }
+            | Event::Queued { .. }
+            | Event::Registered { .. }
+            | Event::Booked { .. }
+            | Event::RoundOpened { .. }
+            | Event::Revealed { .. }
+            | Event::RoundClosed { .. }
+            | Event::SnapshotTaken { .. } => {}
+        }
+    }
+
+    fn task(&mut self, name: &TaskName) -> &mut Task {
+        self.tasks.get_mut(name).expect("an event names a task of the decided plan")
+    }
+
+    fn decide(&mut self, proposal: &Cid, counted: &[Counted]) {
+        let (proposal, _) = self.proposals.get(proposal).cloned().expect("only a kept proposal is decided");
+        let need = self.need().expect("a decided need was opened");
+        let Body::Propose(propose) = &proposal.body else { panic!("a kept proposal is a PROPOSE") };
+        let plan = Arc::new(Plan::of(need, propose).expect("a kept proposal is a valid plan"));
+        self.phase = Phase::Decided;
+        self.tasks = plan.tasks.keys().map(|name| (name.clone(), Task::new())).collect();
+        let digest = plan.digest(&proposal.id());
+        self.decision = Some(Decision { proposal, counted: counted.to_vec(), plan, digest });
+        let fees: u64 = self.plan_fees().iter().map(|p| p.amount.0).sum();
+        self.fees = Credits(self.fees.0.checked_sub(fees).expect("Open checked that the fees cover the plan's votes"));
+    }
+
+    /// Keeps the slot's own account of its escrow in step with what it asks of the ledger.
+    fn asked(&mut self, seq: Seq, at: u32, ask: &Ask) {
+        if ask.is_answered() {
+            let task = match ask {
+                Ask::Grant { task, .. } | Ask::Seats { task, .. } => Some(task.clone()),
+                _ => None,
+            };
+            self.asks.insert((seq, at), task);
+        }
+        if let Ask::End { payouts, task, .. } = ask {
+            let lease = self.task(task).lease.clone().expect("only an attempt that was granted is ended");
+            let paid = |price: bool| -> u64 {
+                payouts.iter().filter(|p| (p.due == Due::Price) == price).map(|p| p.amount.0).sum()
+            };
+            self.budget = Credits(self.budget.0 + lease.kept.cost.0 - paid(true));
+            self.fees = Credits(self.fees.0 + lease.fees.0 - paid(false));
+        }
+    }
+}

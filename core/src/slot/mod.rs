@@ -1,0 +1,13 @@
+//! A need's slot: everything about it that is exclusive (PROTOCOL 5).
+//!
+//! [`Record`] is a fold over events. [`Record::apply`] turns a command into events or a refusal, purely: same record, same
+//! command, same answer on every coordinator. Agents do not apply commands; they fold the events they believe.
+
+mod apply;
+mod fold;
+mod record;
+mod stopwatch;
+
+pub use apply::{Registry, Standing};
+pub use record::{Decision, Lease, Phase, Record, Task};
+pub use stopwatch::{Stopwatch, Waiting};

@@ -1,0 +1,196 @@
+//! What a need's slot holds.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, Segment, Seq, TaskName};
+use crate::plan::{Plan, TaskState};
+use crate::register::{CommitRef, Counted, Ending, Kept};
+use crate::slot::{Stopwatch, Waiting};
+use crate::wire::{Body, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
+
+/// Where a need stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Nothing was taken up yet.
+    #[default]
+    Absent,
+    /// Its escrow is being reserved.
+    Opening,
+    /// Proposals and votes.
+    Open,
+    /// A plan is being carried out.
+    Decided,
+    /// It has ended.
+    Over(Ending),
+}
+
+/// The one decision of a need.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The PROPOSE that was picked.
+    pub proposal: Arc<Envelope>,
+    /// The approvals that counted, by rising id.
+    pub counted: Vec<Counted>,
+    /// What the proposal means.
+    pub plan: Arc<Plan>,
+    /// Digest of the decided plan.
+    pub digest: Digest,
+}
+
+/// A task's holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// What of the need's fees is carved for its verdicts.
+    pub fees: Credits,
+    /// The winning bid.
+    pub kept: Kept,
+    /// Times it was renewed.
+    pub renewals: u32,
+}
+
+/// Where a task stands.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its state.
+    pub state: TaskState,
+    /// The fence of the last grant; zero before the first.
+    pub fence: Fence,
+    /// Grants so far.
+    pub attempts: u32,
+    /// Bid windows that closed without a grant since the last one that did.
+    pub windows: u32,
+    /// Draws of the present attempt that could not be seated.
+    pub draws: u32,
+    /// The best bid of the open window.
+    pub best: Option<Kept>,
+    /// Bids placed in the open window, and the last price, by bidder.
+    pub rounds: BTreeMap<AgentId, (u32, Credits)>,
+    /// Workers that let a lease of this task expire.
+    pub barred: BTreeSet<AgentId>,
+    /// The holder, from Granting to the attempt's end.
+    pub lease: Option<Lease>,
+    /// The accepted result.
+    pub commit: Option<CommitRef>,
+    /// The committee.
+    pub seats: Vec<AgentId>,
+    /// Equal verdicts it needs.
+    pub k_result: u32,
+    /// The pool it was drawn from.
+    pub snapshot: SnapshotRef,
+    /// The final result.
+    pub record: Option<Arc<FinalizeRecord>>,
+    /// The challenge window is over.
+    pub unchallenged: bool,
+}
+
+impl Task {
+    pub(super) fn new() -> Self {
+        Self {
+            state: TaskState::Idle,
+            fence: Fence(0),
+            attempts: 0,
+            windows: 0,
+            draws: 0,
+            best: None,
+            rounds: BTreeMap::new(),
+            barred: BTreeSet::new(),
+            lease: None,
+            commit: None,
+            seats: Vec::new(),
+            k_result: 0,
+            snapshot: SnapshotRef::default(),
+            record: None,
+            unchallenged: false,
+        }
+    }
+
+    /// Whether the task has ended for good.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, TaskState::Paid | TaskState::Failed | TaskState::Cancelled)
+    }
+
+    /// Whether its result stands, so that children may start.
+    pub fn is_final(&self) -> bool {
+        matches!(self.state, TaskState::Final | TaskState::Settled | TaskState::Paid)
+    }
+}
+
+/// One need.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Where it stands.
+    pub phase: Phase,
+    /// The NEED, once taken up.
+    pub need: Option<Arc<Envelope>>,
+    /// The present epoch.
+    pub epoch: Epoch,
+    /// The pool recorded for this epoch.
+    pub snapshot: SnapshotRef,
+    /// Approvals that decide.
+    pub k_plan: u32,
+    /// Who may approve, rising; empty while they are being drawn.
+    pub voters: Vec<AgentId>,
+    /// Valid proposals with their scores.
+    pub proposals: BTreeMap<Cid, (Arc<Envelope>, u32)>,
+    /// What may be voted for, best first; empty until proposals are in.
+    pub candidates: Vec<Cid>,
+    /// The decision, once there is one.
+    pub decision: Option<Decision>,
+    /// Its tasks, once decided.
+    pub tasks: BTreeMap<TaskName, Task>,
+    /// Running waits.
+    pub waits: BTreeMap<Waiting, Stopwatch>,
+    /// The last segment opened.
+    pub segment: Segment,
+    /// Asks without an answer yet, with the task they are about.
+    pub asks: BTreeMap<(Seq, u32), Option<TaskName>>,
+    /// What is left of the budget.
+    pub budget: Credits,
+    /// What is left of the fees.
+    pub fees: Credits,
+    /// The highest Lamport value among the evidence applied; coordinators only.
+    pub lamport: Lamport,
+    /// Organisations of the latest winners.
+    pub winners: Vec<String>,
+}
+
+impl Record {
+    /// The NEED's body.
+    pub fn need(&self) -> Option<&Need> {
+        match &self.need.as_ref()?.body {
+            Body::Need(need) => Some(need),
+            _ => None,
+        }
+    }
+
+    /// The decided PROPOSE's body.
+    pub fn proposal(&self) -> Option<&Propose> {
+        match &self.decision.as_ref()?.proposal.body {
+            Body::Propose(propose) => Some(propose),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing can happen to it any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over(_))
+    }
+
+    /// The wait that `segment` belongs to, if it is running.
+    pub fn waiting(&self, segment: Segment) -> Option<&Waiting> {
+        self.waits.iter().find(|(_, watch)| watch.segment == segment).map(|(waiting, _)| waiting)
+    }
+
+    /// What every counted vote on the decided plan earns, rising.
+    pub fn plan_fees(&self) -> Vec<Payout> {
+        let fee = self.need().map_or(Credits(0), |n| n.fee);
+        let counted = self.decision.iter().flat_map(|d| &d.counted);
+        let mut due: Vec<_> =
+            counted.map(|c| Payout { amount: fee, due: crate::wire::Due::PlanFee, to: c.verifier }).collect();
+        due.sort_unstable();
+        due
+    }
+}

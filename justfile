@@ -1,0 +1,117 @@
+# The habits of this project. `just` lists them; each is one command that CI or a person runs in the same words.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+sim := "cargo run --release -p swarm-sim --"
+scenarios := "scenarios/*.toml"
+
+# List the habits
+default:
+    @just --list --unsorted
+
+# Build everything, optimised
+build:
+    cargo build --release --workspace
+
+# Run all tests
+test:
+    cargo test --workspace
+
+# Formatting, clippy and rustdoc, warnings refused
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Plant every forbidden thing in a copy of the core and see it refused
+wall:
+    core/wall.sh
+
+# Licences, banned crates and features, sources (no network)
+deny: (_tool "cargo-deny" "cargo install --locked cargo-deny")
+    cargo deny --offline check licenses bans sources
+
+# Known vulnerabilities (needs the advisory database)
+advisories: (_tool "cargo-deny" "cargo install --locked cargo-deny")
+    @cargo deny check advisories || { echo "advisories: not clean, or the database could not be reached (see above): this proves nothing yet" >&2; exit 1; }
+
+# All that CI runs
+ci:
+    .ci/run
+
+# One scenario, start to verdict
+demo scenario="scenarios/quiet.toml" *options:
+    {{ sim }} run {{ scenario }} {{ options }}
+
+# Every shipped scenario over many seeds (END excluded)
+sweep seeds="0..1000" *options:
+    {{ sim }} sweep {{ scenarios }} --seeds {{ seeds }} {{ options }}
+
+# Same seed, same hash: twice in each process, and with one job and with two
+determinism scenario="scenarios/quiet.toml" seeds="0..200" debug_seeds="0..20":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    out=$(mktemp -d)
+    trap 'rm -r "$out"' EXIT
+    cargo build --release -p swarm-sim
+    cargo build -p swarm-sim
+    hashes() { grep -oE '"trace_hash": *"[^"]+"' "$1"; }
+    same() { # same A B: the hashes in two reports, of which there must be some
+        test -n "$(hashes "$1")" || { echo "no trace hash in $1: nothing was compared" >&2; exit 1; }
+        diff <(hashes "$1") <(hashes "$2") && echo "equal: $(hashes "$1" | head -1)"
+    }
+    sweep() { "$1" sweep "{{ scenario }}" --seeds "$2" --jobs "$3" --json "$4" --check-determinism; }
+    sweep target/release/swarm-sim "{{ seeds }}" 1 "$out/one.json"
+    sweep target/release/swarm-sim "{{ seeds }}" 2 "$out/two.json"
+    same "$out/one.json" "$out/two.json"
+    sweep target/release/swarm-sim "{{ debug_seeds }}" 2 "$out/release.json"
+    sweep target/debug/swarm-sim "{{ debug_seeds }}" 2 "$out/debug.json"
+    same "$out/release.json" "$out/debug.json"
+
+# Planted protocol bugs: each must be caught
+mutants *options:
+    {{ sim }} mutants {{ options }}
+
+# Check scenario files; errors point at the line and suggest the mend
+check-scenarios:
+    {{ sim }} lint {{ scenarios }}
+
+# Deliveries per second of the bare event kernel
+bench *options:
+    cargo bench -p swarm-sim --bench kernel -- {{ options }}
+
+# Where the time goes: perf if there is one, callgrind otherwise
+profile scenario="scenarios/quiet.toml" *options:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release -p swarm-sim
+    run=(target/release/swarm-sim run "{{ scenario }}" {{ options }})
+    mkdir -p target/profile
+    if perf record --quiet --output target/profile/probe.data true 2>/dev/null; then
+        perf record --call-graph dwarf,16384 --freq 499 --output target/profile/perf.data "${run[@]}"
+        perf report --input target/profile/perf.data --no-children --stdio --percent-limit 1 --call-graph none
+    elif command -v valgrind >/dev/null; then
+        echo "perf cannot record here: callgrind instead, about fifty times slower"
+        valgrind --tool=callgrind --callgrind-out-file=target/profile/callgrind.out "${run[@]}"
+        callgrind_annotate target/profile/callgrind.out | head -60
+    else
+        echo "profile needs perf or valgrind" >&2
+        exit 69
+    fi
+
+# Random bytes against the envelope parser, on the stable toolchain
+fuzz seconds="60": (_tool "cargo-fuzz" "cargo install --locked cargo-fuzz")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd core
+    mkdir -p fuzz/corpus/envelope
+    # The golden envelopes of the tests are the best first guesses there are.
+    find tests -name '*.json' -size -64k -exec cp -t fuzz/corpus/envelope {} +
+    RUSTC_BOOTSTRAP=1 cargo fuzz run envelope -- -max_total_time={{ seconds }} -max_len=70000 -dict=fuzz/envelope.dict
+
+# The documentation of every package, opened in a browser
+docs:
+    cargo doc --workspace --no-deps --open
+
+_tool name how:
+    @command -v {{ name }} >/dev/null || { echo "{{ name }} is missing; it is had with: {{ how }}" >&2; exit 69; }
