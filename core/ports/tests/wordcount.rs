@@ -4,9 +4,9 @@
 //! The text is what every machine that builds this has: the sources of the packages it is built from.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use swarm_core::config::WINDOWS;
 use swarm_core::id::{Cid, Credits, Digest, Label, label};
@@ -14,17 +14,20 @@ use swarm_core::plan::Fact;
 use swarm_core::wire::{Class, Need};
 use swarm_ports::{jobs, recipes};
 
+/// What cargo says to `args`, if it has an answer.
+fn cargo(args: &[&str]) -> Option<String> {
+    let out =
+        Command::new(env!("CARGO")).current_dir(env!("CARGO_MANIFEST_DIR")).args(args).output().expect("cargo runs");
+    out.status.success().then(|| String::from_utf8(out.stdout).expect("cargo writes UTF-8"))
+}
+
 /// Source folders of the packages that this one is built from, found the way cargo finds them.
 fn dependency_sources() -> Vec<PathBuf> {
-    let cargo = std::env::var_os("CARGO").expect("tests run under cargo");
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let out = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--manifest-path"])
-        .arg(manifest)
-        .output()
-        .expect("cargo metadata runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let text = String::from_utf8(out.stdout).expect("cargo writes UTF-8");
+    let version = cargo(&["-vV"]).expect("cargo knows its version");
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo knows its host");
+    // Packages for other platforms need not be on this machine; if one for this platform is not, cargo may get it.
+    let metadata = ["metadata", "--format-version", "1", "--filter-platform", host, "--offline"];
+    let text = cargo(&metadata).or_else(|| cargo(&metadata[..5])).expect("cargo knows the dependencies");
     let mut folders: Vec<PathBuf> = text
         .split("\"manifest_path\":\"")
         .skip(1)
@@ -40,7 +43,7 @@ fn dependency_sources() -> Vec<PathBuf> {
 fn real_text() -> Vec<u8> {
     let mut text = Vec::new();
     for folder in dependency_sources() {
-        // A package that the lock file names for another platform need not be on this machine.
+        // Not every package keeps its sources in `src`.
         if let Ok(source) = jobs::gather(&folder.join("src")) {
             text.extend(source);
         }
@@ -55,18 +58,10 @@ fn real_text() -> Vec<u8> {
 /// What the independent tool makes of `text`, its `   COUNT WORD` lines brought into the form of a list.
 fn by_pipeline(text: &[u8]) -> Vec<u8> {
     let pipeline = r"tr -cs 'A-Za-z0-9_' '\n' | grep -v '^$' | sort | uniq -c";
-    let mut child = Command::new("sh")
-        .args(["-c", pipeline])
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("sh runs");
-    let mut stdin = child.stdin.take().expect("piped");
-    let text = text.to_owned();
-    let feeder = std::thread::spawn(move || stdin.write_all(&text));
-    let out = child.wait_with_output().expect("the pipeline ends");
-    feeder.join().expect("fed").expect("all of it");
+    let mut file = tempfile::tempfile().expect("a temporary file");
+    file.write_all(text).and_then(|()| file.rewind()).expect("written");
+    let out =
+        Command::new("sh").args(["-c", pipeline]).env("LC_ALL", "C").stdin(file).output().expect("the pipeline runs");
     assert!(out.status.success());
     let lines = String::from_utf8(out.stdout).expect("words are ASCII");
     let lines = lines.lines().map(|l| l.trim_start().split_once(' ').expect("count and word"));

@@ -114,6 +114,7 @@ fn failed(path: &Path, source: io::Error) -> GatherError {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the tests make the files that are gathered")]
 mod tests {
     use super::*;
 

@@ -264,6 +264,9 @@ mod tests {
         let synth = go("synth/3", &["x"], 2);
         assert_eq!(synth[0], "6fbbf3499572b26cb532ef5188cdf673779ae2e5c5890f1fb059eed62186a959\n");
         assert_ne!(synth[0], synth[1]);
+        // One state, of the running (word, count) pairs; worked out apart from this code.
+        let proof = run("count", &["b a, b_1 b;\na"], &names(1), key(0)).unwrap().proof;
+        assert_eq!(proof.to_string(), "68c31f9c8453ef30f51574f13991aef5fbe3dcbba307bac4bdbab3233813e971");
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use swarm_core::id::{Digest, Seq, Thread};
+use swarm_core::id::{Seq, Thread};
 
 use super::super::memory::MemoryRegister;
 use super::super::{Answer, Bytes, Register, StoreError};
@@ -49,9 +49,9 @@ impl Register for FileRegister {
         if let Err(error) = MemoryRegister::check(commands) {
             return Answer::NotCommitted(error);
         }
-        let (mut batch, mut fresh) = (Vec::new(), std::collections::BTreeSet::new());
+        let mut batch = Vec::new();
         for (thread, command) in commands {
-            if self.held.position(thread, command).is_none() && fresh.insert((thread, Digest::sha256(command))) {
+            if self.held.position(thread, command).is_none() {
                 put_field(&mut batch, thread.to_string().as_bytes());
                 put_field(&mut batch, command);
             }
