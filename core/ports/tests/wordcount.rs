@@ -28,11 +28,12 @@ fn dependency_sources() -> Vec<PathBuf> {
     // Packages for other platforms need not be on this machine; if one for this platform is not, cargo may get it.
     let metadata = ["metadata", "--format-version", "1", "--filter-platform", host, "--offline"];
     let text = cargo(&metadata).or_else(|| cargo(&metadata[..5])).expect("cargo knows the dependencies");
+    let house = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("core/ports is two folders deep");
     let mut folders: Vec<PathBuf> = text
         .split("\"manifest_path\":\"")
         .skip(1)
         .filter_map(|rest| Path::new(rest.split('"').next()?).parent().map(Path::to_owned))
-        .filter(|folder| !folder.starts_with(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")))
+        .filter(|folder| !folder.starts_with(house))
         .collect();
     folders.sort();
     folders.dedup();
