@@ -3,11 +3,12 @@
 //! Everything wider than 32 bits is a decimal string in JSON (PROTOCOL 2); every name has exactly one spelling, and a
 //! second spelling of the same name is refused when it is parsed.
 
-use alloc::borrow::{Cow, ToOwned};
+use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use core::fmt;
+use core::marker::PhantomData;
 use core::str::FromStr;
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -35,12 +36,44 @@ pub(crate) use decimal;
 
 /// Reads a u64 from its only accepted spelling.
 pub(crate) fn decimal_u64<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-    let text: Cow<'de, str> = Deserialize::deserialize(d)?;
-    let bad = text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) || (text.len() > 1 && text.starts_with('0'));
-    if bad {
-        return Err(D::Error::custom("not a decimal string without sign or leading zeros"));
+    parsed::<Decimal, D>(d).map(|decimal| decimal.0)
+}
+
+/// A u64 in its only accepted spelling.
+struct Decimal(u64);
+
+impl FromStr for Decimal {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        if text.is_empty()
+            || !text.bytes().all(|b| b.is_ascii_digit())
+            || (text.len() > 1 && text.starts_with('0'))
+        {
+            return Err(BadName(
+                "not a decimal string without sign or leading zeros",
+            ));
+        }
+        text.parse()
+            .map(Self)
+            .map_err(|_| BadName("decimal string does not fit 64 bits"))
     }
-    text.parse().map_err(|_| D::Error::custom("decimal string does not fit 64 bits"))
+}
+
+/// Reads a string and parses it, without copying it first: names are most of what an envelope is made of.
+pub(crate) fn parsed<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(
+    d: D,
+) -> Result<T, D::Error> {
+    struct Text<T>(PhantomData<T>);
+    impl<T: FromStr<Err: fmt::Display>> serde::de::Visitor<'_> for Text<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    d.deserialize_str(Text(PhantomData))
 }
 
 /// Serializes by `Display`, parses by `FromStr`.
@@ -53,8 +86,7 @@ macro_rules! by_text {
         }
         impl<'de> Deserialize<'de> for $t {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                let text: Cow<'de, str> = Deserialize::deserialize(d)?;
-                text.parse().map_err(D::Error::custom)
+                parsed(d)
             }
         }
         impl fmt::Debug for $t {
@@ -107,16 +139,14 @@ impl Digest {
     }
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 /// `bytes` as lower-case hex digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|b| [HEX[usize::from(b >> 4)] as char, HEX[usize::from(b & 15)] as char]).collect()
+    data_encoding::HEXLOWER.encode(bytes)
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(data_encoding::HEXLOWER.encode_mut_str(&self.0, &mut [0; 64]))
     }
 }
 
@@ -126,10 +156,9 @@ impl FromStr for Digest {
         let bad = BadName("a digest is 64 lower-case hex digits");
         let text: &[u8; 64] = text.as_bytes().try_into().map_err(|_| bad)?;
         let mut out = [0; 32];
-        for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
-            let [high, low] = [pair[0], pair[1]].map(|c| HEX.iter().position(|h| *h == c));
-            *byte = (high.ok_or(bad)? * 16 + low.ok_or(bad)?) as u8;
-        }
+        data_encoding::HEXLOWER
+            .decode_mut(text, &mut out)
+            .map_err(|_| bad)?;
         Ok(Self(out))
     }
 }
@@ -165,11 +194,14 @@ impl FromStr for Cid {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
         let bad = BadName("a content address is a CIDv1 (raw, sha2-256) in lower-case base32");
-        let text = text.as_bytes();
-        if text.len() != 59 || text[0] != b'b' || text.iter().any(u8::is_ascii_uppercase) {
+        let text: &[u8; 59] = text.as_bytes().try_into().map_err(|_| bad)?;
+        if text[0] != b'b' || text.iter().any(u8::is_ascii_uppercase) {
             return Err(bad);
         }
-        let bytes = data_encoding::BASE32_NOPAD.decode(&text[1..].to_ascii_uppercase()).map_err(|_| bad)?;
+        let mut bytes = [0; 36];
+        data_encoding::BASE32_NOPAD_NOCASE
+            .decode_mut(&text[1..], &mut bytes)
+            .map_err(|_| bad)?;
         match bytes.strip_prefix(&CID_PREFIX) {
             Some(digest) => Ok(Self(Digest(digest.try_into().map_err(|_| bad)?))),
             None => Err(bad),
@@ -190,7 +222,9 @@ impl fmt::Display for AgentId {
         bytes[..2].copy_from_slice(&ED25519_PUB);
         bytes[2..].copy_from_slice(&self.0);
         let mut text = [0; 64];
-        let length = bs58::encode(bytes).onto(&mut text[..]).expect("34 bytes need fewer than 64 base58 digits");
+        let length = bs58::encode(bytes)
+            .onto(&mut text[..])
+            .expect("34 bytes need fewer than 64 base58 digits");
         f.write_str("did:key:z")?;
         f.write_str(core::str::from_utf8(&text[..length]).expect("base58 is ASCII"))
     }
@@ -200,8 +234,14 @@ impl FromStr for AgentId {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
         let bad = BadName("an agent id is a did:key of an Ed25519 public key");
-        let text = text.strip_prefix("did:key:z").filter(|t| t.len() <= 64).ok_or(bad)?;
-        let bytes = bs58::decode(text).into_vec().map_err(|_| bad)?;
+        let text = text
+            .strip_prefix("did:key:z")
+            .filter(|t| t.len() <= 64)
+            .ok_or(bad)?;
+        let mut bytes = [0; 34];
+        if bs58::decode(text).onto(&mut bytes[..]) != Ok(34) {
+            return Err(bad);
+        }
         let key = bytes.strip_prefix(&ED25519_PUB).ok_or(bad)?;
         Ok(Self(key.try_into().map_err(|_| bad)?))
     }
@@ -220,7 +260,10 @@ impl NeedId {
             nonce: Nonce,
             requester: &'a AgentId,
         }
-        Self(Cid::of(&crate::wire::canonical::to_vec(&Key { nonce, requester })))
+        Self(Cid::of(&crate::wire::canonical::to_vec(&Key {
+            nonce,
+            requester,
+        })))
     }
 
     /// The register bucket of this need, of `buckets` (T17: the one bucket function).
@@ -263,7 +306,11 @@ impl fmt::Display for Thread {
 impl FromStr for Thread {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
-        if text == "system" { Ok(Self::System) } else { text.parse().map(Self::Need) }
+        if text == "system" {
+            Ok(Self::System)
+        } else {
+            text.parse().map(Self::Need)
+        }
     }
 }
 
@@ -334,7 +381,10 @@ impl Epoch {
 
     /// The epoch after this one, in the same generation.
     pub fn next(self) -> Self {
-        assert!(self.0 & 0xffff_ffff != 0xffff_ffff, "an epoch's counter is bounded by epochs_max long before it wraps");
+        assert!(
+            self.0 & 0xffff_ffff != 0xffff_ffff,
+            "an epoch's counter is bounded by epochs_max long before it wraps"
+        );
         Self(self.0 + 1)
     }
 }
@@ -348,5 +398,6 @@ impl Seq {
 
 /// `text` as a label; for names written in the code, which are known to be well formed.
 pub fn label(text: &str) -> Label {
-    text.parse().unwrap_or_else(|_| panic!("{:?} is not a label", text.to_string()))
+    text.parse()
+        .unwrap_or_else(|_| panic!("{:?} is not a label", text.to_string()))
 }

@@ -14,17 +14,30 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-#![deny(clippy::float_arithmetic, clippy::disallowed_types, clippy::disallowed_methods)]
+#![deny(
+    clippy::float_arithmetic,
+    clippy::disallowed_types,
+    clippy::disallowed_methods
+)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+pub mod bids;
+pub mod committee;
 pub mod config;
 pub mod id;
+pub mod identity;
+pub mod lamport;
 pub mod ledger;
+pub mod nonce;
 pub mod plan;
 pub mod policy;
 pub mod pool;
+pub mod quorum;
 pub mod reject;
+pub mod reveal;
 pub mod rng;
 pub mod time;
 pub mod wire;

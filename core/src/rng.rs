@@ -38,4 +38,9 @@ impl Stream {
             }
         }
     }
+
+    /// Fills `bytes` with uniform bytes.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
 }

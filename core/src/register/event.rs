@@ -10,31 +10,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Segment, Seq, TaskName};
+use crate::bids::Bid;
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Segment, Seq, TaskName};
 use crate::reject::Reject;
 use crate::slot::Waiting;
 use crate::time::Span;
 use crate::wire::{Envelope, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
-
-/// The best bid for a task so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kept {
-    /// The CLAIM.
-    pub claim: Cid,
-    /// Price asked.
-    pub cost: Credits,
-    /// Time asked, milliseconds.
-    pub eta_ms: u32,
-    /// The CLAIM's Lamport value, for ties.
-    pub lamport: Lamport,
-    /// The bidder's registered organisation.
-    pub org: String,
-    /// Score in basis points.
-    pub score: u32,
-    /// The bidder.
-    pub worker: AgentId,
-}
 
 /// An accepted result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,9 +205,9 @@ pub enum Event {
     /// A task takes bids.
     Bidding { task: TaskName },
     /// A better bid.
-    Bid { kept: Kept, task: TaskName },
+    Bid { bid: Bid, task: TaskName },
     /// A bid won and its bond is being booked.
-    Granting { fees: Credits, fence: Fence, kept: Kept, task: TaskName },
+    Granting { bid: Bid, fees: Credits, fence: Fence, org: String, task: TaskName },
     /// The worker holds the task.
     Leased { fence: Fence, task: TaskName },
     /// The lease runs anew.

@@ -5,9 +5,10 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::bids::{Bid, Window};
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, Segment, Seq, TaskName};
 use crate::plan::{Plan, TaskState};
-use crate::register::{CommitRef, Counted, Ending, Kept};
+use crate::register::{CommitRef, Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
 use crate::wire::{Body, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
 
@@ -43,10 +44,12 @@ pub struct Decision {
 /// A task's holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
+    /// The winning bid.
+    pub bid: Bid,
     /// What of the need's fees is carved for its verdicts.
     pub fees: Credits,
-    /// The winning bid.
-    pub kept: Kept,
+    /// The holder's registered organisation.
+    pub org: String,
     /// Times it was renewed.
     pub renewals: u32,
 }
@@ -64,10 +67,8 @@ pub struct Task {
     pub windows: u32,
     /// Draws of the present attempt that could not be seated.
     pub draws: u32,
-    /// The best bid of the open window.
-    pub best: Option<Kept>,
-    /// Bids placed in the open window, and the last price, by bidder.
-    pub rounds: BTreeMap<AgentId, (u32, Credits)>,
+    /// The open bid window.
+    pub window: Window,
     /// Workers that let a lease of this task expire.
     pub barred: BTreeSet<AgentId>,
     /// The holder, from Granting to the attempt's end.
@@ -94,8 +95,7 @@ impl Task {
             attempts: 0,
             windows: 0,
             draws: 0,
-            best: None,
-            rounds: BTreeMap::new(),
+            window: Window::default(),
             barred: BTreeSet::new(),
             lease: None,
             commit: None,

@@ -8,10 +8,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
 use crate::plan::Fact;
-use crate::wire::Envelope;
+use crate::reject::Reject;
+use crate::wire::{Envelope, Nested, bounds};
 
 /// What a manifest entitles an agent to do. One process may hold several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,9 +70,13 @@ macro_rules! verbs {
                 match self { $(Self::$name(_) => Verb::$name,)* }
             }
 
-            /// Reads the body of `verb` from JSON text.
-            pub(crate) fn parse(verb: Verb, json: &str) -> Result<Self, serde_json::Error> {
-                match verb { $(Verb::$name => serde_json::from_str(json).map(Self::$name),)* }
+            /// Reads the body of `verb` from JSON text; `nested` answers for the envelopes inside.
+            pub(crate) fn parse(verb: Verb, json: &str, nested: Nested<'_>) -> Result<Self, Reject> {
+                if verb.nests() {
+                    return Decide::parse(json, nested).map(Self::Decide);
+                }
+                let body = match verb { $(Verb::$name => serde_json::from_str(json).map(Self::$name),)* };
+                body.map_err(|_| Reject::Malformed)
             }
         }
 
@@ -135,6 +141,18 @@ verbs! {
     Deny "DENY" Deny => [],
 }
 
+impl Verb {
+    /// Whether someone with `roles` may say it.
+    pub fn allowed(self, roles: &[Role]) -> bool {
+        self.roles().is_empty() || self.roles().iter().any(|role| roles.contains(role))
+    }
+
+    /// Whether its body holds other envelopes.
+    pub(super) const fn nests(self) -> bool {
+        matches!(self, Self::Decide)
+    }
+}
+
 impl Serialize for Verb {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(self.as_str())
@@ -142,7 +160,9 @@ impl Serialize for Verb {
 }
 
 /// How much a need's verdicts may cost, and how much trust it asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// Fee per seat at most 10.
@@ -261,6 +281,40 @@ pub struct Decide {
     pub proposal: Arc<Envelope>,
     /// The pool the voters were drawn from.
     pub snapshot: SnapshotRef,
+}
+
+impl Decide {
+    /// Reads the body, asking `nested` for the envelopes inside once their number is known to be within bounds.
+    fn parse(json: &str, nested: Nested<'_>) -> Result<Self, Reject> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Read<'a> {
+            #[serde(borrow)]
+            approvals: Vec<&'a RawValue>,
+            k_plan: u32,
+            #[serde(borrow)]
+            proposal: &'a RawValue,
+            snapshot: SnapshotRef,
+        }
+        let read: Read<'_> = serde_json::from_str(json).map_err(|_| Reject::Malformed)?;
+        if read.approvals.len() > bounds::APPROVALS_MAX {
+            return Err(Reject::Oversize);
+        }
+        let mut inside = |verb: Verb, raw: &RawValue| match nested(verb, raw.get().as_bytes()) {
+            Ok(envelope) if envelope.verb() != verb => Err(Reject::NoEvidence),
+            answer => answer,
+        };
+        Ok(Self {
+            proposal: inside(Verb::Propose, read.proposal)?,
+            approvals: read
+                .approvals
+                .into_iter()
+                .map(|raw| inside(Verb::AttestPlan, raw))
+                .collect::<Result<_, _>>()?,
+            k_plan: read.k_plan,
+            snapshot: read.snapshot,
+        })
+    }
 }
 
 /// Body of CLAIM: a bid.
@@ -515,10 +569,10 @@ pub struct Manifest {
     pub price_floor: Credits,
     /// Where it runs; empty is unknown.
     pub region: String,
-    /// Public key for sealed boxes (X25519), 32 bytes as hex.
-    pub sealing: Digest,
     /// What it is entitled to.
     pub roles: Vec<Role>,
+    /// Public key for sealed boxes (X25519), 32 bytes as hex.
+    pub sealing: Digest,
     /// The account its stake is drawn from.
     pub stake_account: AgentId,
     /// Its tier.
