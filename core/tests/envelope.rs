@@ -7,11 +7,14 @@ use common::{Bytes, content, fixed_key, key, need_thread};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Lamport, NeedId, Nonce, Seq, Thread, label};
+use swarm_core::id::{
+    AgentId, Cid, Digest, Epoch, Fence, Lamport, NeedId, Nonce, Seq, Thread, label,
+};
 use swarm_core::reject::Reject;
 use swarm_core::time::WallTime;
 use swarm_core::wire::{
-    Body, CapabilityRef, Commit, Content, Count, Decide, Draft, Envelope, Expires, Field, PolicyRef, Telemetry, ThreadKind, Verb, trace_of,
+    Body, CapabilityRef, Commit, Content, Count, Decide, Draft, Envelope, Expires, Field,
+    PolicyRef, Telemetry, ThreadKind, Verb, trace_of,
 };
 
 const GOLDEN: &str = include_str!("golden/envelope.json");
@@ -26,9 +29,15 @@ fn golden() -> Content {
             outputs: BTreeMap::from([(label("counts/0"), Cid::of(b"the output"))]),
             states: vec![Digest::sha256(b"half way"), Digest::sha256(b"done")],
             task: label("count/0"),
-            telemetry: Telemetry { bytes: Count(4_096), steps: Count(1 << 53) },
+            telemetry: Telemetry {
+                bytes: Count(4_096),
+                steps: Count(1 << 53),
+            },
         }),
-        capability: CapabilityRef { manifest: Cid::of(b"the MANIFEST"), name: label("count") },
+        capability: CapabilityRef {
+            manifest: Cid::of(b"the MANIFEST"),
+            name: label("count"),
+        },
         epoch: Some(Epoch(1)),
         expires: Some(Expires::Register(Seq(100))),
         fence: Some(Fence(3)),

@@ -215,6 +215,11 @@ impl BaseRules {
         }
     }
 
+    /// The names of all rules, which are the reasons a denial can have.
+    pub fn rules() -> impl Iterator<Item = &'static str> {
+        RULES.iter().map(|rule| rule.name)
+    }
+
     /// The rules in words; what [`Evaluator::capsule`] is the address of.
     pub fn text(&self) -> String {
         text(&self.limits)
