@@ -1,15 +1,13 @@
 //! Which bid wins a task (PROTOCOL 7).
 //!
-//! The score rests on registered data only, never on what a bid says of its bidder; the order of bids is total, so that
-//! every replica keeps the same one; and a late bid can move the end of a window only so often (T21).
+//! The score rests on registered data only, never on what a bid says of its bidder, and the order of bids is total, so
+//! that every replica keeps the same one (T21). Windows and their ends belong to the need's slot.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::cmp::Reverse;
-use serde::Serialize;
 
 use crate::config::Params;
-use crate::id::{AgentId, Cid, Credits, Lamport};
+use crate::id::{Cid, Credits, Lamport};
 use crate::reject::Reject;
 
 /// What each part of a score weighs, in basis points; together a whole.
@@ -22,38 +20,47 @@ const HETEROGENEITY_BP: u64 = 500;
 /// A whole, in basis points.
 const WHOLE: u64 = 10_000;
 
-/// What the task admits.
+/// What a bid (or a proposal, for the whole plan) is scored by: what it asks, what it may ask, and what is registered of
+/// who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// The highest cost.
-    pub cost_cap: Credits,
-    /// The longest eta, in milliseconds.
+pub struct Terms {
+    /// The price asked.
+    pub cost: Credits,
+    /// The highest that may be asked.
+    pub cap: Credits,
+    /// The time asked, in milliseconds.
+    pub eta_ms: u32,
+    /// The longest that may be asked.
     pub deadline_ms: u32,
-}
-
-/// What the register knows of a bidder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// How well its registered capabilities fit the task, in basis points.
-    pub fit_bp: u32,
-    /// Its organisation is known and not among the need's recent winners ([`fresh_org`]).
-    pub fresh_org: bool,
-    /// Its reputation, in basis points.
+    /// Registered reputation, in basis points.
     pub reputation_bp: u32,
+    /// How well the registered capabilities fit, in basis points.
+    pub fit_bp: u32,
+    /// By [`fresh_org`].
+    pub fresh_org: bool,
 }
 
-/// Whether `org` is known and none of `winners`. Whoever names none is not thereby new each time.
-pub fn fresh_org(org: &str, winners: &[String]) -> bool {
-    !org.is_empty() && !winners.iter().any(|w| w == org)
+/// Whether the registered `org` is known and none of the need's recent `winners`. Unknown is not new each time: else
+/// hiding would pay.
+pub fn fresh_org<'a>(org: &str, winners: impl IntoIterator<Item = &'a String>) -> bool {
+    !org.is_empty() && !winners.into_iter().any(|w| w == org)
 }
 
-/// The score of a bid of `cost` and `eta_ms`, in basis points, each part rounded down.
+/// The score in basis points, each part rounded down.
 ///
 /// # Errors
 /// [`Reject::OutOfBounds`]: a cost below 1 or above the cap, an eta above the deadline.
-pub fn score(cost: Credits, eta_ms: u32, bounds: Bounds, standing: Standing) -> Result<u32, Reject> {
-    let Bounds { cost_cap, deadline_ms } = bounds;
-    if cost.0 == 0 || cost > cost_cap || eta_ms > deadline_ms {
+pub fn score(terms: &Terms) -> Result<u32, Reject> {
+    let Terms {
+        cost,
+        cap,
+        eta_ms,
+        deadline_ms,
+        reputation_bp,
+        fit_bp,
+        fresh_org,
+    } = *terms;
+    if cost.0 == 0 || cost > cap || eta_ms > deadline_ms {
         return Err(Reject::OutOfBounds);
     }
     let saved = |part_bp: u64, used: u64, most: u64| {
@@ -61,112 +68,154 @@ pub fn score(cost: Credits, eta_ms: u32, bounds: Bounds, standing: Standing) -> 
         u64::try_from(left / u128::from(most.max(1))).expect("a part of a part fits")
     };
     let share = |part_bp: u64, bp: u32| part_bp * u64::from(bp).min(WHOLE) / WHOLE;
-    let sum = saved(PRICE_BP, cost.0, cost_cap.0)
+    let sum = saved(PRICE_BP, cost.0, cap.0)
         + saved(SPEED_BP, eta_ms.into(), deadline_ms.into())
-        + share(REPUTATION_BP, standing.reputation_bp)
-        + share(FIT_BP, standing.fit_bp)
-        + if standing.fresh_org { HETEROGENEITY_BP } else { 0 };
+        + share(REPUTATION_BP, reputation_bp)
+        + share(FIT_BP, fit_bp)
+        + if fresh_org { HETEROGENEITY_BP } else { 0 };
     Ok(u32::try_from(sum).expect("a score is at most a whole"))
 }
 
-/// A bid with the score it was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Bid {
-    /// Who bids.
-    pub agent: AgentId,
-    /// The price asked.
-    pub cost: Credits,
-    /// The time asked, in milliseconds.
-    pub eta_ms: u32,
-    /// The CLAIM's id.
-    pub id: Cid,
-    /// The CLAIM's Lamport value.
-    pub lamport: Lamport,
-    /// By [`score`].
-    pub score: u32,
-}
+/// What orders bids: score, Lamport value and id of the CLAIM.
+pub type Rank = (u32, Lamport, Cid);
 
 /// Whether `a` wins over `b`: the higher score, then the lower Lamport value, then the lower id (PROTOCOL 5: tie-breaks).
-pub fn better(a: &Bid, b: &Bid) -> bool {
-    let rank = |bid: &Bid| (Reverse(bid.score), bid.lamport, bid.id);
-    rank(a) < rank(b)
+pub fn better(a: Rank, b: Rank) -> bool {
+    let key = |(score, lamport, id): Rank| (Reverse(score), lamport, id);
+    key(a) < key(b)
 }
 
-/// One task's bid window: the best bid, and how often each worker and each late bid has moved it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Window {
-    extensions: u32,
-    kept: Option<Bid>,
-    rounds: BTreeMap<AgentId, u32>,
-}
-
-impl Window {
-    /// Takes `bid` if it is better than what is kept. `late` is whether it falls in the last part of the window, as agreed
-    /// by the stopwatches; the answer is whether the window is longer for it.
-    ///
-    /// A worker's first bid only has to be better. Each further one must also undercut the kept price by the least
-    /// improvement, or two workers could outbid each other by a credit for as long as they like.
-    ///
-    /// # Errors
-    /// [`Reject::Duplicate`] (no rounds left), [`Reject::NotBetter`].
-    pub fn place(&mut self, bid: Bid, late: bool, params: &Params) -> Result<bool, Reject> {
-        let rounds = self.rounds.get(&bid.agent).copied().unwrap_or(0);
-        if rounds >= params.bid_rounds_max {
-            return Err(Reject::Duplicate);
-        }
-        if let Some(kept) = &self.kept {
-            let most = u128::from(kept.cost.0) * u128::from(WHOLE - u64::from(params.bid_improvement_bp).min(WHOLE));
-            let improves = u128::from(bid.cost.0) * u128::from(WHOLE) <= most;
-            if !better(&bid, kept) || (rounds > 0 && !improves) {
-                return Err(Reject::NotBetter);
-            }
-        }
-        self.rounds.insert(bid.agent, rounds + 1);
-        self.kept = Some(bid);
-        let extended = late && self.extensions < params.bid_extensions_max;
-        self.extensions += u32::from(extended);
-        Ok(extended)
+/// Whether a worker that placed `rounds` bids in this window, the last at `last`, may place one more at `cost`. It must
+/// undercut its own last price by the least improvement, or two workers could outbid each other by a credit for as long
+/// as the rounds last.
+///
+/// # Errors
+/// [`Reject::Duplicate`] (no rounds left), [`Reject::NotBetter`].
+pub fn another_round(
+    rounds: u32,
+    last: Credits,
+    cost: Credits,
+    params: &Params,
+) -> Result<(), Reject> {
+    if rounds >= params.bid_rounds_max {
+        return Err(Reject::Duplicate);
     }
-
-    /// The best bid so far: the only one that may be granted.
-    pub fn kept(&self) -> Option<&Bid> {
-        self.kept.as_ref()
-    }
-
-    /// How often the window was extended.
-    pub fn extensions(&self) -> u32 {
-        self.extensions
+    let kept_bp = WHOLE - u64::from(params.bid_improvement_bp).min(WHOLE);
+    let improves =
+        u128::from(cost.0) * u128::from(WHOLE) <= u128::from(last.0) * u128::from(kept_bp);
+    if improves {
+        Ok(())
+    } else {
+        Err(Reject::NotBetter)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
 
-    const BOUNDS: Bounds = Bounds { cost_cap: Credits(100), deadline_ms: 1_000 };
-    const NOBODY: Standing = Standing { fit_bp: 0, fresh_org: false, reputation_bp: 0 };
-    const STAR: Standing = Standing { fit_bp: 10_000, fresh_org: true, reputation_bp: 10_000 };
+    /// Asks all it may and has nothing to show.
+    const WORST: Terms = Terms {
+        cost: Credits(100),
+        cap: Credits(100),
+        eta_ms: 1_000,
+        deadline_ms: 1_000,
+        reputation_bp: 0,
+        fit_bp: 0,
+        fresh_org: false,
+    };
 
     #[test]
     fn a_score_is_the_sum_of_its_parts() {
-        let check = |cost, eta, standing, expect| assert_eq!(score(Credits(cost), eta, BOUNDS, standing), Ok(expect));
-        check(100, 1_000, NOBODY, 0);
-        check(50, 1_000, NOBODY, 2_000);
-        check(100, 500, NOBODY, 1_500);
-        check(1, 0, NOBODY, 3_960 + 3_000);
-        check(100, 1_000, STAR, 1_500 + 1_000 + 500);
-        check(100, 1_000, Standing { reputation_bp: 5_000, ..NOBODY }, 750);
-        check(67, 333, Standing { fit_bp: 3_333, ..NOBODY }, 1_320 + 2_001 + 333);
-        let free = Bounds { cost_cap: Credits(u64::MAX), deadline_ms: 0 };
-        assert_eq!(score(Credits(1), 0, free, STAR), Ok(3_999 + 3_000));
+        let check = |terms: Terms, expect| assert_eq!(score(&terms), Ok(expect), "{terms:?}");
+        check(WORST, 0);
+        check(
+            Terms {
+                cost: Credits(50),
+                ..WORST
+            },
+            2_000,
+        );
+        check(
+            Terms {
+                cost: Credits(1),
+                ..WORST
+            },
+            3_960,
+        );
+        check(
+            Terms {
+                eta_ms: 500,
+                ..WORST
+            },
+            1_500,
+        );
+        check(Terms { eta_ms: 0, ..WORST }, 3_000);
+        check(
+            Terms {
+                reputation_bp: 10_000,
+                ..WORST
+            },
+            1_500,
+        );
+        check(
+            Terms {
+                reputation_bp: 5_000,
+                ..WORST
+            },
+            750,
+        );
+        check(
+            Terms {
+                fit_bp: 10_000,
+                ..WORST
+            },
+            1_000,
+        );
+        check(
+            Terms {
+                fresh_org: true,
+                ..WORST
+            },
+            500,
+        );
+        check(
+            Terms {
+                cost: Credits(67),
+                eta_ms: 333,
+                fit_bp: 3_333,
+                ..WORST
+            },
+            1_320 + 2_001 + 333,
+        );
+        // The ends of the integers, and a need without time.
+        check(
+            Terms {
+                cost: Credits(1),
+                cap: Credits(u64::MAX),
+                eta_ms: 0,
+                deadline_ms: 0,
+                ..WORST
+            },
+            3_999,
+        );
     }
 
     #[test]
     fn t21_a_cost_below_one_or_above_the_cap_is_refused() {
-        let check = |cost, eta, ok: bool| {
-            let expect = if ok { None } else { Some(Reject::OutOfBounds) };
-            assert_eq!(score(Credits(cost), eta, BOUNDS, STAR).err(), expect, "{cost} {eta}");
+        let check = |cost, eta_ms, ok: bool| {
+            let answer = score(&Terms {
+                cost: Credits(cost),
+                eta_ms,
+                ..WORST
+            });
+            assert_eq!(
+                answer.err(),
+                (!ok).then_some(Reject::OutOfBounds),
+                "{cost} {eta_ms}"
+            );
         };
         check(0, 10, false);
         check(1, 10, true);
@@ -184,89 +233,52 @@ mod tests {
         assert!(!fresh_org("", &winners) && !fresh_org("", &[]));
     }
 
-    fn bid(agent: u8, cost: u64, score: u32) -> Bid {
-        Bid {
-            agent: AgentId([agent; 32]),
-            cost: Credits(cost),
-            eta_ms: 0,
-            id: Cid::of(&[agent]),
-            lamport: Lamport(u64::from(agent)),
-            score,
-        }
-    }
-
-    #[test]
-    fn t21_a_late_bid_extends_the_window_at_most_so_often() {
-        let params = Params::default();
-        let mut window = Window::default();
-        assert_eq!(window.place(bid(1, 90, 1_000), false, &params), Ok(false));
-        for n in 2..=4 {
-            assert_eq!(window.place(bid(n, 90, 1_000 + u32::from(n)), true, &params), Ok(true));
-        }
-        assert_eq!(window.place(bid(5, 90, 2_000), true, &params), Ok(false));
-        assert_eq!(window.extensions(), 3);
-        // One that is not kept extends nothing.
-        assert_eq!(
-            Window { extensions: 0, ..window.clone() }.place(bid(6, 1, 1), true, &params),
-            Err(Reject::NotBetter)
-        );
-    }
-
     #[test]
     fn t21_rounds_are_few_and_each_improves() {
-        let params = Params::default();
-        let mut window = Window::default();
-        let mut check = |bid, expect: Result<bool, Reject>| {
-            let before = window.clone();
-            assert_eq!(window.place(bid, false, &params), expect);
-            assert!(expect.is_ok() || window == before);
+        let check = |rounds, last, cost, expect| {
+            let answer = another_round(rounds, Credits(last), Credits(cost), &Params::default());
+            assert_eq!(answer.err(), expect, "{rounds} {last} {cost}");
         };
-        check(bid(1, 100, 500), Ok(false));
-        check(bid(2, 100, 499), Err(Reject::NotBetter));
-        check(bid(2, 150, 600), Ok(false)); // A first bid may be dearer if it is better.
-        check(bid(1, 148, 700), Err(Reject::NotBetter)); // A second one must undercut by 2 %,
-        check(bid(1, 147, 590), Err(Reject::NotBetter)); // and be better,
-        check(bid(1, 147, 700), Ok(false)); // and do both.
-        check(bid(1, 100, 800), Ok(false));
-        check(bid(1, 50, 900), Err(Reject::Duplicate)); // Three rounds are used up.
-        check(bid(3, 120, 900), Ok(false));
+        check(1, 100, 98, None);
+        check(2, 100, 1, None);
+        check(1, 100, 99, Some(Reject::NotBetter));
+        check(1, 10, 10, Some(Reject::NotBetter));
+        check(1, 1, 1, Some(Reject::NotBetter));
+        check(3, 100, 1, Some(Reject::Duplicate));
+        check(1, u64::MAX, u64::MAX, Some(Reject::NotBetter));
+    }
+
+    #[test]
+    fn ties_go_to_the_earlier_and_then_to_the_lower_id() {
+        let (low, high) = (
+            Cid(crate::id::Digest([1; 32])),
+            Cid(crate::id::Digest([2; 32])),
+        );
+        assert!(better((2, Lamport(9), high), (1, Lamport(1), low)));
+        assert!(better((1, Lamport(1), high), (1, Lamport(2), low)));
+        assert!(better((1, Lamport(1), low), (1, Lamport(1), high)));
+        assert!(!better((1, Lamport(1), low), (1, Lamport(1), low)));
     }
 
     proptest! {
         #[test]
-        fn better_is_a_total_order(bids in prop::collection::vec((0..4_u32, 0..3_u64, 0..4_u8), 3)) {
-            let bids: alloc::vec::Vec<Bid> = bids.into_iter()
-                .map(|(score, lamport, id)| Bid { lamport: Lamport(lamport), id: Cid::of(&[id]), ..bid(id, 1, score) })
-                .collect();
-            for a in &bids {
-                for b in &bids {
-                    prop_assert_eq!(u8::from(better(a, b)) + u8::from(better(b, a)), u8::from(a != b));
-                    for c in &bids {
-                        prop_assert!(!(better(a, b) && better(b, c)) || better(a, c));
+        fn better_is_a_total_order(ranks in prop::collection::vec((0..4_u32, 0..3_u64, 0..4_u8), 3)) {
+            let ranks: Vec<Rank> = ranks.into_iter().map(|(s, l, id)| (s, Lamport(l), Cid::of(&[id]))).collect();
+            for a in &ranks {
+                for b in &ranks {
+                    prop_assert_eq!(u8::from(better(*a, *b)) + u8::from(better(*b, *a)), u8::from(a != b));
+                    for c in &ranks {
+                        prop_assert!(!(better(*a, *b) && better(*b, *c)) || better(*a, *c));
                     }
                 }
             }
         }
 
-        /// Whatever the order of first bids, the same one is kept: being quicker to the register wins nothing.
         #[test]
-        fn the_order_of_first_bids_does_not_matter(scores in prop::collection::vec(0..5_u32, 1..8), turn in 0..8_usize) {
-            let params = Params::default();
-            let bids: alloc::vec::Vec<Bid> = (0..).zip(&scores).map(|(n, s)| bid(n, 1, *s)).collect();
-            let keep = |order: &mut dyn Iterator<Item = &Bid>| {
-                let mut window = Window::default();
-                order.for_each(|b| drop(window.place(b.clone(), false, &params)));
-                window.kept
-            };
-            let turn = turn % bids.len();
-            prop_assert_eq!(keep(&mut bids.iter()), keep(&mut bids[turn..].iter().chain(&bids[..turn])));
-        }
-
-        #[test]
-        fn a_score_never_exceeds_a_whole(cost: u64, cap: u64, eta: u32, deadline: u32, bp: u32) {
-            let bounds = Bounds { cost_cap: Credits(cap), deadline_ms: deadline };
-            let standing = Standing { fit_bp: bp, fresh_org: true, reputation_bp: bp };
-            prop_assert!(score(Credits(cost), eta, bounds, standing).unwrap_or(0) <= 10_000);
+        fn a_score_never_exceeds_a_whole(cost: u64, cap: u64, eta_ms: u32, deadline_ms: u32, bp: u32) {
+            let (cost, cap) = (Credits(cost.min(cap)), Credits(cap));
+            let terms = Terms { cost, cap, eta_ms, deadline_ms, reputation_bp: bp, fit_bp: bp, fresh_org: true };
+            prop_assert!(score(&terms).unwrap_or(0) <= 10_000);
         }
     }
 }
