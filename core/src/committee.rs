@@ -87,17 +87,9 @@ pub fn seed(commit: &Cid, reveals: &BTreeMap<AgentId, Digest>) -> Seed {
 /// [`Unseatable`], naming the cap that keeps most of the others out.
 pub fn draw(seed: &Seed, terms: Terms<'_>, params: &Params) -> Result<Committee, Unseatable> {
     let snapshot = terms.snapshot;
-    let kin: Vec<bool> = snapshot
-        .seats()
-        .iter()
-        .map(|s| terms.barred.iter().any(|b| b.related(&s.identity)))
-        .collect();
+    let kin: Vec<bool> = snapshot.seats().iter().map(|s| terms.barred.iter().any(|b| b.related(&s.identity))).collect();
     let strangers = kin.iter().filter(|k| !**k).count() as u32;
-    let eligible = if snapshot.bootstrap() {
-        snapshot.active()
-    } else {
-        strangers
-    };
+    let eligible = if snapshot.bootstrap() { snapshot.active() } else { strangers };
     if eligible == 0 {
         return Err(Unseatable::Nobody);
     }
@@ -114,11 +106,7 @@ pub fn draw(seed: &Seed, terms: Terms<'_>, params: &Params) -> Result<Committee,
             missing = benches.fill(missing, &mut stream);
         }
         if missing == 0 {
-            let mut members: Vec<_> = benches
-                .seated
-                .iter()
-                .map(|at| snapshot.seats()[*at].identity.agent)
-                .collect();
+            let mut members: Vec<_> = benches.seated.iter().map(|at| snapshot.seats()[*at].identity.agent).collect();
             members.sort_unstable();
             return Ok(Committee { k, members });
         }
@@ -140,47 +128,25 @@ pub fn voters(
     params: &Params,
 ) -> Result<Committee, Unseatable> {
     let pool = snapshot.reference().digest;
-    let seed = Digest::of(
-        "swarm/voters",
-        &[&need.0.0.0, &epoch.0.to_be_bytes(), &pool.0],
-    );
-    draw(
-        &seed,
-        Terms {
-            barred: &[],
-            snapshot,
-            spare: params.voters_spare,
-            target: k_plan,
-        },
-        params,
-    )
+    let seed = Digest::of("swarm/voters", &[&need.0.0.0, &epoch.0.to_be_bytes(), &pool.0]);
+    draw(&seed, Terms { barred: &[], snapshot, spare: params.voters_spare, target: k_plan }, params)
 }
 
 /// Whether `claimed` is what the draw gives: for anyone who was told of a committee, or of there being none.
-pub fn recheck(
-    seed: &Seed,
-    terms: Terms<'_>,
-    params: &Params,
-    claimed: &Result<Committee, Unseatable>,
-) -> bool {
+pub fn recheck(seed: &Seed, terms: Terms<'_>, params: &Params, claimed: &Result<Committee, Unseatable>) -> bool {
     draw(seed, terms, params) == *claimed
 }
 
 /// Seats that one organisation, network or region may have of `size`: its share rounded down, never below one.
 pub fn seats_max(size: u32, cap_bp: u32) -> u32 {
-    u32::try_from(u64::from(size) * u64::from(cap_bp) / 10_000)
-        .expect("a share of 32 bits fits 32 bits")
-        .max(1)
+    u32::try_from(u64::from(size) * u64::from(cap_bp) / 10_000).expect("a share of 32 bits fits 32 bits").max(1)
 }
 
 type Attribute = fn(&Identity) -> &str;
 
 /// The attributes that are capped, in the order in which they are named when several are to blame.
-const CAPPED: [(Unseatable, Attribute); 3] = [
-    (Unseatable::Org, |id| &id.org),
-    (Unseatable::Asn, |id| &id.asn),
-    (Unseatable::Region, |id| &id.region),
-];
+const CAPPED: [(Unseatable, Attribute); 3] =
+    [(Unseatable::Org, |id| &id.org), (Unseatable::Asn, |id| &id.asn), (Unseatable::Region, |id| &id.region)];
 
 /// A draw in progress: the weights that are still in it, and who sits.
 struct Benches<'a> {
@@ -195,31 +161,13 @@ impl<'a> Benches<'a> {
     fn new(snapshot: &'a Snapshot, size: u32, params: &Params) -> Self {
         let shares = [params.org_cap_bp, params.asn_cap_bp, params.region_cap_bp];
         // A young pool is excused.
-        let caps = shares.map(|bp| {
-            if snapshot.bootstrap() {
-                u32::MAX
-            } else {
-                seats_max(size, bp)
-            }
-        });
-        Self {
-            caps,
-            seated: Vec::new(),
-            snapshot,
-            total: 0,
-            weights: vec![0; snapshot.seats().len()],
-        }
+        let caps = shares.map(|bp| if snapshot.bootstrap() { u32::MAX } else { seats_max(size, bp) });
+        Self { caps, seated: Vec::new(), snapshot, total: 0, weights: vec![0; snapshot.seats().len()] }
     }
 
     /// Puts the weights of those picked into the draw.
     fn admit(&mut self, pick: impl Fn(usize) -> bool) {
-        for (at, seat) in self
-            .snapshot
-            .seats()
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| pick(*at))
-        {
+        for (at, seat) in self.snapshot.seats().iter().enumerate().filter(|(at, _)| pick(*at)) {
             self.weights[at] = seat.weight.0;
             self.total += seat.weight.0;
         }
@@ -232,16 +180,13 @@ impl<'a> Benches<'a> {
                 return count - seated;
             }
             let mut ticket = stream.below(self.total);
-            let drawn = self
-                .weights
-                .iter()
-                .position(|weight| match ticket.checked_sub(*weight) {
-                    Some(left) => {
-                        ticket = left;
-                        false
-                    }
-                    None => true,
-                });
+            let drawn = self.weights.iter().position(|weight| match ticket.checked_sub(*weight) {
+                Some(left) => {
+                    ticket = left;
+                    false
+                }
+                None => true,
+            });
             self.seat(drawn.expect("a ticket is below the total"));
         }
         0
@@ -273,23 +218,15 @@ impl<'a> Benches<'a> {
     /// Whether the group of `at` has all the seats it may have.
     fn is_full(&self, dimension: usize, at: usize) -> bool {
         let group = self.attribute(dimension, at);
-        let taken = self
-            .seated
-            .iter()
-            .filter(|s| self.attribute(dimension, **s) == group)
-            .count();
+        let taken = self.seated.iter().filter(|s| self.attribute(dimension, **s) == group).count();
         taken as u64 >= u64::from(self.caps[dimension])
     }
 
     /// The cap that keeps the most of those who may sit from sitting; the first of equals.
     fn fullest(&self, may_sit: impl Fn(usize) -> bool) -> Unseatable {
-        let standing =
-            || (0..self.weights.len()).filter(|at| may_sit(*at) && !self.seated.contains(at));
+        let standing = || (0..self.weights.len()).filter(|at| may_sit(*at) && !self.seated.contains(at));
         let kept_out = |dimension| standing().filter(|at| self.is_full(dimension, *at)).count();
-        let worst = (0..CAPPED.len())
-            .rev()
-            .max_by_key(|dimension| kept_out(*dimension))
-            .expect("there are caps");
+        let worst = (0..CAPPED.len()).rev().max_by_key(|dimension| kept_out(*dimension)).expect("there are caps");
         CAPPED[worst].0
     }
 }
@@ -308,11 +245,7 @@ mod tests {
     /// A verifier with known attributes; 0 is unknown.
     fn known(n: u32, org: u32, asn: u32, region: u32) -> Member {
         let name = |what: char, n: u32| {
-            if n == 0 {
-                String::new()
-            } else {
-                format!("{what}{n}")
-            }
+            if n == 0 { String::new() } else { format!("{what}{n}") }
         };
         let mut member = member(n, 1_000 + u64::from(n % 7) * 1_000);
         let id = &mut member.identity;
@@ -322,9 +255,7 @@ mod tests {
 
     /// `n` members spread over ten organisations, six networks and four regions.
     fn spread(n: u32) -> Vec<Member> {
-        (0..n)
-            .map(|n| known(n, n % 10 + 1, n % 6 + 1, n % 4 + 1))
-            .collect()
+        (0..n).map(|n| known(n, n % 10 + 1, n % 6 + 1, n % 4 + 1)).collect()
     }
 
     fn pool_in(age: Age, members: Vec<Member>) -> Snapshot {
@@ -336,12 +267,7 @@ mod tests {
     }
 
     fn terms<'a>(snapshot: &'a Snapshot, barred: &'a [Identity]) -> Terms<'a> {
-        Terms {
-            barred,
-            snapshot,
-            spare: 2,
-            target: 5,
-        }
+        Terms { barred, snapshot, spare: 2, target: 5 }
     }
 
     fn draw_of(n: u64, snapshot: &Snapshot) -> Result<Committee, Unseatable> {
@@ -350,27 +276,15 @@ mod tests {
 
     /// The rules, said again in other words.
     fn holds(committee: &Committee, snapshot: &Snapshot, barred: &[Identity], params: &Params) {
-        let sitting: Vec<&Identity> = committee
-            .members
-            .iter()
-            .map(|a| &snapshot.seat(a).expect("is of the pool").identity)
-            .collect();
+        let sitting: Vec<&Identity> =
+            committee.members.iter().map(|a| &snapshot.seat(a).expect("is of the pool").identity).collect();
         let distinct: BTreeSet<_> = committee.members.iter().collect();
         assert_eq!(distinct.len(), sitting.len(), "somebody sits twice");
-        assert!(
-            !sitting.iter().any(|s| barred.iter().any(|b| b.related(s))),
-            "a relation sits"
-        );
-        for (cap, of) in [
-            (params.org_cap_bp, 0),
-            (params.asn_cap_bp, 1),
-            (params.region_cap_bp, 2),
-        ] {
+        assert!(!sitting.iter().any(|s| barred.iter().any(|b| b.related(s))), "a relation sits");
+        for (cap, of) in [(params.org_cap_bp, 0), (params.asn_cap_bp, 1), (params.region_cap_bp, 2)] {
             let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
             for id in &sitting {
-                *groups
-                    .entry([&id.org, &id.asn, &id.region][of])
-                    .or_default() += 1;
+                *groups.entry([&id.org, &id.asn, &id.region][of]).or_default() += 1;
             }
             for (group, seats) in groups {
                 let bound = (sitting.len() * cap as usize / 10_000).max(1);
@@ -390,31 +304,15 @@ mod tests {
         assert!(!recheck(&nth(2), terms(&snapshot, &[]), &params, &claimed));
         let mut forged = claimed.clone().unwrap();
         forged.members.swap(0, 1);
-        assert!(!recheck(
-            &nth(1),
-            terms(&snapshot, &[]),
-            &params,
-            &Ok(forged)
-        ));
-        assert!(!recheck(
-            &nth(1),
-            terms(&make(spread(99)), &[]),
-            &params,
-            &claimed
-        ));
-        assert!(!recheck(
-            &nth(1),
-            terms(&snapshot, &[]),
-            &params,
-            &Err(Unseatable::Org)
-        ));
+        assert!(!recheck(&nth(1), terms(&snapshot, &[]), &params, &Ok(forged)));
+        assert!(!recheck(&nth(1), terms(&make(spread(99)), &[]), &params, &claimed));
+        assert!(!recheck(&nth(1), terms(&snapshot, &[]), &params, &Err(Unseatable::Org)));
     }
 
     #[test]
     fn t68_every_commit_and_every_reveal_counts_for_the_seed() {
-        let reveals = |n: &[u32]| -> BTreeMap<AgentId, Digest> {
-            n.iter().map(|n| (agent(*n), nth(u64::from(*n)))).collect()
-        };
+        let reveals =
+            |n: &[u32]| -> BTreeMap<AgentId, Digest> { n.iter().map(|n| (agent(*n), nth(u64::from(*n)))).collect() };
         let (a, b) = (Cid::of(b"a"), Cid::of(b"b"));
         let seeds = [
             seed(&a, &reveals(&[1, 2])),
@@ -434,35 +332,12 @@ mod tests {
             }
         };
         check(spread(100), Ok(()));
-        check(
-            (0..100)
-                .map(|n| known(n, n % 3 + 1, n % 9 + 1, n % 5 + 1))
-                .collect(),
-            Err(Unseatable::Org),
-        );
-        check(
-            (0..100)
-                .map(|n| known(n, n % 9 + 1, n % 3 + 1, n % 5 + 1))
-                .collect(),
-            Err(Unseatable::Asn),
-        );
-        check(
-            (0..100)
-                .map(|n| known(n, n % 9 + 1, n % 7 + 1, n % 2 + 1))
-                .collect(),
-            Err(Unseatable::Region),
-        );
+        check((0..100).map(|n| known(n, n % 3 + 1, n % 9 + 1, n % 5 + 1)).collect(), Err(Unseatable::Org));
+        check((0..100).map(|n| known(n, n % 9 + 1, n % 3 + 1, n % 5 + 1)).collect(), Err(Unseatable::Asn));
+        check((0..100).map(|n| known(n, n % 9 + 1, n % 7 + 1, n % 2 + 1)).collect(), Err(Unseatable::Region));
         // Those who tell nothing count as one organisation.
-        check(
-            (0..100)
-                .map(|n| known(n, 0, n % 7 + 1, n % 5 + 1))
-                .collect(),
-            Err(Unseatable::Org),
-        );
-        check(
-            (0..100).map(|n| known(n, 0, 0, 0)).collect(),
-            Err(Unseatable::Org),
-        );
+        check((0..100).map(|n| known(n, 0, n % 7 + 1, n % 5 + 1)).collect(), Err(Unseatable::Org));
+        check((0..100).map(|n| known(n, 0, 0, 0)).collect(), Err(Unseatable::Org));
         check(vec![], Err(Unseatable::Nobody));
         // One seat is never refused for diversity.
         check(vec![known(1, 0, 0, 0)], Ok(()));
@@ -481,27 +356,15 @@ mod tests {
             assert!(!committee.members.contains(&worker[0].agent));
         }
         let alone = pool_in(YOUNG, alike[..1].to_vec());
-        assert_eq!(
-            draw(&nth(1), terms(&alone, &worker), &params)
-                .unwrap()
-                .members,
-            [worker[0].agent]
-        );
+        assert_eq!(draw(&nth(1), terms(&alone, &worker), &params).unwrap().members, [worker[0].agent]);
         let grown = pool_in(GROWN, alike[..1].to_vec());
-        assert_eq!(
-            draw(&nth(1), terms(&grown, &worker), &params),
-            Err(Unseatable::Nobody)
-        );
+        assert_eq!(draw(&nth(1), terms(&grown, &worker), &params), Err(Unseatable::Nobody));
     }
 
     #[test]
     fn relations_of_worker_and_planner_do_not_sit() {
         let snapshot = make(spread(200));
-        let outsider = Identity {
-            agent: agent(9_999),
-            org: "o3".into(),
-            ..Identity::default()
-        };
+        let outsider = Identity { agent: agent(9_999), org: "o3".into(), ..Identity::default() };
         let barred = [snapshot.seats()[0].identity.clone(), outsider];
         for n in 0..200 {
             let committee = draw(&nth(n), terms(&snapshot, &barred), &Params::default()).unwrap();
@@ -512,12 +375,8 @@ mod tests {
 
     #[test]
     fn t44_ten_times_the_stake_gets_less_than_four_times_the_seats() {
-        let mut members: Vec<Member> = (0..100)
-            .map(|n| Member {
-                own: crate::id::Credits(1_000),
-                ..known(n, n + 1, n + 1, n + 1)
-            })
-            .collect();
+        let mut members: Vec<Member> =
+            (0..100).map(|n| Member { own: crate::id::Credits(1_000), ..known(n, n + 1, n + 1, n + 1) }).collect();
         members[0].own = crate::id::Credits(10_000);
         let snapshot = make(members);
         let mut seats = [0_u32; 2];
@@ -528,32 +387,18 @@ mod tests {
             seats[1] += committee.members.iter().filter(|m| **m != agent(0)).count() as u32;
         }
         let (rich, other) = (seats[0] * 99, seats[1]);
-        assert!(
-            rich > 2 * other && rich < 4 * other,
-            "{rich} against {other}"
-        );
+        assert!(rich > 2 * other && rich < 4 * other, "{rich} against {other}");
     }
 
     #[test]
     fn t44_keys_that_nobody_can_link_share_one_cap() {
         // Half the pool is one owner's keys, which tell nothing of themselves.
-        let members = (0..100).map(|n| {
-            if n % 2 == 0 {
-                known(n, 0, 0, 0)
-            } else {
-                known(n, n % 20 + 1, n % 14 + 1, n % 8 + 1)
-            }
-        });
+        let members =
+            (0..100).map(|n| if n % 2 == 0 { known(n, 0, 0, 0) } else { known(n, n % 20 + 1, n % 14 + 1, n % 8 + 1) });
         let snapshot = make(members);
         for n in 0..500 {
-            let Ok(committee) = draw_of(n, &snapshot) else {
-                panic!("there are enough others")
-            };
-            let keys = committee
-                .members
-                .iter()
-                .filter(|m| snapshot.seat(m).unwrap().identity.org.is_empty())
-                .count();
+            let Ok(committee) = draw_of(n, &snapshot) else { panic!("there are enough others") };
+            let keys = committee.members.iter().filter(|m| snapshot.seat(m).unwrap().identity.org.is_empty()).count();
             assert!(keys <= 2, "{keys} of 7");
         }
     }

@@ -90,7 +90,8 @@ impl Genesis {
         if self.coordinators.iter().any(|m| self.manifest(&m.agent).is_none()) {
             return bad("a coordinator has no founding manifest");
         }
-        let total = self.holdings.values().try_fold(0u64, |sum, h| sum.checked_add(h.balance.0)?.checked_add(h.stake.0));
+        let total =
+            self.holdings.values().try_fold(0u64, |sum, h| sum.checked_add(h.balance.0)?.checked_add(h.stake.0));
         if total.is_none_or(|t| t > self.params.supply_max.0) {
             return bad("the founding accounts hold more than supply_max");
         }

@@ -15,10 +15,7 @@ use crate::reject::Reject;
 /// Caps on diversity never lower it: what cannot be seated under them is not seated (T25).
 pub fn k(target: u32, active: u32, eligible: u32, params: &Params) -> u32 {
     let share = u64::from(active) * u64::from(params.alpha_bp) / 10_000;
-    target
-        .min(u32::try_from(share).unwrap_or(u32::MAX))
-        .min(eligible)
-        .max(1)
+    target.min(u32::try_from(share).unwrap_or(u32::MAX)).min(eligible).max(1)
 }
 
 /// Where a count stands.
@@ -49,12 +46,7 @@ impl<V: Copy + Ord> Tally<V> {
     /// If `k` is zero: [`k`] never is.
     pub fn new(k: u32, seated: impl IntoIterator<Item = AgentId>) -> Self {
         assert!(k > 0, "nothing is decided by nobody");
-        Self {
-            k,
-            reached: None,
-            silent: seated.into_iter().collect(),
-            votes: BTreeMap::new(),
-        }
+        Self { k, reached: None, silent: seated.into_iter().collect(), votes: BTreeMap::new() }
     }
 
     /// Counts the vote of `voter`.
@@ -128,11 +120,7 @@ mod tests {
     fn k_follows_the_pool() {
         let params = Params::default();
         let check = |active, eligible, target, expect| {
-            assert_eq!(
-                k(target, active, eligible, &params),
-                expect,
-                "{target} of {active}, {eligible} eligible"
-            );
+            assert_eq!(k(target, active, eligible, &params), expect, "{target} of {active}, {eligible} eligible");
         };
         check(100, 100, 5, 5); // The target, in a large pool.
         check(10, 10, 5, 3); // Alpha of a small one.
@@ -164,15 +152,8 @@ mod tests {
         check(&[(0, Pass), (1, Fail), (2, Fail)], Outcome::Reached(Fail));
         check(&[(0, Pass), (2, Pass)], Outcome::Reached(Pass));
         // A split that nobody can mend any more.
-        assert_eq!(
-            tally(3, 4, &[(0, Pass), (1, Fail), (2, Pass), (3, Fail)]).outcome(),
-            Outcome::Impossible
-        );
-        assert_eq!(
-            tally(3, 2, &[]).outcome(),
-            Outcome::Impossible,
-            "fewer seats than votes needed"
-        );
+        assert_eq!(tally(3, 4, &[(0, Pass), (1, Fail), (2, Pass), (3, Fail)]).outcome(), Outcome::Impossible);
+        assert_eq!(tally(3, 2, &[]).outcome(), Outcome::Impossible, "fewer seats than votes needed");
     }
 
     #[test]
@@ -183,11 +164,7 @@ mod tests {
         assert_eq!(count.count(&agent(7), Pass), Err(Reject::NotEntitled));
         assert_eq!(count.outcome(), Outcome::Undecided);
         let twice: Tally<Verdict> = Tally::new(2, [agent(1), agent(1)]);
-        assert_eq!(
-            twice.outcome(),
-            Outcome::Impossible,
-            "one agent in two seats has one vote"
-        );
+        assert_eq!(twice.outcome(), Outcome::Impossible, "one agent in two seats has one vote");
     }
 
     #[test]
@@ -203,20 +180,10 @@ mod tests {
     #[test]
     fn standing_is_a_total_order() {
         let mut votes = Tally::new(9, (0..9).map(agent));
-        for (voter, vote) in [
-            (0, Some(3)),
-            (1, Some(2)),
-            (2, None),
-            (3, Some(3)),
-            (4, Some(2)),
-            (5, Some(1)),
-        ] {
+        for (voter, vote) in [(0, Some(3)), (1, Some(2)), (2, None), (3, Some(3)), (4, Some(2)), (5, Some(1))] {
             votes.count(&agent(voter), vote).unwrap();
         }
-        assert_eq!(
-            votes.standing(),
-            [(Some(2), 2), (Some(3), 2), (None, 1), (Some(1), 1)]
-        );
+        assert_eq!(votes.standing(), [(Some(2), 2), (Some(3), 2), (None, 1), (Some(1), 1)]);
     }
 
     proptest! {

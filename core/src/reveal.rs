@@ -25,11 +25,7 @@ fn link(value: &Digest) -> Digest {
 /// # Errors
 /// [`Reject::WrongReveal`].
 pub fn check(prev: &Digest, value: &Digest) -> Result<(), Reject> {
-    if link(value) == *prev {
-        Ok(())
-    } else {
-        Err(Reject::WrongReveal)
-    }
+    if link(value) == *prev { Ok(()) } else { Err(Reject::WrongReveal) }
 }
 
 /// Whether `value` is the one that may be revealed `steps` after `prev`: whoever was silent in between skips those values.
@@ -112,15 +108,7 @@ mod tests {
         let wrong = Err(Reject::WrongReveal);
         assert_eq!(check(&chain.anchor(), &other.value(1).unwrap()), wrong);
         assert_eq!(check(&chain.anchor(), &chain.anchor()), wrong);
-        assert_eq!(
-            check(&chain.anchor(), &chain.value(2).unwrap()),
-            wrong,
-            "one may not be skipped"
-        );
-        assert_eq!(
-            check(&chain.value(2).unwrap(), &chain.value(1).unwrap()),
-            wrong,
-            "nor repeated"
-        );
+        assert_eq!(check(&chain.anchor(), &chain.value(2).unwrap()), wrong, "one may not be skipped");
+        assert_eq!(check(&chain.value(2).unwrap(), &chain.value(1).unwrap()), wrong, "nor repeated");
     }
 }

@@ -15,10 +15,7 @@ pub fn op_key(thread: &Thread, seq: Seq, part: u32) -> OpKey {
         Thread::System => &[][..],
         Thread::Need(need) => &need.0.0.0,
     };
-    Digest::of(
-        "swarm/op",
-        &[need, &seq.0.to_be_bytes(), &part.to_be_bytes()],
-    )
+    Digest::of("swarm/op", &[need, &seq.0.to_be_bytes(), &part.to_be_bytes()])
 }
 
 /// Credits set aside for one purpose. A pot is opened once and ends once.

@@ -11,13 +11,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Reject::Duplicate`] (the pot was opened before, ended or not), [`Reject::NotEnough`], [`Reject::NoSuchAccount`].
-    pub fn reserve(
-        &mut self,
-        key: OpKey,
-        pot: Pot,
-        from: AgentId,
-        amount: Credits,
-    ) -> Result<(), Reject> {
+    pub fn reserve(&mut self, key: OpKey, pot: Pot, from: AgentId, amount: Credits) -> Result<(), Reject> {
         self.once(key, |books| {
             if books.pots.contains_key(&pot) {
                 return Err(Reject::Duplicate);
@@ -46,17 +40,8 @@ impl Ledger {
             let rest = books.left_after(pot, payouts)?;
             books.pay_out(key, pot, payouts);
             // Booked even if nothing is left, so that whoever reads the moves alone sees the pot end.
-            books.post(
-                key,
-                Account::Pot(pot.clone()),
-                Account::Available(rest_to),
-                rest,
-            );
-            books
-                .postings
-                .last_mut()
-                .expect("it was booked just now")
-                .ends = true;
+            books.post(key, Account::Pot(pot.clone()), Account::Available(rest_to), rest);
+            books.postings.last_mut().expect("it was booked just now").ends = true;
             books.pots.insert(pot.clone(), None);
             Ok(())
         })
@@ -67,12 +52,7 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::pay`].
-    pub fn pay_partly(
-        &mut self,
-        key: OpKey,
-        pot: &Pot,
-        payouts: &[(AgentId, Credits)],
-    ) -> Result<(), Reject> {
+    pub fn pay_partly(&mut self, key: OpKey, pot: &Pot, payouts: &[(AgentId, Credits)]) -> Result<(), Reject> {
         self.once(key, |books| {
             books.left_after(pot, payouts)?;
             books.pay_out(key, pot, payouts);
@@ -95,37 +75,22 @@ impl Ledger {
 
     /// The pots that have not ended.
     pub fn open_pots(&self) -> impl Iterator<Item = (&Pot, Credits)> {
-        self.pots
-            .iter()
-            .filter_map(|(pot, amount)| Some((pot, (*amount)?)))
+        self.pots.iter().filter_map(|(pot, amount)| Some((pot, (*amount)?)))
     }
 
     /// What is left in `pot` after `payouts`, if it can pay them.
     fn left_after(&self, pot: &Pot, payouts: &[(AgentId, Credits)]) -> Result<Credits, Reject> {
-        let amount = self
-            .pots
-            .get(pot)
-            .ok_or(Reject::NoSuchThing)?
-            .ok_or(Reject::WrongPhase)?;
+        let amount = self.pots.get(pot).ok_or(Reject::NoSuchThing)?.ok_or(Reject::WrongPhase)?;
         for (to, _) in payouts {
             self.known(to)?;
         }
-        let due = payouts
-            .iter()
-            .try_fold(0_u64, |sum, (_, part)| sum.checked_add(part.0));
-        due.and_then(|due| amount.0.checked_sub(due))
-            .map(Credits)
-            .ok_or(Reject::NotEnough)
+        let due = payouts.iter().try_fold(0_u64, |sum, (_, part)| sum.checked_add(part.0));
+        due.and_then(|due| amount.0.checked_sub(due)).map(Credits).ok_or(Reject::NotEnough)
     }
 
     fn pay_out(&mut self, key: OpKey, pot: &Pot, payouts: &[(AgentId, Credits)]) {
         for (to, part) in payouts.iter().filter(|(_, part)| part.0 > 0) {
-            self.post(
-                key,
-                Account::Pot(pot.clone()),
-                Account::Available(*to),
-                *part,
-            );
+            self.post(key, Account::Pot(pot.clone()), Account::Available(*to), *part);
         }
     }
 }

@@ -30,11 +30,7 @@ use crate::reject::Reject;
 /// # Errors
 /// [`Reject::NotTheAuthority`].
 pub fn only_authority(authorities: &[AgentId], sender: &AgentId) -> Result<(), Reject> {
-    if authorities.contains(sender) {
-        Ok(())
-    } else {
-        Err(Reject::NotTheAuthority)
-    }
+    if authorities.contains(sender) { Ok(()) } else { Err(Reject::NotTheAuthority) }
 }
 
 /// One agent's account.
@@ -87,10 +83,7 @@ pub struct Ledger {
 }
 
 /// A map whose keys are not all texts, as a list of pairs in key order.
-fn pairs<K: Serialize, V: Serialize, S: Serializer>(
-    map: &BTreeMap<K, V>,
-    s: S,
-) -> Result<S::Ok, S::Error> {
+fn pairs<K: Serialize, V: Serialize, S: Serializer>(map: &BTreeMap<K, V>, s: S) -> Result<S::Ok, S::Error> {
     s.collect_seq(map)
 }
 
@@ -123,18 +116,11 @@ impl Ledger {
             positive(amount)?;
             books.known(&to)?;
             let supply = books.totals.minted - books.totals.burned;
-            if supply
-                .checked_add(amount.0)
-                .is_none_or(|s| s > books.supply_max.0)
-            {
+            if supply.checked_add(amount.0).is_none_or(|s| s > books.supply_max.0) {
                 return Err(Reject::OverTheCap);
             }
             // Minted and burned only grow; at a credit per nanosecond they last for centuries, yet the books say so.
-            books
-                .totals
-                .minted
-                .checked_add(amount.0)
-                .ok_or(Reject::OverTheCap)?;
+            books.totals.minted.checked_add(amount.0).ok_or(Reject::OverTheCap)?;
             books.post(key, Account::Mint, Account::Available(to), amount);
             Ok(())
         })
@@ -157,23 +143,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Reject::NoSuchAccount`], [`Reject::NotEnough`], [`Reject::OutOfBounds`].
-    pub fn transfer(
-        &mut self,
-        key: OpKey,
-        from: AgentId,
-        to: AgentId,
-        amount: Credits,
-    ) -> Result<(), Reject> {
+    pub fn transfer(&mut self, key: OpKey, from: AgentId, to: AgentId, amount: Credits) -> Result<(), Reject> {
         self.once(key, |books| {
             positive(amount)?;
             books.known(&to)?;
             books.affords(&from, amount)?;
-            books.post(
-                key,
-                Account::Available(from),
-                Account::Available(to),
-                amount,
-            );
+            books.post(key, Account::Available(from), Account::Available(to), amount);
             Ok(())
         })
     }
@@ -196,9 +171,7 @@ impl Ledger {
 
     /// Every agent with an account, with what it has.
     pub fn balances(&self) -> impl Iterator<Item = (AgentId, Balance)> {
-        self.holdings
-            .keys()
-            .map(|a| (*a, self.balance(a).expect("it is one of the keys")))
+        self.holdings.keys().map(|a| (*a, self.balance(a).expect("it is one of the keys")))
     }
 
     /// The commons fund.
@@ -231,23 +204,10 @@ impl Ledger {
     /// # Panics
     /// If a credit was made or lost, which is a mistake in this module.
     pub fn check(&self) {
-        let Totals {
-            available,
-            bound,
-            burned,
-            minted,
-            potted,
-        } = self.totals;
+        let Totals { available, bound, burned, minted, potted } = self.totals;
         let held = u128::from(available) + u128::from(bound) + u128::from(potted);
-        assert!(
-            held + u128::from(burned) == u128::from(minted),
-            "credits were made or lost: {:?}",
-            self.totals
-        );
-        assert!(
-            minted - burned <= self.supply_max.0,
-            "more credits than the cap"
-        );
+        assert!(held + u128::from(burned) == u128::from(minted), "credits were made or lost: {:?}", self.totals);
+        assert!(minted - burned <= self.supply_max.0, "more credits than the cap");
         if cfg!(debug_assertions) {
             self.check_full();
         }
@@ -266,17 +226,8 @@ impl Ledger {
             assert!(holding.liens.0 <= own, "{agent} has more liens than stake");
         }
         let potted: u64 = self.pots.values().flatten().map(|c| c.0).sum();
-        let counted = Totals {
-            available,
-            bound,
-            potted,
-            ..self.totals
-        };
-        assert!(
-            counted == self.totals,
-            "the totals drifted: {counted:?} counted, {:?} kept",
-            self.totals
-        );
+        let counted = Totals { available, bound, potted, ..self.totals };
+        assert!(counted == self.totals, "the totals drifted: {counted:?} counted, {:?} kept", self.totals);
 
         let mut delegated: BTreeMap<&AgentId, u64> = BTreeMap::new();
         for ((_, by), amount) in &self.delegations {
@@ -287,24 +238,14 @@ impl Ledger {
             *liens.entry(&lien.verifier).or_default() += amount.0;
         }
         for (agent, holding) in &self.holdings {
-            assert!(
-                holding.delegated.0 == delegated.get(agent).copied().unwrap_or(0),
-                "{agent}'s delegations drifted"
-            );
-            assert!(
-                holding.liens.0 == liens.get(agent).copied().unwrap_or(0),
-                "{agent}'s liens drifted"
-            );
+            assert!(holding.delegated.0 == delegated.get(agent).copied().unwrap_or(0), "{agent}'s delegations drifted");
+            assert!(holding.liens.0 == liens.get(agent).copied().unwrap_or(0), "{agent}'s liens drifted");
         }
     }
 
     /// Runs `operation` unless `key` was applied before, and remembers the key if it took effect. An operation refuses
     /// before its first move, so that a refusal leaves no trace.
-    fn once(
-        &mut self,
-        key: OpKey,
-        operation: impl FnOnce(&mut Self) -> Result<(), Reject>,
-    ) -> Result<(), Reject> {
+    fn once(&mut self, key: OpKey, operation: impl FnOnce(&mut Self) -> Result<(), Reject>) -> Result<(), Reject> {
         if self.done.contains(&key) {
             return Ok(());
         }
@@ -318,41 +259,25 @@ impl Ledger {
     }
 
     fn affords(&self, agent: &AgentId, amount: Credits) -> Result<(), Reject> {
-        if self.known(agent)?.available < amount {
-            Err(Reject::NotEnough)
-        } else {
-            Ok(())
-        }
+        if self.known(agent)?.available < amount { Err(Reject::NotEnough) } else { Ok(()) }
     }
 
     /// Moves `amount` and books the move. The one place where balances change.
     fn post(&mut self, op: OpKey, debit: Account, credit: Account, amount: Credits) {
         self.shift(&debit, amount, op, false);
         self.shift(&credit, amount, op, true);
-        self.postings.push(Posting {
-            amount,
-            credit,
-            debit,
-            ends: false,
-            op,
-        });
+        self.postings.push(Posting { amount, credit, debit, ends: false, op });
     }
 
     /// Adds to (`into`) or takes from one account. What lacks credits or overflows was not checked before: our mistake.
     fn shift(&mut self, account: &Account, amount: Credits, op: OpKey, into: bool) {
         let apply = |value: &mut u64| {
-            let new = if into {
-                value.checked_add(amount.0)
-            } else {
-                value.checked_sub(amount.0)
-            };
+            let new = if into { value.checked_add(amount.0) } else { value.checked_sub(amount.0) };
             *value = new.expect("an operation checks what it moves before it moves it");
         };
         let holding = |holdings, agent| -> &mut Holding {
             let holdings: &mut BTreeMap<AgentId, Holding> = holdings;
-            holdings
-                .get_mut(agent)
-                .expect("an operation checks that accounts exist")
+            holdings.get_mut(agent).expect("an operation checks that accounts exist")
         };
         match account {
             Account::Mint => {
@@ -379,11 +304,7 @@ impl Ledger {
             Account::Unbonding(agent) => {
                 let tranches = &mut holding(&mut self.holdings, agent).unbonding;
                 if into {
-                    tranches.push(Tranche {
-                        amount,
-                        id: op,
-                        matured: false,
-                    });
+                    tranches.push(Tranche { amount, id: op, matured: false });
                 } else {
                     stake::take_matured(tranches, amount);
                 }
@@ -391,12 +312,7 @@ impl Ledger {
             }
             Account::Pot(pot) => {
                 let open = self.pots.entry(pot.clone()).or_insert(Some(Credits(0)));
-                apply(
-                    &mut open
-                        .as_mut()
-                        .expect("an ended pot is refused before anything moves")
-                        .0,
-                );
+                apply(&mut open.as_mut().expect("an ended pot is refused before anything moves").0);
                 apply(&mut self.totals.potted);
             }
         }
@@ -405,9 +321,5 @@ impl Ledger {
 
 /// An operation on nothing is refused: it would fill the log for free.
 fn positive(amount: Credits) -> Result<(), Reject> {
-    if amount.0 == 0 {
-        Err(Reject::OutOfBounds)
-    } else {
-        Ok(())
-    }
+    if amount.0 == 0 { Err(Reject::OutOfBounds) } else { Ok(()) }
 }

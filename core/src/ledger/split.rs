@@ -12,10 +12,7 @@ pub fn split(total: Credits, weights: &[u64]) -> Vec<Credits> {
     if sum == 0 {
         return alloc::vec![Credits(0); weights.len()];
     }
-    let part = |w: u64| {
-        u64::try_from(u128::from(total.0) * u128::from(w) / sum)
-            .expect("a part is at most the total")
-    };
+    let part = |w: u64| u64::try_from(u128::from(total.0) * u128::from(w) / sum).expect("a part is at most the total");
     let mut parts: Vec<Credits> = weights.iter().map(|w| Credits(part(*w))).collect();
     let mut left = total.0 - parts.iter().map(|p| p.0).sum::<u64>();
     for (part, _) in parts.iter_mut().zip(weights).filter(|(_, w)| **w > 0) {
@@ -25,10 +22,7 @@ pub fn split(total: Credits, weights: &[u64]) -> Vec<Credits> {
         part.0 += 1;
         left -= 1;
     }
-    assert!(
-        left == 0,
-        "rounding down loses less than one credit per part"
-    );
+    assert!(left == 0, "rounding down loses less than one credit per part");
     parts
 }
 
@@ -38,13 +32,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(total: u64, weights: &[u64], expect: &[u64]) {
-        assert_eq!(
-            split(Credits(total), weights)
-                .iter()
-                .map(|c| c.0)
-                .collect::<Vec<_>>(),
-            expect
-        );
+        assert_eq!(split(Credits(total), weights).iter().map(|c| c.0).collect::<Vec<_>>(), expect);
     }
 
     #[test]
@@ -56,11 +44,7 @@ mod tests {
         check(0, &[5], &[0]);
         check(7, &[0, 0], &[0, 0]);
         check(7, &[], &[]);
-        check(
-            u64::MAX,
-            &[u64::MAX, u64::MAX],
-            &[u64::MAX / 2 + 1, u64::MAX / 2],
-        );
+        check(u64::MAX, &[u64::MAX, u64::MAX], &[u64::MAX / 2 + 1, u64::MAX / 2]);
     }
 
     proptest! {

@@ -18,12 +18,7 @@ impl Ledger {
         self.once(key, |books| {
             positive(amount)?;
             books.affords(&agent, amount)?;
-            books.post(
-                key,
-                Account::Available(agent),
-                Account::Stake(agent),
-                amount,
-            );
+            books.post(key, Account::Available(agent), Account::Stake(agent), amount);
             Ok(())
         })
     }
@@ -34,13 +29,7 @@ impl Ledger {
     /// # Errors
     /// [`Reject::NotEnough`], [`Reject::NoSuchAccount`], [`Reject::NotEntitled`] (to itself: that is stake),
     /// [`Reject::OutOfBounds`].
-    pub fn delegate(
-        &mut self,
-        key: OpKey,
-        by: AgentId,
-        to: AgentId,
-        amount: Credits,
-    ) -> Result<(), Reject> {
+    pub fn delegate(&mut self, key: OpKey, by: AgentId, to: AgentId, amount: Credits) -> Result<(), Reject> {
         self.once(key, |books| {
             positive(amount)?;
             if by == to {
@@ -48,12 +37,7 @@ impl Ledger {
             }
             books.known(&to)?;
             books.affords(&by, amount)?;
-            books.post(
-                key,
-                Account::Available(by),
-                Account::Delegated { by, to },
-                amount,
-            );
+            books.post(key, Account::Available(by), Account::Delegated { by, to }, amount);
             Ok(())
         })
     }
@@ -69,12 +53,7 @@ impl Ledger {
             if books.known(&agent)?.stake < amount {
                 return Err(Reject::NotEnough);
             }
-            books.post(
-                key,
-                Account::Stake(agent),
-                Account::Unbonding(agent),
-                amount,
-            );
+            books.post(key, Account::Stake(agent), Account::Unbonding(agent), amount);
             Ok(())
         })
     }
@@ -86,11 +65,7 @@ impl Ledger {
     pub fn mature(&mut self, key: OpKey, agent: &AgentId, tranche: &OpKey) -> Result<(), Reject> {
         self.once(key, |books| {
             let holding = books.holdings.get_mut(agent).ok_or(Reject::NoSuchAccount)?;
-            let found = holding
-                .unbonding
-                .iter_mut()
-                .find(|t| t.id == *tranche)
-                .ok_or(Reject::NoSuchThing)?;
+            let found = holding.unbonding.iter_mut().find(|t| t.id == *tranche).ok_or(Reject::NoSuchThing)?;
             if found.matured {
                 return Err(Reject::Duplicate);
             }
@@ -109,12 +84,7 @@ impl Ledger {
             positive(amount)?;
             let holding = books.known(&agent)?;
             let unbonding = holding.unbonding();
-            let matured: u64 = holding
-                .unbonding
-                .iter()
-                .filter(|t| t.matured)
-                .map(|t| t.amount.0)
-                .sum();
+            let matured: u64 = holding.unbonding.iter().filter(|t| t.matured).map(|t| t.amount.0).sum();
             if unbonding < amount {
                 return Err(Reject::NotEnough);
             }
@@ -124,12 +94,7 @@ impl Ledger {
             if holding.stake.0 + unbonding.0 - amount.0 < holding.liens.0 {
                 return Err(Reject::Encumbered);
             }
-            books.post(
-                key,
-                Account::Unbonding(agent),
-                Account::Available(agent),
-                amount,
-            );
+            books.post(key, Account::Unbonding(agent), Account::Available(agent), amount);
             Ok(())
         })
     }
@@ -145,10 +110,7 @@ impl Ledger {
             if books.liens.contains_key(&id) {
                 return Err(Reject::Duplicate);
             }
-            let holding = books
-                .holdings
-                .get_mut(&id.verifier)
-                .ok_or(Reject::NoSuchAccount)?;
+            let holding = books.holdings.get_mut(&id.verifier).ok_or(Reject::NoSuchAccount)?;
             // Only stake that still stands counts: what unbonds may be gone before the seat's window closes.
             match holding.liens.0.checked_add(amount.0) {
                 Some(liens) if liens <= holding.stake.0 => holding.liens.0 = liens,
@@ -180,24 +142,15 @@ impl Ledger {
 
     fn release(&mut self, id: &LienId) -> Result<(), Reject> {
         let amount = self.liens.remove(id).ok_or(Reject::NoSuchThing)?;
-        let holding = self
-            .holdings
-            .get_mut(&id.verifier)
-            .expect("a lien lies on an account");
+        let holding = self.holdings.get_mut(&id.verifier).expect("a lien lies on an account");
         holding.liens.0 -= amount.0;
         Ok(())
     }
 
     /// The liens for the seats of one commit.
     pub fn liens(&self, need: NeedId, commit: Cid) -> impl Iterator<Item = (&LienId, Credits)> {
-        let seat = |verifier| LienId {
-            need,
-            commit,
-            verifier,
-        };
-        self.liens
-            .range(seat(AgentId([0; 32]))..=seat(AgentId([255; 32])))
-            .map(|(id, amount)| (id, *amount))
+        let seat = |verifier| LienId { need, commit, verifier };
+        self.liens.range(seat(AgentId([0; 32]))..=seat(AgentId([255; 32]))).map(|(id, amount)| (id, *amount))
     }
 
     /// Every lien there is.
@@ -208,9 +161,7 @@ impl Ledger {
     /// Who lends how much to the weight of `to`.
     pub fn backers(&self, to: AgentId) -> impl Iterator<Item = (AgentId, Credits)> {
         let pair = |by| (to, AgentId(by));
-        self.delegations
-            .range(pair([0; 32])..=pair([255; 32]))
-            .map(|((_, by), amount)| (*by, *amount))
+        self.delegations.range(pair([0; 32])..=pair([255; 32])).map(|((_, by), amount)| (*by, *amount))
     }
 
     /// What `agent` has unbonding, oldest first.

@@ -23,11 +23,7 @@ fn bond(n: u64) -> Pot {
 }
 
 fn lien(n: u64, verifier: AgentId) -> LienId {
-    LienId {
-        need: need(0),
-        commit: Cid::of(&n.to_be_bytes()),
-        verifier,
-    }
+    LienId { need: need(0), commit: Cid::of(&n.to_be_bytes()), verifier }
 }
 
 /// Books in which A and B have a thousand credits each, and keys below 10 are used.
@@ -42,11 +38,7 @@ fn books() -> Ledger {
 
 /// `operation` must be refused as `why` and leave no trace.
 #[track_caller]
-fn refused(
-    books: &mut Ledger,
-    why: Reject,
-    operation: impl FnOnce(&mut Ledger) -> Result<(), Reject>,
-) {
+fn refused(books: &mut Ledger, why: Reject, operation: impl FnOnce(&mut Ledger) -> Result<(), Reject>) {
     let before = books.clone();
     assert_eq!(operation(books), Err(why));
     assert_eq!(*books, before, "a refusal changed something");
@@ -57,17 +49,11 @@ fn refused(
 fn t35_of_a_thousand_racers_for_one_escrow_exactly_one_wins() {
     let mut books = books();
     let pot = Pot::Escrow(need(1));
-    books
-        .reserve(key(10), pot.clone(), A, Credits(500))
-        .unwrap();
+    books.reserve(key(10), pot.clone(), A, Credits(500)).unwrap();
     let won = (0..1_000)
         .filter(|n| {
             // Half release to the worker, half cancel for the requester.
-            let payouts: &[_] = if n % 2 == 0 {
-                &[(B, Credits(200))]
-            } else {
-                &[]
-            };
+            let payouts: &[_] = if n % 2 == 0 { &[(B, Credits(200))] } else { &[] };
             let answer = books.pay(key(100 + n), &pot, payouts, A);
             books.check_full();
             assert!(matches!(answer, Ok(()) | Err(Reject::WrongPhase)));
@@ -76,15 +62,9 @@ fn t35_of_a_thousand_racers_for_one_escrow_exactly_one_wins() {
         .count();
     assert_eq!(won, 1);
     assert_eq!(books.balance(&B).unwrap().available, Credits(1_200));
-    refused(&mut books, Reject::Duplicate, |b| {
-        b.reserve(key(11), pot.clone(), A, Credits(1))
-    });
-    refused(&mut books, Reject::WrongPhase, |b| {
-        b.pay_partly(key(12), &pot, &[])
-    });
-    refused(&mut books, Reject::NoSuchThing, |b| {
-        b.pay(key(13), &bond(1), &[], A)
-    });
+    refused(&mut books, Reject::Duplicate, |b| b.reserve(key(11), pot.clone(), A, Credits(1)));
+    refused(&mut books, Reject::WrongPhase, |b| b.pay_partly(key(12), &pot, &[]));
+    refused(&mut books, Reject::NoSuchThing, |b| b.pay(key(13), &bond(1), &[], A));
 }
 
 #[test]
@@ -93,59 +73,34 @@ fn t36_only_the_authority_mints_and_never_above_the_cap() {
     assert_eq!(only_authority(&[A], &B), Err(Reject::NotTheAuthority));
     assert_eq!(only_authority(&[], &B), Err(Reject::NotTheAuthority));
     let mut books = books();
-    refused(&mut books, Reject::OverTheCap, |b| {
-        b.mint(key(10), A, Credits(998_001))
-    });
-    refused(&mut books, Reject::OverTheCap, |b| {
-        b.mint(key(10), A, Credits(u64::MAX))
-    });
+    refused(&mut books, Reject::OverTheCap, |b| b.mint(key(10), A, Credits(998_001)));
+    refused(&mut books, Reject::OverTheCap, |b| b.mint(key(10), A, Credits(u64::MAX)));
     books.mint(key(10), A, Credits(998_000)).unwrap();
-    refused(&mut books, Reject::OverTheCap, |b| {
-        b.mint(key(11), A, Credits(1))
-    });
+    refused(&mut books, Reject::OverTheCap, |b| b.mint(key(11), A, Credits(1)));
     // What is burned may be minted again.
     books.burn(key(12), A, Credits(5)).unwrap();
     books.mint(key(13), A, Credits(5)).unwrap();
     books.check();
-    assert_eq!(
-        (books.minted(), books.burned()),
-        (Credits(1_000_005), Credits(5))
-    );
+    assert_eq!((books.minted(), books.burned()), (Credits(1_000_005), Credits(5)));
 }
 
 #[test]
 fn t36_nothing_wraps_at_the_ends_of_the_integers() {
     let mut books = books();
     let max = Credits(u64::MAX);
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.transfer(key(10), A, B, max)
-    });
+    refused(&mut books, Reject::NotEnough, |b| b.transfer(key(10), A, B, max));
     refused(&mut books, Reject::NotEnough, |b| b.burn(key(10), A, max));
     refused(&mut books, Reject::NotEnough, |b| b.stake(key(10), A, max));
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.delegate(key(10), A, B, max)
-    });
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.unstake(key(10), A, max)
-    });
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.withdraw(key(10), A, max)
-    });
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.reserve(key(10), bond(1), A, max)
-    });
+    refused(&mut books, Reject::NotEnough, |b| b.delegate(key(10), A, B, max));
+    refused(&mut books, Reject::NotEnough, |b| b.unstake(key(10), A, max));
+    refused(&mut books, Reject::NotEnough, |b| b.withdraw(key(10), A, max));
+    refused(&mut books, Reject::NotEnough, |b| b.reserve(key(10), bond(1), A, max));
     books.stake(key(11), A, Credits(100)).unwrap();
-    refused(&mut books, Reject::Encumbered, |b| {
-        b.lien(key(12), lien(1, A), max)
-    });
+    refused(&mut books, Reject::Encumbered, |b| b.lien(key(12), lien(1, A), max));
     books.reserve(key(13), bond(1), A, Credits(100)).unwrap();
     // A sum that wraps to something affordable must not pass for it.
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.pay(key(14), &bond(1), &[(A, max), (B, Credits(51))], A)
-    });
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.pay_partly(key(14), &bond(1), &[(A, Credits(101))])
-    });
+    refused(&mut books, Reject::NotEnough, |b| b.pay(key(14), &bond(1), &[(A, max), (B, Credits(51))], A));
+    refused(&mut books, Reject::NotEnough, |b| b.pay_partly(key(14), &bond(1), &[(A, Credits(101))]));
 }
 
 #[test]
@@ -154,17 +109,11 @@ fn t38_stake_escrow_and_unbonding_are_separate() {
     books.stake(key(10), A, Credits(600)).unwrap();
     books.reserve(key(11), bond(1), A, Credits(300)).unwrap();
     // Unstaking frees no bond, and ending the bond touches no stake.
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.unstake(key(12), A, Credits(601))
-    });
+    refused(&mut books, Reject::NotEnough, |b| b.unstake(key(12), A, Credits(601)));
     books.unstake(key(12), A, Credits(600)).unwrap();
     assert_eq!(books.pot(&bond(1)), Some(Credits(300)));
     books.forfeit(key(13), &bond(1)).unwrap();
-    let left = Balance {
-        available: Credits(100),
-        unbonding: Credits(600),
-        ..Balance::default()
-    };
+    let left = Balance { available: Credits(100), unbonding: Credits(600), ..Balance::default() };
     assert_eq!(books.balance(&A), Some(left));
     assert_eq!(books.commons(), Credits(300));
     books.check();
@@ -177,38 +126,18 @@ fn t39_unbond_and_run_waits_for_time_and_for_liens() {
     books.lien(key(11), lien(1, A), Credits(400)).unwrap();
     books.unstake(key(12), A, Credits(700)).unwrap();
     books.unstake(key(13), A, Credits(300)).unwrap();
-    refused(&mut books, Reject::WrongPhase, |b| {
-        b.withdraw(key(14), A, Credits(1))
-    });
-    refused(&mut books, Reject::NoSuchThing, |b| {
-        b.mature(key(14), &A, &key(99))
-    });
+    refused(&mut books, Reject::WrongPhase, |b| b.withdraw(key(14), A, Credits(1)));
+    refused(&mut books, Reject::NoSuchThing, |b| b.mature(key(14), &A, &key(99)));
     books.mature(key(14), &A, &key(12)).unwrap();
-    refused(&mut books, Reject::Duplicate, |b| {
-        b.mature(key(15), &A, &key(12))
-    });
-    refused(&mut books, Reject::WrongPhase, |b| {
-        b.withdraw(key(15), A, Credits(701))
-    });
-    refused(&mut books, Reject::Encumbered, |b| {
-        b.withdraw(key(15), A, Credits(601))
-    });
+    refused(&mut books, Reject::Duplicate, |b| b.mature(key(15), &A, &key(12)));
+    refused(&mut books, Reject::WrongPhase, |b| b.withdraw(key(15), A, Credits(701)));
+    refused(&mut books, Reject::Encumbered, |b| b.withdraw(key(15), A, Credits(601)));
     books.withdraw(key(15), A, Credits(600)).unwrap();
     books.mature(key(16), &A, &key(13)).unwrap();
-    refused(&mut books, Reject::Encumbered, |b| {
-        b.withdraw(key(17), A, Credits(1))
-    });
-    books
-        .unlien_all(key(17), need(0), lien(1, A).commit)
-        .unwrap();
+    refused(&mut books, Reject::Encumbered, |b| b.withdraw(key(17), A, Credits(1)));
+    books.unlien_all(key(17), need(0), lien(1, A).commit).unwrap();
     books.withdraw(key(18), A, Credits(400)).unwrap();
-    assert_eq!(
-        books.balance(&A),
-        Some(Balance {
-            available: Credits(1_000),
-            ..Balance::default()
-        })
-    );
+    assert_eq!(books.balance(&A), Some(Balance { available: Credits(1_000), ..Balance::default() }));
     assert!(books.tranches(&A).is_empty());
     books.check();
 }
@@ -231,9 +160,7 @@ fn t41_a_pot_without_credits_ends_like_any_other() {
     assert_eq!(books.open_pots().count(), 1);
     books.pay(key(11), &bond(1), &[], A).unwrap();
     assert_eq!(books.open_pots().count(), 0);
-    refused(&mut books, Reject::WrongPhase, |b| {
-        b.forfeit(key(12), &bond(1))
-    });
+    refused(&mut books, Reject::WrongPhase, |b| b.forfeit(key(12), &bond(1)));
     let moves = books.take_postings();
     assert!(moves.last().unwrap().ends && moves.iter().filter(|m| m.ends).count() == 1);
 }
@@ -242,21 +169,15 @@ fn t41_a_pot_without_credits_ends_like_any_other() {
 fn t42_the_worker_is_paid_from_the_budget_and_the_rest_is_refunded() {
     let mut books = books();
     let pot = Pot::Escrow(need(1));
-    books
-        .reserve(key(10), pot.clone(), A, Credits(500))
-        .unwrap();
-    books
-        .pay_partly(key(11), &pot, &[(B, Credits(120))])
-        .unwrap();
+    books.reserve(key(10), pot.clone(), A, Credits(500)).unwrap();
+    books.pay_partly(key(11), &pot, &[(B, Credits(120))]).unwrap();
     assert_eq!(books.pot(&pot), Some(Credits(380)));
     books.pay(key(12), &pot, &[(B, Credits(80))], A).unwrap();
     assert_eq!(books.balance(&A).unwrap().available, Credits(800));
     assert_eq!(books.balance(&B).unwrap().available, Credits(1_200));
     // On failure everything comes back.
     let pot = Pot::Escrow(need(2));
-    books
-        .reserve(key(13), pot.clone(), A, Credits(500))
-        .unwrap();
+    books.reserve(key(13), pot.clone(), A, Credits(500)).unwrap();
     books.pay(key(14), &pot, &[], A).unwrap();
     assert_eq!(books.balance(&A).unwrap().available, Credits(800));
 }
@@ -265,26 +186,14 @@ fn t42_the_worker_is_paid_from_the_budget_and_the_rest_is_refunded() {
 fn t43_an_unknown_account_is_refused_and_never_created() {
     let mut books = books();
     let none = Reject::NoSuchAccount;
-    refused(&mut books, none, |b| {
-        b.transfer(key(10), A, STRANGER, Credits(1))
-    });
-    refused(&mut books, none, |b| {
-        b.transfer(key(10), STRANGER, A, Credits(1))
-    });
+    refused(&mut books, none, |b| b.transfer(key(10), A, STRANGER, Credits(1)));
+    refused(&mut books, none, |b| b.transfer(key(10), STRANGER, A, Credits(1)));
     refused(&mut books, none, |b| b.mint(key(10), STRANGER, Credits(1)));
-    refused(&mut books, none, |b| {
-        b.delegate(key(10), A, STRANGER, Credits(1))
-    });
-    refused(&mut books, none, |b| {
-        b.lien(key(10), lien(1, STRANGER), Credits(1))
-    });
+    refused(&mut books, none, |b| b.delegate(key(10), A, STRANGER, Credits(1)));
+    refused(&mut books, none, |b| b.lien(key(10), lien(1, STRANGER), Credits(1)));
     books.reserve(key(10), bond(1), A, Credits(10)).unwrap();
-    refused(&mut books, none, |b| {
-        b.pay(key(11), &bond(1), &[(STRANGER, Credits(1))], A)
-    });
-    refused(&mut books, none, |b| {
-        b.pay(key(11), &bond(1), &[], STRANGER)
-    });
+    refused(&mut books, none, |b| b.pay(key(11), &bond(1), &[(STRANGER, Credits(1))], A));
+    refused(&mut books, none, |b| b.pay(key(11), &bond(1), &[], STRANGER));
     assert_eq!(books.balance(&STRANGER), None);
 }
 
@@ -293,23 +202,15 @@ fn t74_one_stake_never_backs_more_liens_than_it_covers() {
     let mut books = books();
     books.stake(key(10), A, Credits(250)).unwrap();
     books.delegate(key(11), B, A, Credits(1_000)).unwrap();
-    let seated = (0..100)
-        .filter(|n| books.lien(key(100 + n), lien(*n, A), Credits(100)).is_ok())
-        .count();
+    let seated = (0..100).filter(|n| books.lien(key(100 + n), lien(*n, A), Credits(100)).is_ok()).count();
     assert_eq!(seated, 2, "what others lend backs no seat");
-    refused(&mut books, Reject::Duplicate, |b| {
-        b.lien(key(300), lien(0, A), Credits(10))
-    });
+    refused(&mut books, Reject::Duplicate, |b| b.lien(key(300), lien(0, A), Credits(10)));
     // Stake on its way out backs nothing new.
     books.unstake(key(12), A, Credits(50)).unwrap();
-    refused(&mut books, Reject::Encumbered, |b| {
-        b.lien(key(300), lien(9, A), Credits(1))
-    });
+    refused(&mut books, Reject::Encumbered, |b| b.lien(key(300), lien(9, A), Credits(1)));
     books.unlien(key(301), &lien(0, A)).unwrap();
     books.lien(key(302), lien(9, A), Credits(100)).unwrap();
-    refused(&mut books, Reject::NoSuchThing, |b| {
-        b.unlien(key(303), &lien(0, A))
-    });
+    refused(&mut books, Reject::NoSuchThing, |b| b.unlien(key(303), &lien(0, A)));
     books.check();
 }
 
@@ -323,9 +224,7 @@ fn a_key_works_once() {
     assert_eq!(books, before);
     assert!(books.is_done(&key(10)));
     // A refused operation did not use its key up.
-    refused(&mut books, Reject::NotEnough, |b| {
-        b.transfer(key(11), A, B, Credits(5_000))
-    });
+    refused(&mut books, Reject::NotEnough, |b| b.transfer(key(11), A, B, Credits(5_000)));
     books.transfer(key(11), A, B, Credits(5)).unwrap();
 }
 
@@ -341,9 +240,7 @@ fn nothing_is_no_amount() {
     refused(&mut books, why, |b| b.unstake(key(10), A, zero));
     refused(&mut books, why, |b| b.withdraw(key(10), A, zero));
     refused(&mut books, why, |b| b.lien(key(10), lien(1, A), zero));
-    refused(&mut books, Reject::NotEntitled, |b| {
-        b.delegate(key(10), A, A, Credits(1))
-    });
+    refused(&mut books, Reject::NotEntitled, |b| b.delegate(key(10), A, A, Credits(1)));
 }
 
 /// One step of a random history. Small ranges, so that steps meet.
@@ -373,11 +270,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         (agent.clone(), amount.clone()).prop_map(|(a, n)| Step::Mint(a, n)),
         (agent.clone(), amount.clone()).prop_map(|(a, n)| Step::Burn(a, n)),
-        (agent.clone(), agent.clone(), amount.clone())
-            .prop_map(|(a, b, n)| Step::Transfer(a, b, n)),
+        (agent.clone(), agent.clone(), amount.clone()).prop_map(|(a, b, n)| Step::Transfer(a, b, n)),
         (agent.clone(), amount.clone()).prop_map(|(a, n)| Step::Stake(a, n)),
-        (agent.clone(), agent.clone(), amount.clone())
-            .prop_map(|(a, b, n)| Step::Delegate(a, b, n)),
+        (agent.clone(), agent.clone(), amount.clone()).prop_map(|(a, b, n)| Step::Delegate(a, b, n)),
         (agent.clone(), amount.clone()).prop_map(|(a, n)| Step::Unstake(a, n)),
         (agent.clone(), 0..3_u8).prop_map(|(a, i)| Step::Mature(a, i)),
         (agent.clone(), amount.clone()).prop_map(|(a, n)| Step::Withdraw(a, n)),
@@ -396,11 +291,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn run(books: &mut Ledger, op: OpKey, step: &Step) -> Result<(), Reject> {
     let agent = |n: &u8| AgentId([n + 1; 32]);
     let pot = |n: &u8| {
-        if n.is_multiple_of(2) {
-            Pot::Escrow(need(u64::from(*n)))
-        } else {
-            bond(u64::from(*n))
-        }
+        if n.is_multiple_of(2) { Pot::Escrow(need(u64::from(*n))) } else { bond(u64::from(*n)) }
     };
     match step {
         Step::Mint(a, n) => books.mint(op, agent(a), Credits(*n)),
@@ -410,10 +301,7 @@ fn run(books: &mut Ledger, op: OpKey, step: &Step) -> Result<(), Reject> {
         Step::Delegate(a, b, n) => books.delegate(op, agent(a), agent(b), Credits(*n)),
         Step::Unstake(a, n) => books.unstake(op, agent(a), Credits(*n)),
         Step::Mature(a, i) => {
-            let id = books
-                .tranches(&agent(a))
-                .get(usize::from(*i))
-                .map_or(key(0), |t| t.id);
+            let id = books.tranches(&agent(a)).get(usize::from(*i)).map_or(key(0), |t| t.id);
             books.mature(op, &agent(a), &id)
         }
         Step::Withdraw(a, n) => books.withdraw(op, agent(a), Credits(*n)),
@@ -451,10 +339,7 @@ impl Refold {
 
     fn agrees_with(&self, books: &Ledger) {
         assert_eq!(self.accounts.values().sum::<i128>(), 0);
-        let negative = self
-            .accounts
-            .iter()
-            .find(|(a, v)| **v < 0 && **a != Account::Mint);
+        let negative = self.accounts.iter().find(|(a, v)| **v < 0 && **a != Account::Mint);
         assert_eq!(negative, None);
         assert_eq!(-self.at(&Account::Mint), i128::from(books.minted().0));
         assert_eq!(self.at(&Account::Burnt), i128::from(books.burned().0));
@@ -468,10 +353,7 @@ impl Refold {
                 assert_eq!(self.at(&account), i128::from(amount.0), "{account:?}");
             }
             for (by, amount) in books.backers(agent) {
-                assert_eq!(
-                    self.at(&Account::Delegated { by, to: agent }),
-                    i128::from(amount.0)
-                );
+                assert_eq!(self.at(&Account::Delegated { by, to: agent }), i128::from(amount.0));
             }
         }
         for (pot, amount) in books.open_pots() {
@@ -479,11 +361,7 @@ impl Refold {
             assert!(!self.ended.contains_key(pot));
         }
         for (pot, times) in &self.ended {
-            assert_eq!(
-                (self.at(&Account::Pot(pot.clone())), *times),
-                (0, 1),
-                "{pot:?}"
-            );
+            assert_eq!((self.at(&Account::Pot(pot.clone())), *times), (0, 1), "{pot:?}");
         }
     }
 }

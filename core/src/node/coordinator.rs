@@ -148,7 +148,10 @@ impl Coordinator {
                 }
                 self.believe(desk, thread);
             }
-            (body @ (Body::Decide(_) | Body::Finalize(_) | Body::Settle(_) | Body::Release(_) | Body::Snapshot(_)), _) => {
+            (
+                body @ (Body::Decide(_) | Body::Finalize(_) | Body::Settle(_) | Body::Release(_) | Body::Snapshot(_)),
+                _,
+            ) => {
                 if !from_member {
                     return Err(Reject::NotEntitled);
                 }
@@ -372,7 +375,8 @@ impl Coordinator {
                 self.deny(desk, &envelope, reject);
             }
         }
-        let tasks: BTreeSet<Option<TaskName>> = self.slots[&need].ballots.keys().map(|(task, _)| task.clone()).collect();
+        let tasks: BTreeSet<Option<TaskName>> =
+            self.slots[&need].ballots.keys().map(|(task, _)| task.clone()).collect();
         tasks.into_iter().for_each(|task| self.count(desk, need, task));
     }
 

@@ -33,8 +33,8 @@ use crate::time::{Instant, Now};
 use crate::wire::{Amount, Body, Envelope, Refuse, Role, Verb};
 use coordinator::Coordinator;
 use desk::{Asked, Desk, Saying};
-use threads::Threads;
 pub use threads::Holding;
+use threads::Threads;
 
 /// A participant as a value.
 #[derive(Clone)]

@@ -46,9 +46,7 @@ pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, key: Digest, 
     let planned = plan.tasks().get(task)?;
     let input = |source: &Source| match source {
         Source::Given(cid) => Some(*cid),
-        Source::Output { label, task } => {
-            record.tasks.get(task)?.record.as_ref()?.outputs.get(label).copied()
-        }
+        Source::Output { label, task } => record.tasks.get(task)?.record.as_ref()?.outputs.get(label).copied(),
     };
     Some(Work::Run {
         inputs: planned.sources.iter().map(input).collect::<Option<Vec<_>>>()?,
@@ -157,8 +155,7 @@ impl Verifier {
     /// Passes what no reason speaks against.
     fn attest(&mut self, desk: &mut Desk, check: &Check, reasons: Vec<Label>, proof: Digest, policy: Digest) {
         let verdict = if reasons.is_empty() { Verdict::Pass } else { Verdict::Fail };
-        let body =
-            Attest { commit: check.commit.id(), policy, proof, reasons, task: check.task.clone(), verdict };
+        let body = Attest { commit: check.commit.id(), policy, proof, reasons, task: check.task.clone(), verdict };
         let saying = Saying::new(Subject::Thread(check.need), Thread::Need(check.need), Body::Attest(body));
         desk.say(saying.epoch(check.epoch).fence(check.fence));
         desk.mark(if verdict == Verdict::Pass { "verdict-pass" } else { "verdict-fail" });

@@ -129,7 +129,15 @@ impl Worker {
         }
     }
 
-    fn claim(&mut self, desk: &mut Desk, threads: &mut Threads, need: NeedId, task: &TaskName, cost: Credits, round: u32) {
+    fn claim(
+        &mut self,
+        desk: &mut Desk,
+        threads: &mut Threads,
+        need: NeedId,
+        task: &TaskName,
+        cost: Credits,
+        round: u32,
+    ) {
         let Some(offer) = self.offers.get_mut(&need) else { return };
         let Body::Need(body) = &offer.need.body else { return };
         let most = body.windows.lease_ms.min(body.deadline_ms);

@@ -102,13 +102,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "refs",
         says: "it refers to at most refs_max artifacts",
-        holds: |ask| {
-            ask.within(
-                ask.input.content.refs.len(),
-                0,
-                ask.limits.refs_max as usize,
-            )
-        },
+        holds: |ask| ask.within(ask.input.content.refs.len(), 0, ask.limits.refs_max as usize),
     },
     Rule {
         name: "budget",
@@ -149,9 +143,7 @@ const RULES: &[Rule] = &[
                     waits.verify_ms,
                 ]
                 .into_iter()
-                .fold(true, |fits, wait| {
-                    ask.within(wait, limits.window_min_ms, limits.window_max_ms) && fits
-                })
+                .fold(true, |fits, wait| ask.within(wait, limits.window_min_ms, limits.window_max_ms) && fits)
             }
             _ => true,
         },
@@ -163,10 +155,7 @@ const RULES: &[Rule] = &[
             let fits = |cost: Credits| ask.within(cost, Credits(1), ask.limits.cost_max);
             match &ask.input.content.body {
                 Body::Claim(claim) => fits(claim.cost),
-                Body::Propose(propose) => propose
-                    .cost_caps
-                    .values()
-                    .fold(true, |all, cap| fits(*cap) && all),
+                Body::Propose(propose) => propose.cost_caps.values().fold(true, |all, cap| fits(*cap) && all),
                 _ => true,
             }
         },
@@ -208,11 +197,7 @@ impl BaseRules {
     pub fn new(limits: Limits) -> Self {
         let text = text(&limits);
         let engine = Digest::of("swarm/engine", &[NAME.as_bytes(), text.as_bytes()]);
-        Self {
-            limits,
-            engine,
-            capsule: Cid::of(text.as_bytes()),
-        }
+        Self { limits, engine, capsule: Cid::of(text.as_bytes()) }
     }
 
     /// The names of all rules, which are the reasons a denial can have.
@@ -253,17 +238,8 @@ impl Evaluator for BaseRules {
     }
 
     fn evaluate(&self, gate: Gate, input: &PolicyInput<'_>) -> Evaluation {
-        let ask = Ask {
-            limits: &self.limits,
-            gate,
-            input,
-            gas: Cell::new(0),
-        };
-        let denied: Vec<_> = RULES
-            .iter()
-            .filter(|rule| !(rule.holds)(&ask))
-            .map(|rule| label(rule.name))
-            .collect();
+        let ask = Ask { limits: &self.limits, gate, input, gas: Cell::new(0) };
+        let denied: Vec<_> = RULES.iter().filter(|rule| !(rule.holds)(&ask)).map(|rule| label(rule.name)).collect();
         Evaluation::new(input.digest(gate), denied, ask.gas.get())
     }
 }

@@ -42,19 +42,8 @@ pub struct Identity {
 impl Identity {
     /// What `manifest` states.
     pub fn of(manifest: &Manifest) -> Self {
-        let Manifest {
-            agent,
-            asn,
-            org,
-            region,
-            ..
-        } = manifest;
-        Self {
-            agent: *agent,
-            asn: asn.clone(),
-            org: org.clone(),
-            region: region.clone(),
-        }
+        let Manifest { agent, asn, org, region, .. } = manifest;
+        Self { agent: *agent, asn: asn.clone(), org: org.clone(), region: region.clone() }
     }
 
     /// Whether it is the same agent as `other`, or of the same known organisation or network. That two do not tell where
@@ -123,25 +112,14 @@ impl Snapshot {
     ///
     /// # Panics
     /// If an agent is listed twice, which is the caller's map gone wrong.
-    pub fn make(
-        number: u32,
-        members: impl IntoIterator<Item = Member>,
-        age: Age,
-        params: &Params,
-    ) -> Self {
+    pub fn make(number: u32, members: impl IntoIterator<Item = Member>, age: Age, params: &Params) -> Self {
         let mut seats: Vec<Seat> = members
             .into_iter()
             .filter(|m| m.verifier && m.own >= params.stake_min)
-            .map(|m| Seat {
-                weight: weight(&m, params),
-                identity: m.identity,
-            })
+            .map(|m| Seat { weight: weight(&m, params), identity: m.identity })
             .collect();
         seats.sort_by_key(|s| s.identity.agent);
-        assert!(
-            seats.is_sorted_by(|a, b| a.identity.agent < b.identity.agent),
-            "an agent is listed twice"
-        );
+        assert!(seats.is_sorted_by(|a, b| a.identity.agent < b.identity.agent), "an agent is listed twice");
         weigh::cap_entities(&mut seats, params.entity_cap_bp);
         seats.retain(|s| s.weight.0 > 0);
         let active = u32::try_from(seats.len()).expect("a pool is far smaller than 2^32");
@@ -151,13 +129,7 @@ impl Snapshot {
     }
 
     fn seal(active: u32, bootstrap: bool, members: Vec<Seat>, number: u32) -> Self {
-        let mut snapshot = Self {
-            active,
-            bootstrap,
-            members,
-            number,
-            digest: Digest::default(),
-        };
+        let mut snapshot = Self { active, bootstrap, members, number, digest: Digest::default() };
         snapshot.digest = Digest::of_json("swarm/snapshot", &snapshot);
         snapshot
     }
@@ -184,18 +156,12 @@ impl Snapshot {
 
     /// The seat of `agent`.
     pub fn seat(&self, agent: &AgentId) -> Option<&Seat> {
-        self.members
-            .binary_search_by_key(agent, |s| s.identity.agent)
-            .ok()
-            .map(|at| &self.members[at])
+        self.members.binary_search_by_key(agent, |s| s.identity.agent).ok().map(|at| &self.members[at])
     }
 
     /// Number and digest, by which others cite it.
     pub fn reference(&self) -> SnapshotRef {
-        SnapshotRef {
-            digest: self.digest,
-            number: self.number,
-        }
+        SnapshotRef { digest: self.digest, number: self.number }
     }
 }
 
@@ -209,21 +175,12 @@ impl<'de> Deserialize<'de> for Snapshot {
             members: Vec<Seat>,
             number: u32,
         }
-        let Told {
-            active,
-            bootstrap,
-            members,
-            number,
-        } = Told::deserialize(d)?;
+        let Told { active, bootstrap, members, number } = Told::deserialize(d)?;
         let ordered = members.is_sorted_by(|a, b| a.identity.agent < b.identity.agent);
-        let total = members
-            .iter()
-            .try_fold(0_u64, |sum, s| sum.checked_add(s.weight.0));
+        let total = members.iter().try_fold(0_u64, |sum, s| sum.checked_add(s.weight.0));
         let weighed = total.is_some() && members.iter().all(|s| s.weight.0 > 0);
         if !ordered || !weighed || u32::try_from(members.len()) != Ok(active) {
-            return Err(serde::de::Error::custom(
-                "not a pool: its members are not ordered, weighed and counted",
-            ));
+            return Err(serde::de::Error::custom("not a pool: its members are not ordered, weighed and counted"));
         }
         Ok(Self::seal(active, bootstrap, members, number))
     }
@@ -234,16 +191,8 @@ pub(crate) mod tests {
     use super::*;
     use alloc::format;
 
-    pub(crate) const YOUNG: Age = Age {
-        bootstrap: true,
-        day_passed: false,
-        finalized_needs: 0,
-    };
-    pub(crate) const GROWN: Age = Age {
-        bootstrap: false,
-        day_passed: true,
-        finalized_needs: 1_000,
-    };
+    pub(crate) const YOUNG: Age = Age { bootstrap: true, day_passed: false, finalized_needs: 0 };
+    pub(crate) const GROWN: Age = Age { bootstrap: false, day_passed: true, finalized_needs: 1_000 };
 
     pub(crate) fn agent(n: u32) -> AgentId {
         let mut id = [7; 32];
@@ -255,10 +204,7 @@ pub(crate) mod tests {
     pub(crate) fn member(n: u32, own: u64) -> Member {
         Member {
             delegated: Credits(0),
-            identity: Identity {
-                agent: agent(n),
-                ..Identity::default()
-            },
+            identity: Identity { agent: agent(n), ..Identity::default() },
             idle_snapshots: 0,
             own: Credits(own),
             reputation_bp: REPUTATION_START,
@@ -272,35 +218,18 @@ pub(crate) mod tests {
 
     #[test]
     fn t45_without_stake_there_is_no_seat() {
-        let crowd = (0..1_000)
-            .map(|n| member(n, 999))
-            .chain([member(5_000, 1_000)]);
+        let crowd = (0..1_000).map(|n| member(n, 999)).chain([member(5_000, 1_000)]);
         let snapshot = make(crowd);
-        assert_eq!(
-            (snapshot.active(), snapshot.seats()[0].identity.agent),
-            (1, agent(5_000))
-        );
+        assert_eq!((snapshot.active(), snapshot.seats()[0].identity.agent), (1, agent(5_000)));
         // Others' stake does not make a member, however much they lend.
-        let backed = Member {
-            delegated: Credits(1_000_000),
-            ..member(1, 999)
-        };
+        let backed = Member { delegated: Credits(1_000_000), ..member(1, 999) };
         assert_eq!(make([backed]).active(), 0);
-        assert_eq!(
-            make([Member {
-                verifier: false,
-                ..member(1, 5_000)
-            }])
-            .active(),
-            0
-        );
+        assert_eq!(make([Member { verifier: false, ..member(1, 5_000) }]).active(), 0);
     }
 
     #[test]
     fn a_pool_is_the_same_in_any_order_and_cited_by_what_it_says() {
-        let there: Vec<Member> = (0..50)
-            .map(|n| member(n, 1_000 + u64::from(n * 97)))
-            .collect();
+        let there: Vec<Member> = (0..50).map(|n| member(n, 1_000 + u64::from(n * 97))).collect();
         let snapshot = make(there.clone());
         assert_eq!(snapshot, make(there.iter().cloned().rev()));
         let other = make(there.iter().skip(1).cloned());
@@ -315,10 +244,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_pool_that_does_not_hold_together_is_not_read() {
-        let seat = |n, weight| Seat {
-            identity: member(n, 0).identity,
-            weight: Weight(weight),
-        };
+        let seat = |n, weight| Seat { identity: member(n, 0).identity, weight: Weight(weight) };
         let refused = |active, members| {
             let text = crate::wire::canonical::to_vec(&Snapshot::seal(active, false, members, 1));
             assert!(serde_json::from_slice::<Snapshot>(&text).is_err());
@@ -334,46 +260,13 @@ pub(crate) mod tests {
     fn bootstrap_ends_once_when_enough_are_there_and_it_is_ripe() {
         let check = |active, age, expect| {
             let pool = (0..active).map(|n| member(n, 1_000));
-            assert_eq!(
-                Snapshot::make(1, pool, age, &Params::default()).bootstrap(),
-                expect,
-                "{active} {age:?}"
-            );
+            assert_eq!(Snapshot::make(1, pool, age, &Params::default()).bootstrap(), expect, "{active} {age:?}");
         };
         check(10, YOUNG, true);
-        check(
-            10,
-            Age {
-                finalized_needs: 99,
-                ..YOUNG
-            },
-            true,
-        );
-        check(
-            10,
-            Age {
-                finalized_needs: 100,
-                ..YOUNG
-            },
-            false,
-        );
-        check(
-            10,
-            Age {
-                day_passed: true,
-                ..YOUNG
-            },
-            false,
-        );
-        check(
-            9,
-            Age {
-                day_passed: true,
-                finalized_needs: 100,
-                ..YOUNG
-            },
-            true,
-        );
+        check(10, Age { finalized_needs: 99, ..YOUNG }, true);
+        check(10, Age { finalized_needs: 100, ..YOUNG }, false);
+        check(10, Age { day_passed: true, ..YOUNG }, false);
+        check(9, Age { day_passed: true, finalized_needs: 100, ..YOUNG }, true);
         check(3, GROWN, false); // It never returns.
     }
 
@@ -386,11 +279,7 @@ pub(crate) mod tests {
             region: format!("r{}", n % 2),
         };
         let check = |a: &Identity, b: &Identity, expect| {
-            assert_eq!(
-                (a.related(b), b.related(a)),
-                (expect, expect),
-                "{a:?} {b:?}"
-            );
+            assert_eq!((a.related(b), b.related(a)), (expect, expect), "{a:?} {b:?}");
         };
         check(&id(1, "", ""), &id(1, "x", "y"), true); // The same agent.
         check(&id(1, "x", ""), &id(2, "x", ""), true);

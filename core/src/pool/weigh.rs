@@ -27,37 +27,23 @@ pub fn lease_expired(reputation_bp: u32) -> u32 {
 
 /// What is left of a weight after `idle_snapshots` without a counted verdict: 1 % less each, never below a quarter.
 pub fn recency_bp(idle_snapshots: u32) -> u32 {
-    WHOLE
-        .saturating_sub(idle_snapshots.saturating_mul(100))
-        .max(2_500)
+    WHOLE.saturating_sub(idle_snapshots.saturating_mul(100)).max(2_500)
 }
 
 /// How much of what `backers` lend counts for a member with `own` stake: the largest loans, at most `delegators_max` of
 /// them, together at most `delegated_times_max` times its own. The largest, because if the first counted, ten loans of
 /// one credit would shut out all others.
-pub fn counted(
-    own: Credits,
-    backers: impl IntoIterator<Item = (AgentId, Credits)>,
-    params: &Params,
-) -> Credits {
+pub fn counted(own: Credits, backers: impl IntoIterator<Item = (AgentId, Credits)>, params: &Params) -> Credits {
     let mut loans: Vec<u64> = backers.into_iter().map(|(_, amount)| amount.0).collect();
     loans.sort_unstable_by(|a, b| b.cmp(a));
-    let sum = loans
-        .iter()
-        .take(params.delegators_max as usize)
-        .fold(0_u64, |sum, loan| sum.saturating_add(*loan));
+    let sum = loans.iter().take(params.delegators_max as usize).fold(0_u64, |sum, loan| sum.saturating_add(*loan));
     Credits(sum.min(own.0.saturating_mul(u64::from(params.delegated_times_max))))
 }
 
 /// The weight of `member` before the cap per entity: isqrt(own + counted delegated stake) x reputation x recency, in
 /// steps of a ten-thousandth.
 pub fn weight(member: &Member, params: &Params) -> Weight {
-    let lent = member.delegated.0.min(
-        member
-            .own
-            .0
-            .saturating_mul(u64::from(params.delegated_times_max)),
-    );
+    let lent = member.delegated.0.min(member.own.0.saturating_mul(u64::from(params.delegated_times_max)));
     let root = member.own.0.saturating_add(lent).isqrt();
     let reputation = u64::from(member.reputation_bp.min(WHOLE));
     Weight(root * reputation * u64::from(recency_bp(member.idle_snapshots)) / u64::from(WHOLE))
@@ -74,25 +60,18 @@ pub(super) fn cap_entities(seats: &mut [Seat], cap_bp: u32) {
     let mut entities: BTreeMap<(&str, AgentId), Vec<usize>> = BTreeMap::new();
     for (at, seat) in seats.iter().enumerate().filter(|(_, s)| s.weight.0 > 0) {
         let org = seat.identity.org.as_str();
-        let agent = if org.is_empty() {
-            seat.identity.agent
-        } else {
-            AgentId::default()
-        };
+        let agent = if org.is_empty() { seat.identity.agent } else { AgentId::default() };
         entities.entry((org, agent)).or_default().push(at);
     }
-    let entities: Vec<(u128, Vec<usize>)> = entities
-        .into_values()
-        .map(|at| (at.iter().map(|i| u128::from(seats[*i].weight.0)).sum(), at))
-        .collect();
+    let entities: Vec<(u128, Vec<usize>)> =
+        entities.into_values().map(|at| (at.iter().map(|i| u128::from(seats[*i].weight.0)).sum(), at)).collect();
     let Some(level) = level(entities.iter().map(|(sum, _)| *sum).collect(), cap_bp) else {
         return;
     };
     for (_, members) in entities.iter().filter(|(sum, _)| *sum > level) {
         let weights: Vec<u64> = members.iter().map(|i| seats[*i].weight.0).collect();
         // A level below a sum of weights that someone has in full fits 64 bits: the lowest uncapped one does.
-        let level =
-            Credits(u64::try_from(level).expect("a level is a fraction of weights that fit"));
+        let level = Credits(u64::try_from(level).expect("a level is a fraction of weights that fit"));
         for (at, part) in members.iter().zip(split(level, &weights)) {
             seats[*at].weight = Weight(part.0);
         }
@@ -112,10 +91,7 @@ fn level(mut sums: Vec<u128>, cap_bp: u32) -> Option<u128> {
         }
         rest -= heaviest;
     }
-    assert!(
-        sums.is_empty(),
-        "the last entity is never above what the cap leaves it"
-    );
+    assert!(sums.is_empty(), "the last entity is never above what the cap leaves it");
     None
 }
 
@@ -135,28 +111,17 @@ mod tests {
         assert_eq!(lease_expired(0), 0);
         let rose = (0..200).fold(REPUTATION_START, |r, _| succeeded(r));
         assert!((9_900..=10_000).contains(&rose));
-        assert_eq!(
-            [0, 1, 74, 75, 76, u32::MAX].map(recency_bp),
-            [10_000, 9_900, 2_600, 2_500, 2_500, 2_500]
-        );
+        assert_eq!([0, 1, 74, 75, 76, u32::MAX].map(recency_bp), [10_000, 9_900, 2_600, 2_500, 2_500, 2_500]);
     }
 
     #[test]
     fn lent_stake_counts_up_to_its_bounds() {
         let params = Params::default();
         let loans = |amounts: &[u64]| -> Vec<(AgentId, Credits)> {
-            amounts
-                .iter()
-                .zip(0..)
-                .map(|(a, n)| (agent(n), Credits(*a)))
-                .collect()
+            amounts.iter().zip(0..).map(|(a, n)| (agent(n), Credits(*a))).collect()
         };
         let check = |own, amounts: &[u64], expect| {
-            assert_eq!(
-                counted(Credits(own), loans(amounts), &params),
-                Credits(expect),
-                "{own} {amounts:?}"
-            );
+            assert_eq!(counted(Credits(own), loans(amounts), &params), Credits(expect), "{own} {amounts:?}");
         };
         check(1_000, &[], 0);
         check(1_000, &[500, 700], 1_200);
@@ -175,10 +140,7 @@ mod tests {
             assert!(ten < 4 * one, "{own}: {one} and {ten}");
         }
         // Lent stake is under the same root.
-        let backed = Member {
-            delegated: Credits(1_000_000),
-            ..member(0, 1_000)
-        };
+        let backed = Member { delegated: Credits(1_000_000), ..member(0, 1_000) };
         assert!(weight(&backed, &params).0 < 3 * weight(&member(0, 1_000), &params).0);
     }
 
@@ -201,26 +163,12 @@ mod tests {
             let snapshot = make(pool);
             let total: u64 = snapshot.seats().iter().map(|s| s.weight.0).sum();
             let of = |pick: &dyn Fn(&Seat) -> bool| -> u64 {
-                snapshot
-                    .seats()
-                    .iter()
-                    .filter(|s| pick(s))
-                    .map(|s| s.weight.0)
-                    .sum()
+                snapshot.seats().iter().filter(|s| pick(s)).map(|s| s.weight.0).sum()
             };
-            for share in [
-                of(&|s| s.identity.agent == agent(500)),
-                of(&|s| s.identity.org == "clan"),
-            ] {
-                assert!(
-                    share == 0 || (share * 10 <= total && share * 101 / 10 >= total),
-                    "{share} of {total}"
-                );
+            for share in [of(&|s| s.identity.agent == agent(500)), of(&|s| s.identity.org == "clan")] {
+                assert!(share == 0 || (share * 10 <= total && share * 101 / 10 >= total), "{share} of {total}");
             }
-            assert_eq!(
-                snapshot.seat(&agent(3)).unwrap().weight,
-                weight(&member(3, 1_000), &Params::default())
-            );
+            assert_eq!(snapshot.seat(&agent(3)).unwrap().weight, weight(&member(3, 1_000), &Params::default()));
         }
     }
 
@@ -236,19 +184,10 @@ mod tests {
 
     #[test]
     fn too_few_for_the_cap_weigh_the_same() {
-        let weights = |pool: Vec<Member>| {
-            make(pool)
-                .seats()
-                .iter()
-                .map(|s| s.weight.0)
-                .collect::<Vec<_>>()
-        };
+        let weights = |pool: Vec<Member>| make(pool).seats().iter().map(|s| s.weight.0).collect::<Vec<_>>();
         let least = weight(&member(0, 1_000), &Params::default()).0;
         assert_eq!(weights(vec![member(0, 1_000)]), [least]);
-        assert_eq!(
-            weights(vec![member(0, 1_000), member(1, 1_000_000)]),
-            [least, least]
-        );
+        assert_eq!(weights(vec![member(0, 1_000), member(1, 1_000_000)]), [least, least]);
         assert_eq!(weights(vec![]), [0_u64; 0]);
     }
 

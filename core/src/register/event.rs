@@ -175,7 +175,10 @@ pub enum Answer {
 /// Something that happened to a need, or in the system thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[allow(missing_docs, reason = "fields are named after the concepts of PROTOCOL 5 and documented on the record they fold into")]
+#[allow(
+    missing_docs,
+    reason = "fields are named after the concepts of PROTOCOL 5 and documented on the record they fold into"
+)]
 pub enum Event {
     /// A NEED was taken up.
     Opening { need: Arc<Envelope> },

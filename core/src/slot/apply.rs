@@ -18,8 +18,8 @@ use crate::reject::Reject;
 use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
 use crate::wire::{
-    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, Expires, FinalizeRecord, Need, Payout, Propose, ReleaseReason,
-    Role, Verb, Verdict,
+    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, Expires, FinalizeRecord, Need, Payout, Propose,
+    ReleaseReason, Role, Verb, Verdict,
 };
 
 /// What is registered of an agent in a pool snapshot. Bids are scored from this alone, never from what a bid says.
@@ -53,7 +53,10 @@ pub trait Registry {
 enum Move {
     Open(Arc<Envelope>),
     Propose(Arc<Envelope>, u32),
-    Decide { counted: Vec<Counted>, proposal: Cid },
+    Decide {
+        counted: Vec<Counted>,
+        proposal: Cid,
+    },
     /// No proposal can be approved any more; the best-approved go on.
     Split(Vec<Cid>),
     Bid(TaskName, Bid),
@@ -63,9 +66,17 @@ enum Move {
     CancelAll,
     Accept(TaskName, Arc<Envelope>),
     /// The committee's verdict; none if it split.
-    Judge { task: TaskName, verdict: Option<Verdict>, counted: Vec<Counted> },
+    Judge {
+        task: TaskName,
+        verdict: Option<Verdict>,
+        counted: Vec<Counted>,
+    },
     Report(Event),
-    Answer { answer: Answer, seq: Seq, at: u32 },
+    Answer {
+        answer: Answer,
+        seq: Seq,
+        at: u32,
+    },
 }
 
 impl Record {
@@ -196,9 +207,16 @@ impl Record {
     }
 
     /// The sender's standing in the recorded snapshot, if it may act as `role` under the manifest it cites.
-    fn entitled<'a>(&self, envelope: &Envelope, role: Role, registry: &'a impl Registry) -> Result<&'a Standing, Reject> {
+    fn entitled<'a>(
+        &self,
+        envelope: &Envelope,
+        role: Role,
+        registry: &'a impl Registry,
+    ) -> Result<&'a Standing, Reject> {
         let standing = registry.standing(self.snapshot.number, &envelope.sender).ok_or(Reject::NotEntitled)?;
-        if standing.manifest != envelope.capability.manifest || !standing.capabilities.contains(&envelope.capability.name) {
+        if standing.manifest != envelope.capability.manifest
+            || !standing.capabilities.contains(&envelope.capability.name)
+        {
             return Err(Reject::NotInManifest);
         }
         if !standing.roles.contains(&role) {
@@ -310,9 +328,7 @@ impl Record {
         }
         match tally.outcome() {
             quorum::Outcome::Reached(Some(proposal)) => {
-                let approves = |vote: &&Arc<Envelope>| {
-                    matches!(&vote.body, Body::AttestPlan(attest) if attest.proposal == Some(proposal))
-                };
+                let approves = |vote: &&Arc<Envelope>| matches!(&vote.body, Body::AttestPlan(attest) if attest.proposal == Some(proposal));
                 Ok(Move::Decide { counted: votes.iter().filter(approves).map(|v| counted(v)).collect(), proposal })
             }
             quorum::Outcome::Undecided => Err(Reject::NoQuorum),
@@ -343,9 +359,8 @@ impl Record {
             quorum::Outcome::Impossible => None,
             quorum::Outcome::Undecided => return Err(Reject::NoQuorum),
         };
-        let agrees = |vote: &&Arc<Envelope>| {
-            matches!(&vote.body, Body::Attest(attest) if Some(attest.verdict) == verdict)
-        };
+        let agrees =
+            |vote: &&Arc<Envelope>| matches!(&vote.body, Body::Attest(attest) if Some(attest.verdict) == verdict);
         let counted = votes.iter().filter(agrees).map(|v| counted(v)).collect();
         Ok(Move::Judge { task: first.task.clone(), verdict, counted })
     }
@@ -656,7 +671,9 @@ impl<R: Registry> Doing<'_, R> {
             // The fold remembers it; `move_tasks` settles once the parents are settled.
             Waiting::Challenge(_) => {}
             Waiting::Late(task) => self.pay(task),
-            Waiting::Reveals | Waiting::Bootstrap | Waiting::Unbonding(..) => unreachable!("only the system waits for that"),
+            Waiting::Reveals | Waiting::Bootstrap | Waiting::Unbonding(..) => {
+                unreachable!("only the system waits for that")
+            }
         }
         true
     }
@@ -673,7 +690,8 @@ impl<R: Registry> Doing<'_, R> {
             return self.emit(Event::Released { fence, reason: ReleaseReason::Unbid, task: name });
         };
         let bond = Credits(bid.cost.0 * u64::from(params.bond_bp) / 10_000);
-        let org = self.registry.standing(self.record.snapshot.number, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
+        let org =
+            self.registry.standing(self.record.snapshot.number, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
         let (carve, worker) = (Credits(bid.cost.0 + fees.0), bid.agent);
         self.emit(Event::Granting { bid, fees, fence, org, task: name.clone() });
         self.ask(Ask::Grant { bond, carve, fence, task: name, worker });

@@ -87,7 +87,8 @@ impl System {
         let (snapshot, params) = (Arc::clone(self.snapshot()), Arc::clone(&self.genesis));
         let params = &params.params;
         let barred = [self.identity(worker), self.identity(planner)];
-        let terms = committee::Terms { barred: &barred, snapshot: &snapshot, spare: params.seats_spare, target: *k_result };
+        let terms =
+            committee::Terms { barred: &barred, snapshot: &snapshot, spare: params.seats_spare, target: *k_result };
         let drawn = committee::draw(&seed, terms, params).map_err(|_| Reject::NoQuorum)?;
         // A seat counts once its lien is booked; whoever has no free stake left leaves its seat to the spares.
         let mut seats = Vec::new();

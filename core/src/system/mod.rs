@@ -15,7 +15,7 @@ use crate::committee;
 use crate::config::{Params, ms};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
-use crate::ledger::{Ledger, LienId, OpKey, Posting, Pot, op_key, only_authority};
+use crate::ledger::{Ledger, LienId, OpKey, Posting, Pot, only_authority, op_key};
 use crate::pool::{self, Age, Snapshot};
 use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
 use crate::reject::Reject;
@@ -317,9 +317,9 @@ impl System {
         self.asked.insert((need, seq, at));
         let answer = match ask {
             Ask::Escrow { amount, k_plan, requester } => self.escrow(doing, need, *requester, *amount, *k_plan),
-            Ask::Voters { epoch, k_plan } => self.voters(need, *epoch, *k_plan).map(|(k_plan, voters)| {
-                Answer::Voters { k_plan, snapshot: self.snapshot().reference(), voters }
-            }),
+            Ask::Voters { epoch, k_plan } => self
+                .voters(need, *epoch, *k_plan)
+                .map(|(k_plan, voters)| Answer::Voters { k_plan, snapshot: self.snapshot().reference(), voters }),
             Ask::Grant { bond, fence, task, worker, .. } => {
                 let pot = (need, task.clone(), *fence);
                 let key = doing.key();
