@@ -294,8 +294,9 @@ fn the_more_particular_scope_wins() {
         [1, 2].map(|class| kernel.add_at(Listener::default(), Place { class: Class(class), ..Place::default() }));
     let net = kernel.net_mut();
     net.impose(Scope::Link(bus, worker), Fault::Lose { ppm: 0 });
-    net.impose(Scope::Between(Class(2), Class(1)), Fault::Lose { ppm: 0 });
     let all = net.impose(Scope::All, Fault::Lose { ppm: PPM });
+    net.impose(Scope::Between(Class(2), Class(1)), Fault::Lose { ppm: PPM });
+    net.impose(Scope::Between(Class(2), Class(1)), Fault::Lose { ppm: 0 });
     send(&mut kernel, bus, worker, 0..3);
     send(&mut kernel, worker, bus, 0..3);
     kernel.run_until(at(5));

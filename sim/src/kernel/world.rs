@@ -154,10 +154,9 @@ impl<M: Clone + Fingerprint> World<M> {
     /// Whether the node's deadline has come, given that the wake event numbered `seq` has; if so it is spent.
     pub(super) fn wake(&mut self, id: NodeId, seq: u64) -> bool {
         let seat = &mut self.seats[id.index()];
-        if seat.armed.is_none_or(|armed| armed.seq != seq) {
-            return false;
-        }
-        seat.armed = None;
+        let Some(armed) = seat.armed.take_if(|armed| armed.seq == seq) else { return false };
+        // Were this ever wrong, the deadline would be armed again at the same moment, for ever.
+        assert!(seat.clock.local(self.now) >= armed.local, "a wake-up came before the clock showed its deadline");
         if seat.life != Life::Up {
             return false;
         }
