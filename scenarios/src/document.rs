@@ -1,0 +1,223 @@
+//! A scenario's text, its tree with the place of every value, and as many of its mistakes of form
+//! as can be told at once. Nothing here knows what a scenario means.
+
+use crate::finding::{Code, Draft, Finding, Text, did_you_mean, from_serde, missing_key};
+use crate::scenario::Scenario;
+use crate::schema;
+use crate::value::shorten;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+/// The largest scenario file that is read.
+pub const SCENARIO_BYTES_MAX: u64 = 1 << 20;
+
+/// How many mistakes of type are looked for before giving up on a file.
+const REPAIRS_MAX: usize = 64;
+
+/// A parsed file. Values with a mistake of form have been taken out, so that the rest can be read
+/// and judged; `spoilt` remembers where they were.
+pub(crate) struct Document<'t> {
+    text: &'t Text,
+    table: DeTable<'t>,
+    spoilt: BTreeSet<String>,
+}
+
+impl<'t> Document<'t> {
+    /// Parses the text; mistakes go to `findings`. There is no scenario when a key that has no
+    /// default is missing or the text is not TOML at all.
+    pub fn parse(text: &'t Text, findings: &mut Vec<Finding>) -> (Self, Option<Scenario>) {
+        let (table, errors) = DeTable::parse_recoverable(text.inner());
+        let mut document = Self { text, table: table.into_inner(), spoilt: BTreeSet::new() };
+        for error in &errors {
+            let span = error.span().unwrap_or(0..0);
+            findings.push(from_serde(error.message(), Code::Syntax).at(text, span));
+        }
+        if !errors.is_empty() {
+            return (document, None);
+        }
+        let mut walk = Walk { text, findings, spoilt: BTreeSet::new() };
+        walk.table(&mut document.table, schema::flat(), "", 0..0);
+        document.spoilt = walk.spoilt;
+        let scenario = document.read(findings);
+        (document, scenario)
+    }
+
+    /// Reads the tree into a scenario, taking out each value that does not fit.
+    fn read(&mut self, findings: &mut Vec<Finding>) -> Option<Scenario> {
+        for _ in 0..REPAIRS_MAX {
+            let table = Spanned::new(0..self.text.inner().len(), self.table.clone());
+            let error = match Scenario::deserialize(Deserializer::from(table)) {
+                Ok(scenario) => return Some(scenario),
+                Err(error) => error,
+            };
+            let draft = from_serde(error.message(), Code::WrongType);
+            if draft.code == Code::MissingKey {
+                // The walk has reported it, unless the value that stood there has just been
+                // reported and taken out.
+                return None;
+            }
+            let span = error.span().unwrap_or(0..0);
+            findings.push(draft.at(self.text, span.clone()));
+            self.spoilt.insert(take_out(&mut self.table, &span, "")?);
+        }
+        None
+    }
+
+    /// Whether the value at `path` was taken out for a mistake of form: what is said about its
+    /// default would mislead.
+    pub fn is_spoilt(&self, path: &str) -> bool {
+        self.spoilt.contains(path)
+    }
+
+    /// Whether the file itself says something at `path`.
+    pub fn says(&self, path: &str) -> bool {
+        self.place(path).is_some_and(|(_, found)| found == path.split('.').count())
+    }
+
+    /// The place of a value; if the file leaves it out, of the table it would stand in.
+    pub fn span(&self, path: &str) -> Range<usize> {
+        self.place(path).map_or(0..0, |(span, _)| span)
+    }
+
+    /// The deepest part of `path` that is there, and how many of its steps that is.
+    fn place(&self, path: &str) -> Option<(Range<usize>, usize)> {
+        let mut steps = path.split('.');
+        let (key, value) = self.table.get_key_value(steps.next()?)?;
+        let mut place = (key.span(), 1);
+        let mut value = value.get_ref();
+        for step in steps {
+            let (span, next) = match value {
+                DeValue::Table(table) => match table.get_key_value(step) {
+                    Some((key, next)) => (key.span(), next),
+                    None => break,
+                },
+                DeValue::Array(array) => {
+                    match step.parse::<usize>().ok().and_then(|i| array.iter().nth(i)) {
+                        Some(next) => (next.span(), next),
+                        None => break,
+                    }
+                }
+                _ => break,
+            };
+            place = (span, place.1 + 1);
+            value = next.get_ref();
+        }
+        // The place of a whole line reads better than that of its key alone.
+        match value {
+            DeValue::Table(_) | DeValue::Array(_) => {}
+            _ => {
+                let end = self.end_of(path).unwrap_or(place.0.end);
+                place.0.end = end.max(place.0.end);
+            }
+        }
+        Some(place)
+    }
+
+    fn end_of(&self, path: &str) -> Option<usize> {
+        let mut steps = path.split('.');
+        let mut value = self.table.get(steps.next()?)?;
+        for step in steps {
+            value = match value.get_ref() {
+                DeValue::Table(table) => table.get(step)?,
+                DeValue::Array(array) => array.iter().nth(step.parse().ok()?)?,
+                _ => return None,
+            };
+        }
+        Some(value.span().end)
+    }
+}
+
+/// Looks for keys that are unknown or missing, beside the schema.
+struct Walk<'w> {
+    text: &'w Text,
+    findings: &'w mut Vec<Finding>,
+    spoilt: BTreeSet<String>,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, table: &mut DeTable<'_>, schema: &Value, path: &str, span: Range<usize>) {
+        let Some(known) = schema["properties"].as_object() else { return };
+        let unknown: Vec<_> =
+            table.keys().filter(|key| !known.contains_key(key.get_ref().as_ref() as &str)).cloned().collect();
+        for key in unknown {
+            let name: &str = key.get_ref();
+            let place = if path.is_empty() { "a scenario".into() } else { format!("`{path}`") };
+            let what = format!("`{}` is no key of {place}", shorten(name));
+            let mend = match whose(name, path) {
+                Some(owner) => format!("it belongs to {owner}"),
+                None => did_you_mean(name, known.keys().map(String::as_str)),
+            };
+            let draft = Draft::error(Code::UnknownKey, what, mend);
+            self.findings.push(draft.at(self.text, key.span()));
+            table.remove(&key);
+        }
+        for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !table.contains_key(key) {
+                self.findings.push(missing_key(key).at(self.text, span.clone()));
+                self.spoilt.insert(join(path, key));
+            }
+        }
+        for (key, value) in table.iter_mut() {
+            let name: &str = key.get_ref();
+            let (path, schema, span) = (join(path, name), &known[name], value.span());
+            match value.get_mut() {
+                DeValue::Table(table) => self.table(table, schema, &path, span),
+                DeValue::Array(array) => {
+                    for (index, item) in array.iter_mut().enumerate() {
+                        let span = item.span();
+                        if let DeValue::Table(table) = item.get_mut() {
+                            self.table(table, &schema["items"], &join(&path, &index.to_string()), span);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The one other table that has a key of that name.
+fn whose(key: &str, path: &str) -> Option<String> {
+    let sections = schema::flat()["properties"].as_object()?;
+    let mut owners = sections.iter().filter_map(|(name, section)| {
+        let properties = section["properties"].as_object()?;
+        (name != path && properties.contains_key(key)).then(|| format!("`[{name}]`"))
+    });
+    let owner = owners.next()?;
+    owners.next().is_none().then_some(owner)
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// Removes the entry whose value covers the span and is no table itself; gives its path.
+fn take_out(table: &mut DeTable<'_>, span: &Range<usize>, path: &str) -> Option<String> {
+    let mut found = None;
+    for (key, value) in table.iter_mut() {
+        let path = join(path, key.get_ref());
+        let covers = value.span().start <= span.start && span.end <= value.span().end;
+        let inner = match value.get_mut() {
+            DeValue::Table(table) => take_out(table, span, &path),
+            DeValue::Array(array) => array.iter_mut().enumerate().find_map(|(index, item)| {
+                let DeValue::Table(table) = item.get_mut() else { return None };
+                take_out(table, span, &join(&path, &index.to_string()))
+            }),
+            _ => None,
+        };
+        if inner.is_some() {
+            return inner;
+        }
+        if covers {
+            found = Some((key.clone(), path));
+            break;
+        }
+    }
+    let (key, path) = found?;
+    table.remove(&key);
+    Some(path)
+}

@@ -1,0 +1,376 @@
+//! What is wrong with a file, where, and how to mend it. Every finding has a code that does not
+//! change; its texts may. A finding without a place or without a mend must not exist.
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// What kind of mistake a finding is; the names are stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $variant,)* }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The kebab-case name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// An amount of credits is not a plain decimal string.
+    BadAmount = "bad-amount",
+    /// A duration cannot be read.
+    BadDuration = "bad-duration",
+    /// A name is not kebab-case.
+    BadName = "bad-name",
+    /// A target cannot be read.
+    BadTarget = "bad-target",
+    /// The requester cannot pay for its needs.
+    BalanceTooSmall = "balance-too-small",
+    /// The budget does not give each task a credit.
+    BudgetTooSmall = "budget-too-small",
+    /// A quorum is smaller than its target because the pool is small (warning).
+    ClampedQuorum = "clamped-quorum",
+    /// Two keys that exclude each other.
+    ConflictingKeys = "conflicting-keys",
+    /// Two things bear one name.
+    DuplicateName = "duplicate-name",
+    /// An even number of coordinators.
+    EvenCoordinators = "even-coordinators",
+    /// A fault begins or ends after the fault phase.
+    FaultAfterEnd = "fault-after-end",
+    /// The fee is above the cap of its class.
+    FeeAboveCap = "fee-above-cap",
+    /// Heartbeats are too rare for the lease.
+    HeartbeatTooSlow = "heartbeat-too-slow",
+    /// A committee cannot be seated under the caps.
+    ImpossibleCommittee = "impossible-committee",
+    /// A quorum can never be reached.
+    ImpossibleQuorum = "impossible-quorum",
+    /// A range whose greatest value is below its least.
+    InvertedRange = "inverted-range",
+    /// A key that must be there is not.
+    MissingKey = "missing-key",
+    /// A key that this kind of fault does not take.
+    MisplacedKey = "misplaced-key",
+    /// The needs file is not there.
+    MissingNeedsFile = "missing-needs-file",
+    /// Some pairs of planner and worker leave too few verifiers for a committee (warning).
+    NarrowCommittee = "narrow-committee",
+    /// A setting that changes nothing (warning).
+    NoEffect = "no-effect",
+    /// A target that the cluster does not have.
+    NoSuchTarget = "no-such-target",
+    /// Nobody is left who could do it.
+    NobodyLeft = "nobody-left",
+    /// A number beyond its bounds.
+    OutOfRange = "out-of-range",
+    /// The phases are longer than the run may last.
+    PastLimit = "past-limit",
+    /// The settle phase is shorter than the windows that must end in it.
+    SettleTooShort = "settle-too-short",
+    /// The run would start out of bootstrap with a pool that is in it.
+    StillBootstrap = "still-bootstrap",
+    /// The file is not well-formed.
+    Syntax = "syntax",
+    /// The file is larger than the limit.
+    TooLarge = "too-large",
+    /// A key that does not exist.
+    UnknownKey = "unknown-key",
+    /// A mark that does not exist.
+    UnknownMark = "unknown-mark",
+    /// A word that is not among those allowed.
+    UnknownValue = "unknown-value",
+    /// The file cannot be read, or is no text.
+    Unreadable = "unreadable",
+    /// Nothing would be checked.
+    Vacuous = "vacuous",
+    /// A value of another type.
+    WrongType = "wrong-type",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// The file cannot be used.
+    Error,
+    /// It can, but hardly as meant.
+    Warning,
+}
+
+/// One mistake, its place and its mend. Prints best through `miette`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What kind of mistake.
+    pub code: Code,
+    /// How bad.
+    pub level: Level,
+    /// The file, as it was named.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub what: String,
+    /// How to mend it.
+    pub mend: String,
+    /// The place as bytes of the file.
+    #[serde(skip)]
+    span: Range<usize>,
+    #[serde(skip)]
+    text: Text,
+}
+
+/// The text of a file with its name, shared by its findings.
+pub(crate) type Text = Arc<NamedSource<String>>;
+
+/// A finding before its place is looked up.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub code: Code,
+    pub level: Level,
+    pub what: String,
+    pub mend: String,
+}
+
+impl Draft {
+    pub fn error(code: Code, what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { code, level: Level::Error, what: what.into(), mend: mend.into() }
+    }
+
+    pub fn warning(code: Code, what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { level: Level::Warning, ..Self::error(code, what, mend) }
+    }
+
+    /// The finding at a span of bytes; a span beyond the text, or inside a character, is cut back.
+    pub fn at(self, text: &Text, span: Range<usize>) -> Finding {
+        let all = text.inner();
+        let start = floor(all, span.start);
+        let end = floor(all, span.end).max(start);
+        let before = &all[..start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Finding {
+            code: self.code,
+            level: self.level,
+            file: text.name().to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            what: self.what,
+            mend: self.mend,
+            span: start..end,
+            text: Arc::clone(text),
+        }
+    }
+}
+
+fn floor(text: &str, index: usize) -> usize {
+    let mut index = index.min(text.len());
+    while !text.is_char_boundary(index) {
+        index -= 1;
+    }
+    index
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.what)
+    }
+}
+
+impl std::error::Error for Finding {}
+
+impl Diagnostic for Finding {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(match self.level {
+            Level::Error => Severity::Error,
+            Level::Warning => Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.mend))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        (!self.text.inner().is_empty()).then_some(&*self.text as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = LabeledSpan::new_with_span(Some("here".into()), self.span.clone());
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+/// Everything that is wrong with one file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// What makes it unusable, in the order of the file.
+    pub errors: Vec<Finding>,
+    /// What is hardly meant, in the order of the file.
+    pub warnings: Vec<Finding>,
+}
+
+impl Report {
+    /// Sorts findings into a report.
+    pub(crate) fn new(file: PathBuf, mut findings: Vec<Finding>) -> Self {
+        findings.sort_by(|a, b| {
+            (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code))
+        });
+        let (errors, warnings) = findings.into_iter().partition(|f| f.level == Level::Error);
+        Self { file, errors, warnings }
+    }
+
+    /// Errors first, then warnings.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.errors.iter().chain(&self.warnings)
+    }
+
+    /// Whether the file can be used.
+    pub fn is_usable(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_clean(&self) -> bool {
+        self.errors.is_empty() && self.warnings.is_empty()
+    }
+}
+
+/// A file that cannot be used. As a `miette` diagnostic it shows every error in its place.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What is wrong; `errors` is never empty.
+    pub report: Report,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.report.errors.len();
+        let plural = if count == 1 { "" } else { "s" };
+        write!(f, "{}: {count} error{plural}", self.report.file.display())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Diagnostic for Failure {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.report.errors.iter().map(|finding| finding as &dyn Diagnostic)))
+    }
+}
+
+/// The nearest of `words` to what was written, if any is near.
+pub(crate) fn nearest<'a>(
+    written: &str,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let written: String = written.chars().take(64).collect();
+    words
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&written.to_lowercase(), word), word))
+        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
+        .min()
+        .map(|(_, word)| word)
+}
+
+/// The mend for a word that is not one of `words`.
+pub(crate) fn did_you_mean<'a>(
+    written: &str,
+    words: impl IntoIterator<Item = &'a str> + Clone,
+) -> String {
+    if let Some(word) = nearest(written, words.clone()) {
+        return format!("did you mean `{word}`?");
+    }
+    let list: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    format!("known: {}", list.join(", "))
+}
+
+/// Turns what serde says into a finding. Errors of this project's own types end in ` (mend) [code]`;
+/// the rest is told by serde's fixed wording, and what has none is taken as it stands.
+pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
+    let message = message.trim();
+    if let Some((rest, code)) = message.strip_suffix(']').and_then(|m| m.rsplit_once(" ["))
+        && let Some(code) = Code::ALL.iter().find(|known| known.name() == code)
+        && let Some((what, mend)) = rest.strip_suffix(')').and_then(|m| m.split_once(" ("))
+    {
+        return Draft::error(*code, what, mend);
+    }
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let others = || words.iter().skip(1).copied();
+    let written = words.first().copied().unwrap_or_default();
+    if message.starts_with("unknown variant") {
+        let what = format!("`{written}` is not known here");
+        return Draft::error(Code::UnknownValue, what, did_you_mean(written, others()));
+    }
+    if message.starts_with("unknown field") {
+        let what = format!("`{written}` is no key of this table");
+        return Draft::error(Code::UnknownKey, what, did_you_mean(written, others()));
+    }
+    if message.starts_with("missing field") {
+        return missing_key(written);
+    }
+    let expected = message.rsplit_once("expected ").map_or("another value", |(_, what)| what);
+    let whole = match expected {
+        "u32" => Some(("0", "4294967295")),
+        "u64" => Some(("0", "9223372036854775807")),
+        "i32" => Some(("-2147483648", "2147483647")),
+        _ => None,
+    };
+    let mend = match whole {
+        Some((min, max)) => format!("write a whole number from {min} to {max}"),
+        None => format!("write {expected}"),
+    };
+    if message.starts_with("invalid value: integer") {
+        return Draft::error(Code::OutOfRange, format!("the number {written} does not fit"), mend);
+    }
+    if message.starts_with("invalid type") || message.starts_with("invalid value") {
+        let found = message.split_once(": ").map_or(message, |(_, rest)| rest);
+        let found = found.split(", expected").next().unwrap_or(found);
+        return Draft::error(Code::WrongType, format!("{found} cannot stand here"), mend);
+    }
+    let what = message.lines().collect::<Vec<_>>().join(", ");
+    let mend = match otherwise {
+        Code::Syntax => "see the line shown; quotes, brackets and `=` are the usual suspects",
+        _ => "see the JSON Schema for what may stand here",
+    };
+    Draft::error(otherwise, what, mend)
+}
+
+pub(crate) fn missing_key(key: &str) -> Draft {
+    let mend = match key {
+        "teaches" => "add `teaches = \"one line on what the scenario teaches\"`".to_owned(),
+        "for" => "add `for = \"30s\"`, a range, or \"forever\"".to_owned(),
+        _ => format!("add `{key} = ...`"),
+    };
+    Draft::error(Code::MissingKey, format!("the key `{key}` is missing"), mend)
+}
