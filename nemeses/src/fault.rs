@@ -232,7 +232,10 @@ mod tests {
 
     #[test]
     fn links_have_a_direction() {
-        let links = Links { from: Nodes::All, to: Nodes::These(BTreeSet::from([Node::Bus])) };
+        let links = Links {
+            from: Nodes::All,
+            to: Nodes::These(BTreeSet::from([Node::Bus])),
+        };
         assert!(links.matches(Node::Agent(0), Node::Bus));
         assert!(!links.matches(Node::Bus, Node::Agent(0)));
     }

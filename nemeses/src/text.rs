@@ -135,17 +135,30 @@ mod tests {
         let read = |text| serde_json::from_str::<Between<u32>>(text);
         assert_eq!(read("5").unwrap(), Between::one(5));
         assert_eq!(read("[2,9]").unwrap(), Between { min: 2, max: 9 });
-        assert!(read("[9,2]").unwrap_err().to_string().contains("[inverted-range]"));
+        assert!(
+            read("[9,2]")
+                .unwrap_err()
+                .to_string()
+                .contains("[inverted-range]")
+        );
         for bad in ["[1]", "[1,2,3]", "-1", "\"x\"", "4294967296", "{}"] {
             assert!(read(bad).is_err(), "{bad}");
         }
-        assert_eq!(serde_json::to_string(&read("[2,9]").unwrap()).unwrap(), "[2,9]");
+        assert_eq!(
+            serde_json::to_string(&read("[2,9]").unwrap()).unwrap(),
+            "[2,9]"
+        );
         assert_eq!(serde_json::to_string(&read("[2,2]").unwrap()).unwrap(), "2");
     }
 
     #[test]
     fn a_bad_target_says_what_would_be_one() {
-        let error = serde_json::from_str::<Target>("\"boss\"").unwrap_err().to_string();
-        assert!(error.contains("worker:0") && error.contains("[bad-target]"), "{error}");
+        let error = serde_json::from_str::<Target>("\"boss\"")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("worker:0") && error.contains("[bad-target]"),
+            "{error}"
+        );
     }
 }

@@ -27,11 +27,15 @@ pub(crate) struct Document<'t> {
 }
 
 impl<'t> Document<'t> {
-    /// Parses the text; mistakes go to `findings`. There is no scenario when a key that has no
-    /// default is missing or the text is not TOML at all.
+    /// Parses the text; mistakes go to `findings`. There is no scenario when the text is not TOML,
+    /// or so spoilt that looking further would not help.
     pub fn parse(text: &'t Text, findings: &mut Vec<Finding>) -> (Self, Option<Scenario>) {
         let (table, errors) = DeTable::parse_recoverable(text.inner());
-        let mut document = Self { text, table: table.into_inner(), spoilt: BTreeSet::new() };
+        let mut document = Self {
+            text,
+            table: table.into_inner(),
+            spoilt: BTreeSet::new(),
+        };
         for error in &errors {
             let span = error.span().unwrap_or(0..0);
             findings.push(from_serde(error.message(), Code::Syntax).at(text, span));
@@ -39,7 +43,11 @@ impl<'t> Document<'t> {
         if !errors.is_empty() {
             return (document, None);
         }
-        let mut walk = Walk { text, findings, spoilt: BTreeSet::new() };
+        let mut walk = Walk {
+            text,
+            findings,
+            spoilt: BTreeSet::new(),
+        };
         walk.table(&mut document.table, schema::flat(), "", 0..0);
         document.spoilt = walk.spoilt;
         let scenario = document.read(findings);
@@ -55,14 +63,10 @@ impl<'t> Document<'t> {
                 Err(error) => error,
             };
             let draft = from_serde(error.message(), Code::WrongType);
-            if draft.code == Code::MissingKey {
-                // The walk has reported it, unless the value that stood there has just been
-                // reported and taken out.
-                return None;
-            }
             let span = error.span().unwrap_or(0..0);
             findings.push(draft.at(self.text, span.clone()));
-            self.spoilt.insert(take_out(&mut self.table, &span, "")?);
+            self.spoilt
+                .insert(take_out(&mut self.table, &span, schema::flat(), "")?);
         }
         None
     }
@@ -70,12 +74,14 @@ impl<'t> Document<'t> {
     /// Whether the value at `path` was taken out for a mistake of form: what is said about its
     /// default would mislead.
     pub fn is_spoilt(&self, path: &str) -> bool {
-        self.spoilt.contains(path)
+        let above = path.match_indices('.').map(|(at, _)| &path[..at]);
+        above.chain([path]).any(|part| self.spoilt.contains(part))
     }
 
     /// Whether the file itself says something at `path`.
     pub fn says(&self, path: &str) -> bool {
-        self.place(path).is_some_and(|(_, found)| found == path.split('.').count())
+        self.place(path)
+            .is_some_and(|(_, found)| found == path.split('.').count())
     }
 
     /// The place of a value; if the file leaves it out, of the table it would stand in.
@@ -140,12 +146,21 @@ struct Walk<'w> {
 
 impl Walk<'_> {
     fn table(&mut self, table: &mut DeTable<'_>, schema: &Value, path: &str, span: Range<usize>) {
-        let Some(known) = schema["properties"].as_object() else { return };
-        let unknown: Vec<_> =
-            table.keys().filter(|key| !known.contains_key(key.get_ref().as_ref() as &str)).cloned().collect();
+        let Some(known) = schema["properties"].as_object() else {
+            return;
+        };
+        let unknown: Vec<_> = table
+            .keys()
+            .filter(|key| !known.contains_key(key.get_ref().as_ref() as &str))
+            .cloned()
+            .collect();
         for key in unknown {
             let name: &str = key.get_ref();
-            let place = if path.is_empty() { "a scenario".into() } else { format!("`{path}`") };
+            let place = if path.is_empty() {
+                "a scenario".into()
+            } else {
+                format!("`{path}`")
+            };
             let what = format!("`{}` is no key of {place}", shorten(name));
             let mend = match whose(name, path) {
                 Some(owner) => format!("it belongs to {owner}"),
@@ -155,10 +170,16 @@ impl Walk<'_> {
             self.findings.push(draft.at(self.text, key.span()));
             table.remove(&key);
         }
-        for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for key in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if !table.contains_key(key) {
-                self.findings.push(missing_key(key).at(self.text, span.clone()));
-                self.spoilt.insert(join(path, key));
+                self.findings
+                    .push(missing_key(key).at(self.text, span.clone()));
+                self.spoilt.insert(put_in(table, path, key));
             }
         }
         for (key, value) in table.iter_mut() {
@@ -170,7 +191,12 @@ impl Walk<'_> {
                     for (index, item) in array.iter_mut().enumerate() {
                         let span = item.span();
                         if let DeValue::Table(table) = item.get_mut() {
-                            self.table(table, &schema["items"], &join(&path, &index.to_string()), span);
+                            self.table(
+                                table,
+                                &schema["items"],
+                                &join(&path, &index.to_string()),
+                                span,
+                            );
                         }
                     }
                 }
@@ -192,20 +218,62 @@ fn whose(key: &str, path: &str) -> Option<String> {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
-/// Removes the entry whose value covers the span and is no table itself; gives its path.
-fn take_out(table: &mut DeTable<'_>, span: &Range<usize>, path: &str) -> Option<String> {
+/// Puts a value that can be read in the place of one that is missing or spoilt, so that the rest
+/// of the file is judged all the same; gives the path about which nothing more may be said.
+fn put_in(table: &mut DeTable<'_>, path: &str, key: &str) -> String {
+    let value = match key {
+        "kind" => "loss",
+        "for" => "1ns",
+        "at" => "0s",
+        "role" => "worker",
+        "who" => "worker:random",
+        _ => "?",
+    };
+    let value = DeValue::String(value.into());
+    table.insert(
+        Spanned::new(0..0, key.to_owned().into()),
+        Spanned::new(0..0, value),
+    );
+    // What the other keys of a fault mean hangs on its kind.
+    if key == "kind" {
+        path.to_owned()
+    } else {
+        join(path, key)
+    }
+}
+
+/// Removes the entry whose value covers the span and is no table itself; gives its path. What the
+/// schema requires is replaced instead.
+fn take_out(
+    table: &mut DeTable<'_>,
+    span: &Range<usize>,
+    schema: &Value,
+    path: &str,
+) -> Option<String> {
     let mut found = None;
     for (key, value) in table.iter_mut() {
+        let schema = &schema["properties"][key.get_ref().as_ref()];
         let path = join(path, key.get_ref());
         let covers = value.span().start <= span.start && span.end <= value.span().end;
         let inner = match value.get_mut() {
-            DeValue::Table(table) => take_out(table, span, &path),
+            DeValue::Table(table) => take_out(table, span, schema, &path),
             DeValue::Array(array) => array.iter_mut().enumerate().find_map(|(index, item)| {
-                let DeValue::Table(table) = item.get_mut() else { return None };
-                take_out(table, span, &join(&path, &index.to_string()))
+                let DeValue::Table(table) = item.get_mut() else {
+                    return None;
+                };
+                take_out(
+                    table,
+                    span,
+                    &schema["items"],
+                    &join(&path, &index.to_string()),
+                )
             }),
             _ => None,
         };
@@ -217,7 +285,17 @@ fn take_out(table: &mut DeTable<'_>, span: &Range<usize>, path: &str) -> Option<
             break;
         }
     }
-    let (key, path) = found?;
+    let (key, whole) = found?;
     table.remove(&key);
-    Some(path)
+    let name: &str = key.get_ref();
+    let required = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|key| key == name);
+    Some(if required {
+        put_in(table, path, name)
+    } else {
+        whole
+    })
 }

@@ -145,6 +145,9 @@ pub struct Finding {
     text: Text,
 }
 
+/// A file with a longer line is not quoted in reports, only pointed into.
+const SHOWN_LINE_BYTES_MAX: usize = 4_096;
+
 /// The text of a file with its name, shared by its findings.
 pub(crate) type Text = Arc<NamedSource<String>>;
 
@@ -159,11 +162,19 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub fn error(code: Code, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { code, level: Level::Error, what: what.into(), mend: mend.into() }
+        Self {
+            code,
+            level: Level::Error,
+            what: what.into(),
+            mend: mend.into(),
+        }
     }
 
     pub fn warning(code: Code, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { level: Level::Warning, ..Self::error(code, what, mend) }
+        Self {
+            level: Level::Warning,
+            ..Self::error(code, what, mend)
+        }
     }
 
     /// The finding at a span of bytes; a span beyond the text, or inside a character, is cut back.
@@ -197,7 +208,11 @@ fn floor(text: &str, index: usize) -> usize {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.what)
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.what
+        )
     }
 }
 
@@ -220,7 +235,10 @@ impl Diagnostic for Finding {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        (!self.text.inner().is_empty()).then_some(&*self.text as &dyn SourceCode)
+        let text = self.text.inner();
+        // miette's renderer panics on columns above 2^16 (seen with a file of one long line).
+        let fits = text.lines().all(|line| line.len() <= SHOWN_LINE_BYTES_MAX);
+        (fits && !text.is_empty()).then_some(&*self.text as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -243,11 +261,14 @@ pub struct Report {
 impl Report {
     /// Sorts findings into a report.
     pub(crate) fn new(file: PathBuf, mut findings: Vec<Finding>) -> Self {
-        findings.sort_by(|a, b| {
-            (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code))
-        });
+        findings
+            .sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
         let (errors, warnings) = findings.into_iter().partition(|f| f.level == Level::Error);
-        Self { file, errors, warnings }
+        Self {
+            file,
+            errors,
+            warnings,
+        }
     }
 
     /// Errors first, then warnings.
@@ -285,7 +306,12 @@ impl std::error::Error for Failure {}
 
 impl Diagnostic for Failure {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.report.errors.iter().map(|finding| finding as &dyn Diagnostic)))
+        Some(Box::new(
+            self.report
+                .errors
+                .iter()
+                .map(|finding| finding as &dyn Diagnostic),
+        ))
     }
 }
 
@@ -297,7 +323,12 @@ pub(crate) fn nearest<'a>(
     let written: String = written.chars().take(64).collect();
     words
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&written.to_lowercase(), word), word))
+        .map(|word| {
+            (
+                strsim::damerau_levenshtein(&written.to_lowercase(), word),
+                word,
+            )
+        })
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
         .min()
         .map(|(_, word)| word)
@@ -339,7 +370,9 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
     if message.starts_with("missing field") {
         return missing_key(written);
     }
-    let expected = message.rsplit_once("expected ").map_or("another value", |(_, what)| what);
+    let expected = message
+        .rsplit_once("expected ")
+        .map_or("another value", |(_, what)| what);
     let whole = match expected {
         "u32" => Some(("0", "4294967295")),
         "u64" => Some(("0", "9223372036854775807")),
@@ -350,8 +383,13 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
         Some((min, max)) => format!("write a whole number from {min} to {max}"),
         None => format!("write {expected}"),
     };
-    if message.starts_with("invalid value: integer") {
-        return Draft::error(Code::OutOfRange, format!("the number {written} does not fit"), mend);
+    let wide = message.contains("` as i128") || message.contains("` as u128");
+    if wide || message.starts_with("invalid value: integer") {
+        return Draft::error(
+            Code::OutOfRange,
+            format!("the number {written} does not fit"),
+            mend,
+        );
     }
     if message.starts_with("invalid type") || message.starts_with("invalid value") {
         let found = message.split_once(": ").map_or(message, |(_, rest)| rest);
@@ -360,6 +398,7 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
     }
     let what = message.lines().collect::<Vec<_>>().join(", ");
     let mend = match otherwise {
+        Code::Syntax if message.contains("duplicate") => "take one of the two out",
         Code::Syntax => "see the line shown; quotes, brackets and `=` are the usual suspects",
         _ => "see the JSON Schema for what may stand here",
     };
@@ -372,5 +411,9 @@ pub(crate) fn missing_key(key: &str) -> Draft {
         "for" => "add `for = \"30s\"`, a range, or \"forever\"".to_owned(),
         _ => format!("add `{key} = ...`"),
     };
-    Draft::error(Code::MissingKey, format!("the key `{key}` is missing"), mend)
+    Draft::error(
+        Code::MissingKey,
+        format!("the key `{key}` is missing"),
+        mend,
+    )
 }

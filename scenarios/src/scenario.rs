@@ -95,7 +95,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { duration: Nanos::hours(168), max_deliveries: 20_000_000, max_needs: 1_000 }
+        Self {
+            duration: Nanos::hours(168),
+            max_deliveries: 20_000_000,
+            max_needs: 1_000,
+        }
     }
 }
 
@@ -217,7 +221,10 @@ pub struct Network {
 impl Default for Network {
     fn default() -> Self {
         Self {
-            delay: Between { min: Nanos::millis(1), max: Nanos::millis(20) },
+            delay: Between {
+                min: Nanos::millis(1),
+                max: Nanos::millis(20),
+            },
             loss_ppm: 0,
             duplicate_ppm: 0,
             reorder_ppm: 0,
@@ -238,7 +245,10 @@ pub struct Bus {
 
 impl Default for Bus {
     fn default() -> Self {
-        Self { ack_wait: Nanos::secs(5), redeliver_ppm: 0 }
+        Self {
+            ack_wait: Nanos::secs(5),
+            redeliver_ppm: 0,
+        }
     }
 }
 
@@ -252,7 +262,12 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { delay: Between { min: Nanos::millis(2), max: Nanos::millis(30) } }
+        Self {
+            delay: Between {
+                min: Nanos::millis(2),
+                max: Nanos::millis(30),
+            },
+        }
     }
 }
 
@@ -268,7 +283,10 @@ pub struct Clocks {
 
 impl Default for Clocks {
     fn default() -> Self {
-        Self { offset: Between::one(SignedNanos(0)), drift_ppm: Between::one(0) }
+        Self {
+            offset: Between::one(SignedNanos(0)),
+            drift_ppm: Between::one(0),
+        }
     }
 }
 
@@ -287,7 +305,11 @@ pub struct Phases {
 
 impl Default for Phases {
     fn default() -> Self {
-        Self { fault: Nanos::secs(300), heal: Nanos::secs(60), settle: Nanos::hours(72) }
+        Self {
+            fault: Nanos::secs(300),
+            heal: Nanos::secs(60),
+            settle: Nanos::hours(72),
+        }
     }
 }
 
@@ -303,7 +325,10 @@ pub struct Properties {
 
 impl Default for Properties {
     fn default() -> Self {
-        Self { check: Property::ALL.into(), sometimes: Vec::new() }
+        Self {
+            check: Property::ALL.into(),
+            sometimes: Vec::new(),
+        }
     }
 }
 
@@ -331,8 +356,15 @@ pub enum Property {
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 7] =
-        [Self::P1, Self::P2, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness];
+    pub const ALL: [Self; 7] = [
+        Self::P1,
+        Self::P2,
+        Self::P5,
+        Self::P6,
+        Self::P9,
+        Self::P10,
+        Self::Liveness,
+    ];
 
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {

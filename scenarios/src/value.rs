@@ -2,15 +2,27 @@
 //! a float, a negative or a huge value must be refused where it stands, never rounded or wrapped.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, Visitor, value::StrDeserializer};
+use serde::de::{
+    Deserialize, Deserializer, Error, IntoDeserializer, Visitor, value::StrDeserializer,
+};
 use serde::ser::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 use swarm_nemeses::{Between, Lasts};
 
 /// The longest duration a file may name: 366 days. A few of them add up far below 2^64 ns.
 pub const DURATION_MAX_NS: u64 = 366 * 24 * 3_600 * 1_000_000_000;
+
+/// How durations are shown, largest unit first, in nanoseconds.
+const UNITS: [(&str, u64); 7] = [
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
 
 /// A duration in nanoseconds, written like `"150ms"`, `"30s"`, `"1h 30m"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +47,10 @@ impl Nanos {
     fn parse(text: &str) -> Result<Self, String> {
         let mend = "write a duration such as \"150ms\", \"30s\" or \"1h 30m\"";
         let duration = humantime::parse_duration(text).map_err(|error| {
-            format!("`{}` is no duration: {error} ({mend}) [bad-duration]", shorten(text))
+            format!(
+                "`{}` is no duration: {error} ({mend}) [bad-duration]",
+                shorten(text)
+            )
         })?;
         match u64::try_from(duration.as_nanos()) {
             Ok(ns) if ns <= DURATION_MAX_NS => Ok(Self(ns)),
@@ -49,7 +64,22 @@ impl Nanos {
 
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(Duration::from_nanos(self.0)).fmt(f)
+        // In days at most: a month of 30.44 days, as humantime writes it, reads like a riddle.
+        let mut rest = self.0;
+        let mut gap = "";
+        for (unit, size) in UNITS {
+            let count = rest / size;
+            rest %= size;
+            if count > 0 {
+                write!(f, "{gap}{count}{unit}")?;
+                gap = " ";
+            }
+        }
+        if self.0 == 0 {
+            f.write_str("0s")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -121,13 +151,20 @@ impl From<Lasting> for Lasts {
 
 /// The same range in bare nanoseconds, as nemeses take it.
 pub(crate) fn range_ns(range: Between<Nanos>) -> Between<u64> {
-    Between { min: range.min.0, max: range.max.0 }
+    Between {
+        min: range.min.0,
+        max: range.max.0,
+    }
 }
 
 /// Foreign text in an error message, cut so that a message stays a line.
 pub(crate) fn shorten(text: &str) -> String {
     let cut: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
-    if cut.len() < text.len() { format!("{cut}…") } else { cut }
+    if cut.len() < text.len() {
+        format!("{cut}…")
+    } else {
+        cut
+    }
 }
 
 macro_rules! written_as_text {
@@ -165,9 +202,21 @@ macro_rules! written_as_text {
     };
 }
 
-written_as_text!(Nanos, "a duration such as \"150ms\", \"30s\" or \"1h 30m\"", "^[0-9][0-9a-zA-Zµ .]*$");
-written_as_text!(SignedNanos, "a duration such as \"5s\" or \"-5s\"", "^-?[0-9][0-9a-zA-Zµ .]*$");
-written_as_text!(Credits, "whole credits in quotes such as \"1000\"", "^(0|[1-9][0-9]*)$");
+written_as_text!(
+    Nanos,
+    "a duration such as \"150ms\", \"30s\" or \"1h 30m\"",
+    "^[0-9][0-9a-zA-Zµ .]*$"
+);
+written_as_text!(
+    SignedNanos,
+    "a duration such as \"5s\" or \"-5s\"",
+    "^-?[0-9][0-9a-zA-Zµ .]*$"
+);
+written_as_text!(
+    Credits,
+    "whole credits in quotes such as \"1000\"",
+    "^(0|[1-9][0-9]*)$"
+);
 
 impl Serialize for Lasting {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -224,8 +273,21 @@ mod tests {
     fn durations_are_whole_positive_and_bounded() {
         assert_eq!(Nanos::parse("1h 30m").unwrap(), Nanos::secs(5_400));
         assert_eq!(Nanos::parse("150ms").unwrap(), Nanos::millis(150));
-        assert_eq!(SignedNanos::parse("-2s").unwrap(), SignedNanos(-2_000_000_000));
-        for bad in ["", "5", "-5s", "fast", "--5s", "1e9s", "99999999999999999999s", "400d", "NaN"] {
+        assert_eq!(
+            SignedNanos::parse("-2s").unwrap(),
+            SignedNanos(-2_000_000_000)
+        );
+        for bad in [
+            "",
+            "5",
+            "-5s",
+            "fast",
+            "--5s",
+            "1e9s",
+            "99999999999999999999s",
+            "400d",
+            "NaN",
+        ] {
             assert!(Nanos::parse(bad).is_err(), "{bad}");
         }
         assert!(Nanos::parse("584y").unwrap_err().contains("[out-of-range]"));

@@ -36,7 +36,12 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     }
     notes.within("cluster.stake", cluster.stake, STAKE_MIN, CREDITS_MAX);
     notes.within("cluster.balance", cluster.balance, 0, CREDITS_MAX);
-    notes.within("cluster.entry_batch", cluster.entry_batch.0, 0, 10_000_000_000);
+    notes.within(
+        "cluster.entry_batch",
+        cluster.entry_batch.0,
+        0,
+        10_000_000_000,
+    );
     let protocol = &scenario.protocol;
     sound &= notes.within("protocol.alpha_bp", protocol.alpha_bp.into(), 1, 10_000);
     sound &= notes.within("protocol.k_plan", protocol.k_plan.into(), 1, 100);
@@ -53,7 +58,7 @@ fn register(cluster: &Cluster, notes: &mut Notes<'_>) {
         return;
     }
     if n % 2 == 0 {
-        let what = format!("{n} coordinators tolerate no more losses than {}", n - 1);
+        let what = format!("{n} coordinators tolerate no more losses than {} do", n - 1);
         let mend = format!("write {} or {}", n - 1, n + 1);
         notes.error("cluster.coordinators", Code::EvenCoordinators, what, mend);
     }
@@ -80,9 +85,10 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.error("cluster.bootstrap", Code::StillBootstrap, what, mend);
     }
     let share = u64::from(active) * u64::from(protocol.alpha_bp) / 10_000;
-    for (path, key, target) in
-        [("protocol.k_plan", "k_plan", protocol.k_plan), ("protocol.k_result", "k_result", protocol.k_result)]
-    {
+    for (path, key, target) in [
+        ("protocol.k_plan", "k_plan", protocol.k_plan),
+        ("protocol.k_result", "k_result", protocol.k_result),
+    ] {
         if target > active {
             let what = format!("`{key}` is {target}, but there are only {active} verifiers");
             let mend = format!("write {active} or less, or add verifiers");
@@ -90,7 +96,10 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
         } else if notes.says(path) && u64::from(target) > share.max(1) {
             // Only said of targets that somebody wrote: the defaults are meant to be clamped.
             let needed = (u64::from(target) * 10_000).div_ceil(protocol.alpha_bp.into());
-            let what = format!("`{key}` is clamped to {} by the size of the pool", share.max(1));
+            let what = format!(
+                "`{key}` is clamped to {} by the size of the pool",
+                share.max(1)
+            );
             let mend = format!("add verifiers up to {needed}, raise `alpha_bp`, or write less");
             notes.warning(path, Code::ClampedQuorum, what, mend);
         }
@@ -104,9 +113,18 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
     if let Some(cap) = unseatable(cluster, &everyone, voters) {
         let what = format!("{voters} plan voters cannot be seated under the cap per {cap}");
         let mend = format!("spread the agents over more of `{cap}s`, or add verifiers");
-        notes.error(&format!("cluster.{cap}s"), Code::ImpossibleCommittee, what, mend);
+        notes.error(
+            &format!("cluster.{cap}s"),
+            Code::ImpossibleCommittee,
+            what,
+            mend,
+        );
     }
-    committees(scenario, k(protocol.k_result) + u64::from(RESULT_SPARE), notes);
+    committees(
+        scenario,
+        k(protocol.k_result) + u64::from(RESULT_SPARE),
+        notes,
+    );
 }
 
 /// Whether committees can be seated once the worker, the planner and their relations stand aside.
@@ -158,8 +176,11 @@ fn related(cluster: &Cluster, a: u32, b: u32) -> bool {
 /// Each cap is judged by itself, so a committee that passes may still be unlucky; one that does
 /// not pass cannot exist.
 fn unseatable(cluster: &Cluster, pool: &[u32], seats: u64) -> Option<&'static str> {
-    let caps =
-        [("org", cluster.orgs, 3_000), ("asn", cluster.asns, 4_000), ("region", cluster.regions, 5_000)];
+    let caps = [
+        ("org", cluster.orgs, 3_000),
+        ("asn", cluster.asns, 4_000),
+        ("region", cluster.regions, 5_000),
+    ];
     caps.into_iter().find_map(|(name, groups, share_bp)| {
         let cap = (seats * share_bp / 10_000).max(1);
         let mut sizes: BTreeMap<u32, u64> = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::value::Nanos;
 /// Least lease (PROTOCOL 7).
 const LEASE_MIN: Nanos = Nanos::secs(60);
 /// No single window may be longer.
-const WINDOW_MAX: Nanos = Nanos::hours(24 * 31);
+const WINDOW_MAX: Nanos = Nanos::hours(24 * 30);
 /// Clocks further off than this in rate are not clocks.
 const DRIFT_PPM_MAX: i32 = 100_000;
 
@@ -29,7 +29,11 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let last = last_arrival(scenario);
     // Under faults a need may make no progress at all, so its clock starts when they end.
     let start = last.max(phases.fault.0);
-    let needed = Nanos(start.saturating_add(longest).saturating_sub(phases.fault.0 + phases.heal.0));
+    let needed = Nanos(
+        start
+            .saturating_add(longest)
+            .saturating_sub(phases.fault.0 + phases.heal.0),
+    );
     if needed > phases.settle {
         let what = format!(
             "after the faults the last need takes at least {needed}, `settle` is {}",
@@ -39,7 +43,10 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.error("phases.settle", Code::SettleTooShort, what, mend);
     }
     if !scenario.faults.is_empty() && last >= phases.fault.0 && last > 0 {
-        let what = format!("the last need may arrive after {}, when the faults are over", Nanos(last));
+        let what = format!(
+            "the last need may arrive after {}, when the faults are over",
+            Nanos(last)
+        );
         let mend = "shorten `every` or lengthen the fault phase, so that every need is hurt";
         notes.warning("workload.every", Code::NoEffect, what, mend);
     }
@@ -58,7 +65,11 @@ fn windows(scenario: &Scenario, notes: &mut Notes<'_>) {
         ("protocol.challenge", protocol.challenge),
     ];
     for (path, window) in windows {
-        let min = if path == "protocol.lease" { LEASE_MIN } else { Nanos::millis(100) };
+        let min = if path == "protocol.lease" {
+            LEASE_MIN
+        } else {
+            Nanos::millis(100)
+        };
         if window < min || window > WINDOW_MAX {
             let what = format!("a window of {window}");
             let mend = format!("write a duration from {min} to {WINDOW_MAX}");
@@ -100,18 +111,28 @@ fn rates(scenario: &Scenario, notes: &mut Notes<'_>) {
             notes.error(path, Code::OutOfRange, what, "write at most \"1m\"");
         }
     }
-    if scenario.bus.ack_wait.0 < network.delay.max.0.saturating_mul(2) || scenario.bus.ack_wait.0 == 0 {
+    if scenario.bus.ack_wait.0 < network.delay.max.0.saturating_mul(2)
+        || scenario.bus.ack_wait.0 == 0
+    {
         let what = format!(
             "the bus delivers again after {}, before an acknowledgement can be back",
             scenario.bus.ack_wait
         );
-        let mend = format!("write at least \"{}\"", Nanos(network.delay.max.0.saturating_mul(4).max(1)));
+        let mend = format!(
+            "write at least \"{}\"",
+            Nanos(network.delay.max.0.saturating_mul(4).max(1))
+        );
         notes.error("bus.ack_wait", Code::OutOfRange, what, mend);
     }
     let drift = scenario.clocks.drift_ppm;
     if drift.min < -DRIFT_PPM_MAX || drift.max > DRIFT_PPM_MAX {
         let mend = format!("write numbers from -{DRIFT_PPM_MAX} to {DRIFT_PPM_MAX}");
-        notes.error("clocks.drift_ppm", Code::OutOfRange, "such a clock is broken", mend);
+        notes.error(
+            "clocks.drift_ppm",
+            Code::OutOfRange,
+            "such a clock is broken",
+            mend,
+        );
     }
 }
 
@@ -121,7 +142,9 @@ fn last_arrival(scenario: &Scenario) -> u64 {
         Some(needs) => needs.lines.len() as u64,
         None => scenario.workload.needs.into(),
     };
-    needs.saturating_sub(1).saturating_mul(scenario.workload.every.max.0)
+    needs
+        .saturating_sub(1)
+        .saturating_mul(scenario.workload.every.max.0)
 }
 
 /// The least time that the longest need takes when nothing goes wrong: one bid window for the
@@ -130,10 +153,18 @@ fn last_arrival(scenario: &Scenario) -> u64 {
 fn longest_need(scenario: &Scenario) -> u64 {
     let (workload, protocol) = (&scenario.workload, &scenario.protocol);
     let depth = match &scenario.needs {
-        Some(needs) => needs.lines.iter().map(|line| line.recipe.depth()).max().unwrap_or(1),
+        Some(needs) => needs
+            .lines
+            .iter()
+            .map(|line| line.recipe.depth())
+            .max()
+            .unwrap_or(1),
         None => workload.recipe.depth(workload.tasks_of_need()),
     };
-    let task = protocol.bids.0.saturating_add(workload.work.max.0.saturating_mul(2));
+    let task = protocol
+        .bids
+        .0
+        .saturating_add(workload.work.max.0.saturating_mul(2));
     task.saturating_mul(depth.into())
         .saturating_add(protocol.proposals.0)
         .saturating_add(protocol.challenge.0.saturating_mul(2))
