@@ -1,10 +1,11 @@
 //! A scenario's text, its tree with the place of every value, and as many of its mistakes of form
 //! as can be told at once. Nothing here knows what a scenario means.
 
-use crate::finding::{Code, Draft, Finding, Text, did_you_mean, from_serde, missing_key};
+use crate::finding::{Code, Draft, Finding, Text};
 use crate::scenario::Scenario;
 use crate::schema;
 use crate::value::shorten;
+use crate::wording::{did_you_mean, from_serde, missing_key};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -89,51 +90,34 @@ impl<'t> Document<'t> {
         self.place(path).map_or(0..0, |(span, _)| span)
     }
 
-    /// The deepest part of `path` that is there, and how many of its steps that is.
+    /// The deepest part of `path` that is there, and how many of its steps that is. A key with a
+    /// plain value is shown together with it.
     fn place(&self, path: &str) -> Option<(Range<usize>, usize)> {
         let mut steps = path.split('.');
-        let (key, value) = self.table.get_key_value(steps.next()?)?;
-        let mut place = (key.span(), 1);
-        let mut value = value.get_ref();
+        let (key, mut value) = self.table.get_key_value(steps.next()?)?;
+        let (mut start, mut depth) = (key.span(), 1);
         for step in steps {
-            let (span, next) = match value {
-                DeValue::Table(table) => match table.get_key_value(step) {
-                    Some((key, next)) => (key.span(), next),
-                    None => break,
-                },
+            let next = match value.get_ref() {
+                DeValue::Table(table) => table
+                    .get_key_value(step)
+                    .map(|(key, next)| (key.span(), next)),
                 DeValue::Array(array) => {
-                    match step.parse::<usize>().ok().and_then(|i| array.iter().nth(i)) {
-                        Some(next) => (next.span(), next),
-                        None => break,
-                    }
+                    let next = step.parse().ok().and_then(|index: usize| array.get(index));
+                    next.map(|next| (next.span(), next))
                 }
-                _ => break,
+                _ => None,
             };
-            place = (span, place.1 + 1);
-            value = next.get_ref();
+            let Some(next) = next else { break };
+            (start, value) = next;
+            depth += 1;
         }
-        // The place of a whole line reads better than that of its key alone.
-        match value {
-            DeValue::Table(_) | DeValue::Array(_) => {}
-            _ => {
-                let end = self.end_of(path).unwrap_or(place.0.end);
-                place.0.end = end.max(place.0.end);
-            }
-        }
-        Some(place)
-    }
-
-    fn end_of(&self, path: &str) -> Option<usize> {
-        let mut steps = path.split('.');
-        let mut value = self.table.get(steps.next()?)?;
-        for step in steps {
-            value = match value.get_ref() {
-                DeValue::Table(table) => table.get(step)?,
-                DeValue::Array(array) => array.iter().nth(step.parse().ok()?)?,
-                _ => return None,
-            };
-        }
-        Some(value.span().end)
+        let is_plain = !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+        let end = if is_plain {
+            value.span().end
+        } else {
+            start.end
+        };
+        Some((start.start..end, depth))
     }
 }
 

@@ -19,6 +19,7 @@ mod needs;
 mod scenario;
 mod schema;
 mod value;
+mod wording;
 mod workload;
 
 pub use document::SCENARIO_BYTES_MAX;

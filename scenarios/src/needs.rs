@@ -1,8 +1,9 @@
 //! The needs of a real job: JSON Lines, one need a line. A file is read whole or refused whole,
 //! with every bad line named.
 
-use crate::finding::{Code, Draft, Failure, Finding, Report, Text, from_serde};
+use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
 use crate::value::Credits;
+use crate::wording::from_serde;
 use crate::workload::Class;
 use miette::NamedSource;
 use serde::{Deserialize, Serialize};

@@ -85,9 +85,7 @@ fn a_key_cannot_be_given_twice() {
 teaches = "t"
 seed = 1
 seed = 2
-"#), @r##"
-        error syntax 4:1 duplicate key => take one of the two out
-        "##);
+"#), @"error syntax 4:1 duplicate key => take one of the two out");
 }
 
 #[test]
@@ -95,9 +93,7 @@ fn huge_and_negative_numbers_are_refused() {
     insta::assert_snapshot!(check(r#"
 teaches = "t"
 seed = 99999999999999999999999
-"#), @r##"
-        error out-of-range 3:8 the number 99999999999999999999999 does not fit => write a whole number from 0 to 9223372036854775807
-        "##);
+"#), @"error out-of-range 3:8 the number 99999999999999999999999 does not fit => write a whole number from 0 to 9223372036854775807");
 }
 
 #[test]
@@ -175,9 +171,7 @@ fn a_written_target_that_the_pool_clamps() {
 teaches = "t"
 [protocol]
 k_result = 5
-"#), @r##"
-        warning clamped-quorum 4:1 `k_result` is clamped to 3 by the size of the pool => add verifiers up to 17, raise `alpha_bp`, or write less
-        "##);
+"#), @"warning clamped-quorum 4:1 `k_result` is clamped to 3 by the size of the pool => add verifiers up to 17, raise `alpha_bp`, or write less");
 }
 
 #[test]
@@ -204,9 +198,7 @@ workers = 7
 verifiers = 10
 orgs = 6
 asns = 6
-"#), @r##"
-        warning narrow-committee 7:1 for 12 of 14 pairs of worker and planner no committee of 5 can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers
-        "##);
+"#), @"warning narrow-committee 7:1 for 12 of 14 pairs of worker and planner no committee of 5 can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers");
 }
 
 #[test]
@@ -216,9 +208,7 @@ teaches = "t"
 [cluster]
 bootstrap = false
 verifiers = 9
-"#), @r##"
-        error still-bootstrap 4:1 a pool of 9 verifiers is in bootstrap whatever its age => write `bootstrap = true` or at least 10 verifiers
-        "##);
+"#), @"error still-bootstrap 4:1 a pool of 9 verifiers is in bootstrap whatever its age => write `bootstrap = true` or at least 10 verifiers");
 }
 
 #[test]
@@ -352,9 +342,7 @@ kind = "silent-worker"
 who = "worker:random"
 for = "forever"
 count = 2
-"#), @r##"
-        error nobody-left 7:1 all 2 workers may fall silent for good => add workers, or give the silence an end
-        "##);
+"#), @"error nobody-left 7:1 all 2 workers may fall silent for good => add workers, or give the silence an end");
 }
 
 #[test]
@@ -506,9 +494,7 @@ fn needs_with_mistakes_name_every_line() {
 fn needs_that_are_none() {
     insta::assert_snapshot!(check_needs(r#"
   
-"#), @r##"
-        error vacuous 1:1 the file holds no need => write one JSON object a line, such as {"recipe":"wordcount","parts":4}
-        "##);
+"#), @r#"error vacuous 1:1 the file holds no need => write one JSON object a line, such as {"recipe":"wordcount","parts":4}"#);
 }
 
 #[test]

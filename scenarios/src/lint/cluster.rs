@@ -16,7 +16,7 @@ const BOOTSTRAP_ACTIVE: u32 = 10;
 const CREDITS_MAX: u64 = 1_000_000_000_000;
 /// Seats drawn beyond K for a plan's voters and for a result's committee (PROTOCOL 5 and 6).
 const PLAN_SPARE: u32 = 5;
-const RESULT_SPARE: u32 = 2;
+pub(super) const RESULT_SPARE: u32 = 2;
 
 pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let cluster = &scenario.cluster;
@@ -57,7 +57,7 @@ fn register(cluster: &Cluster, notes: &mut Notes<'_>) {
     if !notes.within("cluster.coordinators", n.into(), 1, 15) {
         return;
     }
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         let what = format!("{n} coordinators tolerate no more losses than {} do", n - 1);
         let mend = format!("write {} or {}", n - 1, n + 1);
         notes.error("cluster.coordinators", Code::EvenCoordinators, what, mend);

@@ -8,10 +8,11 @@ mod timing;
 mod workload;
 
 use crate::document::{Document, SCENARIO_BYTES_MAX};
-use crate::finding::{Code, Draft, Failure, Finding, Report, Text, did_you_mean};
+use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
 use crate::marks::MARKS;
 use crate::needs::{Needs, read_text};
 use crate::scenario::Scenario;
+use crate::wording::did_you_mean;
 use miette::NamedSource;
 use std::collections::BTreeMap;
 use std::io;

@@ -1,6 +1,7 @@
 //! Whether there is something to do, and credits to pay for it.
 
 use super::Notes;
+use super::cluster::RESULT_SPARE;
 use crate::finding::Code;
 use crate::scenario::Scenario;
 use crate::value::Nanos;
@@ -12,8 +13,6 @@ const TASKS_MAX: u64 = 64;
 const INPUT_BYTES_MAX: u64 = 64 << 20;
 /// The most agents that may join.
 const JOINERS_MAX: u32 = 100;
-/// Seats drawn beyond K for a result's committee; each is reserved a fee (PROTOCOL 6 and 9).
-const RESULT_SPARE: u64 = 2;
 
 pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let workload = &scenario.workload;
@@ -106,7 +105,8 @@ fn amount(scenario: &Scenario, notes: &mut Notes<'_>) {
 /// Whether budgets reach, and whether the requesters hold them.
 fn credits(scenario: &Scenario, notes: &mut Notes<'_>) {
     let (workload, cluster) = (&scenario.workload, &scenario.cluster);
-    let seats = u64::from(scenario.protocol.k_result.min(cluster.verifiers)) + RESULT_SPARE;
+    let seats =
+        u64::from(scenario.protocol.k_result.min(cluster.verifiers)) + u64::from(RESULT_SPARE);
     // What each need reserves: its budget, and a fee for each seat of each task.
     let reserves = |budget: u64, fee: u64, tasks: u32| {
         budget.saturating_add(fee.saturating_mul(seats).saturating_mul(tasks.into()))
