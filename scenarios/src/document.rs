@@ -32,11 +32,7 @@ impl<'t> Document<'t> {
     /// or so spoilt that looking further would not help.
     pub fn parse(text: &'t Text, findings: &mut Vec<Finding>) -> (Self, Option<Scenario>) {
         let (table, errors) = DeTable::parse_recoverable(text.inner());
-        let mut document = Self {
-            text,
-            table: table.into_inner(),
-            spoilt: BTreeSet::new(),
-        };
+        let mut document = Self { text, table: table.into_inner(), spoilt: BTreeSet::new() };
         for error in &errors {
             let span = error.span().unwrap_or(0..0);
             findings.push(from_serde(error.message(), Code::Syntax).at(text, span));
@@ -44,11 +40,7 @@ impl<'t> Document<'t> {
         if !errors.is_empty() {
             return (document, None);
         }
-        let mut walk = Walk {
-            text,
-            findings,
-            spoilt: BTreeSet::new(),
-        };
+        let mut walk = Walk { text, findings, spoilt: BTreeSet::new() };
         walk.table(&mut document.table, schema::flat(), "", 0..0);
         document.spoilt = walk.spoilt;
         let scenario = document.read(findings);
@@ -66,8 +58,7 @@ impl<'t> Document<'t> {
             let draft = from_serde(error.message(), Code::WrongType);
             let span = error.span().unwrap_or(0..0);
             findings.push(draft.at(self.text, span.clone()));
-            self.spoilt
-                .insert(take_out(&mut self.table, &span, schema::flat(), "")?);
+            self.spoilt.insert(take_out(&mut self.table, &span, schema::flat(), "")?);
         }
         None
     }
@@ -81,8 +72,7 @@ impl<'t> Document<'t> {
 
     /// Whether the file itself says something at `path`.
     pub fn says(&self, path: &str) -> bool {
-        self.place(path)
-            .is_some_and(|(_, found)| found == path.split('.').count())
+        self.place(path).is_some_and(|(_, found)| found == path.split('.').count())
     }
 
     /// The place of a value; if the file leaves it out, of the table it would stand in.
@@ -98,9 +88,7 @@ impl<'t> Document<'t> {
         let (mut start, mut depth) = (key.span(), 1);
         for step in steps {
             let next = match value.get_ref() {
-                DeValue::Table(table) => table
-                    .get_key_value(step)
-                    .map(|(key, next)| (key.span(), next)),
+                DeValue::Table(table) => table.get_key_value(step).map(|(key, next)| (key.span(), next)),
                 DeValue::Array(array) => {
                     let next = step.parse().ok().and_then(|index: usize| array.get(index));
                     next.map(|next| (next.span(), next))
@@ -112,11 +100,7 @@ impl<'t> Document<'t> {
             depth += 1;
         }
         let is_plain = !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
-        let end = if is_plain {
-            value.span().end
-        } else {
-            start.end
-        };
+        let end = if is_plain { value.span().end } else { start.end };
         Some((start.start..end, depth))
     }
 }
@@ -133,18 +117,11 @@ impl Walk<'_> {
         let Some(known) = schema["properties"].as_object() else {
             return;
         };
-        let unknown: Vec<_> = table
-            .keys()
-            .filter(|key| !known.contains_key(key.get_ref().as_ref() as &str))
-            .cloned()
-            .collect();
+        let unknown: Vec<_> =
+            table.keys().filter(|key| !known.contains_key(key.get_ref().as_ref() as &str)).cloned().collect();
         for key in unknown {
             let name: &str = key.get_ref();
-            let place = if path.is_empty() {
-                "a scenario".into()
-            } else {
-                format!("`{path}`")
-            };
+            let place = if path.is_empty() { "a scenario".into() } else { format!("`{path}`") };
             let what = format!("`{}` is no key of {place}", shorten(name));
             let mend = match whose(name, path) {
                 Some(owner) => format!("it belongs to {owner}"),
@@ -154,15 +131,9 @@ impl Walk<'_> {
             self.findings.push(draft.at(self.text, key.span()));
             table.remove(&key);
         }
-        for key in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !table.contains_key(key) {
-                self.findings
-                    .push(missing_key(key).at(self.text, span.clone()));
+                self.findings.push(missing_key(key).at(self.text, span.clone()));
                 self.spoilt.insert(put_in(table, path, key));
             }
         }
@@ -175,12 +146,7 @@ impl Walk<'_> {
                     for (index, item) in array.iter_mut().enumerate() {
                         let span = item.span();
                         if let DeValue::Table(table) = item.get_mut() {
-                            self.table(
-                                table,
-                                &schema["items"],
-                                &join(&path, &index.to_string()),
-                                span,
-                            );
+                            self.table(table, &schema["items"], &join(&path, &index.to_string()), span);
                         }
                     }
                 }
@@ -202,11 +168,7 @@ fn whose(key: &str, path: &str) -> Option<String> {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// Puts a value that can be read in the place of one that is missing or spoilt, so that the rest
@@ -221,26 +183,14 @@ fn put_in(table: &mut DeTable<'_>, path: &str, key: &str) -> String {
         _ => "?",
     };
     let value = DeValue::String(value.into());
-    table.insert(
-        Spanned::new(0..0, key.to_owned().into()),
-        Spanned::new(0..0, value),
-    );
+    table.insert(Spanned::new(0..0, key.to_owned().into()), Spanned::new(0..0, value));
     // What the other keys of a fault mean hangs on its kind.
-    if key == "kind" {
-        path.to_owned()
-    } else {
-        join(path, key)
-    }
+    if key == "kind" { path.to_owned() } else { join(path, key) }
 }
 
 /// Removes the entry whose value covers the span and is no table itself; gives its path. What the
 /// schema requires is replaced instead.
-fn take_out(
-    table: &mut DeTable<'_>,
-    span: &Range<usize>,
-    schema: &Value,
-    path: &str,
-) -> Option<String> {
+fn take_out(table: &mut DeTable<'_>, span: &Range<usize>, schema: &Value, path: &str) -> Option<String> {
     let mut found = None;
     for (key, value) in table.iter_mut() {
         let schema = &schema["properties"][key.get_ref().as_ref()];
@@ -252,12 +202,7 @@ fn take_out(
                 let DeValue::Table(table) = item.get_mut() else {
                     return None;
                 };
-                take_out(
-                    table,
-                    span,
-                    &schema["items"],
-                    &join(&path, &index.to_string()),
-                )
+                take_out(table, span, &schema["items"], &join(&path, &index.to_string()))
             }),
             _ => None,
         };
@@ -272,14 +217,6 @@ fn take_out(
     let (key, whole) = found?;
     table.remove(&key);
     let name: &str = key.get_ref();
-    let required = schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|key| key == name);
-    Some(if required {
-        put_in(table, path, name)
-    } else {
-        whole
-    })
+    let required = schema["required"].as_array().into_iter().flatten().any(|key| key == name);
+    Some(if required { put_in(table, path, name) } else { whole })
 }

@@ -90,10 +90,7 @@ impl FaultSection {
             return Err(missing);
         }
         // From here the neutral values below stand only for keys that may be left out.
-        let (from, to) = (
-            self.from.unwrap_or(Target::All),
-            self.to.unwrap_or(Target::All),
-        );
+        let (from, to) = (self.from.unwrap_or(Target::All), self.to.unwrap_or(Target::All));
         let ppm = self.ppm.unwrap_or(Between::one(0));
         let extra_ns = range_ns(self.extra.unwrap_or(Between::one(Nanos(0))));
         let who = self.who.unwrap_or(Target::All);
@@ -101,44 +98,23 @@ impl FaultSection {
             Kind::Delay => What::Delay { from, to, extra_ns },
             Kind::Loss => What::Loss { from, to, ppm },
             Kind::Duplicate => What::Duplicate { from, to, ppm },
-            Kind::Reorder => What::Reorder {
-                from,
-                to,
-                ppm,
-                extra_ns,
-            },
+            Kind::Reorder => What::Reorder { from, to, ppm, extra_ns },
             Kind::PartitionHalves => What::PartitionHalves,
             Kind::PartitionIsolate => What::PartitionIsolate { who },
             Kind::Skew => {
                 let offset = self.offset.unwrap_or(Between::one(SignedNanos(0)));
-                let offset_ns = Between {
-                    min: offset.min.0,
-                    max: offset.max.0,
-                };
+                let offset_ns = Between { min: offset.min.0, max: offset.max.0 };
                 let drift_ppm = self.drift_ppm.unwrap_or(Between::one(0));
-                What::Skew {
-                    who,
-                    offset_ns,
-                    drift_ppm,
-                }
+                What::Skew { who, offset_ns, drift_ppm }
             }
             Kind::SlowVerifier => {
                 let factor = self.factor.unwrap_or(Between::one(1));
-                What::SlowVerifier {
-                    who,
-                    factor,
-                    extra_ns,
-                }
+                What::SlowVerifier { who, factor, extra_ns }
             }
             Kind::SilentWorker => What::SilentWorker { who },
             Kind::BusRedeliver => What::BusRedeliver { ppm },
         };
-        Ok(Nemesis {
-            what,
-            at_ns: range_ns(self.at),
-            lasts: self.lasts.into(),
-            count: self.count,
-        })
+        Ok(Nemesis { what, at_ns: range_ns(self.at), lasts: self.lasts.into(), count: self.count })
     }
 
     /// The optional keys that are present, by name.

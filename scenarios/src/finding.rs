@@ -162,19 +162,11 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub fn error(code: Code, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            code,
-            level: Level::Error,
-            what: what.into(),
-            mend: mend.into(),
-        }
+        Self { code, level: Level::Error, what: what.into(), mend: mend.into() }
     }
 
     pub fn warning(code: Code, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self {
-            level: Level::Warning,
-            ..Self::error(code, what, mend)
-        }
+        Self { level: Level::Warning, ..Self::error(code, what, mend) }
     }
 
     /// The finding at a span of bytes; a span beyond the text, or inside a character, is cut back.
@@ -208,11 +200,7 @@ fn floor(text: &str, index: usize) -> usize {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}: {}",
-            self.file, self.line, self.column, self.what
-        )
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.what)
     }
 }
 
@@ -261,14 +249,9 @@ pub struct Report {
 impl Report {
     /// Sorts findings into a report.
     pub(crate) fn new(file: PathBuf, mut findings: Vec<Finding>) -> Self {
-        findings
-            .sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+        findings.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
         let (errors, warnings) = findings.into_iter().partition(|f| f.level == Level::Error);
-        Self {
-            file,
-            errors,
-            warnings,
-        }
+        Self { file, errors, warnings }
     }
 
     /// Errors first, then warnings.
@@ -306,11 +289,6 @@ impl std::error::Error for Failure {}
 
 impl Diagnostic for Failure {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(
-            self.report
-                .errors
-                .iter()
-                .map(|finding| finding as &dyn Diagnostic),
-        ))
+        Some(Box::new(self.report.errors.iter().map(|finding| finding as &dyn Diagnostic)))
     }
 }

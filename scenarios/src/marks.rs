@@ -17,51 +17,24 @@ const fn mark(name: &'static str, what: &'static str) -> Mark {
 
 /// All marks, in alphabetic order.
 pub const MARKS: &[Mark] = &[
-    mark(
-        "agent-joined",
-        "an agent that joined mid-run became a member of the pool",
-    ),
+    mark("agent-joined", "an agent that joined mid-run became a member of the pool"),
     mark("agent-left", "an agent unstaked mid-run"),
     mark("bid-beaten", "a kept best bid was replaced by a better one"),
     mark("bid-window-extended", "a late bid extended its window"),
-    mark(
-        "clock-jumped",
-        "a skew moved a node's clock while a window was open",
-    ),
-    mark(
-        "entry-caught-up",
-        "a node that missed applied entries fetched them later",
-    ),
-    mark(
-        "epoch-advanced",
-        "a need went to its next epoch before it was decided",
-    ),
-    mark(
-        "lease-expired",
-        "a lease was ended by a majority of stopwatches",
-    ),
+    mark("clock-jumped", "a skew moved a node's clock while a window was open"),
+    mark("entry-caught-up", "a node that missed applied entries fetched them later"),
+    mark("epoch-advanced", "a need went to its next epoch before it was decided"),
+    mark("lease-expired", "a lease was ended by a majority of stopwatches"),
     mark("lease-renewed", "a heartbeat prolonged a lease"),
-    mark(
-        "message-redelivered",
-        "a consumer saw a message for the second time",
-    ),
+    mark("message-redelivered", "a consumer saw a message for the second time"),
     mark("need-cancelled", "a need was cancelled"),
     mark("need-failed", "a need ended as failed"),
     mark("need-settled", "a need ended with every task settled"),
-    mark(
-        "partition-healed",
-        "a message passed where a partition had cut one off before",
-    ),
-    mark(
-        "task-reassigned",
-        "a task was granted to another worker than before",
-    ),
+    mark("partition-healed", "a message passed where a partition had cut one off before"),
+    mark("task-reassigned", "a task was granted to another worker than before"),
     mark("task-refused", "a worker refused a need"),
     mark("task-yielded", "a worker gave its lease back early"),
-    mark(
-        "verdict-late",
-        "a verdict arrived after its quorum was complete or its deadline over",
-    ),
+    mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
 ];
 
 #[cfg(test)]

@@ -97,9 +97,7 @@ impl Needs {
         if findings.is_empty() {
             Ok(Self { lines })
         } else {
-            Err(Failure {
-                report: Report::new(name.into(), findings),
-            })
+            Err(Failure { report: Report::new(name.into(), findings) })
         }
     }
 }
@@ -140,20 +138,12 @@ fn parse_lines(text: &Text, findings: &mut Vec<Finding>) -> Vec<NeedLine> {
 /// One need, or what is wrong and in which column (from 1) if that is known.
 fn parse_line(line: &str) -> Result<NeedLine, (Draft, Option<usize>)> {
     if line.len() > LINE_BYTES_MAX {
-        let what = format!(
-            "a line of {} bytes; at most {LINE_BYTES_MAX} are read",
-            line.len()
-        );
-        return Err((
-            Draft::error(Code::TooLarge, what, "one need is one short line"),
-            None,
-        ));
+        let what = format!("a line of {} bytes; at most {LINE_BYTES_MAX} are read", line.len());
+        return Err((Draft::error(Code::TooLarge, what, "one need is one short line"), None));
     }
     let need: NeedLine = serde_json::from_str(line).map_err(|error| {
         let message = error.to_string();
-        let bare = message
-            .rsplit_once(" at line ")
-            .map_or(message.as_str(), |(bare, _)| bare);
+        let bare = message.rsplit_once(" at line ").map_or(message.as_str(), |(bare, _)| bare);
         (from_serde(bare, Code::Syntax), Some(error.column()))
     })?;
     if !(1..=PARTS_MAX).contains(&need.parts) {
@@ -184,24 +174,14 @@ fn parse_line(line: &str) -> Result<NeedLine, (Draft, Option<usize>)> {
 pub(crate) fn read_text(path: &Path, bytes_max: u64) -> Result<String, Draft> {
     let unreadable = |error: std::io::Error| {
         let mend = "check the path and that the file can be read";
-        Draft::error(
-            Code::Unreadable,
-            format!("the file cannot be read: {error}"),
-            mend,
-        )
+        Draft::error(Code::Unreadable, format!("the file cannot be read: {error}"), mend)
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(bytes_max + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > bytes_max {
         let what = format!("the file is larger than {bytes_max} bytes");
-        return Err(Draft::error(
-            Code::TooLarge,
-            what,
-            "name the right file, or cut it down",
-        ));
+        return Err(Draft::error(Code::TooLarge, what, "name the right file, or cut it down"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

@@ -95,11 +95,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            duration: Nanos::hours(168),
-            max_deliveries: 20_000_000,
-            max_needs: 1_000,
-        }
+        Self { duration: Nanos::hours(168), max_deliveries: 20_000_000, max_needs: 1_000 }
     }
 }
 
@@ -151,7 +147,7 @@ impl Default for Cluster {
             balance: 100_000,
             liars_max: 0,
             bootstrap: true,
-            entry_batch: Nanos::millis(20),
+            entry_batch: Nanos::millis(50),
         }
     }
 }
@@ -192,8 +188,8 @@ impl Default for Protocol {
             lease: Nanos::secs(300),
             heartbeat: Nanos::secs(30),
             decision: Nanos::secs(120),
-            reveal: Nanos::secs(30),
-            verify: Nanos::secs(300),
+            reveal: Nanos::secs(5),
+            verify: Nanos::secs(600),
             challenge: Nanos::hours(24),
             k_plan: 3,
             k_result: 5,
@@ -221,10 +217,7 @@ pub struct Network {
 impl Default for Network {
     fn default() -> Self {
         Self {
-            delay: Between {
-                min: Nanos::millis(1),
-                max: Nanos::millis(20),
-            },
+            delay: Between { min: Nanos::millis(1), max: Nanos::millis(20) },
             loss_ppm: 0,
             duplicate_ppm: 0,
             reorder_ppm: 0,
@@ -245,10 +238,7 @@ pub struct Bus {
 
 impl Default for Bus {
     fn default() -> Self {
-        Self {
-            ack_wait: Nanos::secs(5),
-            redeliver_ppm: 0,
-        }
+        Self { ack_wait: Nanos::secs(5), redeliver_ppm: 0 }
     }
 }
 
@@ -262,12 +252,7 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self {
-            delay: Between {
-                min: Nanos::millis(2),
-                max: Nanos::millis(30),
-            },
-        }
+        Self { delay: Between { min: Nanos::millis(2), max: Nanos::millis(30) } }
     }
 }
 
@@ -283,10 +268,7 @@ pub struct Clocks {
 
 impl Default for Clocks {
     fn default() -> Self {
-        Self {
-            offset: Between::one(SignedNanos(0)),
-            drift_ppm: Between::one(0),
-        }
+        Self { offset: Between::one(SignedNanos(0)), drift_ppm: Between::one(0) }
     }
 }
 
@@ -305,11 +287,7 @@ pub struct Phases {
 
 impl Default for Phases {
     fn default() -> Self {
-        Self {
-            fault: Nanos::secs(300),
-            heal: Nanos::secs(60),
-            settle: Nanos::hours(72),
-        }
+        Self { fault: Nanos::secs(300), heal: Nanos::secs(60), settle: Nanos::hours(72) }
     }
 }
 
@@ -319,23 +297,32 @@ impl Default for Phases {
 pub struct Properties {
     /// The properties judged; a run in which one of them was never checked is vacuous.
     pub check: Vec<Property>,
+    /// The ends that are right for a need; liveness asks that each need comes to one of them.
+    pub ends: Vec<NeedEnd>,
     /// Marks that must be hit somewhere in a sweep; see [`crate::MARKS`].
     pub sometimes: Vec<String>,
 }
 
 impl Default for Properties {
     fn default() -> Self {
-        Self {
-            check: Property::ALL.into(),
-            sometimes: Vec::new(),
-        }
+        Self { check: Property::ALL.into(), ends: vec![NeedEnd::Closed], sometimes: Vec::new() }
     }
 }
 
+/// How a need can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NeedEnd {
+    /// Every task settled.
+    Closed,
+    /// Its requester took it back.
+    Cancelled,
+    /// It gave up: no plan, no worker, or no committee in the attempts allowed.
+    Failed,
+}
+
 /// The properties that can be judged, by the names used everywhere.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Property {
     /// Single DECIDE.
     P1,
@@ -356,15 +343,7 @@ pub enum Property {
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 7] = [
-        Self::P1,
-        Self::P2,
-        Self::P5,
-        Self::P6,
-        Self::P9,
-        Self::P10,
-        Self::Liveness,
-    ];
+    pub const ALL: [Self; 7] = [Self::P1, Self::P2, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness];
 
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {

@@ -23,9 +23,6 @@ pub(crate) fn flat() -> &'static Value {
     static FLAT: OnceLock<Value> = OnceLock::new();
     FLAT.get_or_init(|| {
         let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
-        settings
-            .into_generator()
-            .into_root_schema_for::<Scenario>()
-            .into()
+        settings.into_generator().into_root_schema_for::<Scenario>().into()
     })
 }

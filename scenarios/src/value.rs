@@ -2,9 +2,7 @@
 //! a float, a negative or a huge value must be refused where it stands, never rounded or wrapped.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{
-    Deserialize, Deserializer, Error, IntoDeserializer, Visitor, value::StrDeserializer,
-};
+use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, Visitor, value::StrDeserializer};
 use serde::ser::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -46,18 +44,11 @@ impl Nanos {
 
     fn parse(text: &str) -> Result<Self, String> {
         let mend = "write a duration such as \"150ms\", \"30s\" or \"1h 30m\"";
-        let duration = humantime::parse_duration(text).map_err(|error| {
-            format!(
-                "`{}` is no duration: {error} ({mend}) [bad-duration]",
-                shorten(text)
-            )
-        })?;
+        let duration = humantime::parse_duration(text)
+            .map_err(|error| format!("`{}` is no duration: {error} ({mend}) [bad-duration]", shorten(text)))?;
         match u64::try_from(duration.as_nanos()) {
             Ok(ns) if ns <= DURATION_MAX_NS => Ok(Self(ns)),
-            _ => Err(format!(
-                "`{}` is longer than 366 days (name a shorter one) [out-of-range]",
-                shorten(text)
-            )),
+            _ => Err(format!("`{}` is longer than 366 days (name a shorter one) [out-of-range]", shorten(text))),
         }
     }
 }
@@ -75,11 +66,7 @@ impl fmt::Display for Nanos {
                 gap = " ";
             }
         }
-        if self.0 == 0 {
-            f.write_str("0s")
-        } else {
-            Ok(())
-        }
+        if self.0 == 0 { f.write_str("0s") } else { Ok(()) }
     }
 }
 
@@ -112,9 +99,8 @@ pub struct Credits(pub u64);
 
 impl Credits {
     fn parse(text: &str) -> Result<Self, String> {
-        let plain = !text.is_empty()
-            && text.bytes().all(|b| b.is_ascii_digit())
-            && (text == "0" || !text.starts_with('0'));
+        let plain =
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         text.parse().ok().filter(|_| plain).map(Self).ok_or_else(|| {
             format!(
                 "`{}` is no amount (write whole credits in quotes, without sign or leading zeros: \
@@ -151,20 +137,13 @@ impl From<Lasting> for Lasts {
 
 /// The same range in bare nanoseconds, as nemeses take it.
 pub(crate) fn range_ns(range: Between<Nanos>) -> Between<u64> {
-    Between {
-        min: range.min.0,
-        max: range.max.0,
-    }
+    Between { min: range.min.0, max: range.max.0 }
 }
 
 /// Foreign text in an error message, cut so that a message stays a line.
 pub(crate) fn shorten(text: &str) -> String {
     let cut: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
-    if cut.len() < text.len() {
-        format!("{cut}…")
-    } else {
-        cut
-    }
+    if cut.len() < text.len() { format!("{cut}…") } else { cut }
 }
 
 macro_rules! written_as_text {
@@ -202,21 +181,9 @@ macro_rules! written_as_text {
     };
 }
 
-written_as_text!(
-    Nanos,
-    "a duration such as \"150ms\", \"30s\" or \"1h 30m\"",
-    "^[0-9][0-9a-zA-Zµ .]*$"
-);
-written_as_text!(
-    SignedNanos,
-    "a duration such as \"5s\" or \"-5s\"",
-    "^-?[0-9][0-9a-zA-Zµ .]*$"
-);
-written_as_text!(
-    Credits,
-    "whole credits in quotes such as \"1000\"",
-    "^(0|[1-9][0-9]*)$"
-);
+written_as_text!(Nanos, "a duration such as \"150ms\", \"30s\" or \"1h 30m\"", "^[0-9][0-9a-zA-Zµ .]*$");
+written_as_text!(SignedNanos, "a duration such as \"5s\" or \"-5s\"", "^-?[0-9][0-9a-zA-Zµ .]*$");
+written_as_text!(Credits, "whole credits in quotes such as \"1000\"", "^(0|[1-9][0-9]*)$");
 
 impl Serialize for Lasting {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -273,21 +240,8 @@ mod tests {
     fn durations_are_whole_positive_and_bounded() {
         assert_eq!(Nanos::parse("1h 30m").unwrap(), Nanos::secs(5_400));
         assert_eq!(Nanos::parse("150ms").unwrap(), Nanos::millis(150));
-        assert_eq!(
-            SignedNanos::parse("-2s").unwrap(),
-            SignedNanos(-2_000_000_000)
-        );
-        for bad in [
-            "",
-            "5",
-            "-5s",
-            "fast",
-            "--5s",
-            "1e9s",
-            "99999999999999999999s",
-            "400d",
-            "NaN",
-        ] {
+        assert_eq!(SignedNanos::parse("-2s").unwrap(), SignedNanos(-2_000_000_000));
+        for bad in ["", "5", "-5s", "fast", "--5s", "1e9s", "99999999999999999999s", "400d", "NaN"] {
             assert!(Nanos::parse(bad).is_err(), "{bad}");
         }
         assert!(Nanos::parse("584y").unwrap_err().contains("[out-of-range]"));

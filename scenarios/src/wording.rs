@@ -7,22 +7,14 @@ fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Optio
     let written: String = written.chars().take(64).collect();
     words
         .into_iter()
-        .map(|word| {
-            (
-                strsim::damerau_levenshtein(&written.to_lowercase(), word),
-                word,
-            )
-        })
+        .map(|word| (strsim::damerau_levenshtein(&written.to_lowercase(), word), word))
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
         .min()
         .map(|(_, word)| word)
 }
 
 /// The mend for a word that is not one of `words`.
-pub(crate) fn did_you_mean<'a>(
-    written: &str,
-    words: impl IntoIterator<Item = &'a str> + Clone,
-) -> String {
+pub(crate) fn did_you_mean<'a>(written: &str, words: impl IntoIterator<Item = &'a str> + Clone) -> String {
     if let Some(word) = nearest(written, words.clone()) {
         return format!("did you mean `{word}`?");
     }
@@ -54,9 +46,7 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
     if message.starts_with("missing field") {
         return missing_key(written);
     }
-    let expected = message
-        .rsplit_once("expected ")
-        .map_or("another value", |(_, what)| what);
+    let expected = message.rsplit_once("expected ").map_or("another value", |(_, what)| what);
     let whole = match expected {
         "u32" => Some(("0", "4294967295")),
         "u64" => Some(("0", "9223372036854775807")),
@@ -69,11 +59,7 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
     };
     let wide = message.contains("` as i128") || message.contains("` as u128");
     if wide || message.starts_with("invalid value: integer") {
-        return Draft::error(
-            Code::OutOfRange,
-            format!("the number {written} does not fit"),
-            mend,
-        );
+        return Draft::error(Code::OutOfRange, format!("the number {written} does not fit"), mend);
     }
     if message.starts_with("invalid type") || message.starts_with("invalid value") {
         let found = message.split_once(": ").map_or(message, |(_, rest)| rest);
@@ -96,9 +82,5 @@ pub(crate) fn missing_key(key: &str) -> Draft {
         "for" => "add `for = \"30s\"`, a range, or \"forever\"".to_owned(),
         _ => format!("add `{key} = ...`"),
     };
-    Draft::error(
-        Code::MissingKey,
-        format!("the key `{key}` is missing"),
-        mend,
-    )
+    Draft::error(Code::MissingKey, format!("the key `{key}` is missing"), mend)
 }

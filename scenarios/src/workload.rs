@@ -57,10 +57,7 @@ impl Default for Workload {
             class: Class::Complex,
             budget: 3_000,
             fee: 5,
-            work: Between {
-                min: Nanos::secs(1),
-                max: Nanos::secs(20),
-            },
+            work: Between { min: Nanos::secs(1), max: Nanos::secs(20) },
             input_bytes: 4_096,
             cancel_bp: 0,
             yield_bp: 0,
@@ -194,15 +191,11 @@ mod tests {
 
     #[test]
     fn recipes_as_pictures() {
-        let picture = |recipe: Recipe, tasks| -> Vec<Vec<u32>> {
-            (0..tasks).map(|task| recipe.parents(task, tasks)).collect()
-        };
+        let picture =
+            |recipe: Recipe, tasks| -> Vec<Vec<u32>> { (0..tasks).map(|task| recipe.parents(task, tasks)).collect() };
         assert_eq!(picture(Recipe::Chain, 3), [vec![], vec![0], vec![1]]);
         assert_eq!(picture(Recipe::Fan, 4), [vec![], vec![0], vec![0], vec![0]]);
-        assert_eq!(
-            picture(Recipe::Diamond, 4),
-            [vec![], vec![0], vec![0], vec![1, 2]]
-        );
+        assert_eq!(picture(Recipe::Diamond, 4), [vec![], vec![0], vec![0], vec![1, 2]]);
         assert_eq!(picture(Recipe::Diamond, 2), [vec![], vec![0]]);
     }
 
@@ -212,18 +205,10 @@ mod tests {
             for tasks in 1..6 {
                 let mut longest = Vec::new();
                 for task in 0..tasks {
-                    let above = recipe
-                        .parents(task, tasks)
-                        .iter()
-                        .map(|p| longest[*p as usize])
-                        .max();
+                    let above = recipe.parents(task, tasks).iter().map(|p| longest[*p as usize]).max();
                     longest.push(above.unwrap_or(0) + 1);
                 }
-                assert_eq!(
-                    recipe.depth(tasks),
-                    longest.into_iter().max().unwrap(),
-                    "{recipe:?} {tasks}"
-                );
+                assert_eq!(recipe.depth(tasks), longest.into_iter().max().unwrap(), "{recipe:?} {tasks}");
             }
         }
     }

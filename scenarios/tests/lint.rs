@@ -6,15 +6,8 @@ use swarm_scenarios::{Code, Level, Needs, Report, lint, load_text};
 
 fn told(report: &Report) -> String {
     let line = |f: &swarm_scenarios::Finding| {
-        let level = if f.level == Level::Error {
-            "error"
-        } else {
-            "warning"
-        };
-        format!(
-            "{level} {} {}:{} {} => {}",
-            f.code, f.line, f.column, f.what, f.mend
-        )
+        let level = if f.level == Level::Error { "error" } else { "warning" };
+        format!("{level} {} {}:{} {} => {}", f.code, f.line, f.column, f.what, f.mend)
     };
     report.findings().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -28,8 +21,7 @@ fn check(text: &str) -> String {
 }
 
 fn check_needs(text: &str) -> String {
-    Needs::parse("needs.jsonl", text)
-        .map_or_else(|failure| told(&failure.report), |_| String::new())
+    Needs::parse("needs.jsonl", text).map_or_else(|failure| told(&failure.report), |_| String::new())
 }
 
 #[test]
@@ -133,7 +125,7 @@ challenge = "60d"
         error bad-duration 5:8 `-3s` is no duration: expected number at 0 => write a duration such as "150ms", "30s" or "1h 30m"
         error out-of-range 6:10 `99999y` is longer than 366 days => name a shorter one
         error bad-duration 7:12 `soon` is no duration: expected number at 0 => write a duration such as "150ms", "30s" or "1h 30m"
-        error out-of-range 8:1 a window of 60d => write a duration from 100ms to 30d
+        error out-of-range 8:1 a window of 60d => write a duration from 10ms to 30d
         "##);
 }
 
@@ -184,7 +176,7 @@ verifiers = 12
 orgs = 3
 "#), @r##"
         error impossible-committee 6:1 8 plan voters cannot be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers
-        error impossible-committee 6:1 no committee of 5 can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers
+        error impossible-committee 6:1 no committee of 3 and 2 spare can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers
         "##);
 }
 
@@ -198,7 +190,7 @@ workers = 7
 verifiers = 10
 orgs = 6
 asns = 6
-"#), @"warning narrow-committee 7:1 for 12 of 14 pairs of worker and planner no committee of 5 can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers");
+"#), @"warning narrow-committee 7:1 for 12 of 14 pairs of worker and planner no committee of 3 and 2 spare can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers");
 }
 
 #[test]
@@ -394,10 +386,32 @@ needs = 0
 cancel_bp = 10_000
 [properties]
 check = []
+ends = []
 "#), @r##"
         error vacuous 4:1 without a need nothing is checked => write at least 1
+        error conflicting-keys 5:1 needs are cancelled, but that is not among the ends that are right => write `ends = ["closed", "cancelled"]` in `[properties]`
         error vacuous 5:1 every need would be cancelled, none would be finished => write less than 10000
         error vacuous 7:1 no property would be checked => list at least one, or leave the key out to check them all
+        error vacuous 8:1 no need could end rightly => list at least one, or leave the key out: then needs must be `closed`
+        "##);
+}
+
+#[test]
+fn an_end_that_is_made_and_not_allowed() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+balance = 1_000_000_000_000
+[workload]
+cancel_bp = 100
+[protocol]
+bids = "1500us"
+reveal = "10ms 1us"
+"#), @r##"
+        error out-of-range 4:1 20 agents hold 20000000200000 credits, the supply is 1000000000000 => write smaller balances or stakes
+        error conflicting-keys 6:1 needs are cancelled, but that is not among the ends that are right => write `ends = ["closed", "cancelled"]` in `[properties]`
+        error out-of-range 8:1 a window of 1ms 500us => write a duration from 10ms to 30d
+        error out-of-range 9:1 a window of 10ms 1us => windows count whole milliseconds
         "##);
 }
 
@@ -501,10 +515,7 @@ fn needs_that_are_none() {
 fn files_that_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let codes = |path: &Path| lint(path).errors.iter().map(|f| f.code).collect::<Vec<_>>();
-    assert_eq!(
-        codes(&folder.path().join("missing.toml")),
-        [Code::Unreadable]
-    );
+    assert_eq!(codes(&folder.path().join("missing.toml")), [Code::Unreadable]);
     assert_eq!(codes(folder.path()), [Code::Unreadable]);
     let path = folder.path().join("case.toml");
     std::fs::write(&path, b"teaches = \"\xff\"").unwrap();
@@ -518,10 +529,7 @@ fn files_that_cannot_be_read() {
 #[test]
 fn too_many_needs_and_too_long_lines_are_refused() {
     let line = "{\"recipe\":\"wordcount\"}\n";
-    assert_eq!(
-        Needs::parse("n", line.repeat(10_000)).unwrap().lines.len(),
-        10_000
-    );
+    assert_eq!(Needs::parse("n", line.repeat(10_000)).unwrap().lines.len(), 10_000);
     assert!(check_needs(&line.repeat(10_001)).starts_with("error too-large 10001:1"));
     let long = format!("{{\"recipe\":\"{}\"}}\n", "w".repeat(20_000));
     assert!(check_needs(&long).starts_with("error too-large 1:1"));
@@ -531,23 +539,12 @@ fn too_many_needs_and_too_long_lines_are_refused() {
 fn bad_needs_are_shown_in_their_own_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("case.toml");
-    std::fs::write(
-        &path,
-        "teaches = \"t\"\n[workload]\nneeds_file = \"n.jsonl\"\n",
-    )
-    .unwrap();
-    std::fs::write(
-        folder.path().join("n.jsonl"),
-        "{\"recipe\":\"wordcount\"}\n{}\n",
-    )
-    .unwrap();
+    std::fs::write(&path, "teaches = \"t\"\n[workload]\nneeds_file = \"n.jsonl\"\n").unwrap();
+    std::fs::write(folder.path().join("n.jsonl"), "{\"recipe\":\"wordcount\"}\n{}\n").unwrap();
     let report = lint(&path);
     assert_eq!(report.errors.len(), 1);
     assert!(report.errors[0].file.ends_with("n.jsonl"));
-    assert_eq!(
-        (report.errors[0].line, report.errors[0].code),
-        (2, Code::MissingKey)
-    );
+    assert_eq!((report.errors[0].line, report.errors[0].code), (2, Code::MissingKey));
 }
 
 #[test]
@@ -564,11 +561,7 @@ fn two_files_of_one_name() {
 
 #[test]
 fn a_failure_prints_the_line_and_the_mend() {
-    let failure = load_text(
-        Path::new("x.toml"),
-        "teaches = \"t\"\n[cluster]\nworker = 3\n",
-    )
-    .unwrap_err();
+    let failure = load_text(Path::new("x.toml"), "teaches = \"t\"\n[cluster]\nworker = 3\n").unwrap_err();
     assert_eq!(failure.to_string(), "x.toml: 1 error");
     let mut shown = String::new();
     let plain = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::none());

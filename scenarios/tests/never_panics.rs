@@ -37,11 +37,7 @@ const SECTIONS: &[&str] = &[
 
 fn key() -> impl Strategy<Value = String> {
     let schema = swarm_scenarios::schema();
-    let mut keys = vec![
-        "teaches".to_owned(),
-        "kind".to_owned(),
-        "ünknown".to_owned(),
-    ];
+    let mut keys = vec!["teaches".to_owned(), "kind".to_owned(), "ünknown".to_owned()];
     for definition in schema["$defs"].as_object().unwrap().values() {
         if let Some(properties) = definition["properties"].as_object() {
             keys.extend(properties.keys().cloned());
@@ -82,34 +78,23 @@ fn value() -> impl Strategy<Value = String> {
 fn document() -> impl Strategy<Value = String> {
     let pairs = || proptest::collection::btree_map(key(), value(), 0..6);
     let section = (proptest::sample::select(SECTIONS), any::<bool>(), pairs());
-    (
-        any::<bool>(),
-        pairs(),
-        proptest::collection::vec(section, 0..6),
-    )
-        .prop_map(|(teach, top, sections)| {
-            let lines = |pairs: &std::collections::BTreeMap<String, String>| -> String {
-                pairs
-                    .iter()
-                    .map(|(k, v)| format!("{k:?} = {v}\n"))
-                    .collect()
-            };
-            let mut text = if teach && !top.contains_key("teaches") {
-                "teaches = \"t\"\n".to_owned()
-            } else {
-                String::new()
-            };
-            text += &lines(&top);
-            let mut seen = std::collections::BTreeSet::new();
-            for (name, _, pairs) in sections {
-                if name == "faults" {
-                    text += &format!("[[faults]]\n{}", lines(&pairs));
-                } else if seen.insert(name) {
-                    text += &format!("[{name}]\n{}", lines(&pairs));
-                }
+    (any::<bool>(), pairs(), proptest::collection::vec(section, 0..6)).prop_map(|(teach, top, sections)| {
+        let lines = |pairs: &std::collections::BTreeMap<String, String>| -> String {
+            pairs.iter().map(|(k, v)| format!("{k:?} = {v}\n")).collect()
+        };
+        let mut text =
+            if teach && !top.contains_key("teaches") { "teaches = \"t\"\n".to_owned() } else { String::new() };
+        text += &lines(&top);
+        let mut seen = std::collections::BTreeSet::new();
+        for (name, _, pairs) in sections {
+            if name == "faults" {
+                text += &format!("[[faults]]\n{}", lines(&pairs));
+            } else if seen.insert(name) {
+                text += &format!("[{name}]\n{}", lines(&pairs));
             }
-            text
-        })
+        }
+        text
+    })
 }
 
 proptest! {

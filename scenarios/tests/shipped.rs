@@ -35,9 +35,7 @@ fn every_shipped_file_teaches_something_and_judges_everything() {
         assert!(scenario.teaches.len() > 20);
         assert_eq!(scenario.properties.check, Property::ALL);
         assert_eq!(scenario.nemeses.len(), scenario.faults.len());
-        let needs = scenario
-            .needs
-            .map_or(scenario.workload.needs as usize, |n| n.lines.len());
+        let needs = scenario.needs.map_or(scenario.workload.needs as usize, |n| n.lines.len());
         assert!((1..=8).contains(&needs));
     }
 }
@@ -48,19 +46,14 @@ fn the_richest_file_has_every_fault() {
     let scenario = load(&path).unwrap();
     let kinds: BTreeSet<_> = scenario.faults.iter().map(|fault| fault.kind).collect();
     assert_eq!(kinds, Kind::ALL.into());
-    assert_eq!(
-        (scenario.shape().coordinators, scenario.shape().agents()),
-        (5, 20)
-    );
+    assert_eq!((scenario.shape().coordinators, scenario.shape().agents()), (5, 20));
 }
 
 /// What of `value` the schema does not describe: unknown keys, missing keys, values of another
 /// type. Enough of JSON Schema to compare shapes; editors bring the whole of it.
 fn strangers(value: &Value, schema: &Value, root: &Value, path: &str, out: &mut Vec<String>) {
     if let Some(name) = schema["$ref"].as_str() {
-        let target = root
-            .pointer(name.trim_start_matches('#'))
-            .expect("references resolve");
+        let target = root.pointer(name.trim_start_matches('#')).expect("references resolve");
         return strangers(value, target, root, path, out);
     }
     if let Some(choices) = schema["anyOf"].as_array() {
@@ -96,12 +89,7 @@ fn strangers(value: &Value, schema: &Value, root: &Value, path: &str, out: &mut 
             None => out.push(format!("{path}.{key}: unknown")),
         }
     }
-    for key in schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-    {
+    for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if value.get(key).is_none() {
             out.push(format!("{path}.{key}: missing"));
         }
@@ -126,10 +114,7 @@ fn the_schema_describes_the_shipped_files_and_nothing_else() {
         value["workload"]["tasks"] = "many".into();
         assert_eq!(against_the_schema(&value).len(), 2);
     }
-    assert_eq!(
-        against_the_schema(&serde_json::json!({})),
-        [".teaches: missing"]
-    );
+    assert_eq!(against_the_schema(&serde_json::json!({})), [".teaches: missing"]);
 }
 
 #[test]
@@ -141,10 +126,7 @@ fn a_scenario_written_out_reads_back_and_fits_the_schema() {
         assert_eq!(again.cluster, scenario.cluster);
         assert_eq!(again.workload, scenario.workload);
         assert_eq!(again.faults, scenario.faults);
-        assert_eq!(
-            against_the_schema(&serde_json::to_value(&scenario).unwrap()),
-            [""; 0]
-        );
+        assert_eq!(against_the_schema(&serde_json::to_value(&scenario).unwrap()), [""; 0]);
     }
 }
 

@@ -36,12 +36,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     }
     notes.within("cluster.stake", cluster.stake, STAKE_MIN, CREDITS_MAX);
     notes.within("cluster.balance", cluster.balance, 0, CREDITS_MAX);
-    notes.within(
-        "cluster.entry_batch",
-        cluster.entry_batch.0,
-        0,
-        10_000_000_000,
-    );
+    notes.within("cluster.entry_batch", cluster.entry_batch.0, 0, 10_000_000_000);
     let protocol = &scenario.protocol;
     sound &= notes.within("protocol.alpha_bp", protocol.alpha_bp.into(), 1, 10_000);
     sound &= notes.within("protocol.k_plan", protocol.k_plan.into(), 1, 100);
@@ -67,9 +62,7 @@ fn register(cluster: &Cluster, notes: &mut Notes<'_>) {
     let needed = (n + f) / 2 + 1;
     if needed > n.saturating_sub(f) {
         let most = (0..n).rev().find(|f| (n + f) / 2 < n - f).unwrap_or(0);
-        let what = format!(
-            "an entry is believed with {needed} of {n} signatures, but {f} coordinators may lie"
-        );
+        let what = format!("an entry is believed with {needed} of {n} signatures, but {f} coordinators may lie");
         let mend = format!("write `liars_max = {most}` or less, or add coordinators");
         notes.error("cluster.liars_max", Code::ImpossibleQuorum, what, mend);
     }
@@ -85,10 +78,9 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.error("cluster.bootstrap", Code::StillBootstrap, what, mend);
     }
     let share = u64::from(active) * u64::from(protocol.alpha_bp) / 10_000;
-    for (path, key, target) in [
-        ("protocol.k_plan", "k_plan", protocol.k_plan),
-        ("protocol.k_result", "k_result", protocol.k_result),
-    ] {
+    for (path, key, target) in
+        [("protocol.k_plan", "k_plan", protocol.k_plan), ("protocol.k_result", "k_result", protocol.k_result)]
+    {
         if target > active {
             let what = format!("`{key}` is {target}, but there are only {active} verifiers");
             let mend = format!("write {active} or less, or add verifiers");
@@ -96,10 +88,7 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
         } else if notes.says(path) && u64::from(target) > share.max(1) {
             // Only said of targets that somebody wrote: the defaults are meant to be clamped.
             let needed = (u64::from(target) * 10_000).div_ceil(protocol.alpha_bp.into());
-            let what = format!(
-                "`{key}` is clamped to {} by the size of the pool",
-                share.max(1)
-            );
+            let what = format!("`{key}` is clamped to {} by the size of the pool", share.max(1));
             let mend = format!("add verifiers up to {needed}, raise `alpha_bp`, or write less");
             notes.warning(path, Code::ClampedQuorum, what, mend);
         }
@@ -113,22 +102,13 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
     if let Some(cap) = unseatable(cluster, &everyone, voters) {
         let what = format!("{voters} plan voters cannot be seated under the cap per {cap}");
         let mend = format!("spread the agents over more of `{cap}s`, or add verifiers");
-        notes.error(
-            &format!("cluster.{cap}s"),
-            Code::ImpossibleCommittee,
-            what,
-            mend,
-        );
+        notes.error(&format!("cluster.{cap}s"), Code::ImpossibleCommittee, what, mend);
     }
-    committees(
-        scenario,
-        k(protocol.k_result) + u64::from(RESULT_SPARE),
-        notes,
-    );
+    committees(scenario, k(protocol.k_result), notes);
 }
 
 /// Whether committees can be seated once the worker, the planner and their relations stand aside.
-fn committees(scenario: &Scenario, seats: u64, notes: &mut Notes<'_>) {
+fn committees(scenario: &Scenario, k: u64, notes: &mut Notes<'_>) {
     let (cluster, shape) = (&scenario.cluster, scenario.shape());
     let numbers = |role| {
         let (first, count) = shape.span(role);
@@ -138,10 +118,12 @@ fn committees(scenario: &Scenario, seats: u64, notes: &mut Notes<'_>) {
     let (mut pairs, mut short, mut cap) = (0u32, 0u32, "org");
     for worker in numbers(Role::Worker) {
         for planner in numbers(Role::Planner) {
-            let eligible: Vec<u32> = verifiers(&shape)
-                .filter(|v| !related(cluster, *v, worker) && !related(cluster, *v, planner))
-                .collect();
+            let eligible: Vec<u32> =
+                verifiers(&shape).filter(|v| !related(cluster, *v, worker) && !related(cluster, *v, planner)).collect();
             pairs += 1;
+            // Where fewer may sit, fewer do; only if nobody may, or a cap is in the way, none do.
+            let there = eligible.len() as u64;
+            let seats = (k.min(there) + u64::from(RESULT_SPARE)).min(there).max(1);
             if let Some(at) = unseatable(cluster, &eligible, seats) {
                 short += 1;
                 cap = at;
@@ -151,11 +133,11 @@ fn committees(scenario: &Scenario, seats: u64, notes: &mut Notes<'_>) {
     let path = format!("cluster.{cap}s");
     let mend = format!("spread the agents over more of `{cap}s`, or add verifiers");
     if short == pairs {
-        let what = format!("no committee of {seats} can be seated under the cap per {cap}");
+        let what = format!("no committee of {k} and {RESULT_SPARE} spare can be seated under the cap per {cap}");
         notes.error(&path, Code::ImpossibleCommittee, what, mend);
     } else if short > 0 {
         let what = format!(
-            "for {short} of {pairs} pairs of worker and planner no committee of {seats} can be \
+            "for {short} of {pairs} pairs of worker and planner no committee of {k} and {RESULT_SPARE} spare can be \
              seated under the cap per {cap}"
         );
         notes.warning(&path, Code::NarrowCommittee, what, mend);
@@ -176,11 +158,7 @@ fn related(cluster: &Cluster, a: u32, b: u32) -> bool {
 /// Each cap is judged by itself, so a committee that passes may still be unlucky; one that does
 /// not pass cannot exist.
 fn unseatable(cluster: &Cluster, pool: &[u32], seats: u64) -> Option<&'static str> {
-    let caps = [
-        ("org", cluster.orgs, 3_000),
-        ("asn", cluster.asns, 4_000),
-        ("region", cluster.regions, 5_000),
-    ];
+    let caps = [("org", cluster.orgs, 3_000), ("asn", cluster.asns, 4_000), ("region", cluster.regions, 5_000)];
     caps.into_iter().find_map(|(name, groups, share_bp)| {
         let cap = (seats * share_bp / 10_000).max(1);
         let mut sizes: BTreeMap<u32, u64> = BTreeMap::new();

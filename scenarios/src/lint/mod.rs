@@ -102,11 +102,7 @@ fn examine_text(path: &Path, text: String) -> (Option<Scenario>, Report) {
     let mut findings = Vec::new();
     let (document, scenario) = Document::parse(&text, &mut findings);
     let scenario = scenario.map(|mut scenario| {
-        let mut notes = Notes {
-            document: &document,
-            text: &text,
-            findings: &mut findings,
-        };
+        let mut notes = Notes { document: &document, text: &text, findings: &mut findings };
         if scenario.name.is_empty() {
             scenario.name = stem(path);
         }
@@ -134,18 +130,13 @@ fn load_needs(path: &Path) -> Result<Needs, NeedsProblem> {
     if !path.is_file() {
         let what = format!("there is no needs file {}", path.display());
         let mend = "the path is relative to the scenario file";
-        return Err(NeedsProblem::Missing(Draft::error(
-            Code::MissingNeedsFile,
-            what,
-            mend,
-        )));
+        return Err(NeedsProblem::Missing(Draft::error(Code::MissingNeedsFile, what, mend)));
     }
     Needs::load(path).map_err(NeedsProblem::Bad)
 }
 
 fn stem(path: &Path) -> String {
-    path.file_stem()
-        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
 fn judge(scenario: &mut Scenario, notes: &mut Notes<'_>) {
@@ -167,51 +158,27 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
     }
     if scenario.teaches.trim().is_empty() || scenario.teaches.contains('\n') {
         let mend = "say in one line what a reader learns from a run";
-        notes.error(
-            "teaches",
-            Code::MissingKey,
-            "`teaches` is not one line of text",
-            mend,
-        );
+        notes.error("teaches", Code::MissingKey, "`teaches` is not one line of text", mend);
     }
     let limits = &scenario.limits;
-    notes.within(
-        "limits.max_deliveries",
-        limits.max_deliveries,
-        1_000,
-        10_000_000_000,
-    );
+    notes.within("limits.max_deliveries", limits.max_deliveries, 1_000, 10_000_000_000);
     notes.within("limits.max_needs", limits.max_needs.into(), 1, 100_000);
     if scenario.properties.check.is_empty() {
         let mend = "list at least one, or leave the key out to check them all";
-        notes.error(
-            "properties.check",
-            Code::Vacuous,
-            "no property would be checked",
-            mend,
-        );
+        notes.error("properties.check", Code::Vacuous, "no property would be checked", mend);
     }
-    repeated(
-        notes,
-        "properties.check",
-        scenario.properties.check.iter().map(|p| p.name()),
-    );
+    if scenario.properties.ends.is_empty() {
+        let mend = "list at least one, or leave the key out: then needs must be `closed`";
+        notes.error("properties.ends", Code::Vacuous, "no need could end rightly", mend);
+    }
+    repeated(notes, "properties.check", scenario.properties.check.iter().map(|p| p.name()));
     let sometimes = &scenario.properties.sometimes;
-    repeated(
-        notes,
-        "properties.sometimes",
-        sometimes.iter().map(String::as_str),
-    );
+    repeated(notes, "properties.sometimes", sometimes.iter().map(String::as_str));
     for (index, mark) in sometimes.iter().enumerate() {
         if !MARKS.iter().any(|known| known.name == mark) {
             let what = format!("`{}` is no mark", crate::value::shorten(mark));
             let mend = did_you_mean(mark, MARKS.iter().map(|known| known.name));
-            notes.error(
-                &format!("properties.sometimes.{index}"),
-                Code::UnknownMark,
-                what,
-                mend,
-            );
+            notes.error(&format!("properties.sometimes.{index}"), Code::UnknownMark, what, mend);
         }
     }
 }
@@ -221,12 +188,7 @@ fn repeated<'a>(notes: &mut Notes<'_>, path: &str, names: impl Iterator<Item = &
     for (index, name) in names.enumerate() {
         if !seen.insert(name) {
             let what = format!("`{}` stands here twice", crate::value::shorten(name));
-            notes.error(
-                &format!("{path}.{index}"),
-                Code::DuplicateName,
-                what,
-                "take one out",
-            );
+            notes.error(&format!("{path}.{index}"), Code::DuplicateName, what, "take one out");
         }
     }
 }
@@ -242,8 +204,7 @@ struct Notes<'n> {
 impl Notes<'_> {
     fn note(&mut self, path: &str, draft: Draft) {
         if !self.document.is_spoilt(path) {
-            self.findings
-                .push(draft.at(self.text, self.document.span(path)));
+            self.findings.push(draft.at(self.text, self.document.span(path)));
         }
     }
 
@@ -251,13 +212,7 @@ impl Notes<'_> {
         self.note(path, Draft::error(code, what, mend));
     }
 
-    fn warning(
-        &mut self,
-        path: &str,
-        code: Code,
-        what: impl Into<String>,
-        mend: impl Into<String>,
-    ) {
+    fn warning(&mut self, path: &str, code: Code, what: impl Into<String>, mend: impl Into<String>) {
         self.note(path, Draft::warning(code, what, mend));
     }
 

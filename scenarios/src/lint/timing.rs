@@ -7,7 +7,9 @@ use crate::value::Nanos;
 
 /// Least lease (PROTOCOL 7).
 const LEASE_MIN: Nanos = Nanos::secs(60);
-/// No single window may be longer.
+/// No window may be shorter.
+const WINDOW_MIN: Nanos = Nanos::millis(10);
+/// No window may be longer.
 const WINDOW_MAX: Nanos = Nanos::hours(24 * 30);
 /// Clocks further off than this in rate are not clocks.
 const DRIFT_PPM_MAX: i32 = 100_000;
@@ -18,10 +20,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let phases = &scenario.phases;
     let total = Nanos(phases.fault.0 + phases.heal.0 + phases.settle.0);
     if total > scenario.limits.duration {
-        let what = format!(
-            "the phases take {total}, but the run is stopped after {}",
-            scenario.limits.duration
-        );
+        let what = format!("the phases take {total}, but the run is stopped after {}", scenario.limits.duration);
         let mend = format!("write `duration = \"{total}\"` in `[limits]` or shorten a phase");
         notes.error("limits.duration", Code::PastLimit, what, mend);
     }
@@ -29,24 +28,14 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let last = last_arrival(scenario);
     // Under faults a need may make no progress at all, so its clock starts when they end.
     let start = last.max(phases.fault.0);
-    let needed = Nanos(
-        start
-            .saturating_add(longest)
-            .saturating_sub(phases.fault.0 + phases.heal.0),
-    );
+    let needed = Nanos(start.saturating_add(longest).saturating_sub(phases.fault.0 + phases.heal.0));
     if needed > phases.settle {
-        let what = format!(
-            "after the faults the last need takes at least {needed}, `settle` is {}",
-            phases.settle
-        );
+        let what = format!("after the faults the last need takes at least {needed}, `settle` is {}", phases.settle);
         let mend = "lengthen `settle`, or shorten `challenge` in `[protocol]` (it runs twice)";
         notes.error("phases.settle", Code::SettleTooShort, what, mend);
     }
     if !scenario.faults.is_empty() && last >= phases.fault.0 && last > 0 {
-        let what = format!(
-            "the last need may arrive after {}, when the faults are over",
-            Nanos(last)
-        );
+        let what = format!("the last need may arrive after {}, when the faults are over", Nanos(last));
         let mend = "shorten `every` or lengthen the fault phase, so that every need is hurt";
         notes.warning("workload.every", Code::NoEffect, what, mend);
     }
@@ -65,15 +54,14 @@ fn windows(scenario: &Scenario, notes: &mut Notes<'_>) {
         ("protocol.challenge", protocol.challenge),
     ];
     for (path, window) in windows {
-        let min = if path == "protocol.lease" {
-            LEASE_MIN
-        } else {
-            Nanos::millis(100)
-        };
+        let min = if path == "protocol.lease" { LEASE_MIN } else { WINDOW_MIN };
         if window < min || window > WINDOW_MAX {
             let what = format!("a window of {window}");
             let mend = format!("write a duration from {min} to {WINDOW_MAX}");
             notes.error(path, Code::OutOfRange, what, mend);
+        } else if !window.0.is_multiple_of(Nanos::millis(1).0) {
+            let what = format!("a window of {window}");
+            notes.error(path, Code::OutOfRange, what, "windows count whole milliseconds");
         }
     }
     if protocol.heartbeat.0 > protocol.lease.0 / 3 {
@@ -111,28 +99,16 @@ fn rates(scenario: &Scenario, notes: &mut Notes<'_>) {
             notes.error(path, Code::OutOfRange, what, "write at most \"1m\"");
         }
     }
-    if scenario.bus.ack_wait.0 < network.delay.max.0.saturating_mul(2)
-        || scenario.bus.ack_wait.0 == 0
-    {
-        let what = format!(
-            "the bus delivers again after {}, before an acknowledgement can be back",
-            scenario.bus.ack_wait
-        );
-        let mend = format!(
-            "write at least \"{}\"",
-            Nanos(network.delay.max.0.saturating_mul(4).max(1))
-        );
+    if scenario.bus.ack_wait.0 < network.delay.max.0.saturating_mul(2) || scenario.bus.ack_wait.0 == 0 {
+        let what =
+            format!("the bus delivers again after {}, before an acknowledgement can be back", scenario.bus.ack_wait);
+        let mend = format!("write at least \"{}\"", Nanos(network.delay.max.0.saturating_mul(4).max(1)));
         notes.error("bus.ack_wait", Code::OutOfRange, what, mend);
     }
     let drift = scenario.clocks.drift_ppm;
     if drift.min < -DRIFT_PPM_MAX || drift.max > DRIFT_PPM_MAX {
         let mend = format!("write numbers from -{DRIFT_PPM_MAX} to {DRIFT_PPM_MAX}");
-        notes.error(
-            "clocks.drift_ppm",
-            Code::OutOfRange,
-            "such a clock is broken",
-            mend,
-        );
+        notes.error("clocks.drift_ppm", Code::OutOfRange, "such a clock is broken", mend);
     }
 }
 
@@ -142,9 +118,7 @@ fn last_arrival(scenario: &Scenario) -> u64 {
         Some(needs) => needs.lines.len() as u64,
         None => scenario.workload.needs.into(),
     };
-    needs
-        .saturating_sub(1)
-        .saturating_mul(scenario.workload.every.max.0)
+    needs.saturating_sub(1).saturating_mul(scenario.workload.every.max.0)
 }
 
 /// The least time that the longest need takes when nothing goes wrong: one bid window for the
@@ -153,18 +127,10 @@ fn last_arrival(scenario: &Scenario) -> u64 {
 fn longest_need(scenario: &Scenario) -> u64 {
     let (workload, protocol) = (&scenario.workload, &scenario.protocol);
     let depth = match &scenario.needs {
-        Some(needs) => needs
-            .lines
-            .iter()
-            .map(|line| line.recipe.depth())
-            .max()
-            .unwrap_or(1),
+        Some(needs) => needs.lines.iter().map(|line| line.recipe.depth()).max().unwrap_or(1),
         None => workload.recipe.depth(workload.tasks_of_need()),
     };
-    let task = protocol
-        .bids
-        .0
-        .saturating_add(workload.work.max.0.saturating_mul(2));
+    let task = protocol.bids.0.saturating_add(workload.work.max.0.saturating_mul(2));
     task.saturating_mul(depth.into())
         .saturating_add(protocol.proposals.0)
         .saturating_add(protocol.challenge.0.saturating_mul(2))
