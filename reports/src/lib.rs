@@ -10,10 +10,10 @@
 
 pub mod check;
 pub mod history;
-//R
-//R
+pub mod render;
+pub mod report;
 mod wide;
 
 pub use check::{Checker, End, Expect, Finding, Judge, Judgement, Outcome, Verdict, judge};
 pub use history::{Event, NodeNo, Record, WORLD};
-//R
+pub use report::{FaultCount, RunFacts, RunReport, SweepReport};

@@ -24,6 +24,8 @@ pub struct Judgement {
     pub properties: BTreeMap<&'static str, Finding>,
     /// How often each mark was hit; those expected stand here with zero.
     pub sometimes: BTreeMap<String, u64>,
+    /// Properties asked for, of those judged.
+    pub asked: Vec<&'static str>,
     /// Properties asked for and never checked.
     pub vacuous: Vec<&'static str>,
     /// Alarms raised, each once.
@@ -72,8 +74,8 @@ impl Judge {
         for mark in &end.expect.marks {
             sometimes.entry(mark.clone()).or_default();
         }
-        let asked = |name: &&str| end.expect.properties.contains(*name);
-        let vacuous: Vec<_> = properties.iter().filter(|(name, f)| f.checked == 0 && asked(name)).map(|(name, _)| *name).collect();
+        let asked: Vec<_> = properties.keys().copied().filter(|name| end.expect.properties.contains(*name)).collect();
+        let vacuous: Vec<_> = asked.iter().copied().filter(|name| properties[name].checked == 0).collect();
         let alarms: Vec<_> = self.sums.alarms.iter().cloned().collect();
         let judged = properties.iter().map(|(name, finding)| outcome(name, finding.verdict));
         let raised = alarms.iter().map(|(kind, _)| match kind {
@@ -83,7 +85,7 @@ impl Judge {
         let empty = if vacuous.is_empty() { Outcome::Held } else { Outcome::Vacuous };
         let outcome = judged.chain(raised).chain([empty]).max().unwrap_or_default();
         let (needs, refused) = (self.sums.needs(), self.sums.refused.clone());
-        Judgement { outcome, properties, sometimes, vacuous, alarms, refused, needs, records: self.sums.records }
+        Judgement { outcome, properties, sometimes, asked, vacuous, alarms, refused, needs, records: self.sums.records }
     }
 }
 

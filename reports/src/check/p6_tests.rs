@@ -64,11 +64,11 @@ fn own_k_is_the_protocols() {
 
 #[test]
 fn t16_too_few_whatever_is_stated() {
-    broken(approvals(|a| drop(a.pop())), "2 were counted and 3 is stated, but K is 3");
-    broken(votes(|a| drop(a.pop())), "4 were counted and 5 is stated, but K is 5");
+    broken(approvals(|a| a.truncate(2)), "2 were counted and 3 is stated, but K is 3");
+    broken(votes(|a| a.truncate(4)), "4 were counted and 5 is stated, but K is 5");
     broken(
         |e| {
-            approvals(|a| drop(a.pop()))(e);
+            approvals(|a| a.truncate(2))(e);
             if let Event::Decided { k, .. } = e {
                 *k = 2;
             }
