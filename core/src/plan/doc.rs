@@ -214,12 +214,13 @@ fn find_envelope(bytes: &[u8]) -> Result<&[u8], Reject> {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "tests measure, and hold the log against Automerge's own document"
-)]
 mod tests {
+    #![allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "tests measure, and hold the log against Automerge's own document"
+    )]
+
     use super::*;
     use crate::id::{Epoch, label};
     use crate::plan::View;
