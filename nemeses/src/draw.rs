@@ -15,10 +15,7 @@ pub struct Between<T> {
 impl<T: Copy> Between<T> {
     /// The range that holds only `value`.
     pub const fn one(value: T) -> Self {
-        Self {
-            min: value,
-            max: value,
-        }
+        Self { min: value, max: value }
     }
 }
 

@@ -11,9 +11,7 @@ use std::fmt;
 pub const PPM: u32 = 1_000_000;
 
 /// The kinds of fault, by the names that scenarios and reports use.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Messages take longer.
@@ -220,10 +218,7 @@ mod tests {
 
     #[test]
     fn a_partition_cuts_both_ways_and_only_across() {
-        let cut = Fault::Partition {
-            kind: Kind::PartitionIsolate,
-            side: BTreeSet::from([Node::Agent(1), Node::Bus]),
-        };
+        let cut = Fault::Partition { kind: Kind::PartitionIsolate, side: BTreeSet::from([Node::Agent(1), Node::Bus]) };
         assert!(cut.cuts(Node::Agent(1), Node::Agent(2)));
         assert!(cut.cuts(Node::Agent(2), Node::Bus));
         assert!(!cut.cuts(Node::Agent(1), Node::Bus));
@@ -232,10 +227,7 @@ mod tests {
 
     #[test]
     fn links_have_a_direction() {
-        let links = Links {
-            from: Nodes::All,
-            to: Nodes::These(BTreeSet::from([Node::Bus])),
-        };
+        let links = Links { from: Nodes::All, to: Nodes::These(BTreeSet::from([Node::Bus])) };
         assert!(links.matches(Node::Agent(0), Node::Bus));
         assert!(!links.matches(Node::Bus, Node::Agent(0)));
     }

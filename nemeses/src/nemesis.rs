@@ -32,10 +32,7 @@ pub enum Lasts {
 /// The parameters of each kind of fault; ranges are drawn once for each occurrence unless said
 /// otherwise. See [`Fault`] for what each kind does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of Fault, each documented there"
-)]
+#[expect(missing_docs, reason = "the fields are those of Fault, each documented there")]
 pub enum What {
     /// `extra_ns` is drawn for each message, by the host.
     Delay {
@@ -107,63 +104,23 @@ impl What {
         let d = &mut drawing;
         Ok(match *self {
             Self::Delay { from, to, extra_ns } => {
-                let Between {
-                    min: min_ns,
-                    max: max_ns,
-                } = extra_ns;
-                Fault::Delay {
-                    links: d.links(from, to)?,
-                    min_ns,
-                    max_ns,
-                }
+                let Between { min: min_ns, max: max_ns } = extra_ns;
+                Fault::Delay { links: d.links(from, to)?, min_ns, max_ns }
             }
-            Self::Loss { from, to, ppm } => Fault::Loss {
-                links: d.links(from, to)?,
-                ppm: d.value(ppm),
-            },
-            Self::Duplicate { from, to, ppm } => Fault::Duplicate {
-                links: d.links(from, to)?,
-                ppm: d.value(ppm),
-            },
-            Self::Reorder {
-                from,
-                to,
-                ppm,
-                extra_ns,
-            } => Fault::Reorder {
-                links: d.links(from, to)?,
-                ppm: d.value(ppm),
-                extra_ns: d.value(extra_ns),
-            },
-            Self::PartitionHalves => Fault::Partition {
-                kind: self.kind(),
-                side: d.half(),
-            },
-            Self::PartitionIsolate { who } => Fault::Partition {
-                kind: self.kind(),
-                side: d.side(who)?,
-            },
-            Self::Skew {
-                who,
-                offset_ns,
-                drift_ppm,
-            } => Fault::Skew {
-                nodes: d.nodes(who)?,
-                offset_ns: d.value(offset_ns),
-                drift_ppm: d.value(drift_ppm),
-            },
-            Self::SlowVerifier {
-                who,
-                factor,
-                extra_ns,
-            } => Fault::SlowVerifier {
-                nodes: d.nodes(who)?,
-                factor: d.value(factor),
-                extra_ns: d.value(extra_ns),
-            },
-            Self::SilentWorker { who } => Fault::SilentWorker {
-                nodes: d.nodes(who)?,
-            },
+            Self::Loss { from, to, ppm } => Fault::Loss { links: d.links(from, to)?, ppm: d.value(ppm) },
+            Self::Duplicate { from, to, ppm } => Fault::Duplicate { links: d.links(from, to)?, ppm: d.value(ppm) },
+            Self::Reorder { from, to, ppm, extra_ns } => {
+                Fault::Reorder { links: d.links(from, to)?, ppm: d.value(ppm), extra_ns: d.value(extra_ns) }
+            }
+            Self::PartitionHalves => Fault::Partition { kind: self.kind(), side: d.half() },
+            Self::PartitionIsolate { who } => Fault::Partition { kind: self.kind(), side: d.side(who)? },
+            Self::Skew { who, offset_ns, drift_ppm } => {
+                Fault::Skew { nodes: d.nodes(who)?, offset_ns: d.value(offset_ns), drift_ppm: d.value(drift_ppm) }
+            }
+            Self::SlowVerifier { who, factor, extra_ns } => {
+                Fault::SlowVerifier { nodes: d.nodes(who)?, factor: d.value(factor), extra_ns: d.value(extra_ns) }
+            }
+            Self::SilentWorker { who } => Fault::SilentWorker { nodes: d.nodes(who)? },
             Self::BusRedeliver { ppm } => Fault::BusRedeliver { ppm: d.value(ppm) },
         })
     }
@@ -185,21 +142,14 @@ impl<R: Rng> Drawing<'_, R> {
     }
 
     fn links(&mut self, from: Target, to: Target) -> Result<Links, TargetError> {
-        Ok(Links {
-            from: self.nodes(from)?,
-            to: self.nodes(to)?,
-        })
+        Ok(Links { from: self.nodes(from)?, to: self.nodes(to)? })
     }
 
     /// One side of a cut; `all` against nobody is a side like any other, and cuts off newcomers.
     fn side(&mut self, who: Target) -> Result<BTreeSet<Node>, TargetError> {
         Ok(match self.nodes(who)? {
             Nodes::These(nodes) => nodes,
-            Nodes::All => self
-                .coordinators()
-                .chain(self.agents())
-                .chain(SERVICES)
-                .collect(),
+            Nodes::All => self.coordinators().chain(self.agents()).chain(SERVICES).collect(),
         })
     }
 
@@ -275,18 +225,10 @@ pub fn schedule<R: Rng>(
                 Lasts::Forever => None,
             };
             let fault = nemesis.what.occur(shape, &mut rng)?;
-            steps.push(Timed {
-                at_ns,
-                id,
-                change: Change::Start(fault),
-            });
+            steps.push(Timed { at_ns, id, change: Change::Start(fault) });
             if let Some(lasts_ns) = lasts_ns {
                 let at_ns = at_ns.saturating_add(lasts_ns);
-                steps.push(Timed {
-                    at_ns,
-                    id,
-                    change: Change::Stop,
-                });
+                steps.push(Timed { at_ns, id, change: Change::Stop });
             }
             id += 1;
         }
@@ -306,20 +248,12 @@ mod tests {
     use proptest::prelude::*;
     use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-    const SHAPE: Shape = Shape {
-        coordinators: 5,
-        requesters: 1,
-        planners: 2,
-        workers: 4,
-        verifiers: 6,
-    };
+    const SHAPE: Shape = Shape { coordinators: 5, requesters: 1, planners: 2, workers: 4, verifiers: 6 };
 
     /// A stand-in for the simulator's forked streams: the seed is mixed with the name.
     fn fork(seed: u64) -> impl FnMut(&str) -> ChaCha8Rng {
         move |name| {
-            let mixed = name.bytes().fold(seed, |h, b| {
-                (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
-            });
+            let mixed = name.bytes().fold(seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
             ChaCha8Rng::seed_from_u64(mixed)
         }
     }
@@ -336,45 +270,16 @@ mod tests {
     fn each_kind() -> Vec<Nemesis> {
         let worker = Target::Of(Role::Worker, Pick::Random);
         let verifier = Target::Of(Role::Verifier, Pick::Random);
-        let (all, ppm, ns) = (
-            Target::All,
-            Between { min: 1, max: 9 },
-            Between { min: 3, max: 8 },
-        );
+        let (all, ppm, ns) = (Target::All, Between { min: 1, max: 9 }, Between { min: 3, max: 8 });
         [
-            What::Delay {
-                from: all,
-                to: Target::Bus,
-                extra_ns: ns,
-            },
-            What::Loss {
-                from: worker,
-                to: all,
-                ppm,
-            },
-            What::Duplicate {
-                from: all,
-                to: all,
-                ppm,
-            },
-            What::Reorder {
-                from: all,
-                to: all,
-                ppm,
-                extra_ns: ns,
-            },
+            What::Delay { from: all, to: Target::Bus, extra_ns: ns },
+            What::Loss { from: worker, to: all, ppm },
+            What::Duplicate { from: all, to: all, ppm },
+            What::Reorder { from: all, to: all, ppm, extra_ns: ns },
             What::PartitionHalves,
             What::PartitionIsolate { who: worker },
-            What::Skew {
-                who: all,
-                offset_ns: Between { min: -5, max: 5 },
-                drift_ppm: Between::one(-7),
-            },
-            What::SlowVerifier {
-                who: verifier,
-                factor: Between::one(3),
-                extra_ns: ns,
-            },
+            What::Skew { who: all, offset_ns: Between { min: -5, max: 5 }, drift_ppm: Between::one(-7) },
+            What::SlowVerifier { who: verifier, factor: Between::one(3), extra_ns: ns },
             What::SilentWorker { who: worker },
             What::BusRedeliver { ppm },
         ]
@@ -441,33 +346,15 @@ mod tests {
 
     #[test]
     fn different_seeds_give_different_plans() {
-        assert_ne!(
-            schedule(&each_kind(), &SHAPE, fork(1)),
-            schedule(&each_kind(), &SHAPE, fork(2))
-        );
+        assert_ne!(schedule(&each_kind(), &SHAPE, fork(1)), schedule(&each_kind(), &SHAPE, fork(2)));
     }
 
     #[test]
     fn forever_has_no_stop_and_a_missing_target_makes_no_plan() {
-        let silent = |who| Nemesis {
-            lasts: Lasts::Forever,
-            count: Between::one(1),
-            ..nemesis(What::SilentWorker { who })
-        };
-        let ok = schedule(
-            &[silent(Target::Of(Role::Worker, Pick::Index(3)))],
-            &SHAPE,
-            fork(1),
-        )
-        .unwrap();
+        let silent =
+            |who| Nemesis { lasts: Lasts::Forever, count: Between::one(1), ..nemesis(What::SilentWorker { who }) };
+        let ok = schedule(&[silent(Target::Of(Role::Worker, Pick::Index(3)))], &SHAPE, fork(1)).unwrap();
         assert_eq!(ok.len(), 1);
-        assert!(
-            schedule(
-                &[silent(Target::Of(Role::Worker, Pick::Index(4)))],
-                &SHAPE,
-                fork(1)
-            )
-            .is_err()
-        );
+        assert!(schedule(&[silent(Target::Of(Role::Worker, Pick::Index(4)))], &SHAPE, fork(1)).is_err());
     }
 }

@@ -42,10 +42,7 @@ pub struct Shape {
 impl Shape {
     /// How many agents there are, coordinators left out.
     pub const fn agents(&self) -> u32 {
-        self.requesters
-            .saturating_add(self.planners)
-            .saturating_add(self.workers)
-            .saturating_add(self.verifiers)
+        self.requesters.saturating_add(self.planners).saturating_add(self.workers).saturating_add(self.verifiers)
     }
 
     /// The number of the role's first node and how many follow, in the numbering of [`Node`].
@@ -92,14 +89,8 @@ pub enum Role {
 
 impl Role {
     /// All groups, in the order reports list them.
-    pub const ALL: [Self; 6] = [
-        Self::Coordinator,
-        Self::Agent,
-        Self::Requester,
-        Self::Planner,
-        Self::Worker,
-        Self::Verifier,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Coordinator, Self::Agent, Self::Requester, Self::Planner, Self::Worker, Self::Verifier];
 
     /// The group's name in scenario files.
     pub const fn name(self) -> &'static str {
@@ -160,10 +151,7 @@ impl fmt::Display for TargetError {
         match self {
             Self::Malformed(text) => write!(f, "`{text}` names no target"),
             Self::NoSuchNode { target, count } => {
-                write!(
-                    f,
-                    "`{target}` does not exist: the cluster has {count} of them"
-                )
+                write!(f, "`{target}` does not exist: the cluster has {count} of them")
             }
         }
     }
@@ -184,10 +172,7 @@ impl FromStr for Target {
             _ => {}
         }
         let (role, pick) = text.split_once(':').ok_or_else(malformed)?;
-        let role = Role::ALL
-            .into_iter()
-            .find(|r| r.name() == role)
-            .ok_or_else(malformed)?;
+        let role = Role::ALL.into_iter().find(|r| r.name() == role).ok_or_else(malformed)?;
         let pick = match pick {
             "all" => Pick::All,
             "random" => Pick::Random,
@@ -225,14 +210,7 @@ impl Target {
             Pick::All | Pick::Random => count > 0,
             Pick::Index(index) => index < count,
         };
-        if exists {
-            Ok(())
-        } else {
-            Err(TargetError::NoSuchNode {
-                target: self.to_string(),
-                count,
-            })
-        }
+        if exists { Ok(()) } else { Err(TargetError::NoSuchNode { target: self.to_string(), count }) }
     }
 
     /// The nodes meant. Takes one draw from the stream whatever the target, so that naming a node
@@ -245,15 +223,10 @@ impl Target {
             Self::Bus => (None, only(Node::Bus)),
             Self::Register => (None, only(Node::Register)),
             Self::Store => (None, only(Node::Store)),
-            Self::Of(role, Pick::Index(index)) => {
-                (None, only(shape.node(role, index).expect("checked above")))
-            }
+            Self::Of(role, Pick::Index(index)) => (None, only(shape.node(role, index).expect("checked above"))),
             Self::Of(role, Pick::All) => {
                 let (_, count) = shape.span(role);
-                (
-                    None,
-                    Nodes::These((0..count).filter_map(|i| shape.node(role, i)).collect()),
-                )
+                (None, Nodes::These((0..count).filter_map(|i| shape.node(role, i)).collect()))
             }
             Self::Of(role, Pick::Random) => (Some(role), Nodes::All),
         };
@@ -263,11 +236,7 @@ impl Target {
             None => pick,
             Some(role) => {
                 let index = u32::try_from(drawn).expect("below a count of 32 bits");
-                only(
-                    shape
-                        .node(role, index)
-                        .expect("drawn below the group's count"),
-                )
+                only(shape.node(role, index).expect("drawn below the group's count"))
             }
         })
     }
@@ -298,19 +267,11 @@ mod tests {
     use proptest::prelude::*;
     use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-    const SHAPE: Shape = Shape {
-        coordinators: 3,
-        requesters: 1,
-        planners: 2,
-        workers: 4,
-        verifiers: 5,
-    };
+    const SHAPE: Shape = Shape { coordinators: 3, requesters: 1, planners: 2, workers: 4, verifiers: 5 };
 
     fn resolve(text: &str, seed: u64) -> Nodes {
         let target: Target = text.parse().unwrap();
-        target
-            .resolve(&SHAPE, &mut ChaCha8Rng::seed_from_u64(seed))
-            .unwrap()
+        target.resolve(&SHAPE, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
     }
 
     #[test]
@@ -325,26 +286,10 @@ mod tests {
 
     #[test]
     fn a_target_reads_back_as_it_was_written() {
-        for text in [
-            "all",
-            "bus",
-            "register",
-            "store",
-            "worker:random",
-            "verifier:all",
-            "coordinator:2",
-        ] {
+        for text in ["all", "bus", "register", "store", "worker:random", "verifier:all", "coordinator:2"] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
-        for text in [
-            "",
-            "worker",
-            "worker:",
-            "worker:-1",
-            "worker:+1",
-            "Worker:1",
-            "worker:99999999999",
-        ] {
+        for text in ["", "worker", "worker:", "worker:-1", "worker:+1", "Worker:1", "worker:99999999999"] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
     }
@@ -352,33 +297,16 @@ mod tests {
     #[test]
     fn a_target_nobody_answers_to_is_refused() {
         assert!("worker:4".parse::<Target>().unwrap().check(&SHAPE).is_err());
-        let without = Shape {
-            verifiers: 0,
-            ..SHAPE
-        };
-        assert!(
-            "verifier:all"
-                .parse::<Target>()
-                .unwrap()
-                .check(&without)
-                .is_err()
-        );
-        assert!(
-            "verifier:random"
-                .parse::<Target>()
-                .unwrap()
-                .check(&without)
-                .is_err()
-        );
+        let without = Shape { verifiers: 0, ..SHAPE };
+        assert!("verifier:all".parse::<Target>().unwrap().check(&without).is_err());
+        assert!("verifier:random".parse::<Target>().unwrap().check(&without).is_err());
     }
 
     #[test]
     fn random_picks_stay_inside_the_group_and_reach_all_of_it() {
         let mut seen = BTreeSet::new();
         for seed in 0..64 {
-            let Nodes::These(nodes) = resolve("worker:random", seed) else {
-                panic!()
-            };
+            let Nodes::These(nodes) = resolve("worker:random", seed) else { panic!() };
             assert_eq!(nodes.len(), 1);
             seen.extend(nodes);
         }

@@ -14,11 +14,7 @@ use std::marker::PhantomData;
 
 impl<T: Serialize + PartialEq> Serialize for Between<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.min == self.max {
-            self.min.serialize(serializer)
-        } else {
-            [&self.min, &self.max].serialize(serializer)
-        }
+        if self.min == self.max { self.min.serialize(serializer) } else { [&self.min, &self.max].serialize(serializer) }
     }
 }
 
@@ -55,9 +51,7 @@ impl<'de, T: Deserialize<'de> + Copy + PartialOrd> Visitor<'de> for OneOrTwo<T> 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
         let [min, max] = <[T; 2]>::deserialize(SeqAccessDeserializer::new(seq))?;
         if max < min {
-            return Err(A::Error::custom(
-                "the range runs backwards (write the smaller value first) [inverted-range]",
-            ));
+            return Err(A::Error::custom("the range runs backwards (write the smaller value first) [inverted-range]"));
         }
         Ok(Between { min, max })
     }
@@ -135,30 +129,17 @@ mod tests {
         let read = |text| serde_json::from_str::<Between<u32>>(text);
         assert_eq!(read("5").unwrap(), Between::one(5));
         assert_eq!(read("[2,9]").unwrap(), Between { min: 2, max: 9 });
-        assert!(
-            read("[9,2]")
-                .unwrap_err()
-                .to_string()
-                .contains("[inverted-range]")
-        );
+        assert!(read("[9,2]").unwrap_err().to_string().contains("[inverted-range]"));
         for bad in ["[1]", "[1,2,3]", "-1", "\"x\"", "4294967296", "{}"] {
             assert!(read(bad).is_err(), "{bad}");
         }
-        assert_eq!(
-            serde_json::to_string(&read("[2,9]").unwrap()).unwrap(),
-            "[2,9]"
-        );
+        assert_eq!(serde_json::to_string(&read("[2,9]").unwrap()).unwrap(), "[2,9]");
         assert_eq!(serde_json::to_string(&read("[2,2]").unwrap()).unwrap(), "2");
     }
 
     #[test]
     fn a_bad_target_says_what_would_be_one() {
-        let error = serde_json::from_str::<Target>("\"boss\"")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("worker:0") && error.contains("[bad-target]"),
-            "{error}"
-        );
+        let error = serde_json::from_str::<Target>("\"boss\"").unwrap_err().to_string();
+        assert!(error.contains("worker:0") && error.contains("[bad-target]"), "{error}");
     }
 }

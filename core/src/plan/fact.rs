@@ -9,9 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Cid, Digest, Epoch, Fence, Label, TaskName};
 
-/// The longest remark, in bytes.
-pub const ANNOTATION_BYTES_MAX: usize = 1024;
-
 /// One statement about a plan. Its id is the digest of its canonical JSON; its author is the signer of the envelope that
 /// carries it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,7 +52,7 @@ pub enum Fact {
         key: Label,
         /// The task.
         task: TaskName,
-        /// The remark, at most [`ANNOTATION_BYTES_MAX`] long.
+        /// The remark, at most [`crate::wire::bounds::REMARK_BYTES_MAX`] long.
         value: String,
     },
     /// Refers to a PROPOSE by envelope id.

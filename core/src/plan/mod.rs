@@ -20,6 +20,6 @@ mod traps;
 
 pub use check::{Plan, PlannedTask, Source, TASKS_MAX};
 pub use doc::{Document, MERGE_BYTES_MAX};
-pub use fact::{ANNOTATION_BYTES_MAX, Fact, TaskState};
-pub use patch::{FACTS_MAX, facts_of};
+pub use fact::{Fact, TaskState};
+pub use patch::facts_of;
 pub use view::{Attested, Decision, Orphan, Standing, TaskView, ThreadView, View};

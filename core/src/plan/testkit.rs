@@ -1,7 +1,6 @@
 //! Short ways for tests to say facts and patches.
 
 use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use ed25519_dalek::SigningKey;
@@ -10,7 +9,7 @@ use super::Fact;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Label, Lamport, NeedId, Nonce, Thread, label};
 use crate::time::WallTime;
 use crate::wire::{
-    Body, CapabilityRef, Class, Content, Draft, Envelope, Need, PolicyRef, Propose, UpdatePlan, Windows,
+    Body, CapabilityRef, Class, Content, Draft, Envelope, Need, PolicyRef, Propose, UpdatePlan, Windows, trace_of,
 };
 
 fn key(agent: u8) -> SigningKey {
@@ -40,7 +39,7 @@ pub fn sealed(by: u8, lamport: u64, body: Body) -> Arc<Envelope> {
         target: None,
         thread: thread(),
         time: WallTime::default(),
-        trace: String::new(),
+        trace: trace_of(thread(), None),
     };
     Arc::new(Draft::new(content).sign(&key(by)))
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Nonce, Segment, Seq, TaskName, Thread, label};
+use swarm_core::id::{
+    AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Nonce, Segment, Seq, TaskName, Thread, label,
+};
 use swarm_core::wire::{Due, FinalizeRecord, Payout, ReleaseReason, SnapshotRef};
 
 use super::{Checker, End, Finding, Verdict};
 use crate::history::{
-    Account, Event, Leg, LedgerEvent, Move, NeedEnd, NodeNo, Party, Phase, PoolMember, PoolSnapshot, Record, Rules, TaskEnd, WORLD,
+    Account, Event, LedgerEvent, Leg, Move, NeedEnd, NodeNo, Party, Phase, PoolMember, PoolSnapshot, Record, Rules,
+    TaskEnd, WORLD,
 };
 
 /// A second.
@@ -154,23 +157,47 @@ pub fn good() -> Run {
     let (need, task, snapshot) = (need(), task(), SnapshotRef { digest: Digest::sha256(b"pool"), number: 1 });
     let (escrow, commit, fence): (Arc<str>, _, _) = ("escrow".into(), Cid::of(b"commit"), Fence(2));
     let mut run = Run { records: Vec::new(), end: End { settled: true, ..End::default() } };
-    let leg = |from: &Account, to: &Account, amount| Leg { amount: Credits(amount), from: from.clone(), to: to.clone() };
-    let post = |key: &str, op, legs: &[Leg]| Event::Ledger(LedgerEvent::Posted { key: key.into(), legs: legs.into(), op });
+    let leg =
+        |from: &Account, to: &Account, amount| Leg { amount: Credits(amount), from: from.clone(), to: to.clone() };
+    let post =
+        |key: &str, op, legs: &[Leg]| Event::Ledger(LedgerEvent::Posted { key: key.into(), legs: legs.into(), op });
     let (requester, worker) = (Account::Free(agent(1)), Account::Free(agent(3)));
     let (pot, stake) = (Account::Pot(escrow.clone()), Account::Stake(agent(15)));
 
     let parties = [party(0, 1, "ask", true), party(1, 2, "plan", true), party(2, 3, "work", false)];
     run.records.push(Record::new(0, WORLD, Event::Genesis { parties: parties.into(), rules: rules().into() }));
     run.records.push(Record::new(0, WORLD, Event::Phase(Phase::Fault)));
-    run.all(post("mint", Move::Mint, &[leg(&Account::Outside, &requester, 1_000), leg(&Account::Outside, &Account::Free(agent(15)), 1_000)]));
+    run.all(post(
+        "mint",
+        Move::Mint,
+        &[leg(&Account::Outside, &requester, 1_000), leg(&Account::Outside, &Account::Free(agent(15)), 1_000)],
+    ));
     run.all(post("stake", Move::Stake, &[leg(&Account::Free(agent(15)), &stake, 1_000)]));
     run.all(Event::SnapshotTaken(pool(snapshot).into()));
-    run.tell(2, Event::NeedPosted { budget: Credits(100), fees: Credits(50), k_plan: 3, k_result: 5, need, requester: agent(1) });
+    run.tell(
+        2,
+        Event::NeedPosted {
+            budget: Credits(100),
+            fees: Credits(50),
+            k_plan: 3,
+            k_result: 5,
+            need,
+            requester: agent(1),
+        },
+    );
     run.all(Event::Ledger(LedgerEvent::PotOpened { need: Some(need), pot: escrow.clone() }));
     run.all(post("reserve", Move::Reserve, &[leg(&requester, &pot, 150)]));
     run.all(Event::NeedOpened { need });
     run.all(Event::Voters { epoch: Epoch(1), need, snapshot, voters: agents(10..18) });
-    run.all(Event::Decided { approvals: agents(10..13), epoch: Epoch(1), k: 3, need, planner: agent(2), proposal: Cid::of(b"plan"), snapshot });
+    run.all(Event::Decided {
+        approvals: agents(10..13),
+        epoch: Epoch(1),
+        k: 3,
+        need,
+        planner: agent(2),
+        proposal: Cid::of(b"plan"),
+        snapshot,
+    });
     run.all(Event::Granted { epoch: Epoch(1), fence: Fence(1), need, task: task.clone(), worker: agent(4) });
     run.all(Event::Renewed { fence: Fence(1), need, segment: Segment(1), task: task.clone() });
     run.records.push(Record::new(60 * S, WORLD, Event::Phase(Phase::Heal)));
@@ -178,9 +205,28 @@ pub fn good() -> Run {
     run.tell(0, Event::mark("reassigned"));
     run.all(Event::Granted { epoch: Epoch(1), fence, need, task: task.clone(), worker: agent(3) });
     run.all(Event::Accepted { commit, fence, need, task: task.clone(), worker: agent(3) });
-    run.all(Event::Seated { commit, need, seats: agents(15..22), seed: Digest::sha256(b"seed"), snapshot, task: task.clone() });
-    run.all(Event::Ledger(LedgerEvent::LienBooked { agent: agent(15), amount: Credits(100), lien: "lien".into(), need: Some(need) }));
-    run.all(Event::Tallied { commit, counted: agents(15..20), k: 5, need, task: task.clone(), verdict: swarm_core::wire::Verdict::Pass });
+    run.all(Event::Seated {
+        commit,
+        need,
+        seats: agents(15..22),
+        seed: Digest::sha256(b"seed"),
+        snapshot,
+        task: task.clone(),
+    });
+    run.all(Event::Ledger(LedgerEvent::LienBooked {
+        agent: agent(15),
+        amount: Credits(100),
+        lien: "lien".into(),
+        need: Some(need),
+    }));
+    run.all(Event::Tallied {
+        commit,
+        counted: agents(15..20),
+        k: 5,
+        need,
+        task: task.clone(),
+        verdict: swarm_core::wire::Verdict::Pass,
+    });
     let payouts = vec![Payout { amount: Credits(90), due: Due::Price, to: agent(3) }];
     let record = FinalizeRecord {
         attestations: vec![],
@@ -205,7 +251,11 @@ pub fn good() -> Run {
     run.all(Event::TaskEnded { how: TaskEnd::Paid, need, task });
     run.all(Event::NeedEnded { how: NeedEnd::Closed, need });
     let balances = [(requester, Credits(910)), (worker, Credits(90)), (stake, Credits(1_000))];
-    run.all(Event::Ledger(LedgerEvent::Books { balances: balances.into(), burned: Credits(0), minted: Credits(2_000) }));
+    run.all(Event::Ledger(LedgerEvent::Books {
+        balances: balances.into(),
+        burned: Credits(0),
+        minted: Credits(2_000),
+    }));
     let thread = Thread::Need(need);
     for seq in 1..=3 {
         let link = Digest::sha256(&[seq]);
@@ -215,7 +265,12 @@ pub fn good() -> Run {
             run.all(Event::Believed { link, seq, thread });
         }
     }
-    run.all(Event::View { correct: true, digest: Digest::sha256(b"view"), heads: vec![Digest::sha256(b"head")], thread });
+    run.all(Event::View {
+        correct: true,
+        digest: Digest::sha256(b"view"),
+        heads: vec![Digest::sha256(b"head")],
+        thread,
+    });
     run.all(Event::Replayed { equal: true, first_difference: None });
     run
 }

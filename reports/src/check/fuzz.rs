@@ -10,7 +10,9 @@ use swarm_core::id::{Credits, Epoch, Fence, Seq};
 fn distort(event: &mut Event, by: u64) {
     match event {
         Event::Granted { fence, epoch, .. } => (*fence, *epoch) = (Fence(by), Epoch(by)),
-        Event::Renewed { fence, .. } | Event::LeaseEnded { fence, .. } | Event::Accepted { fence, .. } => *fence = Fence(by),
+        Event::Renewed { fence, .. } | Event::LeaseEnded { fence, .. } | Event::Accepted { fence, .. } => {
+            *fence = Fence(by)
+        }
         Event::Applied { seq, .. } | Event::Believed { seq, .. } => *seq = Seq(by),
         Event::Decided { k, snapshot, .. } => (*k, snapshot.number) = (by as u32, by as u32),
         Event::SnapshotTaken(taken) => {
@@ -20,7 +22,8 @@ fn distort(event: &mut Event, by: u64) {
         }
         Event::Genesis { rules, .. } => {
             let rules = std::sync::Arc::make_mut(rules);
-            (rules.alpha_bp, rules.seats_spare, rules.voters_spare, rules.held_ns_max) = (by as u32, by as u32, by as u32, by);
+            (rules.alpha_bp, rules.seats_spare, rules.voters_spare, rules.held_ns_max) =
+                (by as u32, by as u32, by as u32, by);
         }
         Event::NeedPosted { k_plan, k_result, .. } => (*k_plan, *k_result) = (by as u32, by as u32),
         Event::Ledger(LedgerEvent::Posted { legs, .. }) => {
@@ -28,7 +31,7 @@ fn distort(event: &mut Event, by: u64) {
             *legs = (0..3).map(leg).collect();
         }
         Event::Ledger(LedgerEvent::LienBooked { amount, .. }) => *amount = Credits(by),
-        Event::Ledger(event) if by % 5 == 0 => {
+        Event::Ledger(event) if by.is_multiple_of(5) => {
             *event = LedgerEvent::Posted { key: by.to_string().into(), legs: [].into(), op: Move::Burn };
         }
         _ => {}

@@ -118,8 +118,8 @@ pub(crate) fn outcome(property: &str, verdict: Verdict) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::fixture::{agent, good, need};
     use crate::check::PROPERTIES;
+    use crate::check::fixture::{agent, good, need};
     use crate::history::{Event, NeedEnd, NodeNo};
 
     #[test]
@@ -132,7 +132,10 @@ mod tests {
         names.sort_by_key(|name| PROPERTIES.iter().position(|p| p == name));
         assert_eq!(names, PROPERTIES);
         assert_eq!(judged.sometimes, [("never".to_owned(), 0), ("reassigned".to_owned(), 1)].into());
-        assert_eq!(judged.needs, NeedCounts { posted: 1, opened: 1, finalized: 1, settled: 1, ..NeedCounts::default() });
+        assert_eq!(
+            judged.needs,
+            NeedCounts { posted: 1, opened: 1, finalized: 1, settled: 1, ..NeedCounts::default() }
+        );
         assert_eq!(judged.records, run.records.len() as u64);
     }
 
@@ -182,7 +185,10 @@ mod tests {
             }
         }
         let needs = judge(&run.records, &run.end).needs;
-        assert_eq!(needs, NeedCounts { posted: 4, opened: 4, finalized: 1, settled: 1, cancelled: 1, failed: 1, unfinished: 1 });
+        assert_eq!(
+            needs,
+            NeedCounts { posted: 4, opened: 4, finalized: 1, settled: 1, cancelled: 1, failed: 1, unfinished: 1 }
+        );
     }
 
     #[test]

@@ -51,7 +51,9 @@ impl Checker for Liveness {
             let right = end.expect.needs.get(need).unwrap_or(&end.expect.ends);
             match self.ended.get(need) {
                 Some(ended) if how(ended).is_some_and(|how| right.contains(&how)) => {}
-                Some(ended) => notes.contradict(NAME, "the need came to an end that was not asked for", &[posted, ended]),
+                Some(ended) => {
+                    notes.contradict(NAME, "the need came to an end that was not asked for", &[posted, ended])
+                }
                 None if end.settled => {
                     let what = format!("the need came to no end by the end of the settle phase, at {} ns", end.at);
                     notes.contradict(NAME, what, &[posted]);
@@ -107,11 +109,14 @@ mod tests {
     #[test]
     fn two_ends() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::NeedEnded { .. }), |e| {
-            if let Event::NeedEnded { how, .. } = e {
-                *how = NeedEnd::Failed;
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::NeedEnded { .. }),
+            |e| {
+                if let Event::NeedEnded { how, .. } = e {
+                    *how = NeedEnd::Failed;
+                }
+            },
+        );
         caught(Liveness::default(), &run, "two ends");
     }
 }

@@ -176,7 +176,11 @@ impl Notes {
         self.finding.verdict = Verdict::Violated;
         if self.finding.contradictions.len() < KEPT_MAX {
             let records = records.iter().map(|record| Witness::of(record)).collect();
-            self.finding.contradictions.push(Contradiction { property: property.to_owned(), what: what.into(), records });
+            self.finding.contradictions.push(Contradiction {
+                property: property.to_owned(),
+                what: what.into(),
+                records,
+            });
         }
     }
 

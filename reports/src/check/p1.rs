@@ -59,7 +59,11 @@ impl Checker for SingleDecide {
                 match self.needs.get(need).and_then(|d| d.by_node.get(&record.node)) {
                     None => self.notes.contradict(NAME, "a task is granted before any decision", &[record]),
                     Some(own) if decided_epoch(own) != Some(*epoch) => {
-                        self.notes.contradict(NAME, "a task is granted under an epoch that was not decided", &[own, record]);
+                        self.notes.contradict(
+                            NAME,
+                            "a task is granted under an epoch that was not decided",
+                            &[own, record],
+                        );
                     }
                     Some(_) => {}
                 }
@@ -94,22 +98,28 @@ mod tests {
     #[test]
     fn two_proposals() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::Decided { .. }), |e| {
-            if let Event::Decided { proposal, .. } = e {
-                *proposal = Cid::of(b"other");
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::Decided { .. }),
+            |e| {
+                if let Event::Decided { proposal, .. } = e {
+                    *proposal = Cid::of(b"other");
+                }
+            },
+        );
         caught(SingleDecide::default(), &run, "two proposals are decided");
     }
 
     #[test]
     fn two_epochs() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::Decided { .. }), |e| {
-            if let Event::Decided { epoch, .. } = e {
-                *epoch = Epoch(2);
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::Decided { .. }),
+            |e| {
+                if let Event::Decided { epoch, .. } = e {
+                    *epoch = Epoch(2);
+                }
+            },
+        );
         caught(SingleDecide::default(), &run, "decided in two epochs");
     }
 
@@ -124,11 +134,14 @@ mod tests {
     fn an_epoch_after_the_decision() {
         let mut run = good();
         run.repeat_last(|e| matches!(e, Event::Voters { .. }));
-        run.edit_last(|e| matches!(e, Event::Voters { .. }), |e| {
-            if let Event::Voters { epoch, .. } = e {
-                *epoch = Epoch(2);
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::Voters { .. }),
+            |e| {
+                if let Event::Voters { epoch, .. } = e {
+                    *epoch = Epoch(2);
+                }
+            },
+        );
         run.move_last_to_end(|e| matches!(e, Event::Voters { .. }));
         caught(SingleDecide::default(), &run, "another epoch begins");
     }
@@ -136,11 +149,14 @@ mod tests {
     #[test]
     fn a_grant_under_another_epoch() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::Granted { .. }), |e| {
-            if let Event::Granted { epoch, .. } = e {
-                *epoch = Epoch(9);
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::Granted { .. }),
+            |e| {
+                if let Event::Granted { epoch, .. } = e {
+                    *epoch = Epoch(9);
+                }
+            },
+        );
         caught(SingleDecide::default(), &run, "not decided");
     }
 
@@ -155,12 +171,18 @@ mod tests {
     fn what_a_liar_tells_is_not_judged() {
         let mut run = good();
         run.liar(2);
-        run.edit_last(|e| matches!(e, Event::Decided { .. }), |e| {
-            if let Event::Decided { proposal, .. } = e {
-                *proposal = Cid::of(b"other");
-            }
-        });
-        assert_eq!(run.records.iter().rev().find(|r| matches!(r.event, Event::Decided { .. })).unwrap().node, NodeNo(2));
+        run.edit_last(
+            |e| matches!(e, Event::Decided { .. }),
+            |e| {
+                if let Event::Decided { proposal, .. } = e {
+                    *proposal = Cid::of(b"other");
+                }
+            },
+        );
+        assert_eq!(
+            run.records.iter().rev().find(|r| matches!(r.event, Event::Decided { .. })).unwrap().node,
+            NodeNo(2)
+        );
         holds(SingleDecide::default(), &run);
     }
 }

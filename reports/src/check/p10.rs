@@ -42,7 +42,9 @@ impl Checker for Convergence {
         self.liars.see(record);
         match &record.event {
             Event::Phase(phase) => self.healed |= *phase >= Phase::Heal,
-            Event::Applied { thread, seq, link } | Event::Believed { thread, seq, link } if !self.liars.told(record) => {
+            Event::Applied { thread, seq, link } | Event::Believed { thread, seq, link }
+                if !self.liars.told(record) =>
+            {
                 let chain = self.threads.entry(*thread).or_default();
                 match chain.links.get(seq) {
                     None => {
@@ -50,7 +52,11 @@ impl Checker for Convergence {
                     }
                     Some(first) => {
                         if link_of(first) != Some(link) {
-                            self.notes.contradict(NAME, format!("entry {seq} of a thread has two links"), &[first, record]);
+                            self.notes.contradict(
+                                NAME,
+                                format!("entry {seq} of a thread has two links"),
+                                &[first, record],
+                            );
                         }
                     }
                 }
@@ -60,7 +66,11 @@ impl Checker for Convergence {
                 if *seq <= before {
                     self.notes.contradict(NAME, format!("the node tells entry {seq} after entry {before}"), &[record]);
                 } else if applies && seq.0 - before.0 > 1 {
-                    self.notes.contradict(NAME, format!("the node applied entry {seq} right after entry {before}"), &[record]);
+                    self.notes.contradict(
+                        NAME,
+                        format!("the node applied entry {seq} right after entry {before}"),
+                        &[record],
+                    );
                 }
             }
             Event::View { thread, heads, digest, correct: true } if !self.liars.told(record) => {
@@ -119,11 +129,14 @@ mod tests {
     #[test]
     fn another_view() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::View { .. }), |e| {
-            if let Event::View { digest, .. } = e {
-                *digest = Digest::sha256(b"other");
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::View { .. }),
+            |e| {
+                if let Event::View { digest, .. } = e {
+                    *digest = Digest::sha256(b"other");
+                }
+            },
+        );
         caught(Convergence::default(), &run, "replicas of a thread differ");
         run.end.settled = false;
         unknown(Convergence::default(), &run, "had to agree");
@@ -132,23 +145,29 @@ mod tests {
     #[test]
     fn other_heads() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::View { .. }), |e| {
-            if let Event::View { heads, .. } = e {
-                heads.push(Digest::sha256(b"more"));
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::View { .. }),
+            |e| {
+                if let Event::View { heads, .. } = e {
+                    heads.push(Digest::sha256(b"more"));
+                }
+            },
+        );
         caught(Convergence::default(), &run, "replicas of a thread differ");
     }
 
     #[test]
     fn a_replica_still_broken_need_not_agree() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::View { .. }), |e| {
-            if let Event::View { digest, correct, .. } = e {
-                *digest = Digest::sha256(b"other");
-                *correct = false;
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::View { .. }),
+            |e| {
+                if let Event::View { digest, correct, .. } = e {
+                    *digest = Digest::sha256(b"other");
+                    *correct = false;
+                }
+            },
+        );
         assert_eq!(verdict(Convergence::default(), &run), Verdict::Holds);
     }
 
@@ -167,11 +186,14 @@ mod tests {
     #[test]
     fn a_gap_and_a_repetition() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::Applied { .. }), |e| {
-            if let Event::Applied { seq, .. } = e {
-                *seq = Seq(seq.0 + 5);
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::Applied { .. }),
+            |e| {
+                if let Event::Applied { seq, .. } = e {
+                    *seq = Seq(seq.0 + 5);
+                }
+            },
+        );
         caught(Convergence::default(), &run, "right after entry");
         let mut run = good();
         run.repeat_last(|e| matches!(e, Event::Applied { .. }));

@@ -92,33 +92,42 @@ mod tests {
     #[test]
     fn one_byte_differs() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::Finalized { .. }), |e| {
-            if let Event::Finalized { record, .. } = e {
-                let mut bytes = record.to_vec();
-                *bytes.last_mut().unwrap() = b' ';
-                *record = bytes.into();
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::Finalized { .. }),
+            |e| {
+                if let Event::Finalized { record, .. } = e {
+                    let mut bytes = record.to_vec();
+                    *bytes.last_mut().unwrap() = b' ';
+                    *record = bytes.into();
+                }
+            },
+        );
         caught(SameFinalize::default(), &run, "differ from byte");
     }
 
     #[test]
     fn a_record_of_another_grant() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::Finalized { .. }), |e| {
-            if let Event::Finalized { fence, .. } = e {
-                *fence = Fence(7);
-            }
-        });
+        run.edit_last(
+            |e| matches!(e, Event::Finalized { .. }),
+            |e| {
+                if let Event::Finalized { fence, .. } = e {
+                    *fence = Fence(7);
+                }
+            },
+        );
         caught(SameFinalize::default(), &run, "not of the task");
     }
 
     #[test]
     fn a_replay_that_differs() {
         let mut run = good();
-        run.edit_last(|e| matches!(e, Event::Replayed { .. }), |e| {
-            *e = Event::Replayed { equal: false, first_difference: Some("line 7".into()) };
-        });
+        run.edit_last(
+            |e| matches!(e, Event::Replayed { .. }),
+            |e| {
+                *e = Event::Replayed { equal: false, first_difference: Some("line 7".into()) };
+            },
+        );
         caught(SameFinalize::default(), &run, "differs at line 7");
     }
 }

@@ -144,7 +144,9 @@ impl Task {
                 }
                 match &belief.state {
                     State::Idle => {}
-                    State::Held(_, _, held) => notes.contradict(NAME, "a task is granted while it is held", &[held, record]),
+                    State::Held(_, _, held) => {
+                        notes.contradict(NAME, "a task is granted while it is held", &[held, record])
+                    }
                     State::Judged(_, then) => {
                         notes.contradict(NAME, "a task is granted while its result is judged", &[then, record]);
                     }
@@ -158,10 +160,8 @@ impl Task {
                 belief.top = belief.top.max(*fence);
                 belief.state = State::Held(*fence, *worker, record.clone());
             }
-            Event::Renewed { fence, .. } => {
-                if !matches!(&belief.state, State::Held(f, ..) if f == fence) {
-                    belief.wrong("a lease is renewed that does not stand", record, notes);
-                }
+            Event::Renewed { fence, .. } if !matches!(&belief.state, State::Held(f, ..) if f == fence) => {
+                belief.wrong("a lease is renewed that does not stand", record, notes);
             }
             Event::Accepted { fence, worker, .. } => {
                 if !matches!(&belief.state, State::Held(f, w, _) if f == fence && w == worker) {
@@ -171,8 +171,12 @@ impl Task {
             }
             Event::LeaseEnded { fence, reason, .. } => {
                 let fits = match reason {
-                    ReleaseReason::Expired | ReleaseReason::Yielded => matches!(&belief.state, State::Held(f, ..) if f == fence),
-                    ReleaseReason::Failed | ReleaseReason::Unseated => matches!(&belief.state, State::Judged(f, _) if f == fence),
+                    ReleaseReason::Expired | ReleaseReason::Yielded => {
+                        matches!(&belief.state, State::Held(f, ..) if f == fence)
+                    }
+                    ReleaseReason::Failed | ReleaseReason::Unseated => {
+                        matches!(&belief.state, State::Judged(f, _) if f == fence)
+                    }
                     ReleaseReason::Unbonded => match &belief.state {
                         State::Idle => true,
                         State::Held(f, ..) => f == fence,
@@ -202,7 +206,9 @@ impl Belief {
     fn wrong(&self, what: &str, record: &Record, notes: &mut Notes) {
         match &self.state {
             State::Idle => notes.contradict(NAME, format!("{what}: nobody holds the task"), &[record]),
-            State::Held(_, _, then) | State::Judged(_, then) | State::Over(then) => notes.contradict(NAME, what, &[then, record]),
+            State::Held(_, _, then) | State::Judged(_, then) | State::Over(then) => {
+                notes.contradict(NAME, what, &[then, record])
+            }
         }
     }
 }
@@ -245,22 +251,20 @@ impl Wait {
                 (self.fence, self.segment) = (*fence, Segment(0));
                 self.next(Some(Due::LeaseEnd), record, bound, notes);
             }
-            Event::Renewed { fence, segment, .. } if *fence == self.fence && *segment > self.segment => {
-                if self.awaits(Due::LeaseEnd) {
-                    self.segment = *segment;
-                    self.next(Some(Due::LeaseEnd), record, bound, notes);
-                }
+            Event::Renewed { fence, segment, .. }
+                if *fence == self.fence && *segment > self.segment && self.awaits(Due::LeaseEnd) =>
+            {
+                self.segment = *segment;
+                self.next(Some(Due::LeaseEnd), record, bound, notes);
             }
-            Event::Accepted { fence, .. } if *fence == self.fence => {
-                if self.awaits(Due::LeaseEnd) {
-                    self.next(None, record, bound, notes);
-                }
+            Event::Accepted { fence, .. } if *fence == self.fence && self.awaits(Due::LeaseEnd) => {
+                self.next(None, record, bound, notes);
             }
-            Event::LeaseEnded { fence, reason, .. } if *fence == self.fence => {
-                // A second node that tells the same end must not start the wait anew.
-                if *reason != ReleaseReason::Unbid && !self.awaits(Due::NextGrant) {
-                    self.next(Some(Due::NextGrant), record, bound, notes);
-                }
+            // A second node that tells the same end must not start the wait anew.
+            Event::LeaseEnded { fence, reason, .. }
+                if *fence == self.fence && *reason != ReleaseReason::Unbid && !self.awaits(Due::NextGrant) =>
+            {
+                self.next(Some(Due::NextGrant), record, bound, notes);
             }
             Event::TaskEnded { .. } => self.end(record, bound, notes),
             _ => {}

@@ -5,7 +5,13 @@ use crate::check::fixture::{S, agent, caught, good, holds, need, task, unknown};
 use crate::history::TaskEnd;
 
 fn granted(fence: u64, worker: u8) -> Event {
-    Event::Granted { epoch: swarm_core::id::Epoch::FIRST, fence: Fence(fence), need: need(), task: task(), worker: agent(worker) }
+    Event::Granted {
+        epoch: swarm_core::id::Epoch::FIRST,
+        fence: Fence(fence),
+        need: need(),
+        task: task(),
+        worker: agent(worker),
+    }
 }
 
 fn ended(fence: u64, reason: ReleaseReason) -> Event {
@@ -50,7 +56,15 @@ fn every_way_through_holds() {
     for events in [
         vec![granted(1, 1), ended(1, Yielded), granted(2, 2), accepted(2, 2), over()],
         vec![granted(1, 1), renewed(1, 1), renewed(1, 2), ended(1, Expired), ended(1, Unbid), granted(2, 2), over()],
-        vec![granted(1, 1), accepted(1, 1), ended(1, Failed), granted(2, 2), accepted(2, 2), ended(2, Unseated), over()],
+        vec![
+            granted(1, 1),
+            accepted(1, 1),
+            ended(1, Failed),
+            granted(2, 2),
+            accepted(2, 2),
+            ended(2, Unseated),
+            over(),
+        ],
         vec![granted(1, 1), ended(1, Unbonded), ended(2, Unbonded), granted(3, 1), accepted(3, 1), over()],
     ] {
         holds(LeaseLifetime::default(), &told(Phase::Heal, events));

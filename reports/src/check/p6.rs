@@ -86,8 +86,13 @@ impl Checker for QuorumValidity {
             }
             Event::Decided { need, planner, .. } => {
                 let state = self.needs.entry(*need).or_default();
+                let before = state.decided.as_ref().map(|(_, r)| r);
+                // Another decision is P1's to judge.
+                if before.is_some_and(|before| !same_decision(before, record)) {
+                    return;
+                }
                 let what = "two nodes counted other approvals for one decision";
-                if first(&mut self.notes, state.decided.as_ref().map(|(_, r)| r), record, what) {
+                if first(&mut self.notes, before, record, what) {
                     state.decided = Some((*planner, record.clone()));
                     self.weigh(record);
                 }
@@ -122,7 +127,10 @@ impl Checker for QuorumValidity {
         let mut notes = self.notes.clone();
         for record in &self.pending {
             if let Err(Missing(what)) = self.judge(record) {
-                notes.unknown(format!("what {} told at {} ns cannot be recomputed: {what} is not in the history", record.node, record.at));
+                notes.unknown(format!(
+                    "what {} told at {} ns cannot be recomputed: {what} is not in the history",
+                    record.node, record.at
+                ));
             }
         }
         notes.finding
@@ -189,7 +197,9 @@ impl QuorumValidity {
                 let state = self.need(need)?;
                 let (k_plan, _) = state.targets.ok_or(Missing("the need's own text"))?;
                 let draw = state.voters.get(epoch).ok_or(Missing("the draw of the voters"))?;
-                let Event::Voters { voters, snapshot: drawn_from, .. } = &draw.event else { unreachable!("kept by kind") };
+                let Event::Voters { voters, snapshot: drawn_from, .. } = &draw.event else {
+                    unreachable!("kept by kind")
+                };
                 let pool = self.pool(drawn_from)?;
                 let mut faults = counted(rules, pool, approvals, voters);
                 if drawn_from != snapshot {
@@ -285,6 +295,15 @@ fn first(notes: &mut Notes, before: Option<&Record>, record: &Record, what: &str
     before.is_none()
 }
 
+/// Whether two records tell of one proposal decided in one epoch.
+fn same_decision(a: &Record, b: &Record) -> bool {
+    let of = |r: &Record| match &r.event {
+        Event::Decided { proposal, epoch, .. } => Some((*proposal, *epoch)),
+        _ => None,
+    };
+    of(a) == of(b)
+}
+
 impl Pool {
     fn member(&self, agent: &AgentId) -> Option<&PoolMember> {
         self.by_agent.get(agent).map(|i| &self.taken.members[*i])
@@ -323,7 +342,8 @@ fn drawn(rules: &Rules, pool: &Pool, list: &[AgentId], size: u64) -> Faults {
         return faults;
     }
     let size = size.max(list.len() as u64);
-    let caps: [(&str, u32, fn(&PoolMember) -> &str); 3] = [
+    type Attribute = fn(&PoolMember) -> &str;
+    let caps: [(&str, u32, Attribute); 3] = [
         ("organisation", rules.org_cap_bp, |m| &m.org),
         ("network", rules.asn_cap_bp, |m| &m.asn),
         ("region", rules.region_cap_bp, |m| &m.region),

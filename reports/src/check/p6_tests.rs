@@ -57,7 +57,9 @@ fn a_good_history_holds() {
 #[test]
 fn own_k_is_the_protocols() {
     let rules = crate::check::fixture::rules();
-    for (target, active, k) in [(3, 20, 3), (5, 20, 5), (5, 16, 4), (3, 3, 1), (3, 0, 1), (0, 20, 1), (u32::MAX, u32::MAX, 1_288_490_188)] {
+    for (target, active, k) in
+        [(3, 20, 3), (5, 20, 5), (5, 16, 4), (3, 3, 1), (3, 0, 1), (0, 20, 1), (u32::MAX, u32::MAX, 1_288_490_188)]
+    {
         assert_eq!(own_k(&rules, target, active), k, "target {target} of {active} active");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Credits, NeedId};
 
 use super::{Checker, End, Finding, Liars, Notes};
-use crate::history::{Account, Event, Leg, LedgerEvent, Move, NodeNo, Record};
+use crate::history::{Account, Event, LedgerEvent, Leg, Move, NodeNo, Record};
 
 const NAME: &str = "P9";
 
@@ -33,7 +33,7 @@ pub struct Conservation {
     pots: BTreeMap<Arc<str>, Pot>,
     /// How far each node has told the list; nothing once it told another.
     position: BTreeMap<NodeNo, Option<usize>>,
-    /// A node's own books, by the position they are of, and the sum of the fold there.
+    /// The first books told at each position.
     books: BTreeMap<usize, Record>,
     supply_max: Option<Credits>,
 }
@@ -97,7 +97,8 @@ impl Checker for Conservation {
             notes.contradict(NAME, "the accounts do not sum to what was minted less what was burned", &[]);
         }
         let pots = self.pots.iter().filter(|(_, p)| p.ended.is_none()).map(|(name, p)| ("pot", name, p.need, p.opened));
-        let liens = self.liens.iter().filter(|(_, l)| l.ended.is_none()).map(|(name, l)| ("lien", name, l.need, l.booked));
+        let liens =
+            self.liens.iter().filter(|(_, l)| l.ended.is_none()).map(|(name, l)| ("lien", name, l.need, l.booked));
         for (what, name, need, opened) in pots.chain(liens) {
             let Some(ended) = need.and_then(|need| self.ended_needs.get(&need)) else { continue };
             if end.settled {
@@ -117,7 +118,11 @@ impl Conservation {
         match event {
             LedgerEvent::Posted { key, legs, op } => {
                 if let Some(before) = self.keys.insert(key.clone(), at) {
-                    self.notes.contradict(NAME, format!("operation {key} takes effect twice"), &[&self.list[before], record]);
+                    self.notes.contradict(
+                        NAME,
+                        format!("operation {key} takes effect twice"),
+                        &[&self.list[before], record],
+                    );
                 }
                 for leg in legs.iter() {
                     self.leg(*op, leg, record);
@@ -177,24 +182,22 @@ impl Conservation {
     /// Moves one leg and judges what it leaves.
     fn leg(&mut self, op: Move, leg: &Leg, record: &Record) {
         let amount = i128::from(leg.amount.0);
-        match &leg.from {
-            Account::Outside if !op.may_create() => {
-                self.notes.contradict(NAME, "credits are made by something else than MINT", &[record]);
-            }
-            _ => {}
+        if leg.from == Account::Outside && !op.may_create() {
+            self.notes.contradict(NAME, "credits are made by something else than MINT", &[record]);
         }
-        match &leg.to {
-            Account::Outside if !op.may_destroy() => {
-                self.notes.contradict(NAME, "credits are lost by something else than BURN", &[record]);
-            }
-            _ => {}
+        if leg.to == Account::Outside && !op.may_destroy() {
+            self.notes.contradict(NAME, "credits are lost by something else than BURN", &[record]);
         }
         for account in [&leg.from, &leg.to] {
             if let Account::Pot(pot) = account {
                 match self.pots.get(pot) {
                     None => self.notes.contradict(NAME, format!("pot {pot} is used but was never opened"), &[record]),
                     Some(Pot { ended: Some(before), .. }) => {
-                        self.notes.contradict(NAME, format!("pot {pot} is used after its end"), &[&self.list[*before], record]);
+                        self.notes.contradict(
+                            NAME,
+                            format!("pot {pot} is used after its end"),
+                            &[&self.list[*before], record],
+                        );
                     }
                     Some(_) => {}
                 }
@@ -236,14 +239,19 @@ impl Conservation {
         let Some(at) = *self.position.entry(record.node).or_insert(Some(0)) else { return };
         if at == self.list.len() {
             self.notes.checked();
-            let told: BTreeMap<&Account, i128> = told.iter().map(|(a, c)| (a, i128::from(c.0))).filter(|(_, c)| *c != 0).collect();
-            let own: BTreeMap<&Account, i128> = self.balances.iter().map(|(a, c)| (a, *c)).filter(|(_, c)| *c != 0).collect();
+            let told: BTreeMap<&Account, i128> =
+                told.iter().map(|(a, c)| (a, i128::from(c.0))).filter(|(_, c)| *c != 0).collect();
+            let own: BTreeMap<&Account, i128> =
+                self.balances.iter().map(|(a, c)| (a, *c)).filter(|(_, c)| *c != 0).collect();
             let total: i128 = told.values().sum();
             let supply = i128::from(minted.0) - i128::from(burned.0);
             let what = if total != supply {
                 Some(format!("the node's accounts hold {total}, but {supply} were minted and not burned"))
             } else if told != own {
-                let account = told.iter().find(|(a, c)| own.get(*a) != Some(c)).or_else(|| own.iter().find(|(a, c)| told.get(*a) != Some(c)));
+                let account = told
+                    .iter()
+                    .find(|(a, c)| own.get(*a) != Some(c))
+                    .or_else(|| own.iter().find(|(a, c)| told.get(*a) != Some(c)));
                 Some(format!("the node's books are not what its operations come to: {account:?}"))
             } else if (i128::from(minted.0), i128::from(burned.0)) != (self.minted, self.burned) {
                 Some(format!("{} were minted and {} burned by the operations told", self.minted, self.burned))

@@ -67,7 +67,14 @@ fn a_good_history_holds() {
 fn only_mint_makes_and_only_burn_loses() {
     broken(vec![post("x", Move::Transfer, &[leg(Account::Outside, free(1), 5)])], "made by something else");
     broken(vec![mint(), post("x", Move::Pay, &[leg(free(1), Account::Outside, 5)])], "lost by something else");
-    holds(Conservation::default(), &told(vec![mint(), post("x", Move::Burn, &[leg(free(1), Account::Outside, 5)]), books(&[(free(1), 95)], 100, 5)]));
+    holds(
+        Conservation::default(),
+        &told(vec![
+            mint(),
+            post("x", Move::Burn, &[leg(free(1), Account::Outside, 5)]),
+            books(&[(free(1), 95)], 100, 5),
+        ]),
+    );
 }
 
 #[test]
@@ -139,7 +146,8 @@ fn two_coordinators_tell_different_books() {
 
 #[test]
 fn a_laggards_books_are_held_against_books_of_its_position() {
-    let mut run = told(vec![mint(), books(&[(free(1), 100)], 100, 0), stake(10), mint(), books(&[(free(1), 90)], 90, 0)]);
+    let mut run =
+        told(vec![mint(), books(&[(free(1), 100)], 100, 0), stake(10), mint(), books(&[(free(1), 90)], 90, 0)]);
     run.records[4].node = NodeNo(1);
     run.records[5].node = NodeNo(1);
     caught(Conservation::default(), &run, "other books after the same operations");

@@ -65,7 +65,13 @@ pub(super) mod canonical_bytes {
             [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
             _ => None,
         };
-        digits.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>().map(Into::into).ok_or_else(|| D::Error::custom("not pairs of hex digits"))
+        digits
+            .as_bytes()
+            .chunks(2)
+            .map(byte)
+            .collect::<Option<Vec<u8>>>()
+            .map(Into::into)
+            .ok_or_else(|| D::Error::custom("not pairs of hex digits"))
     }
 }
 

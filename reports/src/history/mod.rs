@@ -11,7 +11,7 @@
 mod ledger;
 mod lines;
 
-pub use ledger::{Account, Leg, LedgerEvent, Move};
+pub use ledger::{Account, LedgerEvent, Leg, Move};
 pub use lines::{BadLine, read_lines, write_line};
 
 use std::borrow::Cow;

@@ -17,6 +17,8 @@ pub struct Style {
 
 /// Failing seeds shown of a sweep; the JSON report has all.
 const FAILURES_SHOWN_MAX: usize = 10;
+/// Names of this length and more are cut.
+const NAME_SHOWN_MAX: usize = 40;
 
 /// A run for people.
 pub fn run(report: &RunReport, style: Style) -> String {
@@ -123,8 +125,27 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
 fn contradiction(out: &mut String, found: &Contradiction, style: Style) {
     let _ = writeln!(out, "\n{} {}", style.paint(&format!("{}:", found.property), Color::Red), found.what);
     for witness in &found.records {
-        let _ = writeln!(out, "  {} at {} ns: {}", witness.node, witness.at_ns, witness.event);
+        let _ = writeln!(out, "  {} at {} ns: {}", witness.node, witness.at_ns, short(&witness.event));
     }
+}
+
+/// `text` with every name of digits and letters too long to read cut to its end, where names differ. The JSON report has
+/// them whole.
+fn short(text: &str) -> String {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == ':';
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(part) {
+        out.push_str(&rest[..start]);
+        let name = &rest[start..];
+        let (name, after) = name.split_at(name.find(|c| !part(c)).unwrap_or(name.len()));
+        match name.len() {
+            NAME_SHOWN_MAX.. => out.extend(["..", &name[name.len() - 8..]]),
+            _ => out.push_str(name),
+        }
+        rest = after;
+    }
+    out + rest
 }
 
 fn needs(n: &NeedCounts) -> String {
@@ -212,7 +233,11 @@ impl Style {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        if self.color { table.enforce_styling() } else { table.force_no_tty() };
+        if self.color {
+            table.enforce_styling()
+        } else {
+            table.force_no_tty()
+        };
         table
     }
 }
@@ -224,24 +249,109 @@ mod tests {
 
     #[test]
     fn a_run_that_held() {
-        insta::assert_snapshot!(run(&held(7), Style::default()), @"");
+        insta::assert_snapshot!(run(&held(7), Style::default()), @r#"
+        quiet, seed 7: held
+
+        needs: 1 posted, 1 opened, 1 finalized; 1 settled, 0 cancelled, 0 failed, 0 unfinished
+
+        property  verdict  checked
+        P1        holds          3
+        P10       holds          2
+        P2        holds          6
+        P5        holds         10
+        P6        holds          4
+        P9        holds         27
+        liveness  holds          1
+
+        fault      injected  bites
+        loss             12      3
+        partition         1      0
+
+        sometimes   hits
+        lost-disk      0
+        reassigned     1
+
+        refused: replay 1
+
+        time: 24 h 01 min 01 s simulated in 7.300 ms, 11,844,041 times as fast as real
+        traffic: 4,211 deliveries, 97 envelopes, 120 signatures
+        trace hash: 00c0ffee000000000000000000000007
+        "#);
     }
 
     #[test]
     fn a_run_that_did_not() {
         let text = run(&violated(7), Style::default());
         let end = text.split_once("trace hash").unwrap().1;
-        insta::assert_snapshot!(end, @"");
+        insta::assert_snapshot!(end, @r#"
+        : 00c0ffee000000000000000000000007
+
+        P1: two proposals are decided for one need
+          node 0 at 2300000000 ns: {"decided":{"approvals":["..R5R1PZ1T","..UTTc8tLA","..XqWCtDes"],"epoch":"1","k":3,"need":"..fossf2nq","planner":"..x34DQtRo","proposal":"..ckty5veu","snapshot":{"digest":"..73f9b51e","number":1}}}
+          node 2 at 2500000000 ns: {"decided":{"approvals":["..R5R1PZ1T","..UTTc8tLA","..XqWCtDes"],"epoch":"1","k":3,"need":"..fossf2nq","planner":"..x34DQtRo","proposal":"..7vwl6p7i","snapshot":{"digest":"..73f9b51e","number":1}}}
+
+        again: swarm-sim run scenarios/split.toml --seed 7
+        "#);
     }
 
     #[test]
     fn a_sweep_that_did_not() {
-        insta::assert_snapshot!(sweep(&SweepReport::of([&held(1), &held(2), &violated(3)]), Style::default()), @"");
+        insta::assert_snapshot!(sweep(&SweepReport::of([&held(1), &held(2), &violated(3)]), Style::default()), @r#"
+        3 runs of 2 scenarios: violated
+
+        needs: 3 posted, 3 opened, 3 finalized; 3 settled, 0 cancelled, 0 failed, 0 unfinished
+
+        scenario  runs  failed  settled  deliveries
+        quiet        2       0        2       8,422
+        split        1       1        1       4,211
+
+        property  verdict   checked  violated  unknown
+        P1        violated        9         1        0
+        P10       holds           6         0        0
+        P2        holds          18         0        0
+        P5        holds          30         0        0
+        P6        holds          12         0        0
+        P9        holds          81         0        0
+        liveness  holds           3         0        0
+
+        fault      injected  bites
+        loss             36      9
+        partition         3      0
+
+        sometimes   hits
+        lost-disk      0
+        reassigned     3
+
+        time: 72 h 03 min 04 s simulated in 21.900 ms, 11,844,041 times as fast as real
+        traffic: 12,633 deliveries, 291 envelopes, 360 signatures
+        trace hash of all: 4a635669fb6abf30a1f446030c21888e
+
+        marks never hit: lost-disk
+
+        faults that never bit: partition
+
+        split, seed 3: violated
+          P1 violated (1)
+
+        P1: two proposals are decided for one need
+          node 0 at 2300000000 ns: {"decided":{"approvals":["..R5R1PZ1T","..UTTc8tLA","..XqWCtDes"],"epoch":"1","k":3,"need":"..fossf2nq","planner":"..x34DQtRo","proposal":"..ckty5veu","snapshot":{"digest":"..73f9b51e","number":1}}}
+          node 2 at 2500000000 ns: {"decided":{"approvals":["..R5R1PZ1T","..UTTc8tLA","..XqWCtDes"],"epoch":"1","k":3,"need":"..fossf2nq","planner":"..x34DQtRo","proposal":"..7vwl6p7i","snapshot":{"digest":"..73f9b51e","number":1}}}
+          again: swarm-sim run scenarios/split.toml --seed 3
+        "#);
+    }
+
+    #[test]
+    fn long_names_are_cut_to_their_ends() {
+        let name = "did:key:z6Mkf8T12FuYFXTjWQLn3ZE2krGdGANs9X7ZH6aVR5R1PZ1T";
+        assert_eq!(short(&format!("{{\"a\":\"{name}\",\"b\":12}} é")), "{\"a\":\"..R5R1PZ1T\",\"b\":12} é");
+        assert_eq!(short(""), "");
     }
 
     #[test]
     fn colour_only_if_asked_for() {
-        for text in [run(&violated(1), Style { color: false }), sweep(&SweepReport::of([&violated(1)]), Style { color: false })] {
+        for text in
+            [run(&violated(1), Style { color: false }), sweep(&SweepReport::of([&violated(1)]), Style { color: false })]
+        {
             assert!(!text.contains('\u{1b}'));
         }
         let text = run(&violated(1), Style { color: true });

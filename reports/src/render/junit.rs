@@ -34,10 +34,14 @@ fn properties<'a>(scenario: &'a str, sums: &'a Sums, report: &'a SweepReport) ->
             status
         };
         let status = match p.verdict {
-            Verdict::Violated => bad(NonSuccessKind::Failure, format!("violated in {} of {} runs", p.violated, sums.runs)),
+            Verdict::Violated => {
+                bad(NonSuccessKind::Failure, format!("violated in {} of {} runs", p.violated, sums.runs))
+            }
             Verdict::Unknown => bad(NonSuccessKind::Error, format!("unknown in {} of {} runs", p.unknown, sums.runs)),
             Verdict::Holds if p.checked > 0 => TestCaseStatus::success(),
-            Verdict::Holds if report.vacuous.contains(name) => bad(NonSuccessKind::Error, "never checked in the whole sweep".into()),
+            Verdict::Holds if report.vacuous.contains(name) => {
+                bad(NonSuccessKind::Error, "never checked in the whole sweep".into())
+            }
             Verdict::Holds => TestCaseStatus::skipped(),
         };
         let mut case = TestCase::new(name.as_str(), status);
@@ -71,7 +75,28 @@ mod tests {
     fn a_sweep() {
         let text = sweep(&SweepReport::of([&held(1), &violated(3)]));
         let shown: Vec<_> = text.lines().filter(|line| line.contains("<test") || line.contains("<failure")).collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        <testsuites name="swarm-sim" tests="15" failures="2" errors="0">
+            <testsuite name="quiet" tests="7" disabled="0" errors="0" failures="0" time="0.007">
+                <testcase name="P1" classname="quiet" assertions="3">
+                <testcase name="P10" classname="quiet" assertions="2">
+                <testcase name="P2" classname="quiet" assertions="6">
+                <testcase name="P5" classname="quiet" assertions="10">
+                <testcase name="P6" classname="quiet" assertions="4">
+                <testcase name="P9" classname="quiet" assertions="27">
+                <testcase name="liveness" classname="quiet" assertions="1">
+            <testsuite name="split" tests="8" disabled="0" errors="0" failures="2" time="0.007">
+                <testcase name="P1" classname="split" assertions="3">
+                    <failure message="violated in 1 of 1 runs"/>
+                <testcase name="P10" classname="split" assertions="2">
+                <testcase name="P2" classname="split" assertions="6">
+                <testcase name="P5" classname="split" assertions="10">
+                <testcase name="P6" classname="split" assertions="4">
+                <testcase name="P9" classname="split" assertions="27">
+                <testcase name="liveness" classname="split" assertions="1">
+                <testcase name="seed 3" classname="split">
+                    <failure message="violated">P1 violated (1)
+        "#);
         assert!(text.contains("again: swarm-sim run scenarios/split.toml --seed 3"));
     }
 

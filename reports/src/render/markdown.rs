@@ -5,11 +5,19 @@ use comfy_table::{Table, presets};
 use super::{grouped, span};
 use crate::report::SweepReport;
 
+/// Failing seeds named per scenario.
+const SEEDS_SHOWN_MAX: usize = 10;
+
 /// A sweep as Markdown tables.
 pub fn sweep(report: &SweepReport) -> String {
-    let mut scenarios = table(&["scenario", "runs", "failing seeds", "settled", "other ends", "deliveries", "simulated"]);
+    let mut scenarios =
+        table(&["scenario", "runs", "failing seeds", "settled", "other ends", "deliveries", "simulated"]);
     for (name, sums) in &report.scenarios {
-        let seeds: Vec<_> = report.failures.iter().filter(|f| f.scenario == *name).map(|f| f.seed.to_string()).collect();
+        let failures = report.failures.iter().filter(|f| f.scenario == *name);
+        let mut seeds: Vec<_> = failures.clone().take(SEEDS_SHOWN_MAX).map(|f| f.seed.to_string()).collect();
+        if failures.count() > SEEDS_SHOWN_MAX {
+            seeds.push("...".into());
+        }
         let needs = &sums.needs;
         scenarios.add_row([
             name.clone(),
@@ -41,6 +49,21 @@ mod tests {
 
     #[test]
     fn a_sweep() {
-        insta::assert_snapshot!(super::sweep(&SweepReport::of([&held(1), &violated(3), &violated(4)])), @"");
+        insta::assert_snapshot!(super::sweep(&SweepReport::of([&held(1), &violated(3), &violated(4)])), @r#"
+        | scenario | runs | failing seeds | settled | other ends | deliveries | simulated        |
+        |----------|------|---------------|---------|------------|------------|------------------|
+        | quiet    | 1    | none          | 1       | 0          | 4,211      | 24 h 01 min 01 s |
+        | split    | 2    | 3 4           | 2       | 0          | 8,422      | 48 h 02 min 03 s |
+
+        | property | checked | violated in | unknown in |
+        |----------|---------|-------------|------------|
+        | P1       | 9       | 2           | 0          |
+        | P10      | 6       | 0           | 0          |
+        | P2       | 18      | 0           | 0          |
+        | P5       | 30      | 0           | 0          |
+        | P6       | 12      | 0           | 0          |
+        | P9       | 81      | 0           | 0          |
+        | liveness | 3       | 0           | 0          |
+        "#);
     }
 }

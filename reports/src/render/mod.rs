@@ -18,7 +18,8 @@ pub fn json(report: &impl Serialize) -> String {
 /// `n` in groups of three digits.
 fn grouped(n: u64) -> String {
     let digits = n.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).expect("digits are ASCII")).collect();
+    let groups: Vec<_> =
+        digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).expect("digits are ASCII")).collect();
     groups.join(",")
 }
 

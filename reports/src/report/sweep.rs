@@ -173,7 +173,7 @@ impl Failure {
         let failed = run.properties.iter().filter_map(|(name, p)| match p.verdict {
             Verdict::Holds => None,
             Verdict::Unknown => Some(format!("{name} unknown: {}", p.unknown.first().map_or("no reason given", |u| u))),
-            Verdict::Violated => Some(format!("{name} violated, {} times", p.violations)),
+            Verdict::Violated => Some(format!("{name} violated ({})", p.violations)),
         });
         let alarms = run.alarms.iter().map(|a| a.what.clone());
         let mut contradictions: Vec<Contradiction> = Vec::new();
@@ -291,8 +291,11 @@ mod tests {
         assert_eq!(sweep.total.deliveries, 3 * 4_211);
         assert_eq!(sweep.failures.iter().map(|f| f.seed).collect::<Vec<_>>(), [2, 3]);
         assert_eq!(sweep.failures[0].reproduce, "swarm-sim run scenarios/split.toml --seed 2");
-        assert_eq!(sweep.failures[0].what[0], "P1 violated, 1 times");
-        assert_eq!((sweep.marks_never_hit, sweep.faults_never_bit), (vec!["lost-disk".to_owned()], vec!["partition".to_owned()]));
+        assert_eq!(sweep.failures[0].what[0], "P1 violated (1)");
+        assert_eq!(
+            (sweep.marks_never_hit, sweep.faults_never_bit),
+            (vec!["lost-disk".to_owned()], vec!["partition".to_owned()])
+        );
     }
 
     #[test]

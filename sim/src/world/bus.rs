@@ -1,0 +1,191 @@
+//! A durable bus after JetStream: what it acknowledged it keeps, in order, and delivers at least once.
+//!
+//! A consumer group gets each message of what it follows once per acknowledgement; which of its members gets it goes round,
+//! and a message that is not acknowledged in time goes to the next member. Must be able to do what the real one does:
+//! deliver again what was acknowledged, deliver late, and in another order than published when it has to repeat.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use swarm_core::id::{AgentId, Cid, NeedId};
+use swarm_core::node::Subject;
+use swarm_core::wire::Verb;
+
+use crate::kernel::{Cx, LocalTime, NodeId};
+use crate::world::wire::{Post, Wire};
+
+/// Consumers that act for one key.
+#[derive(Debug)]
+struct Group {
+    members: Vec<NodeId>,
+    turn: usize,
+    topics: Topics,
+    follows: BTreeSet<NeedId>,
+}
+
+/// What a consumer group gets without asking.
+#[derive(Clone, Copy, Debug)]
+pub struct Topics {
+    /// Whose inbox it is.
+    pub agent: AgentId,
+    /// It coordinates: it gets every thread, and what only coordinators get.
+    pub coordinator: bool,
+    /// It does work or plans it: it gets needs and open tasks.
+    pub market: bool,
+    /// It does work: it gets FINALIZE.
+    pub finals: bool,
+}
+
+/// A delivery without an acknowledgement.
+#[derive(Debug)]
+struct Pending {
+    group: usize,
+    post: Rc<Post>,
+    due: LocalTime,
+    attempts: u32,
+}
+
+/// The bus.
+#[derive(Debug)]
+pub struct Bus {
+    ack_wait: u64,
+    /// Probability of one more delivery after an acknowledgement, and how often it happened.
+    pub redeliver_ppm: u32,
+    pub redelivered: u64,
+    /// Deliveries repeated for want of an acknowledgement.
+    pub repeated: u64,
+    groups: Vec<Group>,
+    kept: BTreeSet<Cid>,
+    threads: BTreeMap<NeedId, Vec<Rc<Post>>>,
+    pending: BTreeMap<u64, Pending>,
+    due: BTreeSet<(LocalTime, u64)>,
+    next: u64,
+}
+
+impl Bus {
+    /// A bus that repeats a delivery after `ack_wait` nanoseconds.
+    pub fn new(ack_wait: u64) -> Self {
+        Self {
+            ack_wait,
+            redeliver_ppm: 0,
+            redelivered: 0,
+            repeated: 0,
+            groups: Vec::new(),
+            kept: BTreeSet::new(),
+            threads: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            due: BTreeSet::new(),
+            next: 0,
+        }
+    }
+
+    /// Adds a consumer group.
+    pub fn join(&mut self, members: Vec<NodeId>, topics: Topics) {
+        self.groups.push(Group { members, turn: 0, topics, follows: BTreeSet::new() });
+    }
+
+    pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
+        match msg {
+            Wire::Publish { op, post } => {
+                // The same envelope twice is the same message (the server's de-duplication by id).
+                if self.kept.insert(post.message.envelope.id()) {
+                    self.spread(cx, &post);
+                }
+                cx.send(from, Wire::Published { op });
+            }
+            Wire::Follow(need) => {
+                let Some(group) = self.groups.iter().position(|g| g.members.contains(&from)) else { return };
+                if self.groups[group].follows.insert(need) && !self.groups[group].topics.coordinator {
+                    let kept: Vec<_> =
+                        self.threads.get(&need).into_iter().flatten().filter(|p| is_for_parties(p)).cloned().collect();
+                    kept.into_iter().for_each(|post| self.deliver(cx, group, post));
+                }
+            }
+            Wire::Unfollow(need) => {
+                if let Some(group) = self.groups.iter_mut().find(|g| g.members.contains(&from)) {
+                    group.follows.remove(&need);
+                }
+            }
+            Wire::Ack { delivery } => {
+                let Some(pending) = self.pending.remove(&delivery) else { return };
+                self.due.remove(&(pending.due, delivery));
+                if self.redeliver_ppm > 0 && cx.rng().chance(self.redeliver_ppm) {
+                    self.redelivered += 1;
+                    self.schedule(cx, pending.group, pending.post, 1);
+                }
+                self.wake(cx);
+            }
+            _ => {}
+        }
+    }
+
+    fn spread(&mut self, cx: &mut Cx<'_, Wire>, post: &Rc<Post>) {
+        if let Subject::Thread(need) = post.subject {
+            self.threads.entry(need).or_default().push(Rc::clone(post));
+        }
+        for group in 0..self.groups.len() {
+            if self.wants(group, post) {
+                self.deliver(cx, group, Rc::clone(post));
+            }
+        }
+    }
+
+    fn wants(&self, group: usize, post: &Post) -> bool {
+        let Group { topics, follows, .. } = &self.groups[group];
+        let followed = match post.subject {
+            Subject::MarketNeed | Subject::MarketTask => topics.coordinator || topics.market,
+            Subject::MarketFinal => topics.coordinator || topics.finals,
+            Subject::Thread(need) => topics.coordinator || (follows.contains(&need) && is_for_parties(post)),
+            Subject::System => true,
+            Subject::Coordinators => topics.coordinator,
+            Subject::Inbox(agent) => topics.agent == agent,
+        };
+        followed || post.inboxes.contains(&topics.agent)
+    }
+
+    fn deliver(&mut self, cx: &mut Cx<'_, Wire>, group: usize, post: Rc<Post>) {
+        let delivery = self.schedule(cx, group, Rc::clone(&post), 0);
+        self.send(cx, group, delivery, post);
+        self.wake(cx);
+    }
+
+    fn schedule(&mut self, cx: &mut Cx<'_, Wire>, group: usize, post: Rc<Post>, attempts: u32) -> u64 {
+        self.next += 1;
+        // Each further attempt waits longer, as a bounded back-off does.
+        let due = cx.now().plus(self.ack_wait << attempts.min(3));
+        self.pending.insert(self.next, Pending { group, post, due, attempts });
+        self.due.insert((due, self.next));
+        self.next
+    }
+
+    fn send(&mut self, cx: &mut Cx<'_, Wire>, group: usize, delivery: u64, post: Rc<Post>) {
+        let group = &mut self.groups[group];
+        let member = group.members[group.turn % group.members.len()];
+        group.turn += 1;
+        cx.send(member, Wire::Deliver { delivery, post });
+    }
+
+    fn wake(&self, cx: &mut Cx<'_, Wire>) {
+        match self.due.first() {
+            Some((due, _)) => cx.wake_at(*due),
+            None => cx.clear_wake(),
+        }
+    }
+
+    pub fn on_timer(&mut self, cx: &mut Cx<'_, Wire>) {
+        while let Some((due, delivery)) = self.due.first().copied().filter(|(due, _)| *due <= cx.now()) {
+            self.due.remove(&(due, delivery));
+            let Some(pending) = self.pending.remove(&delivery) else { continue };
+            self.repeated += 1;
+            let again = self.schedule(cx, pending.group, Rc::clone(&pending.post), pending.attempts + 1);
+            self.send(cx, pending.group, again, pending.post);
+        }
+        self.wake(cx);
+    }
+}
+
+/// What of a thread concerns its parties; bids, votes and heartbeats concern the coordinators alone.
+fn is_for_parties(post: &Post) -> bool {
+    let verb = post.message.envelope.verb();
+    matches!(verb, Verb::Entry | Verb::Propose | Verb::UpdatePlan | Verb::Settle)
+}

@@ -1,0 +1,329 @@
+//! From a scenario and a seed to a deployment: keys, manifests, genesis, and the needs that will be posted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use swarm_core::config::{Local, Params};
+use swarm_core::genesis::{Genesis, Holding, Member};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
+use swarm_core::identity::Keys;
+use swarm_core::policy::{self, BaseRules, Evaluator};
+use swarm_core::reveal::Chain;
+use swarm_core::rng::{Seed, fork};
+use swarm_core::time::WallTime;
+use swarm_core::wire::{
+    Body, Capability, CapabilityRef, Class, Content, Envelope, Manifest, Need, PolicyRef, Role, Windows, trace_of,
+};
+use swarm_ports::{jobs, recipes};
+use swarm_scenarios::{Class as ClassName, NeedRecipe, Recipe, Scenario};
+
+/// Values a coordinator's hash chain is good for; more rounds than any scenario here has.
+const REVEALS: u32 = 1_024;
+
+/// The input cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// It cannot be read.
+    #[error("--input: {0}")]
+    Gather(#[from] jobs::GatherError),
+    /// The scenario has no use for it.
+    #[error("--input is given, but the scenario has no `workload.needs_file` that would use it")]
+    Unused,
+    /// A need cannot be planned.
+    #[error("need {number}: {why}")]
+    Need {
+        /// Its number, from 1.
+        number: usize,
+        /// Why.
+        why: recipes::PlanError,
+    },
+    /// The parameters contradict each other.
+    #[error("the scenario's settings: {0}")]
+    Genesis(String),
+}
+
+/// One agent before the run begins.
+pub struct Member0 {
+    pub keys: Keys,
+    pub manifest: Arc<Envelope>,
+    pub chain: Option<Chain>,
+    pub roles: Vec<Role>,
+}
+
+/// Everything that is fixed before the first event.
+pub struct Cluster {
+    /// Coordinators first, then agents in the order requesters, planners, workers, verifiers.
+    pub members: Vec<Member0>,
+    /// Agents that join later: when, what they state, and their keys.
+    pub joiners: Vec<(Keys, Manifest)>,
+    /// Who may mint.
+    pub mint: AgentId,
+    pub genesis: Arc<Genesis>,
+    pub local: Local,
+    pub evaluator: Arc<dyn Evaluator>,
+    pub needs: Vec<Need>,
+    /// What lies in the store beforehand.
+    pub artifacts: Vec<Arc<[u8]>>,
+}
+
+/// Lengths of the protocol's waits, in whole milliseconds.
+pub fn windows(scenario: &Scenario) -> Windows {
+    let ms = |span: swarm_scenarios::Nanos| u32::try_from(span.0 / 1_000_000).unwrap_or(u32::MAX);
+    let protocol = &scenario.protocol;
+    Windows {
+        bids_ms: ms(protocol.bids),
+        challenge_ms: ms(protocol.challenge),
+        decision_ms: ms(protocol.decision),
+        lease_ms: ms(protocol.lease),
+        proposals_ms: ms(protocol.proposals),
+        verify_ms: ms(protocol.verify),
+    }
+}
+
+/// Builds the deployment of `scenario` under `seed`; real input comes from `input`, or is made up where there is none.
+pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Cluster, InputError> {
+    let (needs, artifacts) = needs(scenario, seed, input)?;
+    let mut skills: BTreeSet<Label> = BTreeSet::new();
+    for (need, number) in needs.iter().zip(1..) {
+        let plan =
+            recipes::plan(need.recipe.as_str(), need, 0).map_err(|why| InputError::Need { number, why })?;
+        for fact in plan.patch {
+            if let swarm_core::plan::Fact::AddTask { job, .. } = fact {
+                skills.insert(job);
+            }
+        }
+    }
+    let recipes: BTreeSet<Label> = needs.iter().map(|need| need.recipe.clone()).collect();
+    let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::default());
+    let cluster = &scenario.cluster;
+    let shape = scenario.shape();
+    let mut members = Vec::new();
+    let mut holdings = BTreeMap::new();
+    let kinds = [
+        (Role::Coordinator, shape.coordinators, "coordinator"),
+        (Role::Requester, shape.requesters, "requester"),
+        (Role::Planner, shape.planners, "planner"),
+        (Role::Worker, shape.workers, "worker"),
+        (Role::Verifier, shape.verifiers, "verifier"),
+    ];
+    let mut agent_no = 0;
+    for (role, count, name) in kinds {
+        for index in 0..count {
+            let keys = Keys::from_seed(&fork(seed, &format!("key/{name}/{index}")));
+            let can: Vec<Label> = match role {
+                Role::Coordinator => {
+                    let mut roles = vec![label("coordinate")];
+                    if index == 0 {
+                        roles.push(label("mint"));
+                    }
+                    roles
+                }
+                Role::Requester => vec![label("request")],
+                Role::Planner => recipes.iter().cloned().collect(),
+                Role::Worker => skills.iter().cloned().collect(),
+                _ => vec![label("verify")],
+            };
+            let roles = if role == Role::Coordinator && index == 0 { vec![role, Role::Mint] } else { vec![role] };
+            let place = |kinds: u32, what: &str| {
+                if role == Role::Coordinator { String::new() } else { format!("{what}-{}", agent_no % kinds.max(1)) }
+            };
+            let places = [place(cluster.orgs, "org"), place(cluster.asns, "as"), place(cluster.regions, "region")];
+            let manifest = manifest(&keys, roles.clone(), can, places);
+            let signed = Arc::new(sign(&keys, &*evaluator, manifest));
+            let chain = (role == Role::Coordinator)
+                .then(|| Chain::new(&fork(seed, &format!("chain/{index}")), REVEALS));
+            let holding = match role {
+                Role::Coordinator => Holding::default(),
+                Role::Verifier => Holding { balance: Credits(cluster.balance), stake: Credits(cluster.stake) },
+                _ => Holding { balance: Credits(cluster.balance), stake: Credits(0) },
+            };
+            holdings.insert(keys.agent(), holding);
+            members.push(Member0 { keys, manifest: signed, chain, roles });
+            if role != Role::Coordinator {
+                agent_no += 1;
+            }
+        }
+    }
+    let mint = members[0].keys.agent();
+    let mut coordinators: Vec<Member> = (members.iter())
+        .filter_map(|m| m.chain.as_ref().map(|c| Member { agent: m.keys.agent(), anchor: c.anchor() }))
+        .collect();
+    coordinators.sort_by_key(|m| m.agent);
+    let genesis = Genesis {
+        capsule: evaluator.capsule(),
+        coordinators,
+        engine: evaluator.engine(),
+        holdings,
+        manifests: members.iter().map(|m| Arc::clone(&m.manifest)).collect(),
+        mints: vec![mint],
+        params: params(scenario),
+    };
+    genesis.check().map_err(|why| InputError::Genesis(why.0))?;
+    let joiners = joiners(scenario, seed, &skills, agent_no);
+    let local = Local {
+        heartbeat_ms: (scenario.protocol.heartbeat.0 / 1_000_000) as u32,
+        entry_batch_ms: (cluster.entry_batch.0 / 1_000_000) as u32,
+        ..Local::default()
+    };
+    Ok(Cluster { members, joiners, mint, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })
+}
+
+fn joiners(scenario: &Scenario, seed: &Seed, skills: &BTreeSet<Label>, first: u32) -> Vec<(Keys, Manifest)> {
+    let mut all = Vec::new();
+    for joiner in &scenario.workload.joiners {
+        for _ in 0..joiner.count {
+            let no = first + all.len() as u32;
+            let keys = Keys::from_seed(&fork(seed, &format!("key/joiner/{no}")));
+            let (role, can) = match joiner.role {
+                swarm_scenarios::JoinerRole::Worker => (Role::Worker, skills.iter().cloned().collect()),
+                swarm_scenarios::JoinerRole::Verifier => (Role::Verifier, vec![label("verify")]),
+            };
+            let places = [format!("org-{no}"), format!("as-{no}"), format!("region-{}", no % 4)];
+            let manifest = manifest(&keys, vec![role], can, places);
+            all.push((keys, manifest));
+        }
+    }
+    all
+}
+
+fn params(scenario: &Scenario) -> Params {
+    let mut params = Params {
+        alpha_bp: scenario.protocol.alpha_bp,
+        liars_max: scenario.cluster.liars_max,
+        reveal_ms: (scenario.protocol.reveal.0 / 1_000_000) as u32,
+        ..Params::default()
+    };
+    if !scenario.cluster.bootstrap {
+        // A deployment that is past its youth from the first snapshot on.
+        (params.bootstrap_active_min, params.bootstrap_needs) = (1, 0);
+    }
+    params
+}
+
+fn manifest(keys: &Keys, roles: Vec<Role>, can: Vec<Label>, [org, asn, region]: [String; 3]) -> Manifest {
+    let capability = |name| Capability { input: "bytes".into(), name, output: "bytes".into(), tags: Vec::new(), version: 1 };
+    Manifest {
+        agent: keys.agent(),
+        asn,
+        capabilities: can.into_iter().map(capability).collect(),
+        constraints: Vec::new(),
+        org,
+        price_floor: Credits(1),
+        region,
+        roles,
+        sealing: Digest(keys.sealing()),
+        stake_account: keys.agent(),
+        tier: 0,
+        zones: Vec::new(),
+    }
+}
+
+/// Signs a founding manifest.
+fn sign(keys: &Keys, evaluator: &dyn Evaluator, manifest: Manifest) -> Envelope {
+    let name = manifest.capabilities.first().map_or_else(|| label("agent"), |c| c.name.clone());
+    let roles = manifest.roles.clone();
+    let content = Content {
+        body: Body::Manifest(manifest),
+        capability: CapabilityRef { manifest: Cid::default(), name },
+        epoch: None,
+        expires: None,
+        fence: None,
+        lamport: Lamport(0),
+        nonce: Nonce(0),
+        policy: PolicyRef::default(),
+        refs: Vec::new(),
+        sender: keys.agent(),
+        target: None,
+        thread: Thread::System,
+        time: WallTime(0),
+        trace: trace_of(Thread::System, None),
+    };
+    let (draft, _) = policy::preflight(evaluator, content, &roles).expect("a founding manifest is within all bounds");
+    keys.sign(draft)
+}
+
+fn class(name: ClassName) -> Class {
+    match name {
+        ClassName::Simple => Class::Simple,
+        ClassName::Complex => Class::Complex,
+        ClassName::Critical => Class::Critical,
+    }
+}
+
+/// The needs to post, and the artifacts they start from.
+fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<(Vec<Need>, Vec<Arc<[u8]>>), InputError> {
+    let workload = &scenario.workload;
+    let make = |recipe: Label, tasks: u32, given: Cid, budget: u64, fee: u64, class: Class| {
+        let protocol = &scenario.protocol;
+        let per_try = u64::from(protocol.k_result) + 2;
+        Need {
+            budget: Credits(budget),
+            class,
+            deadline_ms: windows(scenario).lease_ms,
+            fee: Credits(fee),
+            // Enough for every task to be judged three times.
+            fees: Credits(fee * (u64::from(protocol.k_plan) + 3 * per_try * u64::from(tasks))),
+            k_plan: protocol.k_plan,
+            k_result: protocol.k_result,
+            produces: vec![label("result")],
+            recipe,
+            requires: [(label("input"), given)].into(),
+            supersedes: None,
+            windows: windows(scenario),
+        }
+    };
+    let Some(lines) = &scenario.needs else {
+        if input.is_some() {
+            return Err(InputError::Unused);
+        }
+        let recipe = recipe(workload.recipe, workload.tasks);
+        let mut made = (Vec::new(), Vec::new());
+        for index in 0..workload.needs {
+            let bytes: Arc<[u8]> = text(&fork(seed, &format!("input/{index}")), workload.input_bytes).into();
+            let (given, tasks) = (Cid::of(&bytes), workload.tasks_of_need());
+            made.0.push(make(recipe.clone(), tasks, given, workload.budget, workload.fee, class(workload.class)));
+            made.1.push(bytes);
+        }
+        return Ok(made);
+    };
+    let bytes: Arc<[u8]> = match input {
+        Some(path) => jobs::gather(path)?.into(),
+        None => text(&fork(seed, "input"), workload.input_bytes).into(),
+    };
+    let given = Cid::of(&bytes);
+    let need = |line: &swarm_scenarios::NeedLine| {
+        let NeedRecipe::Wordcount = line.recipe;
+        make(
+            label(&format!("wordcount/{}", line.parts)),
+            line.recipe.tasks(line.parts),
+            given,
+            line.budget.map_or(workload.budget, |c| c.0),
+            line.fee.map_or(workload.fee, |c| c.0),
+            class(line.class.unwrap_or(workload.class)),
+        )
+    };
+    Ok((lines.lines.iter().map(need).collect(), vec![bytes]))
+}
+
+/// The planner's name of a synthetic shape.
+fn recipe(shape: Recipe, tasks: u32) -> Label {
+    match shape {
+        Recipe::Single => label("single"),
+        Recipe::Chain => label(&format!("chain/{tasks}")),
+        Recipe::Fan | Recipe::Diamond => label(&format!("fan/{}", tasks.saturating_sub(2).max(1))),
+    }
+}
+
+/// About `bytes` of words in lines, from a seed.
+fn text(seed: &Seed, bytes: u64) -> Vec<u8> {
+    let mut stream = swarm_core::rng::Stream::new(seed);
+    let mut text = Vec::new();
+    while (text.len() as u64) < bytes {
+        let length = 1 + stream.below(8);
+        (0..length).for_each(|_| text.push(b'a' + stream.below(6) as u8));
+        text.push(if stream.below(8) == 0 { b'\n' } else { b' ' });
+    }
+    text.push(b'\n');
+    text
+}

@@ -1,0 +1,446 @@
+//! The host of one node: carries out its effects, hands it what arrives, wakes it in time.
+//!
+//! The host holds what the node must not: the keys. It does the work the node asks for on artifacts from the store, taking
+//! simulated time; and it gives every question that nobody answered in time the honest answer, `Unknown`.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use swarm_core::id::{Cid, Label, NeedId, OpId, label};
+use swarm_core::identity::Keys;
+use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Work};
+use swarm_core::register::Entry;
+use swarm_core::reveal::Chain;
+use swarm_core::time::{Instant, Now, WallTime};
+use swarm_core::wire::Envelope;
+use swarm_ports::{jobs, recipes};
+
+use crate::kernel::{Cx, LocalTime, Span};
+use crate::world::actor::{BUS, REGISTER, STORE, service};
+use crate::world::recorder::Recorder;
+use crate::world::wire::{Post, Wire};
+
+/// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
+const ANSWER: u64 = 5_000_000_000;
+
+/// Times the store is asked for one artifact.
+const FETCHES: u32 = 6;
+
+/// What else the host waits for.
+#[derive(Clone, Debug)]
+enum Waits {
+    /// An answer to an operation.
+    Answer(OpId),
+    /// The store.
+    Store(u64),
+    /// The end of a job.
+    Job(u64),
+    /// An act of the agent behind the node.
+    Act(Act),
+}
+
+/// A job in progress.
+#[derive(Debug)]
+struct Job {
+    op: OpId,
+    work: Work,
+    inputs: BTreeMap<Cid, Option<Arc<[u8]>>>,
+    /// Outputs on their way to the store.
+    unkept: BTreeMap<Cid, Arc<[u8]>>,
+    outcome: Option<Outcome>,
+    asks: u32,
+}
+
+/// How an agent behaves apart from the protocol: how long its work takes, and how often it changes its mind.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    pub work: Span,
+    pub yield_bp: u32,
+    pub refuse_bp: u32,
+    /// Which variant of a plan it proposes.
+    pub variant: u32,
+}
+
+/// One node's host.
+pub struct Host {
+    pub no: u32,
+    node: Node,
+    keys: Keys,
+    chain: Option<Chain>,
+    habits: Habits,
+    /// Nothing it sends leaves it; how often that bit.
+    pub silent: bool,
+    pub silenced: u64,
+    /// Its verifying jobs take this many times as long, and this much more; how often that bit.
+    pub slow: Option<(u32, u64)>,
+    pub slowed: u64,
+    pub signatures: u64,
+    waits: BTreeMap<(LocalTime, u64), Waits>,
+    answers: BTreeMap<OpId, (LocalTime, u64)>,
+    jobs: BTreeMap<u64, Job>,
+    counter: u64,
+    /// Place of the next entry, and those that arrived before their turn.
+    next_entry: u64,
+    seen: BTreeSet<u64>,
+    /// Inputs that wait for the present one to be drained; the first is the present one.
+    inbox: VecDeque<Input>,
+    recorder: Rc<RefCell<Recorder>>,
+    /// The setup and every input, kept if the node is to be replayed.
+    pub tape: Option<Tape>,
+}
+
+/// What it takes to live a node's life again.
+pub struct Tape {
+    pub setup: Setup,
+    pub inputs: Vec<(Now, Input)>,
+    /// A word per effect.
+    pub effects: Vec<u64>,
+}
+
+impl Host {
+    pub fn new(
+        no: u32,
+        setup: Setup,
+        keys: Keys,
+        chain: Option<Chain>,
+        habits: Habits,
+        recorder: Rc<RefCell<Recorder>>,
+        taped: bool,
+    ) -> Self {
+        let tape = taped.then(|| Tape { setup: setup.clone(), inputs: Vec::new(), effects: Vec::new() });
+        Self {
+            no,
+            node: Node::new(setup),
+            keys,
+            chain,
+            habits,
+            silent: false,
+            silenced: 0,
+            slow: None,
+            slowed: 0,
+            signatures: 0,
+            waits: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            counter: 0,
+            next_entry: 0,
+            seen: BTreeSet::new(),
+            inbox: VecDeque::new(),
+            recorder,
+            tape,
+        }
+    }
+
+    pub fn node(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
+    pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
+        self.input(cx, Input::Boot);
+    }
+
+    /// The agent behind the node wants something, `after` nanoseconds from now.
+    pub fn act(&mut self, cx: &mut Cx<'_, Wire>, after: u64, act: Act) {
+        self.wait(cx, after, Waits::Act(act));
+        self.arm(cx);
+    }
+
+    fn now(cx: &mut Cx<'_, Wire>) -> Now {
+        Now { mono: Instant(cx.now().ns()), wall: WallTime(cx.wall().ns() / 1_000_000) }
+    }
+
+    /// The one loop: one thing changes, then everything that follows is drained. What carrying out an effect brings in waits
+    /// for its turn.
+    fn input(&mut self, cx: &mut Cx<'_, Wire>, input: Input) {
+        self.inbox.push_back(input);
+        if self.inbox.len() > 1 {
+            return;
+        }
+        while let Some(input) = self.inbox.front().cloned() {
+            let now = Self::now(cx);
+            if let Some(tape) = &mut self.tape {
+                tape.inputs.push((now, input.clone()));
+            }
+            self.node.handle(now, input);
+            while let Some(effect) = self.node.poll_effect() {
+                if let Some(tape) = &mut self.tape {
+                    tape.effects.push(word(&effect));
+                }
+                self.carry_out(cx, effect);
+            }
+            self.inbox.pop_front();
+        }
+        self.arm(cx);
+    }
+
+    fn arm(&mut self, cx: &mut Cx<'_, Wire>) {
+        let own = self.waits.first_key_value().map(|((at, _), _)| *at);
+        let node = self.node.next_deadline().map(|at| LocalTime::from_ns(at.0));
+        match own.into_iter().chain(node).min() {
+            Some(at) => cx.wake_at(at),
+            None => cx.clear_wake(),
+        }
+    }
+
+    fn wait(&mut self, cx: &mut Cx<'_, Wire>, after: u64, what: Waits) -> (LocalTime, u64) {
+        self.counter += 1;
+        let key = (cx.now().plus(after), self.counter);
+        self.waits.insert(key, what);
+        key
+    }
+
+    pub fn on_timer(&mut self, cx: &mut Cx<'_, Wire>) {
+        while let Some(entry) = self.waits.first_entry().filter(|e| e.key().0 <= cx.now()) {
+            match entry.remove() {
+                Waits::Answer(op) => {
+                    self.answers.remove(&op);
+                    self.input(cx, Input::Done { op, outcome: Outcome::Unknown });
+                }
+                Waits::Store(job) => self.ask_store(cx, job),
+                Waits::Job(job) => self.finish(cx, job),
+                Waits::Act(act) => self.input(cx, Input::Act(act)),
+            }
+        }
+        if self.node.next_deadline().is_some_and(|at| at.0 <= cx.now().ns()) {
+            self.input(cx, Input::Wake);
+        }
+        self.arm(cx);
+    }
+
+    pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, msg: Wire) {
+        match msg {
+            Wire::Deliver { delivery, post } => {
+                let message = Message::clone(&post.message);
+                if !self.seen.insert(delivery) {
+                    self.recorder.borrow_mut().mark("message-redelivered");
+                }
+                self.input(cx, Input::Message(message));
+                self.send(cx, BUS, Wire::Ack { delivery });
+            }
+            Wire::Published { op } | Wire::Submitted { op } => {
+                if let Some(key) = self.answers.remove(&op) {
+                    self.waits.remove(&key);
+                    self.input(cx, Input::Done { op, outcome: Outcome::Committed });
+                }
+            }
+            Wire::Entry { place, entry } => {
+                if place == self.next_entry {
+                    self.next_entry += 1;
+                    self.input(cx, Input::Applied(Entry::clone(&entry)));
+                } else if place > self.next_entry {
+                    self.recorder.borrow_mut().mark("entry-caught-up");
+                }
+                self.send(cx, REGISTER, Wire::Applied { next: self.next_entry });
+            }
+            Wire::Kept { job, cid } => {
+                if let Some(at) = self.jobs.get_mut(&job) {
+                    at.unkept.remove(&cid);
+                    self.finish_if_kept(cx, job);
+                }
+            }
+            Wire::Got { job, cid, bytes } => {
+                if let Some(at) = self.jobs.get_mut(&job)
+                    && at.outcome.is_none()
+                    && let Some(bytes) = bytes
+                {
+                    at.inputs.insert(cid, Some(bytes));
+                    self.work(cx, job);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends, unless the worker has fallen silent.
+    fn send(&mut self, cx: &mut Cx<'_, Wire>, to: u32, msg: Wire) {
+        if self.silent && !matches!(msg, Wire::Ack { .. } | Wire::Applied { .. } | Wire::Get { .. }) {
+            self.silenced += 1;
+            return;
+        }
+        cx.send(service(to), msg);
+    }
+
+    fn answer_within(&mut self, cx: &mut Cx<'_, Wire>, op: OpId) {
+        let key = self.wait(cx, ANSWER, Waits::Answer(op));
+        self.answers.insert(op, key);
+    }
+
+    fn carry_out(&mut self, cx: &mut Cx<'_, Wire>, effect: Effect) {
+        match effect {
+            Effect::Publish { op, subject, inboxes, draft, entries } => {
+                let envelope = Arc::new(self.sign(&draft));
+                self.recorder.borrow_mut().published(self.no, &envelope);
+                let post = Rc::new(Post { subject, message: Message { entries, envelope }, inboxes });
+                self.answer_within(cx, op);
+                self.send(cx, BUS, Wire::Publish { op, post });
+            }
+            Effect::Submit { op, thread, command } => {
+                self.answer_within(cx, op);
+                self.send(cx, REGISTER, Wire::Submit { op, thread, command });
+            }
+            Effect::Execute { op, work } => self.begin(cx, op, work),
+            Effect::Reveal { op, round } => {
+                let value = self.chain.as_ref().and_then(|chain| chain.value(round));
+                let outcome = value.map_or(Outcome::NotCommitted, Outcome::Revealed);
+                self.input(cx, Input::Done { op, outcome });
+            }
+            Effect::Follow(need) => self.send(cx, BUS, Wire::Follow(need)),
+            Effect::Unfollow(need) => self.send(cx, BUS, Wire::Unfollow(need)),
+            Effect::Emit(note) => self.recorder.borrow_mut().note(self.no, note),
+        }
+    }
+
+    fn sign(&mut self, draft: &swarm_core::wire::Draft) -> Envelope {
+        self.signatures += 1;
+        self.keys.sign(draft.clone())
+    }
+
+    fn begin(&mut self, cx: &mut Cx<'_, Wire>, op: OpId, work: Work) {
+        self.counter += 1;
+        let job = self.counter;
+        let inputs = match &work {
+            Work::Plan { .. } => BTreeMap::new(),
+            Work::Run { inputs, .. } => inputs.iter().map(|cid| (*cid, None)).collect(),
+        };
+        self.jobs.insert(job, Job { op, work, inputs, unkept: BTreeMap::new(), outcome: None, asks: 0 });
+        self.work(cx, job);
+        if self.jobs.get(&job).is_some_and(|at| at.outcome.is_none()) {
+            self.ask_store(cx, job);
+        }
+    }
+
+    /// Asks the store for what a job still lacks, or to keep what is not kept yet; gives up after a while.
+    fn ask_store(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
+        let Some(at) = self.jobs.get_mut(&job) else { return };
+        at.asks += 1;
+        if at.asks > FETCHES {
+            return self.end(cx, job, Outcome::CouldNot(label("unavailable")));
+        }
+        let lacking: Vec<Cid> = at.inputs.iter().filter(|(_, bytes)| bytes.is_none()).map(|(cid, _)| *cid).collect();
+        let unkept: Vec<_> = at.unkept.iter().map(|(cid, bytes)| (*cid, Arc::clone(bytes))).collect();
+        for cid in lacking {
+            self.send(cx, STORE, Wire::Get { job, cid });
+        }
+        for (cid, bytes) in unkept {
+            self.send(cx, STORE, Wire::Put { job, cid, bytes });
+        }
+        self.wait(cx, ANSWER, Waits::Store(job));
+        self.arm(cx);
+    }
+
+    /// Does the work, once all inputs are here; its result is ready after the time the work takes.
+    fn work(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
+        let at = &self.jobs[&job];
+        if at.outcome.is_some() || at.inputs.values().any(Option::is_none) {
+            return;
+        }
+        let mut takes = cx.rng().within(self.habits.work);
+        let (outcome, unkept) = match &at.work {
+            Work::Plan { need } => {
+                takes /= 8;
+                (self.plan(need), BTreeMap::new())
+            }
+            Work::Run { inputs, job: kind, key, produces, verify, .. } => {
+                let inputs: Vec<Arc<[u8]>> = inputs.iter().filter_map(|cid| at.inputs[cid].clone()).collect();
+                if let (true, Some((factor, extra))) = (*verify, self.slow) {
+                    takes = takes.saturating_mul(u64::from(factor)).saturating_add(extra);
+                    self.slowed += 1;
+                }
+                run(kind, &inputs, produces, *key, *verify)
+            }
+        };
+        let at = self.jobs.get_mut(&job).expect("looked up above");
+        at.outcome = Some(outcome);
+        at.unkept = unkept;
+        self.wait(cx, takes, Waits::Job(job));
+        self.arm(cx);
+    }
+
+    fn plan(&self, need: &Envelope) -> Outcome {
+        let swarm_core::wire::Body::Need(body) = &need.body else { return Outcome::CouldNot(label("no-need")) };
+        match recipes::plan(body.recipe.as_str(), body, self.habits.variant) {
+            Ok(plan) => Outcome::Planned(plan.into_propose(self.habits.variant)),
+            Err(_) => Outcome::CouldNot(label("no-plan")),
+        }
+    }
+
+    /// The work is done; its outputs must be kept before anyone is told of them.
+    fn finish(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
+        let Some(at) = self.jobs.get_mut(&job) else { return };
+        at.asks = 0;
+        if at.unkept.is_empty() {
+            self.finish_if_kept(cx, job);
+        } else {
+            self.ask_store(cx, job);
+        }
+    }
+
+    fn finish_if_kept(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
+        if self.jobs.get(&job).is_some_and(|at| at.unkept.is_empty() && at.outcome.is_some())
+            && let Some(outcome) = self.jobs.get_mut(&job).and_then(|at| at.outcome.take())
+        {
+            self.end(cx, job, outcome);
+        }
+    }
+
+    fn end(&mut self, cx: &mut Cx<'_, Wire>, job: u64, outcome: Outcome) {
+        let Some(at) = self.jobs.remove(&job) else { return };
+        let is_own_work = matches!(at.work, Work::Run { verify: false, .. });
+        // An agent may change its mind about work it holds.
+        if is_own_work && self.habits.yield_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.yield_bp) {
+            self.input(cx, Input::Act(Act::YieldAll));
+        }
+        self.input(cx, Input::Done { op: at.op, outcome });
+    }
+
+    /// Whether the agent declines this need.
+    pub fn declines(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
+        if self.habits.refuse_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.refuse_bp) {
+            self.input(cx, Input::Act(Act::Refuse(need)));
+        }
+    }
+}
+
+/// Runs a job for real. A verifier's outputs are compared by address and not kept.
+fn run(
+    kind: &Label,
+    inputs: &[Arc<[u8]>],
+    produces: &[Label],
+    key: swarm_core::id::Digest,
+    verify: bool,
+) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
+    let done = match jobs::run(kind.as_str(), inputs, produces, key) {
+        Ok(done) => done,
+        Err(_) => return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()),
+    };
+    let (mut outputs, mut unkept) = (BTreeMap::new(), BTreeMap::new());
+    for (name, bytes) in done.outputs {
+        let cid = Cid::of(&bytes);
+        outputs.insert(name, cid);
+        if !verify {
+            unkept.insert(cid, bytes.into());
+        }
+    }
+    (Outcome::Ran { outputs, proof: done.proof, states: done.states, telemetry: done.telemetry }, unkept)
+}
+
+/// An effect in one word, for comparing two lives of a node.
+pub fn word(effect: &Effect) -> u64 {
+    match effect {
+        Effect::Publish { draft, .. } => draft.id().0.prefix(),
+        Effect::Submit { command, thread, .. } => command.id().prefix() ^ word_of(&thread.to_string()),
+        Effect::Execute { op, .. } => op.0,
+        Effect::Reveal { round, .. } => u64::from(*round) << 32,
+        Effect::Follow(need) | Effect::Unfollow(need) => need.0.0.prefix(),
+        Effect::Emit(Note::Believed { entry, thread } | Note::Applied { entry, thread, .. }) => {
+            entry.link(*thread).prefix()
+        }
+        Effect::Emit(note) => word_of(&format!("{note:?}")),
+    }
+}
+
+fn word_of(text: &str) -> u64 {
+    crate::kernel::Fingerprint::fingerprint(text)
+}

@@ -1,0 +1,18 @@
+//! A simulated swarm: nodes of the protocol, a bus, a register, an artifact store and clocks, all as actors on the kernel.
+//!
+//! Nothing here decides anything about the protocol. Hosts carry out what their nodes ask for, exactly as a live driver
+//! does, and tell a [`recorder`] what they saw; faults reach them only through links, clocks and the services they use.
+
+mod actor;
+mod bus;
+mod cluster;
+mod host;
+mod recorder;
+mod register;
+mod run;
+mod store;
+mod strike;
+mod wire;
+
+pub use cluster::InputError;
+pub use run::{Outcome, RunOptions, run};

@@ -1,0 +1,111 @@
+//! The embedded register: one sequencer to which any number of coordinators submit.
+//!
+//! It gives each command its place in its thread and hands all entries to all coordinators, in one order, again and again
+//! until each has said how far it came. It looks at nothing but who submits: a word given in a coordinator's own name must
+//! come from that coordinator.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use swarm_core::id::{AgentId, Seq, Thread};
+use swarm_core::register::Entry;
+
+use crate::kernel::{Cx, LocalTime, NodeId};
+use crate::world::wire::Wire;
+
+/// How long the sequencer waits for a coordinator to say how far it came before it sends again, nanoseconds.
+const RESEND: u64 = 2_000_000_000;
+
+/// Entries sent to one coordinator that have not been applied yet.
+const WINDOW: u64 = 256;
+
+struct Member {
+    id: NodeId,
+    agent: AgentId,
+    /// Everything before was applied.
+    applied: u64,
+    /// Everything before was sent.
+    sent: u64,
+    /// When to send again what was not applied.
+    due: LocalTime,
+}
+
+/// The sequencer.
+pub struct Sequencer {
+    log: Vec<Rc<Entry>>,
+    last: BTreeMap<Thread, Seq>,
+    members: Vec<Member>,
+    /// Entries that had to be sent again.
+    pub resent: u64,
+}
+
+impl Sequencer {
+    pub fn new(members: Vec<(NodeId, AgentId)>) -> Self {
+        let member = |(id, agent)| Member { id, agent, applied: 0, sent: 0, due: LocalTime::default() };
+        Self {
+            log: Vec::new(),
+            last: BTreeMap::new(),
+            members: members.into_iter().map(member).collect(),
+            resent: 0,
+        }
+    }
+
+    pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
+        let Some(at) = self.members.iter().position(|m| m.id == from) else { return };
+        match msg {
+            Wire::Submit { op, thread, command } => {
+                if command.author().is_some_and(|by| by != self.members[at].agent) {
+                    return;
+                }
+                let last = self.last.entry(thread).or_default();
+                *last = last.next();
+                self.log.push(Rc::new(Entry { command, seq: *last, thread }));
+                cx.send(from, Wire::Submitted { op });
+                for member in 0..self.members.len() {
+                    self.send(cx, member);
+                }
+            }
+            Wire::Applied { next } => {
+                let member = &mut self.members[at];
+                if next > member.applied {
+                    member.applied = next;
+                    member.due = cx.now().plus(RESEND);
+                }
+                self.send(cx, at);
+            }
+            _ => {}
+        }
+        self.wake(cx);
+    }
+
+    fn send(&mut self, cx: &mut Cx<'_, Wire>, at: usize) {
+        let member = &mut self.members[at];
+        if member.sent == member.applied {
+            member.due = cx.now().plus(RESEND);
+        }
+        while member.sent < self.log.len() as u64 && member.sent - member.applied < WINDOW {
+            let entry = Rc::clone(&self.log[member.sent as usize]);
+            cx.send(member.id, Wire::Entry { place: member.sent, entry });
+            member.sent += 1;
+        }
+    }
+
+    fn wake(&self, cx: &mut Cx<'_, Wire>) {
+        match self.members.iter().filter(|m| m.applied < m.sent).map(|m| m.due).min() {
+            Some(due) => cx.wake_at(due),
+            None => cx.clear_wake(),
+        }
+    }
+
+    pub fn on_timer(&mut self, cx: &mut Cx<'_, Wire>) {
+        for at in 0..self.members.len() {
+            let member = &mut self.members[at];
+            if member.applied < member.sent && member.due <= cx.now() {
+                self.resent += member.sent - member.applied;
+                member.sent = member.applied;
+                self.send(cx, at);
+            }
+        }
+        self.wake(cx);
+    }
+}

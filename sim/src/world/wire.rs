@@ -1,0 +1,74 @@
+//! What travels between actors.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use swarm_core::id::{Cid, NeedId, OpId, Thread};
+use swarm_core::node::{Message, Subject};
+use swarm_core::register::{Command, Entry};
+
+use crate::kernel::Fingerprint;
+
+/// A message on the bus: a signed envelope with what travels beside it, and whom it must reach besides the subject's
+/// followers.
+#[derive(Debug)]
+pub struct Post {
+    pub subject: Subject,
+    pub message: Message,
+    pub inboxes: Vec<swarm_core::id::AgentId>,
+}
+
+/// One message between two actors.
+#[derive(Clone, Debug)]
+pub enum Wire {
+    /// To the bus: keep and deliver this.
+    Publish { op: OpId, post: Rc<Post> },
+    /// From the bus: it is kept.
+    Published { op: OpId },
+    /// To the bus: deliver this need's conversation from its beginning.
+    Follow(NeedId),
+    /// To the bus: no longer.
+    Unfollow(NeedId),
+    /// From the bus: a delivery, to be acknowledged.
+    Deliver { delivery: u64, post: Rc<Post> },
+    /// To the bus: the delivery has taken effect.
+    Ack { delivery: u64 },
+    /// To the register: order this command.
+    Submit { op: OpId, thread: Thread, command: Arc<Command> },
+    /// From the register: it has its place.
+    Submitted { op: OpId },
+    /// From the register: the `place`-th entry of all.
+    Entry { place: u64, entry: Rc<Entry> },
+    /// To the register: everything before `next` was applied.
+    Applied { next: u64 },
+    /// To the store: keep these bytes.
+    Put { job: u64, cid: Cid, bytes: Arc<[u8]> },
+    /// From the store: they are kept.
+    Kept { job: u64, cid: Cid },
+    /// To the store: what lies at this address?
+    Get { job: u64, cid: Cid },
+    /// From the store: this, or nothing.
+    Got { job: u64, cid: Cid, bytes: Option<Arc<[u8]>> },
+}
+
+impl Fingerprint for Wire {
+    fn fingerprint(&self) -> u64 {
+        let (kind, word) = match self {
+            Self::Publish { post, .. } => (1, post.message.envelope.id().0.prefix()),
+            Self::Published { op } => (2, op.0),
+            Self::Follow(need) => (3, need.0.0.prefix()),
+            Self::Unfollow(need) => (4, need.0.0.prefix()),
+            Self::Deliver { delivery, post } => (5, delivery ^ post.message.envelope.id().0.prefix()),
+            Self::Ack { delivery } => (6, *delivery),
+            Self::Submit { op, command, .. } => (7, op.0 ^ command.id().prefix()),
+            Self::Submitted { op } => (8, op.0),
+            Self::Entry { place, entry } => (9, place ^ entry.command.id().prefix()),
+            Self::Applied { next } => (10, *next),
+            Self::Put { cid, .. } => (11, cid.0.prefix()),
+            Self::Kept { cid, .. } => (12, cid.0.prefix()),
+            Self::Get { cid, .. } => (13, cid.0.prefix()),
+            Self::Got { cid, bytes, .. } => (14, cid.0.prefix() ^ u64::from(bytes.is_some())),
+        };
+        word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) ^ kind
+    }
+}
