@@ -49,6 +49,8 @@ knobs! {
         alpha_bp: u32 = 3_000, 1, 10_000;
         /// Most a committee may have from one network, in basis points of its seats.
         asn_cap_bp: u32 = 4_000, 1, 10_000;
+        /// Attempts at a task before it fails.
+        attempts_max: u32 = 5, 1, 100;
         /// Bids in the last part of a window, this long, extend it by as much; milliseconds.
         bid_extension_ms: u32 = 5_000, 0, 600_000;
         /// Extensions per window.
@@ -77,8 +79,6 @@ knobs! {
         entity_cap_bp: u32 = 1_000, 1, 10_000;
         /// Epochs without a Decide before a need fails.
         epochs_max: u32 = 5, 1, 100;
-        /// Attempts at a task before it fails.
-        attempts_max: u32 = 5, 1, 100;
         /// A lease is prolonged to at most this share of the bid's eta, in basis points.
         lease_stretch_bp: u32 = 15_000, 10_000, 100_000;
         /// Coordinators that may lie: entries are believed with floor((n + f) / 2) + 1 signatures.
@@ -111,8 +111,10 @@ knobs! {
 }
 
 knobs! {
-    /// A node's own pace. Never part of anything that is agreed upon.
+    /// A node's own pace. Never part of anything that is agreed upon. In alphabetical order: it opens the audit log.
     Local {
+        /// An answer that does not come in this time is taken as unknown; milliseconds.
+        answer_ms: u32 = 5_000, 1, 3_600_000;
         /// Longest back-off of a retry; milliseconds.
         backoff_max_ms: u32 = 60_000, 1, 3_600_000;
         /// First back-off of a retry; milliseconds.
@@ -127,8 +129,6 @@ knobs! {
         parked_max: u32 = 64, 0, 4_096;
         /// How long each further coordinator waits for an earlier one to do what any of them may do; milliseconds.
         stagger_ms: u32 = 500, 0, 60_000;
-        /// An answer that does not come in this time is taken as unknown; milliseconds.
-        answer_ms: u32 = 5_000, 1, 3_600_000;
     }
 }
 
