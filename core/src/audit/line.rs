@@ -206,7 +206,8 @@ impl Record {
     pub fn of(effect: &Effect, signed: Option<&Arc<Envelope>>) -> Option<(Thread, Self)> {
         Some(match effect {
             Effect::Publish { op, subject, inboxes, draft, .. } => {
-                let envelope = signed.filter(|e| e.id() == draft.id()).expect("a host signs a draft before it records it");
+                let envelope =
+                    signed.filter(|e| e.id() == draft.id()).expect("a host signs a draft before it records it");
                 let (envelope, inboxes) = (Arc::clone(envelope), inboxes.clone());
                 (draft.thread, Self::Publish { envelope, inboxes, op: *op, subject: *subject })
             }

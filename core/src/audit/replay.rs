@@ -111,10 +111,9 @@ impl fmt::Display for Why {
             Self::Malformed { what } => write!(f, "not a line of an audit log: {what}"),
             Self::NotCanonical => write!(f, "not in canonical form: it was not written by a node"),
             Self::BadEnvelope { reject } => write!(f, "an envelope in it was tampered with: {reject}"),
-            Self::OutOfPlace { expected, found } => write!(
-                f,
-                "number {found} in the place of {expected}: lines are missing, doubled or moved from here on"
-            ),
+            Self::OutOfPlace { expected, found } => {
+                write!(f, "number {found} in the place of {expected}: lines are missing, doubled or moved from here on")
+            }
             Self::BrokenChain => write!(f, "it was changed after it was written: the chain does not hold"),
             Self::BadSeal => write!(f, "the seal is not by the node's key"),
             Self::UnknownSigner => write!(f, "the seal's signer has no manifest in this log"),
