@@ -45,24 +45,15 @@ struct Decimal(u64);
 impl FromStr for Decimal {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
-        if text.is_empty()
-            || !text.bytes().all(|b| b.is_ascii_digit())
-            || (text.len() > 1 && text.starts_with('0'))
-        {
-            return Err(BadName(
-                "not a decimal string without sign or leading zeros",
-            ));
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) || (text.len() > 1 && text.starts_with('0')) {
+            return Err(BadName("not a decimal string without sign or leading zeros"));
         }
-        text.parse()
-            .map(Self)
-            .map_err(|_| BadName("decimal string does not fit 64 bits"))
+        text.parse().map(Self).map_err(|_| BadName("decimal string does not fit 64 bits"))
     }
 }
 
 /// Reads a string and parses it, without copying it first: names are most of what an envelope is made of.
-pub(crate) fn parsed<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(
-    d: D,
-) -> Result<T, D::Error> {
+pub(crate) fn parsed<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
     struct Text<T>(PhantomData<T>);
     impl<T: FromStr<Err: fmt::Display>> serde::de::Visitor<'_> for Text<T> {
         type Value = T;
@@ -156,9 +147,7 @@ impl FromStr for Digest {
         let bad = BadName("a digest is 64 lower-case hex digits");
         let text: &[u8; 64] = text.as_bytes().try_into().map_err(|_| bad)?;
         let mut out = [0; 32];
-        data_encoding::HEXLOWER
-            .decode_mut(text, &mut out)
-            .map_err(|_| bad)?;
+        data_encoding::HEXLOWER.decode_mut(text, &mut out).map_err(|_| bad)?;
         Ok(Self(out))
     }
 }
@@ -199,9 +188,7 @@ impl FromStr for Cid {
             return Err(bad);
         }
         let mut bytes = [0; 36];
-        data_encoding::BASE32_NOPAD_NOCASE
-            .decode_mut(&text[1..], &mut bytes)
-            .map_err(|_| bad)?;
+        data_encoding::BASE32_NOPAD_NOCASE.decode_mut(&text[1..], &mut bytes).map_err(|_| bad)?;
         match bytes.strip_prefix(&CID_PREFIX) {
             Some(digest) => Ok(Self(Digest(digest.try_into().map_err(|_| bad)?))),
             None => Err(bad),
@@ -222,9 +209,7 @@ impl fmt::Display for AgentId {
         bytes[..2].copy_from_slice(&ED25519_PUB);
         bytes[2..].copy_from_slice(&self.0);
         let mut text = [0; 64];
-        let length = bs58::encode(bytes)
-            .onto(&mut text[..])
-            .expect("34 bytes need fewer than 64 base58 digits");
+        let length = bs58::encode(bytes).onto(&mut text[..]).expect("34 bytes need fewer than 64 base58 digits");
         f.write_str("did:key:z")?;
         f.write_str(core::str::from_utf8(&text[..length]).expect("base58 is ASCII"))
     }
@@ -234,10 +219,7 @@ impl FromStr for AgentId {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
         let bad = BadName("an agent id is a did:key of an Ed25519 public key");
-        let text = text
-            .strip_prefix("did:key:z")
-            .filter(|t| t.len() <= 64)
-            .ok_or(bad)?;
+        let text = text.strip_prefix("did:key:z").filter(|t| t.len() <= 64).ok_or(bad)?;
         let mut bytes = [0; 34];
         if bs58::decode(text).onto(&mut bytes[..]) != Ok(34) {
             return Err(bad);
@@ -260,10 +242,7 @@ impl NeedId {
             nonce: Nonce,
             requester: &'a AgentId,
         }
-        Self(Cid::of(&crate::wire::canonical::to_vec(&Key {
-            nonce,
-            requester,
-        })))
+        Self(Cid::of(&crate::wire::canonical::to_vec(&Key { nonce, requester })))
     }
 
     /// The register bucket of this need, of `buckets` (T17: the one bucket function).
@@ -306,11 +285,7 @@ impl fmt::Display for Thread {
 impl FromStr for Thread {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
-        if text == "system" {
-            Ok(Self::System)
-        } else {
-            text.parse().map(Self::Need)
-        }
+        if text == "system" { Ok(Self::System) } else { text.parse().map(Self::Need) }
     }
 }
 
@@ -398,6 +373,5 @@ impl Seq {
 
 /// `text` as a label; for names written in the code, which are known to be well formed.
 pub fn label(text: &str) -> Label {
-    text.parse()
-        .unwrap_or_else(|_| panic!("{:?} is not a label", text.to_string()))
+    text.parse().unwrap_or_else(|_| panic!("{:?} is not a label", text.to_string()))
 }

@@ -28,10 +28,7 @@ impl Keys {
         let mut secret = Digest::of("swarm/sealing-key", &[&seed.0]).0;
         let sealing = crypto_box::SecretKey::from_bytes(secret);
         secret.zeroize();
-        Self {
-            signing: SigningKey::from_bytes(&seed.0),
-            sealing,
-        }
+        Self { signing: SigningKey::from_bytes(&seed.0), sealing }
     }
 
     /// Whose keys these are.
@@ -98,9 +95,7 @@ impl core::error::Error for SealError {}
 /// # Errors
 /// [`SealError::TooLong`].
 pub fn seal(to: &[u8; 32], plaintext: &[u8], stream: &mut Stream) -> Result<Vec<u8>, SealError> {
-    crypto_box::PublicKey::from_bytes(*to)
-        .seal(&mut OneTime(stream), plaintext)
-        .map_err(|_| SealError::TooLong)
+    crypto_box::PublicKey::from_bytes(*to).seal(&mut OneTime(stream), plaintext).map_err(|_| SealError::TooLong)
 }
 
 /// Hands a stream to a crate that knows an older trait for it.
@@ -210,11 +205,7 @@ impl Manifests {
         if manifest.agent != content.sender {
             return Err(Ingress::Refuse(Reject::NotTheSender));
         }
-        if !manifest
-            .capabilities
-            .iter()
-            .any(|capability| capability.name == content.capability.name)
-        {
+        if !manifest.capabilities.iter().any(|capability| capability.name == content.capability.name) {
             return Err(Ingress::Refuse(Reject::NotInManifest));
         }
         if !verb.allowed(&manifest.roles) {
@@ -246,12 +237,7 @@ mod tests {
         let keys = keys(7);
         assert_eq!(keys.sealing()[..], unhex(SEALING)[..]);
         assert_eq!(keys.open(&unhex(SEALED)).unwrap(), b"only for you");
-        let sealed = seal(
-            &keys.sealing(),
-            b"only for you",
-            &mut Stream::new(&Digest([9; 32])),
-        )
-        .unwrap();
+        let sealed = seal(&keys.sealing(), b"only for you", &mut Stream::new(&Digest([9; 32]))).unwrap();
         assert_eq!(crate::id::hex(&sealed), SEALED);
     }
     const SEALING: &str = "3104a2c3667f0d513e56a569cde005333a2f3dd64bd4eb356bf46c7992bfc173";
@@ -267,17 +253,9 @@ mod tests {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
             assert_eq!(keys(1).open(&changed), Err(SealError::NotForUs), "{at}");
-            assert_eq!(
-                keys(1).open(&sealed[..at]),
-                Err(SealError::NotForUs),
-                "{at}"
-            );
+            assert_eq!(keys(1).open(&sealed[..at]), Err(SealError::NotForUs), "{at}");
         }
-        assert_ne!(
-            seal(&keys(1).sealing(), b"", &mut stream).unwrap(),
-            sealed,
-            "each box has its own key"
-        );
+        assert_ne!(seal(&keys(1).sealing(), b"", &mut stream).unwrap(), sealed, "each box has its own key");
     }
 
     #[test]
@@ -285,11 +263,7 @@ mod tests {
         let keys = keys(0xab);
         let shown = format!("{keys:?} {keys:#?}");
         assert_eq!(shown, format!("Keys of {0} Keys of {0}", keys.agent()));
-        for secret in [
-            crate::id::hex(&[0xab; 8]),
-            "171, 171".into(),
-            crate::id::hex(&keys.sealing.to_bytes()[..8]),
-        ] {
+        for secret in [crate::id::hex(&[0xab; 8]), "171, 171".into(), crate::id::hex(&keys.sealing.to_bytes()[..8])] {
             assert!(!shown.contains(&secret));
         }
     }
@@ -322,70 +296,33 @@ mod tests {
     }
 
     fn claim(seed: u8, manifest: Cid, capability: &str) -> Content {
-        let mut content = testing::content(
-            seed,
-            Body::Claim(Claim {
-                cost: Credits(1),
-                eta_ms: 1,
-                task: label("count/0"),
-            }),
-        );
+        let mut content =
+            testing::content(seed, Body::Claim(Claim { cost: Credits(1), eta_ms: 1, task: label("count/0") }));
         content.thread = Thread::Need(NeedId::of(&testing::agent(9), Nonce(1)));
         content.trace = trace_of(content.thread, None);
-        content.capability = crate::wire::CapabilityRef {
-            manifest,
-            name: label(capability),
-        };
+        content.capability = crate::wire::CapabilityRef { manifest, name: label(capability) };
         content
     }
 
     #[test]
     fn entitled_by_the_manifest_that_is_cited() {
-        let (worker, verifier) = (
-            manifest(1, &[Role::Worker], 1),
-            manifest(1, &[Role::Verifier], 2),
-        );
+        let (worker, verifier) = (manifest(1, &[Role::Worker], 1), manifest(1, &[Role::Verifier], 2));
         let mut manifests = Manifests::default();
         let say = |manifests: &Manifests, content: &Content| manifests.entitled(content);
         let refused = |reject| Err(Ingress::Refuse(reject));
 
         assert_eq!(say(&manifests, &worker), Ok(()), "a manifest needs none");
-        assert_eq!(
-            say(&manifests, &claim(1, worker.id(), "count")),
-            Err(Ingress::Park(worker.id()))
-        );
+        assert_eq!(say(&manifests, &claim(1, worker.id(), "count")), Err(Ingress::Park(worker.id())));
         manifests.learn(worker.clone()).unwrap();
         manifests.learn(verifier.clone()).unwrap();
-        assert_eq!(
-            say(&manifests, &claim(1, worker.id(), "count")),
-            Ok(()),
-            "though a newer one says otherwise"
-        );
-        assert_eq!(
-            say(&manifests, &claim(1, verifier.id(), "count")),
-            refused(Reject::WrongRole)
-        );
-        assert_eq!(
-            say(&manifests, &claim(1, worker.id(), "sort")),
-            refused(Reject::NotInManifest)
-        );
-        assert_eq!(
-            say(&manifests, &claim(2, worker.id(), "count")),
-            refused(Reject::NotTheSender)
-        );
-        assert_eq!(
-            say(&manifests, &claim(1, Cid::default(), "count")),
-            refused(Reject::NotInManifest)
-        );
-        assert_eq!(
-            manifests.roles(&claim(1, worker.id(), "count")),
-            [Role::Worker]
-        );
+        assert_eq!(say(&manifests, &claim(1, worker.id(), "count")), Ok(()), "though a newer one says otherwise");
+        assert_eq!(say(&manifests, &claim(1, verifier.id(), "count")), refused(Reject::WrongRole));
+        assert_eq!(say(&manifests, &claim(1, worker.id(), "sort")), refused(Reject::NotInManifest));
+        assert_eq!(say(&manifests, &claim(2, worker.id(), "count")), refused(Reject::NotTheSender));
+        assert_eq!(say(&manifests, &claim(1, Cid::default(), "count")), refused(Reject::NotInManifest));
+        assert_eq!(manifests.roles(&claim(1, worker.id(), "count")), [Role::Worker]);
         assert_eq!(manifests.roles(&claim(2, worker.id(), "count")), []);
-        assert_eq!(
-            manifests.latest(&testing::agent(1)).unwrap().0,
-            verifier.id()
-        );
+        assert_eq!(manifests.latest(&testing::agent(1)).unwrap().0, verifier.id());
 
         let mut citing = (**worker).clone();
         citing.capability.manifest = verifier.id();
@@ -395,20 +332,13 @@ mod tests {
     #[test]
     fn manifests_are_bounded_and_nothing_else_is_one() {
         let mut manifests = Manifests::default();
-        let all: Vec<_> = (0..=MANIFESTS_MAX as u64)
-            .map(|lamport| manifest(1, &[], lamport))
-            .collect();
+        let all: Vec<_> = (0..=MANIFESTS_MAX as u64).map(|lamport| manifest(1, &[], lamport)).collect();
         for manifest in all.iter().rev() {
             manifests.learn(manifest.clone()).unwrap();
         }
         assert!(manifests.get(&all[0].id()).is_none() && manifests.get(&all[1].id()).is_some());
-        assert_eq!(
-            manifests.latest(&testing::agent(1)).unwrap().0,
-            all[MANIFESTS_MAX].id()
-        );
-        let stake = testing::stake(1, |content| {
-            content.body = Body::Stake(Amount { amount: Credits(2) })
-        });
+        assert_eq!(manifests.latest(&testing::agent(1)).unwrap().0, all[MANIFESTS_MAX].id());
+        let stake = testing::stake(1, |content| content.body = Body::Stake(Amount { amount: Credits(2) }));
         assert_eq!(manifests.learn(Arc::new(stake)), Err(Reject::WrongFields));
         let mut others = (**all[0]).clone();
         others.sender = testing::agent(2);

@@ -39,11 +39,7 @@ impl Clock {
     /// A clock at `now` (the highest value ever used or seen; zero at the first start) that parks up to `parked_max`
     /// envelopes per sender.
     pub fn new(now: Lamport, parked_max: u32) -> Self {
-        Self {
-            now,
-            parked_max: parked_max as usize,
-            parked: BTreeMap::new(),
-        }
+        Self { now, parked_max: parked_max as usize, parked: BTreeMap::new() }
     }
 
     /// The highest value used or seen.
@@ -61,12 +57,7 @@ impl Clock {
     /// # Panics
     /// At the end of the range, which no sender can bring about within the age of the universe.
     pub fn tick(&mut self) -> Lamport {
-        self.now = Lamport(
-            self.now
-                .0
-                .checked_add(1)
-                .expect("the clock moves by at most a million per envelope"),
-        );
+        self.now = Lamport(self.now.0.checked_add(1).expect("the clock moves by at most a million per envelope"));
         self.now
     }
 
@@ -88,10 +79,7 @@ impl Clock {
         if !room {
             return Err(Reject::LamportAhead);
         }
-        self.parked
-            .entry(envelope.sender)
-            .or_default()
-            .insert(key, envelope.clone());
+        self.parked.entry(envelope.sender).or_default().insert(key, envelope.clone());
         Ok(Seen::Parked)
     }
 
@@ -106,10 +94,7 @@ impl Clock {
         let mut near = Vec::new();
         let horizon = self.horizon();
         self.parked.retain(|_, parked| {
-            while let Some(first) = parked
-                .first_entry()
-                .filter(|first| first.key().0 <= horizon)
-            {
+            while let Some(first) = parked.first_entry().filter(|first| first.key().0 <= horizon) {
                 near.push(first.remove());
             }
             !parked.is_empty()
@@ -133,9 +118,7 @@ mod tests {
     use crate::wire::testing;
 
     fn from(sender: u8, lamport: u64) -> Arc<Envelope> {
-        Arc::new(testing::stake(sender, |content| {
-            content.lamport = Lamport(lamport)
-        }))
+        Arc::new(testing::stake(sender, |content| content.lamport = Lamport(lamport)))
     }
 
     #[test]
@@ -144,32 +127,12 @@ mod tests {
         assert_eq!(clock.see(&from(1, u64::MAX)), Ok(Seen::Parked));
         assert_eq!(clock.see(&from(1, 5 + AHEAD_MAX + 1)), Ok(Seen::Parked));
         assert_eq!((clock.now(), clock.parked()), (Lamport(5), 2));
-        assert_eq!(
-            clock.see(&from(1, u64::MAX)),
-            Ok(Seen::Parked),
-            "twice is once"
-        );
-        assert_eq!(
-            clock.see(&from(1, 9 + AHEAD_MAX)),
-            Err(Reject::LamportAhead),
-            "one sender has two places"
-        );
-        assert_eq!(
-            clock.see(&from(2, 9 + AHEAD_MAX)),
-            Ok(Seen::Parked),
-            "and another its own"
-        );
-        assert_eq!(
-            clock.see(&from(3, 5 + AHEAD_MAX)),
-            Ok(Seen::Now),
-            "the bound itself is near"
-        );
+        assert_eq!(clock.see(&from(1, u64::MAX)), Ok(Seen::Parked), "twice is once");
+        assert_eq!(clock.see(&from(1, 9 + AHEAD_MAX)), Err(Reject::LamportAhead), "one sender has two places");
+        assert_eq!(clock.see(&from(2, 9 + AHEAD_MAX)), Ok(Seen::Parked), "and another its own");
+        assert_eq!(clock.see(&from(3, 5 + AHEAD_MAX)), Ok(Seen::Now), "the bound itself is near");
         assert_eq!(clock.now(), Lamport(5 + AHEAD_MAX));
-        let released: Vec<u64> = clock
-            .release()
-            .iter()
-            .map(|envelope| envelope.lamport.0)
-            .collect();
+        let released: Vec<u64> = clock.release().iter().map(|envelope| envelope.lamport.0).collect();
         assert_eq!(released, [6 + AHEAD_MAX, 9 + AHEAD_MAX]);
         assert_eq!(clock.parked(), 1);
     }
@@ -186,11 +149,7 @@ mod tests {
         let order: Vec<_> = released.iter().map(|envelope| envelope.lamport.0).collect();
         assert_eq!(order, [far, far + 2, far + 2]);
         assert!(released[1].sender < released[2].sender);
-        assert!(
-            released
-                .iter()
-                .all(|envelope| clock.see(envelope) == Ok(Seen::Now))
-        );
+        assert!(released.iter().all(|envelope| clock.see(envelope) == Ok(Seen::Now)));
         assert!(clock.tick() > Lamport(far + 2));
     }
 
@@ -200,11 +159,7 @@ mod tests {
         clock.applied(Lamport(3));
         assert_eq!(clock.see(&from(1, 4)), Ok(Seen::Now));
         assert_eq!((clock.tick(), clock.tick()), (Lamport(10), Lamport(11)));
-        assert_eq!(
-            clock.see(&from(1, 50 * AHEAD_MAX)),
-            Err(Reject::LamportAhead),
-            "no places at all"
-        );
+        assert_eq!(clock.see(&from(1, 50 * AHEAD_MAX)), Err(Reject::LamportAhead), "no places at all");
         clock.applied(Lamport(u64::MAX - 1));
         assert_eq!(clock.see(&from(1, u64::MAX)), Ok(Seen::Now));
         assert_eq!(clock.now(), Lamport(u64::MAX));

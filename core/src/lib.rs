@@ -14,11 +14,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-#![deny(
-    clippy::float_arithmetic,
-    clippy::disallowed_types,
-    clippy::disallowed_methods
-)]
+#![deny(clippy::float_arithmetic, clippy::disallowed_types, clippy::disallowed_methods)]
 
 extern crate alloc;
 #[cfg(test)]

@@ -50,10 +50,7 @@ impl Window {
             return Err(Reject::Replay);
         }
         let follows = before.is_some_and(|last| last.0 + 1 == nonce.0);
-        let leads = self
-            .runs
-            .get(at)
-            .is_some_and(|(first, _)| nonce.0 + 1 == first.0);
+        let leads = self.runs.get(at).is_some_and(|(first, _)| nonce.0 + 1 == first.0);
         match (follows, leads) {
             (true, true) => {
                 self.runs[at - 1].1 = self.runs[at].1;
@@ -134,59 +131,33 @@ mod tests {
     }
 
     fn accepts(nonces: &mut Nonces, list: impl IntoIterator<Item = u64>) -> Vec<bool> {
-        list.into_iter()
-            .map(|nonce| nonces.accept(me(), Thread::System, Nonce(nonce)).is_ok())
-            .collect()
+        list.into_iter().map(|nonce| nonces.accept(me(), Thread::System, Nonce(nonce)).is_ok()).collect()
     }
 
     #[test]
     fn t02_a_nonce_counts_once_also_after_a_restart() {
         let mut nonces = Nonces::default();
-        assert_eq!(
-            accepts(&mut nonces, [0, 7, 6, 7, 6, 0, 8]),
-            [true, true, true, false, false, false, true]
-        );
+        assert_eq!(accepts(&mut nonces, [0, 7, 6, 7, 6, 0, 8]), [true, true, true, false, false, false, true]);
         let stored = serde_json::to_string(&nonces).unwrap();
         let mut restarted: Nonces = serde_json::from_str(&stored).unwrap();
         assert_eq!(restarted, nonces);
-        assert_eq!(
-            accepts(&mut restarted, [0, 6, 7, 8, 5]),
-            [false, false, false, false, true]
-        );
+        assert_eq!(accepts(&mut restarted, [0, 6, 7, 8, 5]), [false, false, false, false, true]);
     }
 
     #[test]
     fn t02_what_fell_out_of_the_window_stays_used() {
         let mut nonces = Nonces::default();
-        assert!(
-            accepts(&mut nonces, 10..=10 + WINDOW)
-                .iter()
-                .all(|fresh| *fresh)
-        );
-        assert_eq!(
-            accepts(&mut nonces, [10, 11, 9, 0, 10 + WINDOW + 1]),
-            [false, false, false, false, true]
-        );
-        assert_eq!(
-            accepts(&mut nonces, [u64::MAX, u64::MAX, u64::MAX - 1]),
-            [true, false, true]
-        );
+        assert!(accepts(&mut nonces, 10..=10 + WINDOW).iter().all(|fresh| *fresh));
+        assert_eq!(accepts(&mut nonces, [10, 11, 9, 0, 10 + WINDOW + 1]), [false, false, false, false, true]);
+        assert_eq!(accepts(&mut nonces, [u64::MAX, u64::MAX, u64::MAX - 1]), [true, false, true]);
     }
 
     #[test]
     fn t02_the_top_of_the_range_does_not_wrap() {
         let mut nonces = Nonces::default();
         let top = u64::MAX - WINDOW;
-        assert!(
-            accepts(&mut nonces, top..=u64::MAX)
-                .iter()
-                .all(|fresh| *fresh)
-        );
-        assert!(
-            accepts(&mut nonces, (top..=u64::MAX).chain([0]))
-                .iter()
-                .all(|fresh| !fresh)
-        );
+        assert!(accepts(&mut nonces, top..=u64::MAX).iter().all(|fresh| *fresh));
+        assert!(accepts(&mut nonces, (top..=u64::MAX).chain([0])).iter().all(|fresh| !fresh));
     }
 
     /// T75: whatever the order, the same nonces are accepted and the same state is reached.
@@ -228,23 +199,14 @@ mod tests {
         assert_eq!(nonces.accept(me(), other, Nonce(1)), Ok(()));
         assert_eq!(nonces.accept(AgentId([2; 32]), other, Nonce(1)), Ok(()));
         nonces.forget(other);
-        assert!(
-            nonces.used(&me(), &Thread::System, Nonce(1)) && !nonces.used(&me(), &other, Nonce(1))
-        );
+        assert!(nonces.used(&me(), &Thread::System, Nonce(1)) && !nonces.used(&me(), &other, Nonce(1)));
 
         let agent = |at: usize| AgentId(crate::id::Digest::sha256(&at.to_be_bytes()).0);
         for at in 1..SENDERS_MAX {
             assert_eq!(nonces.accept(agent(at), Thread::System, Nonce(1)), Ok(()));
         }
-        assert_eq!(
-            nonces.accept(agent(0), Thread::System, Nonce(1)),
-            Err(Reject::Oversize)
-        );
-        assert_eq!(
-            nonces.accept(me(), Thread::System, Nonce(2)),
-            Ok(()),
-            "who is known is heard"
-        );
+        assert_eq!(nonces.accept(agent(0), Thread::System, Nonce(1)), Err(Reject::Oversize));
+        assert_eq!(nonces.accept(me(), Thread::System, Nonce(2)), Ok(()), "who is known is heard");
     }
 
     #[test]

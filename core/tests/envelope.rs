@@ -7,14 +7,12 @@ use common::{Bytes, content, fixed_key, key, need_thread};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use swarm_core::id::{
-    AgentId, Cid, Digest, Epoch, Fence, Lamport, NeedId, Nonce, Seq, Thread, label,
-};
+use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Lamport, NeedId, Nonce, Seq, Thread, label};
 use swarm_core::reject::Reject;
 use swarm_core::time::WallTime;
 use swarm_core::wire::{
-    Body, CapabilityRef, Commit, Content, Count, Decide, Draft, Envelope, Expires, Field,
-    PolicyRef, Telemetry, ThreadKind, Verb, trace_of,
+    Body, CapabilityRef, Commit, Content, Count, Decide, Draft, Envelope, Expires, Field, PolicyRef, Telemetry,
+    ThreadKind, Verb, trace_of,
 };
 
 const GOLDEN: &str = include_str!("golden/envelope.json");
@@ -29,15 +27,9 @@ fn golden() -> Content {
             outputs: BTreeMap::from([(label("counts/0"), Cid::of(b"the output"))]),
             states: vec![Digest::sha256(b"half way"), Digest::sha256(b"done")],
             task: label("count/0"),
-            telemetry: Telemetry {
-                bytes: Count(4_096),
-                steps: Count(1 << 53),
-            },
+            telemetry: Telemetry { bytes: Count(4_096), steps: Count(1 << 53) },
         }),
-        capability: CapabilityRef {
-            manifest: Cid::of(b"the MANIFEST"),
-            name: label("count"),
-        },
+        capability: CapabilityRef { manifest: Cid::of(b"the MANIFEST"), name: label("count") },
         epoch: Some(Epoch(1)),
         expires: Some(Expires::Register(Seq(100))),
         fence: Some(Fence(3)),
@@ -77,24 +69,14 @@ fn refused(bytes: &[u8]) -> Reject {
 fn the_golden_envelope_is_rebuilt_byte_for_byte() {
     let envelope = Draft::new(golden()).sign(&fixed_key());
     let text = std::str::from_utf8(envelope.bytes()).unwrap();
-    assert_eq!(
-        text,
-        GOLDEN.trim_end(),
-        "write this to tests/golden/envelope.json only if the protocol changed"
-    );
-    assert_eq!(
-        Envelope::verify(GOLDEN.trim_end().as_bytes()).unwrap(),
-        envelope
-    );
+    assert_eq!(text, GOLDEN.trim_end(), "write this to tests/golden/envelope.json only if the protocol changed");
+    assert_eq!(Envelope::verify(GOLDEN.trim_end().as_bytes()).unwrap(), envelope);
 }
 
 #[test]
 fn the_golden_envelope_holds_against_independent_crates() {
     let mut value: serde_json::Value = serde_json::from_str(GOLDEN).unwrap();
-    assert_eq!(
-        serde_json_canonicalizer::to_vec(&value).unwrap(),
-        GOLDEN.trim_end().as_bytes()
-    );
+    assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), GOLDEN.trim_end().as_bytes());
 
     let fields = value.as_object_mut().unwrap();
     let sig = fields.remove("sig").unwrap();
@@ -108,18 +90,9 @@ fn the_golden_envelope_holds_against_independent_crates() {
 
     // The key and the signature.
     let key = fixed_key().verifying_key();
-    assert_eq!(
-        fields["sender"],
-        "did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw"
-    );
-    let sig = data_encoding::BASE64URL_NOPAD
-        .decode(sig.as_str().unwrap().as_bytes())
-        .unwrap();
-    key.verify_strict(
-        &unsigned,
-        &ed25519_dalek::Signature::from_slice(&sig).unwrap(),
-    )
-    .unwrap();
+    assert_eq!(fields["sender"], "did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw");
+    let sig = data_encoding::BASE64URL_NOPAD.decode(sig.as_str().unwrap().as_bytes()).unwrap();
+    key.verify_strict(&unsigned, &ed25519_dalek::Signature::from_slice(&sig).unwrap()).unwrap();
 }
 
 /// did:key's own test vector for Ed25519, and the names' one spelling.
@@ -134,16 +107,9 @@ fn names_have_one_spelling() {
         "the key of the all-zero seed"
     );
     let cid = Cid::of(b"");
-    assert_eq!(
-        cid.to_string(),
-        "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
-    );
+    assert_eq!(cid.to_string(), "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku");
     assert_eq!(cid.to_string().parse::<Cid>(), Ok(cid));
-    for bad in [
-        "",
-        "b",
-        "BAFKREIHDWDCEFGH4DQKJV67UZCMW7OJEE6XEDZDETOJUZJEVTENXQUVYKU",
-    ] {
+    for bad in ["", "b", "BAFKREIHDWDCEFGH4DQKJV67UZCMW7OJEE6XEDZDETOJUZJEVTENXQUVYKU"] {
         assert!(bad.parse::<Cid>().is_err(), "{bad}");
     }
     // Stray bits: the two lowest of the last digit are padding ("u" is 10100).
@@ -151,12 +117,7 @@ fn names_have_one_spelling() {
         let text: String = cid.to_string().chars().take(58).chain([last]).collect();
         assert!(text.parse::<Cid>().is_err(), "{text}");
     }
-    for bad in [
-        "did:key:z",
-        "did:key:z11",
-        "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooW0",
-        "did:web:x",
-    ] {
+    for bad in ["did:key:z", "did:key:z11", "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooW0", "did:web:x"] {
         assert!(bad.parse::<AgentId>().is_err(), "{bad}");
     }
 }
@@ -165,10 +126,7 @@ fn names_have_one_spelling() {
 #[test]
 fn t06_other_spellings_are_refused() {
     let envelope = signed(Verb::Heartbeat, 4);
-    assert_eq!(
-        envelope.target, None,
-        "the optional fields are left out here"
-    );
+    assert_eq!(envelope.target, None, "the optional fields are left out here");
     let bytes = envelope.bytes();
     let say = |from: &str, to: &str| refused(&swap(bytes, from, to));
     let progress = |to: &str| {
@@ -202,32 +160,16 @@ fn t06_other_spellings_are_refused() {
     assert_eq!(progress(" 1"), NonCanonical);
     // Wide integers: decimal strings in their shortest form.
     let lamport = format!("\"lamport\":\"{}\"", envelope.lamport);
-    for bad in [
-        "\"01\"",
-        "\"+1\"",
-        "\"-1\"",
-        "\"\"",
-        "\"1.0\"",
-        "\"1e3\"",
-        "\"18446744073709551616\"",
-        "1",
-        "\" 1\"",
-        "null",
-    ] {
-        assert_eq!(
-            say(&lamport, &format!("\"lamport\":{bad}")),
-            Malformed,
-            "{bad}"
-        );
+    for bad in
+        ["\"01\"", "\"+1\"", "\"-1\"", "\"\"", "\"1.0\"", "\"1e3\"", "\"18446744073709551616\"", "1", "\" 1\"", "null"]
+    {
+        assert_eq!(say(&lamport, &format!("\"lamport\":{bad}")), Malformed, "{bad}");
     }
     // Keys: each once, in order, none unknown, none null.
     assert_eq!(say("\"v\":1", "\"v\":1,\"v\":1"), Malformed);
     assert_eq!(say("\"v\":1", "\"v\":1,\"w\":1"), Malformed);
     assert_eq!(say("\"v\":1,", ""), Malformed);
-    assert_eq!(
-        say("{\"progress_bp\"", "{\"progress_bp\":1,\"progress_bp\""),
-        Malformed
-    );
+    assert_eq!(say("{\"progress_bp\"", "{\"progress_bp\":1,\"progress_bp\""), Malformed);
     assert_eq!(say("{\"body\"", "{\"v\":1,\"body\""), Malformed);
     assert_eq!(say("\"refs\":", "\"target\":null,\"refs\":"), NonCanonical);
     // Spaces, marks, tails.
@@ -245,39 +187,20 @@ fn t06_other_spellings_are_refused() {
     assert_eq!(say("\"HEARTBEAT\"", "\"\\ud800\""), Malformed);
     assert_eq!(say("\"HEARTBEAT\"", "\"H\u{c9}ARTBEAT\""), UnknownVerb);
     assert_eq!(say("\"trace\":\"00", "\"trace\":\"\u{660}0"), NonCanonical);
-    assert_eq!(
-        refused(&[&bytes[..20], b"\xff", &bytes[21..]].concat()),
-        Malformed
-    );
+    assert_eq!(refused(&[&bytes[..20], b"\xff", &bytes[21..]].concat()), Malformed);
     // Another version may have another shape; another verb may not.
     assert_eq!(say("\"v\":1", "\"v\":2"), UnknownVersion);
     assert_eq!(refused(br#"{"v":2,"header":{}}"#), UnknownVersion);
     assert_eq!(say("\"HEARTBEAT\"", "\"heartbeat\""), UnknownVerb);
     // Other shapes of the same struct, and depth.
-    for bad in [
-        "",
-        "{}",
-        "[]",
-        "null",
-        "1",
-        "\"\"",
-        "{\"v\":1}",
-        "[[[[",
-        "{\"body\":",
-    ] {
+    for bad in ["", "{}", "[]", "null", "1", "\"\"", "{\"v\":1}", "[[[[", "{\"body\":"] {
         assert_eq!(refused(bad.as_bytes()), Malformed, "{bad}");
     }
-    for deep in [
-        "[".repeat(60_000),
-        "{\"body\":".repeat(8_000),
-        format!("{}{}", "[".repeat(30_000), "]".repeat(30_000)),
-    ] {
+    for deep in
+        ["[".repeat(60_000), "{\"body\":".repeat(8_000), format!("{}{}", "[".repeat(30_000), "]".repeat(30_000))]
+    {
         assert_eq!(refused(deep.as_bytes()), Malformed);
-        let body = swap(
-            bytes,
-            "\"progress_bp\":",
-            &format!("\"x\":{},\"progress_bp\":", &deep[..60_000]),
-        );
+        let body = swap(bytes, "\"progress_bp\":", &format!("\"x\":{},\"progress_bp\":", &deep[..60_000]));
         assert_eq!(refused(&body), Malformed);
     }
     assert_eq!(refused(&vec![b' '; 64 * 1024 + 1]), Reject::Oversize);
@@ -290,36 +213,18 @@ fn t06_signed_does_not_mean_fine() {
     let mut manifest = content(Verb::Manifest, &mut Bytes::of(&[1; 500]), &key);
     let say = |edit: &dyn Fn(&mut swarm_core::wire::Manifest)| {
         let mut content = manifest.clone();
-        let Body::Manifest(body) = &mut content.body else {
-            unreachable!()
-        };
+        let Body::Manifest(body) = &mut content.body else { unreachable!() };
         edit(body);
         let before = content.check();
         let refusal = Envelope::receive(Draft::new(content).sign(&key).bytes()).map(|_| ());
-        assert_eq!(
-            before,
-            refusal.map_err(|refusal| refusal.reject),
-            "sender and receiver judge alike"
-        );
+        assert_eq!(before, refusal.map_err(|refusal| refusal.reject), "sender and receiver judge alike");
         before
     };
     assert_eq!(say(&|_| ()), Ok(()));
-    assert_eq!(
-        say(&|body| body.org = "M\u{fc}ller".into()),
-        Err(Reject::NonCanonical)
-    );
-    assert_eq!(
-        say(&|body| body.org = "\u{1b}[2J".into()),
-        Err(Reject::OutOfBounds)
-    );
-    assert_eq!(
-        say(&|body| body.org = "x".repeat(65)),
-        Err(Reject::Oversize)
-    );
-    assert_eq!(
-        say(&|body| body.agent = AgentId([7; 32])),
-        Err(Reject::WrongFields)
-    );
+    assert_eq!(say(&|body| body.org = "M\u{fc}ller".into()), Err(Reject::NonCanonical));
+    assert_eq!(say(&|body| body.org = "\u{1b}[2J".into()), Err(Reject::OutOfBounds));
+    assert_eq!(say(&|body| body.org = "x".repeat(65)), Err(Reject::Oversize));
+    assert_eq!(say(&|body| body.agent = AgentId([7; 32])), Err(Reject::WrongFields));
     manifest.trace.make_ascii_uppercase();
     assert_eq!(manifest.check(), Err(Reject::WrongFields));
 }
@@ -348,10 +253,7 @@ fn t01_only_the_senders_own_signature_counts() {
         carry >>= 8;
     }
     let forged = swarm_core::wire::Signature(bytes);
-    assert_eq!(
-        say(sig(&mine), format!("\"sig\":\"{forged}\"")),
-        Reject::BadSignature
-    );
+    assert_eq!(say(sig(&mine), format!("\"sig\":\"{forged}\"")), Reject::BadSignature);
 }
 
 /// T01: keys under which anyone can sign anything, and second spellings of a key, are no senders.
@@ -384,21 +286,11 @@ fn t10_only_a_signed_mistake_has_a_sender() {
     content.fence = None;
     let envelope = Draft::new(content).sign(&key);
     let refusal = Envelope::receive(envelope.bytes()).unwrap_err();
-    assert_eq!(
-        (refusal.reject, refusal.signed),
-        (Reject::WrongFields, Some((envelope.id(), envelope.sender)))
-    );
+    assert_eq!((refusal.reject, refusal.signed), (Reject::WrongFields, Some((envelope.id(), envelope.sender))));
 
-    let spoiled = swap(
-        envelope.bytes(),
-        &envelope.sig().to_string(),
-        &signed(Verb::Stake, 1).sig().to_string(),
-    );
+    let spoiled = swap(envelope.bytes(), &envelope.sig().to_string(), &signed(Verb::Stake, 1).sig().to_string());
     let refusal = Envelope::receive(&spoiled).unwrap_err();
-    assert_eq!(
-        (refusal.reject, refusal.signed),
-        (Reject::BadSignature, None)
-    );
+    assert_eq!((refusal.reject, refusal.signed), (Reject::BadSignature, None));
 }
 
 #[test]
@@ -415,20 +307,12 @@ fn every_verb_needs_its_fields_and_no_others() {
         let mut other = good.clone();
         other.epoch = good.epoch.xor(Some(Epoch(1)));
         if *verb != Verb::Finalize && *verb != Verb::Decide {
-            assert_eq!(
-                other.check(),
-                say(other.epoch.is_some(), epoch),
-                "epoch of {verb:?}"
-            );
+            assert_eq!(other.check(), say(other.epoch.is_some(), epoch), "epoch of {verb:?}");
         }
         let mut other = good.clone();
         other.fence = good.fence.xor(Some(Fence(1)));
         if *verb != Verb::Finalize {
-            assert_eq!(
-                other.check(),
-                say(other.fence.is_some(), fence),
-                "fence of {verb:?}"
-            );
+            assert_eq!(other.check(), say(other.fence.is_some(), fence), "fence of {verb:?}");
         }
         let mut other = good.clone();
         other.thread = match good.thread {
@@ -436,11 +320,7 @@ fn every_verb_needs_its_fields_and_no_others() {
             Thread::Need(_) => Thread::System,
         };
         other.trace = trace_of(other.thread, None);
-        let expected = if thread == ThreadKind::Any {
-            Ok(())
-        } else {
-            Err(Reject::WrongFields)
-        };
+        let expected = if thread == ThreadKind::Any { Ok(()) } else { Err(Reject::WrongFields) };
         assert_eq!(other.check(), expected, "thread of {verb:?}");
     }
 }
@@ -450,13 +330,7 @@ fn a_trace_names_its_thread_and_a_span() {
     let good = content(Verb::Heartbeat, &mut Bytes::of(&[6; 900]), &key(6));
     let span = "00f067aa0ba902b7";
     let trace = &good.trace[3..35];
-    let say = |text: String| {
-        Content {
-            trace: text,
-            ..good.clone()
-        }
-        .check()
-    };
+    let say = |text: String| Content { trace: text, ..good.clone() }.check();
     assert_eq!(say(format!("00-{trace}-{span}-01")), Ok(()));
     for bad in [
         String::new(),
@@ -483,30 +357,15 @@ fn t11_a_decide_holds_one_proposal_and_votes_of_its_thread() {
         Envelope::verify(Draft::new(content).sign(&key).bytes()).map(|_| ())
     };
     fn body(content: &mut Content) -> &mut Decide {
-        let Body::Decide(body) = &mut content.body else {
-            unreachable!()
-        };
+        let Body::Decide(body) = &mut content.body else { unreachable!() };
         body
     }
     assert_eq!(decide(&|_| ()), Ok(()));
-    assert_eq!(
-        decide(&|c| body(c).approvals.reverse()),
-        Err(Reject::NonCanonical)
-    );
-    assert_eq!(
-        decide(&|c| c.epoch = Some(Epoch(99))),
-        Err(Reject::WrongFields)
-    );
-    assert_eq!(
-        decide(&|c| body(c).proposal = body(c).approvals[0].clone()),
-        Err(Reject::NoEvidence)
-    );
-    let inner =
-        Arc::new(Draft::new(content(Verb::Decide, &mut Bytes::of(&[8; 3000]), &key)).sign(&key));
-    assert_eq!(
-        decide(&|c| body(c).proposal = inner.clone()),
-        Err(Reject::NoEvidence)
-    );
+    assert_eq!(decide(&|c| body(c).approvals.reverse()), Err(Reject::NonCanonical));
+    assert_eq!(decide(&|c| c.epoch = Some(Epoch(99))), Err(Reject::WrongFields));
+    assert_eq!(decide(&|c| body(c).proposal = body(c).approvals[0].clone()), Err(Reject::NoEvidence));
+    let inner = Arc::new(Draft::new(content(Verb::Decide, &mut Bytes::of(&[8; 3000]), &key)).sign(&key));
+    assert_eq!(decide(&|c| body(c).proposal = inner.clone()), Err(Reject::NoEvidence));
     assert_eq!(
         decide(&|c| {
             let vote = body(c).approvals[0].clone();
@@ -526,17 +385,8 @@ fn what_is_inside_is_checked_only_for_a_signed_outside() {
         Envelope::verify(bytes).map(Arc::new)
     };
     assert!(Envelope::receive_with(decide.bytes(), &mut count).is_ok());
-    let spoiled = swap(
-        decide.bytes(),
-        &decide.sig().to_string(),
-        &signed(Verb::Stake, 1).sig().to_string(),
-    );
-    assert_eq!(
-        Envelope::receive_with(&spoiled, &mut count)
-            .unwrap_err()
-            .reject,
-        Reject::BadSignature
-    );
+    let spoiled = swap(decide.bytes(), &decide.sig().to_string(), &signed(Verb::Stake, 1).sig().to_string());
+    assert_eq!(Envelope::receive_with(&spoiled, &mut count).unwrap_err().reject, Reject::BadSignature);
     assert_eq!(asked, 3, "one proposal and two votes, of the good one only");
 }
 
@@ -625,10 +475,7 @@ fn every_byte_of_every_verb_counts() {
             for flip in [0x01, 0x20, 0x80] {
                 let mut bytes = envelope.bytes().to_vec();
                 bytes[at] ^= flip;
-                assert!(
-                    Envelope::verify(&bytes).is_err(),
-                    "{verb:?} at {at}, flip {flip}"
-                );
+                assert!(Envelope::verify(&bytes).is_err(), "{verb:?} at {at}, flip {flip}");
             }
         }
     }
@@ -638,17 +485,9 @@ fn every_byte_of_every_verb_counts() {
 #[test]
 fn counters_reach_their_ends() {
     let key = key(1);
-    for value in [
-        0,
-        1,
-        u64::from(u32::MAX) + 1,
-        1 << 53,
-        (1 << 53) + 1,
-        u64::MAX,
-    ] {
+    for value in [0, 1, u64::from(u32::MAX) + 1, 1 << 53, (1 << 53) + 1, u64::MAX] {
         let mut content = content(Verb::Heartbeat, &mut Bytes::of(&[1; 300]), &key);
-        (content.lamport, content.nonce, content.fence) =
-            (Lamport(value), Nonce(value), Some(Fence(value)));
+        (content.lamport, content.nonce, content.fence) = (Lamport(value), Nonce(value), Some(Fence(value)));
         let envelope = Draft::new(content.clone()).sign(&key);
         assert_eq!(*Envelope::verify(envelope.bytes()).unwrap(), content);
     }

@@ -6,22 +6,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// Words that no line of the core may hold, each with the reason that a failure prints.
 const FORBIDDEN_WORDS: [(&str, &str); 12] = [
-    (
-        "f32",
-        "floats round differently; ratios are integers in basis points",
-    ),
-    (
-        "f64",
-        "floats round differently; ratios are integers in basis points",
-    ),
-    (
-        "HashMap",
-        "its order differs from process to process; use BTreeMap",
-    ),
-    (
-        "HashSet",
-        "its order differs from process to process; use BTreeSet",
-    ),
+    ("f32", "floats round differently; ratios are integers in basis points"),
+    ("f64", "floats round differently; ratios are integers in basis points"),
+    ("HashMap", "its order differs from process to process; use BTreeMap"),
+    ("HashSet", "its order differs from process to process; use BTreeSet"),
     ("RandomState", "keyed by the operating system"),
     ("SystemTime", "wall time is an input"),
     ("OsRng", "randomness is forked from the node's seed"),
@@ -39,23 +27,12 @@ const DOOR: &str = "plan";
 #[test]
 fn the_source_of_the_core_stays_inside_the_wall() {
     let files = rust_files(&core_dir().join("src"));
-    assert!(
-        !files.is_empty(),
-        "no source was found, so nothing was checked"
-    );
+    assert!(!files.is_empty(), "no source was found, so nothing was checked");
     let breaches: Vec<String> = files
         .iter()
-        .flat_map(|(name, text)| {
-            breaches(text, name)
-                .into_iter()
-                .map(move |breach| format!("{name}:{breach}"))
-        })
+        .flat_map(|(name, text)| breaches(text, name).into_iter().map(move |breach| format!("{name}:{breach}")))
         .collect();
-    assert!(
-        breaches.is_empty(),
-        "the wall is breached:\n{}",
-        breaches.join("\n")
-    );
+    assert!(breaches.is_empty(), "the wall is breached:\n{}", breaches.join("\n"));
 }
 
 #[test]
@@ -71,19 +48,10 @@ fn the_scan_refuses_what_it_must() {
         "#[allow(clippy::disallowed_methods, reason = \"x\")]",
     ];
     for line in bad {
-        assert!(
-            !breaches(line, "slot/record.rs").is_empty(),
-            "accepted: {line}"
-        );
+        assert!(!breaches(line, "slot/record.rs").is_empty(), "accepted: {line}");
     }
     assert!(!breaches("#[expect(clippy::disallowed_types)]", "plan/view.rs").is_empty());
-    assert!(
-        !breaches(
-            "#[cfg(test)]\nmod tests {\n    use std::fs;\n}\nuse std::fs;",
-            "a.rs"
-        )
-        .is_empty()
-    );
+    assert!(!breaches("#[cfg(test)]\nmod tests {\n    use std::fs;\n}\nuse std::fs;", "a.rs").is_empty());
 }
 
 #[test]
@@ -99,32 +67,16 @@ fn the_scan_accepts_what_is_harmless() {
         "#[cfg(test)]\nmod tests {\n    use std::collections::HashMap;\n}",
     ];
     for text in good {
-        assert_eq!(
-            breaches(text, "slot/record.rs"),
-            Vec::<String>::new(),
-            "refused: {text}"
-        );
+        assert_eq!(breaches(text, "slot/record.rs"), Vec::<String>::new(), "refused: {text}");
     }
-    assert!(
-        breaches(
-            "#[expect(clippy::disallowed_methods, reason = \"x\")]",
-            "plan/document.rs"
-        )
-        .is_empty()
-    );
+    assert!(breaches("#[expect(clippy::disallowed_methods, reason = \"x\")]", "plan/document.rs").is_empty());
 }
 
 #[test]
 fn lib_rs_raises_the_lints() {
-    let lib: String = read("src/lib.rs")
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .collect();
+    let lib: String = read("src/lib.rs").chars().filter(|c| !c.is_whitespace()).collect();
     assert!(lib.contains("#![no_std]"), "lib.rs does not say #![no_std]");
-    assert!(
-        lib.contains("#![forbid(unsafe_code)]"),
-        "lib.rs does not forbid unsafe code"
-    );
+    assert!(lib.contains("#![forbid(unsafe_code)]"), "lib.rs does not forbid unsafe code");
     let denied: BTreeSet<&str> = lib
         .split("#![deny(")
         .skip(1)
@@ -159,10 +111,7 @@ fn clippy_toml_names_each_dangerous_call() {
         "rand::rng",
         "getrandom::fill",
     ] {
-        assert!(
-            named.contains(dangerous),
-            "core/clippy.toml does not name {dangerous}"
-        );
+        assert!(named.contains(dangerous), "core/clippy.toml does not name {dangerous}");
     }
 }
 
@@ -173,33 +122,21 @@ fn every_entry_of_clippy_toml_has_its_plant() {
         .filter_map(|line| line.split_once("//~ disallowed "))
         .filter_map(|(_, words)| words.split('`').nth(1).map(str::to_owned))
         .collect();
-    assert_eq!(
-        named_in_clippy_toml(),
-        plants,
-        "left: named in clippy.toml, right: planted"
-    );
+    assert_eq!(named_in_clippy_toml(), plants, "left: named in clippy.toml, right: planted");
 }
 
 /// With `preserve_order` an object keeps the order in which it was built, and canonical bytes would depend on history.
 #[test]
 fn serde_json_sorts_its_objects() {
     let object: serde_json::Value = serde_json::from_str(r#"{"b":1,"a":2}"#).expect("valid JSON");
-    assert_eq!(
-        object.to_string(),
-        r#"{"a":2,"b":1}"#,
-        "some crate turned on serde_json/preserve_order"
-    );
+    assert_eq!(object.to_string(), r#"{"a":2,"b":1}"#, "some crate turned on serde_json/preserve_order");
 }
 
 /// With `arbitrary_precision` a number keeps its spelling, so that one value has many canonical forms.
 #[test]
 fn serde_json_forgets_how_a_number_was_spelt() {
     let number: serde_json::Value = serde_json::from_str("1.00").expect("valid JSON");
-    assert_eq!(
-        number.to_string(),
-        "1.0",
-        "some crate turned on serde_json/arbitrary_precision"
-    );
+    assert_eq!(number.to_string(), "1.0", "some crate turned on serde_json/arbitrary_precision");
 }
 
 /// What is wrong with `text`, as `line: reason`. It reads lines, not syntax, and relies on `cargo fmt` for one thing: an item under
@@ -209,21 +146,15 @@ fn breaches(text: &str, name: &str) -> Vec<String> {
     let mut lines = text.lines().enumerate();
     while let Some((index, line)) = lines.next() {
         if line == "#[cfg(test)]" {
-            let item = lines
-                .by_ref()
-                .map(|(_, l)| l)
-                .find(|l| !l.starts_with("#["));
+            let item = lines.by_ref().map(|(_, l)| l).find(|l| !l.starts_with("#["));
             if item.is_some_and(|l| l.ends_with('{')) {
                 lines.by_ref().find(|(_, l)| *l == "}");
             }
             continue;
         }
         let code = code_of(line);
-        let words: Vec<&str> = code
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .collect();
-        let mut refuse =
-            |reason: &str| found.push(format!("{}: {reason}: {}", index + 1, line.trim()));
+        let words: Vec<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let mut refuse = |reason: &str| found.push(format!("{}: {reason}: {}", index + 1, line.trim()));
         for (word, reason) in FORBIDDEN_WORDS {
             if words.contains(&word) {
                 refuse(reason);
@@ -232,18 +163,13 @@ fn breaches(text: &str, name: &str) -> Vec<String> {
         if code.contains("extern crate") && code.trim() != "extern crate alloc;" {
             refuse("only alloc may be declared");
         }
-        if code
-            .match_indices("std::")
-            .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
-        {
+        if code.match_indices("std::").any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')) {
             refuse("the core is no_std");
         }
         if has_float_literal(&code) {
             refuse("a float literal");
         }
-        if code.contains("clippy::disallowed_")
-            && (code.contains("allow(") || code.contains("expect("))
-        {
+        if code.contains("clippy::disallowed_") && (code.contains("allow(") || code.contains("expect(")) {
             let at_the_door = name.split(['/', '.']).next() == Some(DOOR);
             if !at_the_door || code.contains("disallowed_types") {
                 refuse("the wall may be opened only in the plan, and only for methods");
@@ -264,12 +190,9 @@ fn code_of(line: &str) -> String {
 fn has_float_literal(code: &str) -> bool {
     let bytes = code.as_bytes();
     bytes.windows(3).enumerate().any(|(at, w)| {
-        let number_starts = bytes[..=at]
-            .iter()
-            .rposition(|b| !b.is_ascii_digit() && *b != b'_')
-            .map_or(0, |p| p + 1);
-        let field = number_starts > 0
-            && (bytes[number_starts - 1] == b'.' || bytes[number_starts - 1].is_ascii_alphabetic());
+        let number_starts = bytes[..=at].iter().rposition(|b| !b.is_ascii_digit() && *b != b'_').map_or(0, |p| p + 1);
+        let field =
+            number_starts > 0 && (bytes[number_starts - 1] == b'.' || bytes[number_starts - 1].is_ascii_alphabetic());
         w[0].is_ascii_digit() && w[1] == b'.' && w[2].is_ascii_digit() && !field
     })
 }
@@ -308,11 +231,7 @@ fn rust_files(dir: &Path) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
-                let name = path
-                    .strip_prefix(dir)
-                    .expect("below the folder")
-                    .display()
-                    .to_string();
+                let name = path.strip_prefix(dir).expect("below the folder").display().to_string();
                 files.push((name, fs::read_to_string(&path).expect("readable source")));
             }
         }

@@ -84,7 +84,8 @@ struct Rule {
     holds: fn(&Ask<'_>) -> bool,
 }
 
-/// All rules. All of them are asked each time, so that the reasons are complete and gas depends on the input alone.
+/// All rules. All of them are asked each time, and none stops at its first bad value, so that the reasons are complete and
+/// gas is the number of values there are.
 const RULES: &[Rule] = &[
     Rule {
         name: "role",
@@ -102,13 +103,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "refs",
         says: "it refers to at most refs_max artifacts",
-        holds: |ask| {
-            ask.within(
-                ask.input.content.refs.len(),
-                0,
-                ask.limits.refs_max as usize,
-            )
-        },
+        holds: |ask| ask.within(ask.input.content.refs.len(), 0, ask.limits.refs_max as usize),
     },
     Rule {
         name: "budget",
@@ -149,9 +144,9 @@ const RULES: &[Rule] = &[
                     waits.verify_ms,
                 ]
                 .into_iter()
-                .fold(true, |fits, wait| {
-                    ask.within(wait, limits.window_min_ms, limits.window_max_ms) && fits
-                })
+                .filter(|wait| !ask.within(*wait, limits.window_min_ms, limits.window_max_ms))
+                .count()
+                    == 0
             }
             _ => true,
         },
@@ -163,10 +158,7 @@ const RULES: &[Rule] = &[
             let fits = |cost: Credits| ask.within(cost, Credits(1), ask.limits.cost_max);
             match &ask.input.content.body {
                 Body::Claim(claim) => fits(claim.cost),
-                Body::Propose(propose) => propose
-                    .cost_caps
-                    .values()
-                    .fold(true, |all, cap| fits(*cap) && all),
+                Body::Propose(propose) => propose.cost_caps.values().filter(|cap| !fits(**cap)).count() == 0,
                 _ => true,
             }
         },
@@ -208,11 +200,7 @@ impl BaseRules {
     pub fn new(limits: Limits) -> Self {
         let text = text(&limits);
         let engine = Digest::of("swarm/engine", &[NAME.as_bytes(), text.as_bytes()]);
-        Self {
-            limits,
-            engine,
-            capsule: Cid::of(text.as_bytes()),
-        }
+        Self { limits, engine, capsule: Cid::of(text.as_bytes()) }
     }
 
     /// The names of all rules, which are the reasons a denial can have.
@@ -253,17 +241,8 @@ impl Evaluator for BaseRules {
     }
 
     fn evaluate(&self, gate: Gate, input: &PolicyInput<'_>) -> Evaluation {
-        let ask = Ask {
-            limits: &self.limits,
-            gate,
-            input,
-            gas: Cell::new(0),
-        };
-        let denied: Vec<_> = RULES
-            .iter()
-            .filter(|rule| !(rule.holds)(&ask))
-            .map(|rule| label(rule.name))
-            .collect();
+        let ask = Ask { limits: &self.limits, gate, input, gas: Cell::new(0) };
+        let denied: Vec<_> = RULES.iter().filter(|rule| !(rule.holds)(&ask)).map(|rule| label(rule.name)).collect();
         Evaluation::new(input.digest(gate), denied, ask.gas.get())
     }
 }

@@ -21,20 +21,14 @@ pub struct Denial {
 
 impl From<Reject> for Denial {
     fn from(reject: Reject) -> Self {
-        Self {
-            reject,
-            evaluation: None,
-        }
+        Self { reject, evaluation: None }
     }
 }
 
 fn pass(evaluation: Evaluation) -> Result<Evaluation, Denial> {
     match evaluation.allow {
         true => Ok(evaluation),
-        false => Err(Denial {
-            reject: Reject::PolicyDenied,
-            evaluation: Some(Box::new(evaluation)),
-        }),
+        false => Err(Denial { reject: Reject::PolicyDenied, evaluation: Some(Box::new(evaluation)) }),
     }
 }
 
@@ -50,14 +44,9 @@ pub fn preflight(
 ) -> Result<(Draft, Evaluation), Denial> {
     content.check()?;
     // The digest is part of what the id covers, hence the policy is asked about the content without it.
-    content.policy = PolicyRef {
-        capsule: evaluator.capsule(),
-        digest: Digest::default(),
-        engine: evaluator.engine(),
-    };
+    content.policy = PolicyRef { capsule: evaluator.capsule(), digest: Digest::default(), engine: evaluator.engine() };
     let blank = Draft::new(content);
-    let evaluation =
-        pass(evaluator.evaluate(Gate::Preflight, &PolicyInput::drafted(&blank, roles)))?;
+    let evaluation = pass(evaluator.evaluate(Gate::Preflight, &PolicyInput::drafted(&blank, roles)))?;
     let mut content = blank.into_content();
     content.policy.digest = evaluation.digest;
     Ok((Draft::new(content), evaluation))
@@ -68,11 +57,7 @@ pub fn preflight(
 ///
 /// # Errors
 /// [`Reject::EngineMismatch`], [`Reject::PolicyDenied`].
-pub fn ingress(
-    evaluator: &dyn Evaluator,
-    envelope: &Envelope,
-    roles: &[Role],
-) -> Result<Evaluation, Denial> {
+pub fn ingress(evaluator: &dyn Evaluator, envelope: &Envelope, roles: &[Role]) -> Result<Evaluation, Denial> {
     same_engine(evaluator, envelope)?;
     pass(evaluator.evaluate(Gate::Ingress, &PolicyInput::received(envelope, roles)))
 }
@@ -88,19 +73,11 @@ pub fn commit(
     measured: Option<Telemetry>,
 ) -> Result<Evaluation, Denial> {
     same_engine(evaluator, envelope)?;
-    pass(evaluator.evaluate(
-        Gate::Commit,
-        &PolicyInput {
-            measured,
-            ..PolicyInput::received(envelope, roles)
-        },
-    ))
+    pass(evaluator.evaluate(Gate::Commit, &PolicyInput { measured, ..PolicyInput::received(envelope, roles) }))
 }
 
 fn same_engine(evaluator: &dyn Evaluator, envelope: &Envelope) -> Result<(), Denial> {
-    if envelope.policy.engine != evaluator.engine()
-        || envelope.policy.capsule != evaluator.capsule()
-    {
+    if envelope.policy.engine != evaluator.engine() || envelope.policy.capsule != evaluator.capsule() {
         return Err(Reject::EngineMismatch.into());
     }
     Ok(())

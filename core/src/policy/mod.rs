@@ -60,50 +60,23 @@ pub struct PolicyInput<'a> {
 impl<'a> PolicyInput<'a> {
     /// What a receiver knows of `envelope`.
     pub fn received(envelope: &'a Envelope, roles: &'a [Role]) -> Self {
-        Self {
-            content: envelope,
-            envelope: envelope.id(),
-            bytes: envelope.bytes().len(),
-            roles,
-            measured: None,
-        }
+        Self { content: envelope, envelope: envelope.id(), bytes: envelope.bytes().len(), roles, measured: None }
     }
 
     /// What a sender knows of a draft without a policy digest.
     pub fn drafted(draft: &'a Draft, roles: &'a [Role]) -> Self {
-        Self {
-            content: draft,
-            envelope: draft.id(),
-            bytes: draft.signed_len(),
-            roles,
-            measured: None,
-        }
+        Self { content: draft, envelope: draft.id(), bytes: draft.signed_len(), roles, measured: None }
     }
 
     /// The input in one digest. The envelope's id stands for all it says.
     pub fn digest(&self, gate: Gate) -> Digest {
         // Two words for each thing that may be missing, so that missing is not zero.
-        let measured = self
-            .measured
-            .map_or([0; 3], |measured| [1, measured.bytes.0, measured.steps.0]);
+        let measured = self.measured.map_or([0; 3], |measured| [1, measured.bytes.0, measured.steps.0]);
         let numbers = measured.map(u64::to_be_bytes);
-        let roles = self
-            .roles
-            .iter()
-            .fold(0u16, |set, role| set | 1 << *role as u16)
-            .to_be_bytes();
+        let roles = self.roles.iter().fold(0u16, |set, role| set | 1 << *role as u16).to_be_bytes();
         let bytes = (self.bytes as u64).to_be_bytes();
         let gate = gate.as_str().as_bytes();
-        Digest::of(
-            "swarm/policy-input",
-            &[
-                gate,
-                &self.envelope.0.0,
-                &bytes,
-                &roles,
-                numbers.as_flattened(),
-            ],
-        )
+        Digest::of("swarm/policy-input", &[gate, &self.envelope.0.0, &bytes, &roles, numbers.as_flattened()])
     }
 }
 
@@ -130,12 +103,7 @@ impl Evaluation {
         let cost = gas.to_be_bytes();
         parts.extend([&input.0[..], if allow { b"allow" } else { b"deny" }, &cost]);
         parts.extend(reasons.iter().map(|reason| reason.as_str().as_bytes()));
-        Self {
-            allow,
-            digest: Digest::of("swarm/evaluation", &parts),
-            gas,
-            reasons,
-        }
+        Self { allow, digest: Digest::of("swarm/evaluation", &parts), gas, reasons }
     }
 }
 

@@ -61,19 +61,11 @@ const WHOLE_BP: u32 = 10_000;
 type Checked = Result<(), Reject>;
 
 fn at_most(len: usize, max: usize) -> Checked {
-    if len > max {
-        Err(Reject::Oversize)
-    } else {
-        Ok(())
-    }
+    if len > max { Err(Reject::Oversize) } else { Ok(()) }
 }
 
 fn within<T: PartialOrd>(value: T, min: T, max: T) -> Checked {
-    if value < min || value > max {
-        Err(Reject::OutOfBounds)
-    } else {
-        Ok(())
-    }
+    if value < min || value > max { Err(Reject::OutOfBounds) } else { Ok(()) }
 }
 
 /// Printable ASCII: what a person reads is what was signed, also on a terminal.
@@ -88,10 +80,7 @@ fn text(text: &str, max: usize) -> Checked {
 
 /// A list in its one order; `strictly`: each value once.
 fn rising<T: PartialOrd>(list: &[T], strictly: bool) -> Checked {
-    if list
-        .windows(2)
-        .all(|pair| pair[0] < pair[1] || (!strictly && pair[0] == pair[1]))
-    {
+    if list.windows(2).all(|pair| pair[0] < pair[1] || (!strictly && pair[0] == pair[1])) {
         Ok(())
     } else {
         Err(Reject::NonCanonical)
@@ -120,11 +109,7 @@ impl Body {
             Self::Decide(decide) => {
                 at_most(decide.approvals.len(), APPROVALS_MAX)?;
                 within(decide.k_plan, 1, K_MAX)?;
-                if decide
-                    .approvals
-                    .windows(2)
-                    .all(|pair| pair[0].id() < pair[1].id())
-                {
+                if decide.approvals.windows(2).all(|pair| pair[0].id() < pair[1].id()) {
                     Ok(())
                 } else {
                     Err(Reject::NonCanonical)
@@ -182,24 +167,14 @@ fn check_need(need: &Need) -> Checked {
     within(need.k_result, 1, K_MAX)?;
     let waits = &need.windows;
     let (min, max) = WINDOW_BOUNDS_MS;
-    [
-        waits.bids_ms,
-        waits.challenge_ms,
-        waits.decision_ms,
-        waits.lease_ms,
-        waits.proposals_ms,
-        waits.verify_ms,
-    ]
-    .into_iter()
-    .try_for_each(|wait| within(wait, min, max))
+    [waits.bids_ms, waits.challenge_ms, waits.decision_ms, waits.lease_ms, waits.proposals_ms, waits.verify_ms]
+        .into_iter()
+        .try_for_each(|wait| within(wait, min, max))
 }
 
 fn check_propose(propose: &Propose) -> Checked {
     at_most(propose.cost_caps.len(), TASKS_MAX)?;
-    propose
-        .cost_caps
-        .values()
-        .try_for_each(|cap| positive(*cap))?;
+    propose.cost_caps.values().try_for_each(|cap| positive(*cap))?;
     within(propose.eta_ms, 1, ETA_MS_MAX)?;
     facts(&propose.patch)
 }
@@ -207,9 +182,7 @@ fn check_propose(propose: &Propose) -> Checked {
 fn facts(facts: &[Fact]) -> Checked {
     at_most(facts.len(), FACTS_MAX)?;
     facts.iter().try_for_each(|fact| match fact {
-        Fact::AddTask {
-            produces, requires, ..
-        } => {
+        Fact::AddTask { produces, requires, .. } => {
             at_most(produces.len(), FACT_LABELS_MAX)?;
             at_most(requires.len(), FACT_LABELS_MAX)
         }

@@ -18,9 +18,7 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::id::{
-    AgentId, BadName, Cid, Digest, Epoch, Fence, Label, Lamport, Nonce, Seq, Thread, hex,
-};
+use crate::id::{AgentId, BadName, Cid, Digest, Epoch, Fence, Label, Lamport, Nonce, Seq, Thread, hex};
 use crate::reject::Reject;
 use crate::time::WallTime;
 use crate::wire::{Body, Verb, canonical};
@@ -76,9 +74,7 @@ pub struct Signature(pub [u8; 64]);
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; 86];
-        let length = URL_SAFE_NO_PAD
-            .encode_slice(self.0, &mut text)
-            .expect("64 bytes are 86 digits");
+        let length = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).expect("64 bytes are 86 digits");
         f.write_str(core::str::from_utf8(&text[..length]).expect("base64 is ASCII"))
     }
 }
@@ -185,13 +181,13 @@ struct BeforeSig<'a> {
     nonce: Nonce,
     policy: &'a PolicyRef,
     refs: &'a [Cid],
-    sender: &'a AgentId,
+    sender: &'a str,
 }
 
 #[derive(Serialize)]
 struct AfterSig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<&'a AgentId>,
+    target: Option<&'a str>,
     thread: Thread,
     time: WallTime,
     trace: &'a str,
@@ -210,6 +206,13 @@ struct Written {
 
 impl Written {
     fn of(content: &Content) -> Self {
+        let target = content.target.map(|target| target.to_string());
+        Self::with_names(content, &content.sender.to_string(), target.as_deref())
+    }
+
+    /// As [`Written::of`], where the agents' ids are at hand as text. Base58 is the dearest thing in an envelope to write,
+    /// and an id that was parsed has exactly the spelling it was parsed from.
+    fn with_names(content: &Content, sender: &str, target: Option<&str>) -> Self {
         let mut bytes = Vec::with_capacity(2_048);
         canonical::write(
             &mut bytes,
@@ -228,13 +231,13 @@ impl Written {
                 nonce: content.nonce,
                 policy: &content.policy,
                 refs: &content.refs,
-                sender: &content.sender,
+                sender,
             },
         );
         let sig_at = canonical::join(
             &mut bytes,
             &AfterSig {
-                target: content.target.as_ref(),
+                target,
                 thread: content.thread,
                 time: content.time,
                 trace: &content.trace,
@@ -242,11 +245,7 @@ impl Written {
                 verb: content.body.verb(),
             },
         );
-        Self {
-            bytes,
-            id_at,
-            sig_at,
-        }
+        Self { bytes, id_at, sig_at }
     }
 
     fn id(&self) -> Cid {
@@ -284,11 +283,7 @@ impl Written {
         let same = self
             .stretches(&id.to_string(), &sig.to_string())
             .into_iter()
-            .all(|stretch| {
-                rest.strip_prefix(stretch)
-                    .map(|after| rest = after)
-                    .is_some()
-            });
+            .all(|stretch| rest.strip_prefix(stretch).map(|after| rest = after).is_some());
         same && rest.is_empty()
     }
 }
@@ -310,11 +305,11 @@ struct Read<'a> {
     nonce: Nonce,
     policy: PolicyRef,
     refs: Vec<Cid>,
-    sender: AgentId,
+    sender: &'a str,
     #[serde(borrow)]
     sig: &'a RawValue,
-    #[serde(default)]
-    target: Option<AgentId>,
+    #[serde(borrow, default)]
+    target: Option<&'a str>,
     thread: Thread,
     time: WallTime,
     trace: String,
@@ -324,7 +319,7 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
-    fn content(self, body: Body) -> Content {
+    fn content(self, body: Body, sender: AgentId, target: Option<AgentId>) -> Content {
         Content {
             body,
             capability: self.capability,
@@ -335,8 +330,8 @@ impl Read<'_> {
             nonce: self.nonce,
             policy: self.policy,
             refs: self.refs,
-            sender: self.sender,
-            target: self.target,
+            sender,
+            target,
             thread: self.thread,
             time: self.time,
             trace: self.trace,
@@ -357,11 +352,7 @@ impl Draft {
     /// gate at the latest.
     pub fn new(content: Content) -> Self {
         let written = Written::of(&content);
-        Self {
-            id: written.id(),
-            content,
-            written,
-        }
+        Self { id: written.id(), content, written }
     }
 
     /// The id the envelope will have.
@@ -389,19 +380,10 @@ impl Draft {
     /// # Panics
     /// If `key` is not the sender's: a host hands each node's drafts to that node's key.
     pub fn sign(self, key: &SigningKey) -> Envelope {
-        assert_eq!(
-            key.verifying_key().to_bytes(),
-            self.content.sender.0,
-            "a host signs with the sender's own key"
-        );
+        assert_eq!(key.verifying_key().to_bytes(), self.content.sender.0, "a host signs with the sender's own key");
         let sig = Signature(key.sign(&self.unsigned_bytes()).to_bytes());
         let bytes = self.written.signed(&self.id, &sig).into();
-        Envelope {
-            content: self.content,
-            id: self.id,
-            sig,
-            bytes,
-        }
+        Envelope { content: self.content, id: self.id, sig, bytes }
     }
 }
 
@@ -424,10 +406,7 @@ pub struct Refusal {
 
 impl From<Reject> for Refusal {
     fn from(reject: Reject) -> Self {
-        Self {
-            reject,
-            signed: None,
-        }
+        Self { reject, signed: None }
     }
 }
 
@@ -458,9 +437,7 @@ impl Envelope {
     /// # Errors
     /// The first check that fails, by name.
     pub fn receive(bytes: &[u8]) -> Result<Self, Refusal> {
-        Self::receive_with(bytes, &mut |verb, bytes| {
-            Self::only(verb, bytes).map(Arc::new)
-        })
+        Self::receive_with(bytes, &mut |verb, bytes| Self::only(verb, bytes).map(Arc::new))
     }
 
     /// As [`Envelope::receive`], asking `nested` for the envelopes inside (of DECIDE).
@@ -474,8 +451,7 @@ impl Envelope {
     /// An envelope of exactly this verb; another one is refused before its body is looked at, so that envelopes cannot be
     /// stacked into each other.
     fn only(verb: Verb, bytes: &[u8]) -> Result<Self, Reject> {
-        Self::examine(bytes, Some(verb), &mut |_, _| Err(Reject::NoEvidence))
-            .map_err(|refusal| refusal.reject)
+        Self::examine(bytes, Some(verb), &mut |_, _| Err(Reject::NoEvidence)).map_err(|refusal| refusal.reject)
     }
 
     fn examine(bytes: &[u8], only: Option<Verb>, nested: Nested<'_>) -> Result<Self, Refusal> {
@@ -498,47 +474,31 @@ impl Envelope {
             return Err(Reject::NonCanonical.into());
         }
         let sig: Signature = serde_json::from_str(read.sig.get()).map_err(|_| Reject::Malformed)?;
-        let id = read.id;
+        let (id, sender_text, target_text) = (read.id, read.sender, read.target);
+        let name = |text: &str| text.parse::<AgentId>().map_err(|_| Reject::Malformed);
+        let (sender, target) = (name(sender_text)?, target_text.map(name).transpose()?);
         let mut signed = None;
         if verb.nests() {
             // A stranger must not make everyone check the dozens of signatures inside for free: the outer one comes
             // first, over the bytes as they came. The check below for the one canonical form covers where it was cut.
-            verify_signature(
-                &read.sender,
-                &cut_sig(bytes, read.sig).ok_or(Reject::NonCanonical)?,
-                &sig,
-            )?;
-            signed = Some((id, read.sender));
+            verify_signature(&sender, &cut_sig(bytes, read.sig).ok_or(Reject::NonCanonical)?, &sig)?;
+            signed = Some((id, sender));
         }
-        let body = Body::parse(verb, read.body.get(), nested)
-            .map_err(|reject| Refusal { reject, signed })?;
-        let content = read.content(body);
-        let written = Written::of(&content);
+        let body = Body::parse(verb, read.body.get(), nested).map_err(|reject| Refusal { reject, signed })?;
+        let content = read.content(body, sender, target);
+        let written = Written::with_names(&content, sender_text, target_text);
         if !written.is(bytes, &id, &sig) {
-            return Err(Refusal {
-                reject: Reject::NonCanonical,
-                signed,
-            });
+            return Err(Refusal { reject: Reject::NonCanonical, signed });
         }
         if written.id() != id {
-            return Err(Refusal {
-                reject: Reject::WrongId,
-                signed,
-            });
+            return Err(Refusal { reject: Reject::WrongId, signed });
         }
         if signed.is_none() {
             verify_signature(&content.sender, &written.unsigned(&id), &sig)?;
             signed = Some((id, content.sender));
         }
-        content
-            .check()
-            .map_err(|reject| Refusal { reject, signed })?;
-        Ok(Self {
-            content,
-            id,
-            sig,
-            bytes: bytes.into(),
-        })
+        content.check().map_err(|reject| Refusal { reject, signed })?;
+        Ok(Self { content, id, sig, bytes: bytes.into() })
     }
 
     /// Its id, the address of everything but itself and the signature.
@@ -577,10 +537,7 @@ fn shapeless(bytes: &[u8]) -> Reject {
 /// `bytes` without `,"sig":"..."`, given the part of them that is the signature's value.
 fn cut_sig(bytes: &[u8], sig: &RawValue) -> Option<Vec<u8>> {
     let value_at = (sig.get().as_ptr() as usize).checked_sub(bytes.as_ptr() as usize)?;
-    let (head, tail) = (
-        bytes.get(..value_at)?,
-        bytes.get(value_at + sig.get().len()..)?,
-    );
+    let (head, tail) = (bytes.get(..value_at)?, bytes.get(value_at + sig.get().len()..)?);
     Some([head.strip_suffix(b",\"sig\":")?, tail].concat())
 }
 
@@ -596,8 +553,7 @@ fn verify_signature(sender: &AgentId, unsigned: &[u8], sig: &Signature) -> Resul
         return Err(Reject::BadKey);
     }
     let sig = ed25519_dalek::Signature::from_bytes(&sig.0);
-    key.verify_strict(unsigned, &sig)
-        .map_err(|_| Reject::BadSignature)
+    key.verify_strict(unsigned, &sig).map_err(|_| Reject::BadSignature)
 }
 
 impl Deref for Envelope {

@@ -9,8 +9,8 @@ pub(crate) mod testing;
 mod verb;
 
 pub use envelope::{
-    CapabilityRef, Content, Draft, ENVELOPE_BYTES_MAX, Envelope, Expires, Nested, PolicyRef,
-    Refusal, Signature, VERSION, trace_of,
+    CapabilityRef, Content, Draft, ENVELOPE_BYTES_MAX, Envelope, Expires, Nested, PolicyRef, Refusal, Signature,
+    VERSION, trace_of,
 };
 pub use rules::{Field, ThreadKind};
 pub use verb::*;

@@ -57,17 +57,13 @@ impl Verb {
         use ThreadKind::{Any, Need, System};
         match self {
             // Before there is an epoch, or whatever the epoch. A proposal outlives the epoch it was made in.
-            Self::Need | Self::Propose | Self::Refuse | Self::Cancel | Self::UpdatePlan => {
-                (Need, Barred, Barred)
-            }
+            Self::Need | Self::Propose | Self::Refuse | Self::Cancel | Self::UpdatePlan => (Need, Barred, Barred),
             // Votes die with their epoch; no task is concerned yet.
             Self::AttestPlan | Self::Decide => (Need, Needed, Barred),
             // A bid may say for which stand of the task it is made: the last fence, where there was one.
             Self::Claim => (Need, Needed, Free),
             // Acts under a lease, and about one: without both tokens a zombie's word would count for its successor's.
-            Self::Heartbeat | Self::Yield | Self::Release | Self::Commit | Self::Attest => {
-                (Need, Needed, Needed)
-            }
+            Self::Heartbeat | Self::Yield | Self::Release | Self::Commit | Self::Attest => (Need, Needed, Needed),
             // The record names epoch and fence itself (and must not contradict the envelope).
             Self::Finalize | Self::Settle => (Need, Free, Free),
             Self::Entry | Self::Deny => (Any, Barred, Barred),
@@ -92,10 +88,7 @@ impl Content {
     /// character), [`Reject::NonCanonical`] (a list out of order, text beyond ASCII).
     pub fn check(&self) -> Result<(), Reject> {
         let (thread, epoch, fence) = self.body.verb().fields();
-        if !thread.fits(self.thread)
-            || !epoch.fits(self.epoch.is_some())
-            || !fence.fits(self.fence.is_some())
-        {
+        if !thread.fits(self.thread) || !epoch.fits(self.epoch.is_some()) || !fence.fits(self.fence.is_some()) {
             return Err(Reject::WrongFields);
         }
         if !self.names_agree() || !traceparent(&self.trace, self.thread) {
@@ -122,9 +115,7 @@ impl Content {
             Body::Decide(decide) => {
                 let votes = decide.approvals.iter();
                 decide.proposal.thread == self.thread
-                    && votes
-                        .clone()
-                        .all(|vote| vote.thread == self.thread && vote.epoch == self.epoch)
+                    && votes.clone().all(|vote| vote.thread == self.thread && vote.epoch == self.epoch)
             }
             _ => true,
         }
@@ -134,19 +125,12 @@ impl Content {
 /// Whether `text` is a W3C traceparent (version 00, sampled) of `thread`: `00-<32 hex>-<16 hex>-01`, lower case, span not
 /// zero. Tracing switched on or off gives the same bytes, so there is nothing else to say here.
 fn traceparent(text: &str, thread: Thread) -> bool {
-    let span = |text: &str| {
-        text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let Some(rest) = text
-        .strip_prefix("00-")
-        .and_then(|rest| rest.strip_suffix("-01"))
-    else {
+    let span = |text: &str| text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let Some(rest) = text.strip_prefix("00-").and_then(|rest| rest.strip_suffix("-01")) else {
         return false;
     };
     match rest.split_once('-') {
-        Some((trace, parent)) => {
-            trace == hex(&trace_id(thread)) && span(parent) && parent.bytes().any(|b| b != b'0')
-        }
+        Some((trace, parent)) => trace == hex(&trace_id(thread)) && span(parent) && parent.bytes().any(|b| b != b'0'),
         None => false,
     }
 }

@@ -19,20 +19,13 @@ pub(crate) fn agent(seed: u8) -> AgentId {
 pub(crate) fn content(seed: u8, body: Body) -> Content {
     Content {
         body,
-        capability: CapabilityRef {
-            manifest: Cid::default(),
-            name: label("any"),
-        },
+        capability: CapabilityRef { manifest: Cid::default(), name: label("any") },
         epoch: None,
         expires: None,
         fence: None,
         lamport: Lamport(1),
         nonce: Nonce(1),
-        policy: PolicyRef {
-            capsule: Cid::default(),
-            digest: Digest::default(),
-            engine: Digest::default(),
-        },
+        policy: PolicyRef { capsule: Cid::default(), digest: Digest::default(), engine: Digest::default() },
         refs: Vec::new(),
         sender: agent(seed),
         target: None,

@@ -160,9 +160,7 @@ impl Serialize for Verb {
 }
 
 /// How much a need's verdicts may cost, and how much trust it asks for.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// Fee per seat at most 10.
@@ -306,11 +304,7 @@ impl Decide {
         };
         Ok(Self {
             proposal: inside(Verb::Propose, read.proposal)?,
-            approvals: read
-                .approvals
-                .into_iter()
-                .map(|raw| inside(Verb::AttestPlan, raw))
-                .collect::<Result<_, _>>()?,
+            approvals: read.approvals.into_iter().map(|raw| inside(Verb::AttestPlan, raw)).collect::<Result<_, _>>()?,
             k_plan: read.k_plan,
             snapshot: read.snapshot,
         })

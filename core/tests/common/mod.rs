@@ -4,18 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use swarm_core::id::{
-    AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Nonce, Seq, Thread, label,
-};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Nonce, Seq, Thread, label};
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::time::WallTime;
 use swarm_core::wire::*;
 
 /// RFC 8032, section 7.1, test 1: the secret key of the golden envelope. Public knowledge, never a real key.
 pub fn fixed_key() -> SigningKey {
-    let seed: Digest = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
-        .parse()
-        .unwrap();
+    let seed: Digest = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60".parse().unwrap();
     SigningKey::from_bytes(&seed.0)
 }
 
@@ -87,16 +83,11 @@ impl Bytes {
 
     /// Printable ASCII, with what JSON must escape and what it need not.
     fn text(&mut self) -> String {
-        self.list(40, |bytes| char::from(b' ' + bytes.u8() % 95))
-            .into_iter()
-            .chain(['"', '\\', '/', '<'])
-            .collect()
+        self.list(40, |bytes| char::from(b' ' + bytes.u8() % 95)).into_iter().chain(['"', '\\', '/', '<']).collect()
     }
 
     fn map<T>(&mut self, make: impl Fn(&mut Self) -> T) -> BTreeMap<Label, T> {
-        self.list(4, |bytes| (bytes.label(), make(bytes)))
-            .into_iter()
-            .collect()
+        self.list(4, |bytes| (bytes.label(), make(bytes))).into_iter().collect()
     }
 
     fn amount(&mut self) -> Credits {
@@ -114,10 +105,7 @@ impl Bytes {
     }
 
     fn snapshot(&mut self) -> SnapshotRef {
-        SnapshotRef {
-            digest: self.digest(),
-            number: self.u32().max(1),
-        }
+        SnapshotRef { digest: self.digest(), number: self.u32().max(1) }
     }
 
     fn fact(&mut self) -> Fact {
@@ -129,34 +117,13 @@ impl Bytes {
                 requires: self.list(3, Self::label),
                 task,
             },
-            1 => Fact::Requires {
-                label: self.label(),
-                task,
-            },
-            2 => Fact::Produces {
-                label: self.label(),
-                task,
-            },
-            3 => Fact::Link {
-                child: task,
-                parent: self.label(),
-            },
-            4 => Fact::Annotate {
-                key: self.label(),
-                task,
-                value: self.text(),
-            },
-            5 => Fact::Proposal {
-                envelope: self.cid(),
-            },
-            6 => Fact::Claim {
-                envelope: self.cid(),
-                task,
-            },
-            7 => Fact::Attestation {
-                envelope: self.cid(),
-                task,
-            },
+            1 => Fact::Requires { label: self.label(), task },
+            2 => Fact::Produces { label: self.label(), task },
+            3 => Fact::Link { child: task, parent: self.label() },
+            4 => Fact::Annotate { key: self.label(), task, value: self.text() },
+            5 => Fact::Proposal { envelope: self.cid() },
+            6 => Fact::Claim { envelope: self.cid(), task },
+            7 => Fact::Attestation { envelope: self.cid(), task },
             _ => Fact::State {
                 epoch: Epoch(self.u64()),
                 fence: Fence(self.u64()),
@@ -234,12 +201,7 @@ impl Bytes {
         let proposal = inner(Verb::Propose, 100);
         let mut approvals = vec![inner(Verb::AttestPlan, 101), inner(Verb::AttestPlan, 102)];
         approvals.sort_by_key(|vote| vote.id());
-        Decide {
-            approvals,
-            k_plan: 1 + u32::from(self.u8() % 9),
-            proposal,
-            snapshot: self.snapshot(),
-        }
+        Decide { approvals, k_plan: 1 + u32::from(self.u8() % 9), proposal, snapshot: self.snapshot() }
     }
 
     /// A body of `verb`. The match is over all verbs: a new one does not compile until it is here (T09).
@@ -252,47 +214,25 @@ impl Bytes {
                 eta_ms: 1 + self.u32() % 1_000_000,
                 patch: self.list(4, Self::fact),
             }),
-            Verb::AttestPlan => Body::AttestPlan(AttestPlan {
-                policy: self.digest(),
-                proposal: self.some(Self::cid),
-            }),
+            Verb::AttestPlan => Body::AttestPlan(AttestPlan { policy: self.digest(), proposal: self.some(Self::cid) }),
             Verb::Decide => Body::Decide(self.decide(head.thread, head.epoch)),
-            Verb::Claim => Body::Claim(Claim {
-                cost: self.amount(),
-                eta_ms: 1 + self.u32() % 1_000,
-                task: self.label(),
-            }),
-            Verb::Heartbeat => Body::Heartbeat(Heartbeat {
-                progress_bp: self.u32() % 10_001,
-                task: self.label(),
-            }),
-            Verb::Yield => Body::Yield(Yield {
-                reason: self.text(),
-                task: self.label(),
-            }),
-            Verb::Refuse => Body::Refuse(Refuse {
-                reason: self.text(),
-                task: self.some(Self::label),
-            }),
-            Verb::Cancel => Body::Cancel(Cancel {
-                reason: self.text(),
-                task: self.some(Self::label),
-            }),
+            Verb::Claim => {
+                Body::Claim(Claim { cost: self.amount(), eta_ms: 1 + self.u32() % 1_000, task: self.label() })
+            }
+            Verb::Heartbeat => Body::Heartbeat(Heartbeat { progress_bp: self.u32() % 10_001, task: self.label() }),
+            Verb::Yield => Body::Yield(Yield { reason: self.text(), task: self.label() }),
+            Verb::Refuse => Body::Refuse(Refuse { reason: self.text(), task: self.some(Self::label) }),
+            Verb::Cancel => Body::Cancel(Cancel { reason: self.text(), task: self.some(Self::label) }),
             Verb::Release => Body::Release(Release {
                 reason: self.pick(&[ReleaseReason::Expired, ReleaseReason::Unbid]),
                 task: self.label(),
             }),
-            Verb::UpdatePlan => Body::UpdatePlan(UpdatePlan {
-                facts: self.list(4, Self::fact),
-            }),
+            Verb::UpdatePlan => Body::UpdatePlan(UpdatePlan { facts: self.list(4, Self::fact) }),
             Verb::Commit => Body::Commit(Commit {
                 outputs: self.map(Self::cid),
                 states: self.list(4, Self::digest),
                 task: self.label(),
-                telemetry: Telemetry {
-                    bytes: Count(self.u64()),
-                    steps: Count(self.u64()),
-                },
+                telemetry: Telemetry { bytes: Count(self.u64()), steps: Count(self.u64()) },
             }),
             Verb::Attest => Body::Attest(Attest {
                 commit: self.cid(),
@@ -303,9 +243,7 @@ impl Bytes {
                 verdict: self.pick(&[Verdict::Pass, Verdict::Fail]),
             }),
             Verb::Finalize => {
-                let Thread::Need(need) = head.thread else {
-                    unreachable!("a FINALIZE is about a need")
-                };
+                let Thread::Need(need) = head.thread else { unreachable!("a FINALIZE is about a need") };
                 let mut attestations = self.list(4, Self::cid);
                 let mut engines = self.list(2, Self::digest);
                 for list in [&mut engines] {
@@ -328,10 +266,7 @@ impl Bytes {
                     task: self.label(),
                 })
             }
-            Verb::Settle => Body::Settle(Settle {
-                payouts: self.payouts(),
-                task: self.label(),
-            }),
+            Verb::Settle => Body::Settle(Settle { payouts: self.payouts(), task: self.label() }),
             Verb::Entry => Body::Entry(EntryBatch {
                 first: Seq(1 + self.u64() / 2),
                 head: self.digest(),
@@ -339,32 +274,14 @@ impl Bytes {
                 prev: self.digest(),
             }),
             Verb::Manifest => Body::Manifest(self.manifest(head.sender)),
-            Verb::Stake => Body::Stake(Amount {
-                amount: self.amount(),
-            }),
-            Verb::Unstake => Body::Unstake(Amount {
-                amount: self.amount(),
-            }),
-            Verb::Withdraw => Body::Withdraw(Amount {
-                amount: self.amount(),
-            }),
-            Verb::Delegate => Body::Delegate(AmountTo {
-                amount: self.amount(),
-                to: self.agent(),
-            }),
-            Verb::Transfer => Body::Transfer(AmountTo {
-                amount: self.amount(),
-                to: self.agent(),
-            }),
-            Verb::Mint => Body::Mint(AmountTo {
-                amount: self.amount(),
-                to: self.agent(),
-            }),
+            Verb::Stake => Body::Stake(Amount { amount: self.amount() }),
+            Verb::Unstake => Body::Unstake(Amount { amount: self.amount() }),
+            Verb::Withdraw => Body::Withdraw(Amount { amount: self.amount() }),
+            Verb::Delegate => Body::Delegate(AmountTo { amount: self.amount(), to: self.agent() }),
+            Verb::Transfer => Body::Transfer(AmountTo { amount: self.amount(), to: self.agent() }),
+            Verb::Mint => Body::Mint(AmountTo { amount: self.amount(), to: self.agent() }),
             Verb::Snapshot => Body::Snapshot(self.snapshot()),
-            Verb::Deny => Body::Deny(Deny {
-                envelope: self.cid(),
-                reason: self.label(),
-            }),
+            Verb::Deny => Body::Deny(Deny { envelope: self.cid(), reason: self.label() }),
         }
     }
 }
@@ -394,22 +311,11 @@ pub fn content(verb: Verb, bytes: &mut Bytes, key: &SigningKey) -> Content {
     };
     let epoch = there(epoch, bytes).then(|| Epoch(bytes.u64()));
     let fence = there(fence, bytes).then(|| Fence(bytes.u64()));
-    let body = bytes.body(
-        verb,
-        &Head {
-            thread,
-            epoch,
-            fence,
-            sender,
-        },
-    );
+    let body = bytes.body(verb, &Head { thread, epoch, fence, sender });
     let cause = bytes.some(Bytes::cid);
     Content {
         body,
-        capability: CapabilityRef {
-            manifest: bytes.cid(),
-            name: bytes.label(),
-        },
+        capability: CapabilityRef { manifest: bytes.cid(), name: bytes.label() },
         epoch,
         expires: bytes.some(|bytes| match bytes.u8() % 2 {
             0 => Expires::Lamport(Lamport(bytes.u64())),
@@ -418,11 +324,7 @@ pub fn content(verb: Verb, bytes: &mut Bytes, key: &SigningKey) -> Content {
         fence,
         lamport: Lamport(bytes.u64()),
         nonce,
-        policy: PolicyRef {
-            capsule: bytes.cid(),
-            digest: bytes.digest(),
-            engine: bytes.digest(),
-        },
+        policy: PolicyRef { capsule: bytes.cid(), digest: bytes.digest(), engine: bytes.digest() },
         refs: bytes.list(3, Bytes::cid),
         sender,
         target: bytes.some(Bytes::agent),
