@@ -32,7 +32,7 @@ macro_rules! knobs {
             /// # Errors
             /// The first knob out of bounds, with the bounds.
             pub fn check(&self) -> Result<(), OutOfBounds> {
-                $(if self.$field < $min || self.$field > $max {
+                $(if !($min..=$max).contains(&self.$field) {
                     return Err(OutOfBounds(format!(
                         "{} = {:?} is not within {:?} and {:?}", stringify!($field), self.$field, $min, $max)));
                 })*

@@ -1,10 +1,16 @@
-//! The typed facts a plan is made of.
+//! The typed facts a plan is made of: what can be said about a plan at all.
+//!
+//! A fact says the same thing wherever it stands: its id covers its content only, never its author, its neighbours or its
+//! place in a patch.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Cid, Digest, Epoch, Fence, Label, TaskName};
+
+/// The longest remark, in bytes.
+pub const ANNOTATION_BYTES_MAX: usize = 1024;
 
 /// One statement about a plan. Its id is the digest of its canonical JSON; its author is the signer of the envelope that
 /// carries it.
@@ -49,7 +55,7 @@ pub enum Fact {
         key: Label,
         /// The task.
         task: TaskName,
-        /// The remark, at most 1 KiB.
+        /// The remark, at most [`ANNOTATION_BYTES_MAX`] long.
         value: String,
     },
     /// Refers to a PROPOSE by envelope id.
@@ -110,7 +116,26 @@ pub enum TaskState {
     Cancelled,
 }
 
+impl TaskState {
+    /// Whether the task has a result that passed: what its children wait for.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Final | Self::Settled | Self::Paid)
+    }
+}
+
 impl Fact {
+    /// Whether a PROPOSE may contain it: a plan says what is to be done, not who did what.
+    pub const fn is_plan(&self) -> bool {
+        match self {
+            Self::AddTask { .. }
+            | Self::Requires { .. }
+            | Self::Produces { .. }
+            | Self::Link { .. }
+            | Self::Annotate { .. } => true,
+            Self::Proposal { .. } | Self::Claim { .. } | Self::Attestation { .. } | Self::State { .. } => false,
+        }
+    }
+
     /// The fact's id.
     pub fn id(&self) -> Digest {
         Digest::of_json("swarm/fact", self)

@@ -4,49 +4,17 @@
 //! what one thread needs of another is asked by an applied entry, relayed with proof, and answered exactly once
 //! (PROTOCOL 5: an applied entry obliges, any coordinator discharges, repeats are no-ops).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Segment, Seq, TaskName};
+use crate::bids::Bid;
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName};
 use crate::reject::Reject;
 use crate::slot::Waiting;
 use crate::time::Span;
 use crate::wire::{Envelope, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
-
-/// The best bid for a task so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kept {
-    /// The CLAIM.
-    pub claim: Cid,
-    /// Price asked.
-    pub cost: Credits,
-    /// Time asked, milliseconds.
-    pub eta_ms: u32,
-    /// The CLAIM's Lamport value, for ties.
-    pub lamport: Lamport,
-    /// The bidder's registered organisation.
-    pub org: String,
-    /// Score in basis points.
-    pub score: u32,
-    /// The bidder.
-    pub worker: AgentId,
-}
-
-/// An accepted result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommitRef {
-    /// The COMMIT.
-    pub commit: Cid,
-    /// Address of each output.
-    pub outputs: BTreeMap<Label, Cid>,
-    /// Public state digests along the way.
-    pub states: Vec<Digest>,
-}
 
 /// A counted verdict.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -207,7 +175,10 @@ pub enum Answer {
 /// Something that happened to a need, or in the system thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[allow(missing_docs, reason = "fields are named after the concepts of PROTOCOL 5 and documented on the record they fold into")]
+#[allow(
+    missing_docs,
+    reason = "fields are named after the concepts of PROTOCOL 5 and documented on the record they fold into"
+)]
 pub enum Event {
     /// A NEED was taken up.
     Opening { need: Arc<Envelope> },
@@ -224,9 +195,9 @@ pub enum Event {
     /// A task takes bids.
     Bidding { task: TaskName },
     /// A better bid.
-    Bid { kept: Kept, task: TaskName },
+    Bid { bid: Bid, task: TaskName },
     /// A bid won and its bond is being booked.
-    Granting { fees: Credits, fence: Fence, kept: Kept, task: TaskName },
+    Granting { bid: Bid, fees: Credits, fence: Fence, org: String, task: TaskName },
     /// The worker holds the task.
     Leased { fence: Fence, task: TaskName },
     /// The lease runs anew.
@@ -234,7 +205,7 @@ pub enum Event {
     /// The attempt ended without a final result; the task is idle.
     Released { fence: Fence, reason: ReleaseReason, task: TaskName },
     /// A result is accepted.
-    Accepted { commit: CommitRef, fence: Fence, task: TaskName },
+    Accepted { commit: Arc<Envelope>, fence: Fence, task: TaskName },
     /// No committee could be seated; the draw will be asked for again.
     Unseated { task: TaskName },
     /// Its committee sits.

@@ -34,7 +34,8 @@ impl Proof {
     /// `NoEvidence` unless at least `believe_at` distinct coordinators vouch for exactly this entry.
     pub fn check(&self, coordinators: &[AgentId], believe_at: usize) -> Result<&Event, Reject> {
         let link = self.entry.link(self.thread);
-        let vouches = |envelope: &Envelope| envelope.thread == self.thread && vouched(envelope, self.entry.seq) == Some(link);
+        let vouches =
+            |envelope: &Envelope| envelope.thread == self.thread && vouched(envelope, self.entry.seq) == Some(link);
         let who: BTreeSet<AgentId> = self.vouchers.iter().filter(|e| vouches(e)).map(|e| e.sender).collect();
         if who.iter().filter(|a| coordinators.contains(a)).count() < believe_at {
             return Err(Reject::NoEvidence);
@@ -118,9 +119,11 @@ impl Feed {
     /// The next entry that has become believed, with the envelopes that vouch for it; call until there is none.
     pub fn poll(&mut self, coordinators: &[AgentId], believe_at: usize) -> Option<(Arc<Applied>, Vec<Arc<Envelope>>)> {
         let next = self.chain.seq.next();
-        let (link, who) = self.vouches.get(&next)?.iter().find(|(_, who)| {
-            who.keys().filter(|a| coordinators.contains(a)).count() >= believe_at
-        })?;
+        let (link, who) = self
+            .vouches
+            .get(&next)?
+            .iter()
+            .find(|(_, who)| who.keys().filter(|a| coordinators.contains(a)).count() >= believe_at)?;
         let (link, vouchers) = (*link, who.values().cloned().collect());
         let entry = self.contents.remove(&(next, link))?;
         self.chain.push(&link);

@@ -11,5 +11,5 @@ mod feed;
 
 pub use command::Command;
 pub use entry::{Applied, Chain, Entry, Outcome};
-pub use event::{Answer, Ask, BondFate, CommitRef, Counted, Ending, Event, Kept};
+pub use event::{Answer, Ask, BondFate, Counted, Ending, Event};
 pub use feed::{Feed, Proof};

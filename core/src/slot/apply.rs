@@ -4,22 +4,22 @@
 //! before it submits; `perform` cannot fail. What follows without a command of its own (a window's end grants, the last
 //! parent's finality opens its child for bids) is found by `settle_down` after every command.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::bids;
+use crate::bids::{self, Bid};
 use crate::config::{Params, ms};
 use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, NeedId, Seq, TaskName, Thread};
 use crate::plan::{Plan, TaskState};
-use crate::register::{Answer, Ask, BondFate, Command, CommitRef, Counted, Ending, Event, Kept, Proof};
+use crate::quorum::{self, Tally};
+use crate::register::{Answer, Ask, BondFate, Command, Counted, Ending, Event, Proof};
 use crate::reject::Reject;
 use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
 use crate::wire::{
-    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, Expires, FinalizeRecord, Need, Payout, Propose, ReleaseReason,
-    Role, Verb, Verdict,
+    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, Expires, FinalizeRecord, Need, Payout, Propose,
+    ReleaseReason, Role, Verb, Verdict,
 };
 
 /// What is registered of an agent in a pool snapshot. Bids are scored from this alone, never from what a bid says.
@@ -53,19 +53,30 @@ pub trait Registry {
 enum Move {
     Open(Arc<Envelope>),
     Propose(Arc<Envelope>, u32),
-    Decide { counted: Vec<Counted>, proposal: Cid },
+    Decide {
+        counted: Vec<Counted>,
+        proposal: Cid,
+    },
     /// No proposal can be approved any more; the best-approved go on.
     Split(Vec<Cid>),
-    Bid(TaskName, Kept),
+    Bid(TaskName, Bid),
     Renew(TaskName),
     Yield(TaskName),
     Cancel(Vec<TaskName>),
     CancelAll,
-    Accept(TaskName, CommitRef),
+    Accept(TaskName, Arc<Envelope>),
     /// The committee's verdict; none if it split.
-    Judge { task: TaskName, verdict: Option<Verdict>, counted: Vec<Counted> },
+    Judge {
+        task: TaskName,
+        verdict: Option<Verdict>,
+        counted: Vec<Counted>,
+    },
     Report(Event),
-    Answer { answer: Answer, seq: Seq, at: u32 },
+    Answer {
+        answer: Answer,
+        seq: Seq,
+        at: u32,
+    },
 }
 
 impl Record {
@@ -140,7 +151,7 @@ impl Record {
                 let lease = task.lease.as_ref().expect("a leased task has a lease");
                 // A renewal lasts a whole lease again: as many as fit into the stretched eta.
                 let lease_ms = u64::from(self.need().map_or(1, |n| n.windows.lease_ms).max(1));
-                let most = u64::from(lease.kept.eta_ms) * u64::from(params.lease_stretch_bp) / 10_000;
+                let most = u64::from(lease.bid.eta_ms) * u64::from(params.lease_stretch_bp) / 10_000;
                 if u64::from(lease.renewals + 1) * lease_ms >= most.max(lease_ms) {
                     return Err(Reject::OutOfBounds);
                 }
@@ -190,22 +201,22 @@ impl Record {
         }
         Plan::of(need, propose)?;
         let cost = propose.cost_caps.values().map(|c| c.0).sum::<u64>();
-        let score = bids::score(&bids::Terms {
-            cost: Credits(cost),
-            cap: need.budget,
-            eta_ms: propose.eta_ms,
-            deadline_ms: need.deadline_ms,
-            reputation_bp: standing.reputation_bp,
-            fit_bp: fit(standing, &need.recipe),
-            fresh_org: !self.winners.contains(&standing.org),
-        })?;
+        let bounds = bids::Bounds { cost_cap: need.budget, deadline_ms: need.deadline_ms };
+        let score = bids::score(Credits(cost), propose.eta_ms, bounds, self.bidder(standing, &need.recipe))?;
         Ok(Move::Propose(Arc::clone(envelope), score))
     }
 
     /// The sender's standing in the recorded snapshot, if it may act as `role` under the manifest it cites.
-    fn entitled<'a>(&self, envelope: &Envelope, role: Role, registry: &'a impl Registry) -> Result<&'a Standing, Reject> {
+    fn entitled<'a>(
+        &self,
+        envelope: &Envelope,
+        role: Role,
+        registry: &'a impl Registry,
+    ) -> Result<&'a Standing, Reject> {
         let standing = registry.standing(self.snapshot.number, &envelope.sender).ok_or(Reject::NotEntitled)?;
-        if standing.manifest != envelope.capability.manifest || !standing.capabilities.contains(&envelope.capability.name) {
+        if standing.manifest != envelope.capability.manifest
+            || !standing.capabilities.contains(&envelope.capability.name)
+        {
             return Err(Reject::NotInManifest);
         }
         if !standing.roles.contains(&role) {
@@ -227,45 +238,31 @@ impl Record {
         if task.barred.contains(&envelope.sender) {
             return Err(Reject::NotEntitled);
         }
-        let params = registry.params();
-        if let Some((rounds, last)) = task.rounds.get(&envelope.sender) {
-            if *rounds >= params.bid_rounds_max {
-                return Err(Reject::Duplicate);
-            }
-            let most = u128::from(last.0) * u128::from(10_000 - params.bid_improvement_bp.min(10_000)) / 10_000;
-            if u128::from(claim.cost.0) > most {
-                return Err(Reject::NotBetter);
-            }
-        }
         let decision = self.decision.as_ref().expect("a task comes from a decision");
-        let planned = &decision.plan.tasks[&claim.task];
-        if claim.cost.0 < 1 || claim.cost > planned.cost_cap || claim.cost > self.budget {
+        let planned = &decision.plan.tasks()[&claim.task];
+        if claim.cost > self.budget {
             return Err(Reject::OutOfBounds);
         }
-        let score = bids::score(&bids::Terms {
-            cost: claim.cost,
-            cap: planned.cost_cap,
-            eta_ms: claim.eta_ms,
-            deadline_ms: need.deadline_ms,
-            reputation_bp: standing.reputation_bp,
-            fit_bp: fit(standing, &planned.job),
-            fresh_org: !self.winners.contains(&standing.org),
-        })?;
-        let kept = Kept {
-            claim: envelope.id(),
+        let bounds = bids::Bounds { cost_cap: planned.cost_cap, deadline_ms: need.deadline_ms };
+        let bid = Bid {
+            agent: envelope.sender,
             cost: claim.cost,
             eta_ms: claim.eta_ms,
+            id: envelope.id(),
             lamport: envelope.lamport,
-            org: standing.org.clone(),
-            score,
-            worker: envelope.sender,
+            score: bids::score(claim.cost, claim.eta_ms, bounds, self.bidder(standing, &planned.job))?,
         };
-        if let Some(best) = &task.best
-            && !bids::better((kept.score, kept.lamport, kept.claim), (best.score, best.lamport, best.claim))
-        {
-            return Err(Reject::NotBetter);
+        task.window.admits(&bid, registry.params())?;
+        Ok(Move::Bid(claim.task.clone(), bid))
+    }
+
+    /// What the score may know of a bidder.
+    fn bidder(&self, standing: &Standing, job: &Label) -> bids::Standing {
+        bids::Standing {
+            fit_bp: if standing.capabilities.contains(job) { 10_000 } else { 5_000 },
+            fresh_org: bids::fresh_org(&standing.org, &self.winners),
+            reputation_bp: standing.reputation_bp,
         }
-        Ok(Move::Bid(claim.task.clone(), kept))
     }
 
     /// Checks that the sender holds `task` under exactly the epoch and fence it names, and that the task is in `state`.
@@ -284,7 +281,7 @@ impl Record {
         if task.state != state {
             return Err(Reject::WrongPhase);
         }
-        if task.lease.as_ref().is_none_or(|l| l.kept.worker != envelope.sender) {
+        if task.lease.as_ref().is_none_or(|l| l.bid.agent != envelope.sender) {
             return Err(Reject::NotEntitled);
         }
         Ok(task)
@@ -307,52 +304,39 @@ impl Record {
         }
     }
 
-    fn commit(&self, envelope: &Envelope, commit: &Commit) -> Result<Move, Reject> {
+    fn commit(&self, envelope: &Arc<Envelope>, commit: &Commit) -> Result<Move, Reject> {
         self.holder(envelope, &commit.task, TaskState::Leased)?;
         let plan = &self.decision.as_ref().expect("a held task comes from a decision").plan;
-        let produces = &plan.tasks[&commit.task].produces;
+        let produces = &plan.tasks()[&commit.task].produces;
         if commit.outputs.len() != produces.len() || produces.iter().any(|label| !commit.outputs.contains_key(label)) {
             return Err(Reject::BadPlan);
         }
-        let result = CommitRef {
-            commit: envelope.id(),
-            outputs: commit.outputs.clone(),
-            states: commit.states.clone(),
-        };
-        Ok(Move::Accept(commit.task.clone(), result))
+        Ok(Move::Accept(commit.task.clone(), Arc::clone(envelope)))
     }
 
     fn count_plan_votes(&self, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
         if self.phase != Phase::Open || self.candidates.is_empty() || self.voters.is_empty() {
             return Err(Reject::WrongPhase);
         }
-        let mut per_proposal: BTreeMap<Cid, Vec<Counted>> = BTreeMap::new();
-        for vote in distinct(votes, &self.voters)? {
+        let mut tally = Tally::new(self.k_plan, self.voters.iter().copied());
+        for vote in self.of_this_epoch(votes)? {
             let Body::AttestPlan(AttestPlan { proposal, .. }) = &vote.body else { return Err(Reject::NoEvidence) };
-            if Some(vote.thread) != self.need.as_ref().map(|n| n.thread) {
-                return Err(Reject::NoEvidence);
-            }
-            if vote.epoch != Some(self.epoch) {
-                return Err(Reject::StaleEpoch);
-            }
-            let Some(proposal) = proposal else { continue };
-            if !self.candidates.contains(proposal) {
+            if proposal.is_some_and(|p| !self.candidates.contains(&p)) {
                 return Err(Reject::NoSuchThing);
             }
-            per_proposal.entry(*proposal).or_default().push(counted(vote));
+            tally.count(&vote.sender, *proposal)?;
         }
-        let k = self.k_plan as usize;
-        let mut by_approvals: Vec<_> = per_proposal.into_iter().collect();
-        by_approvals.sort_by_key(|(id, counted)| (core::cmp::Reverse(counted.len()), *id));
-        let most = by_approvals.first().map_or(0, |(_, c)| c.len());
-        if most >= k {
-            let (proposal, counted) = by_approvals.swap_remove(0);
-            return Ok(Move::Decide { counted, proposal });
+        match tally.outcome() {
+            quorum::Outcome::Reached(Some(proposal)) => {
+                let approves = |vote: &&Arc<Envelope>| matches!(&vote.body, Body::AttestPlan(attest) if attest.proposal == Some(proposal));
+                Ok(Move::Decide { counted: votes.iter().filter(approves).map(|v| counted(v)).collect(), proposal })
+            }
+            quorum::Outcome::Undecided => Err(Reject::NoQuorum),
+            // Whoever was approved most goes on; if nobody was, new proposals are called for.
+            quorum::Outcome::Reached(None) | quorum::Outcome::Impossible => {
+                Ok(Move::Split(tally.standing().into_iter().filter_map(|(proposal, _)| proposal).take(2).collect()))
+            }
         }
-        if most + (self.voters.len() - votes.len()) >= k {
-            return Err(Reject::NoQuorum);
-        }
-        Ok(Move::Split(by_approvals.into_iter().map(|(id, _)| id).take(2).collect()))
     }
 
     fn count_verdicts(&self, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
@@ -361,34 +345,40 @@ impl Record {
         if task.state != TaskState::Verifying {
             return Err(Reject::WrongPhase);
         }
-        let commit = task.commit.as_ref().expect("a judged task has a commit").commit;
-        let (mut pass, mut fail) = (Vec::new(), Vec::new());
-        for vote in distinct(votes, &task.seats)? {
+        let commit = task.commit.as_ref().expect("a judged task has a commit").id();
+        let mut tally = Tally::new(task.k_result, task.seats.iter().copied());
+        for vote in self.of_this_epoch(votes)? {
             let Body::Attest(attest) = &vote.body else { return Err(Reject::NoEvidence) };
-            if Some(vote.thread) != self.need.as_ref().map(|n| n.thread) || attest.task != first.task {
+            if attest.task != first.task || attest.commit != commit || vote.fence != Some(task.fence) {
+                return Err(Reject::StaleFence);
+            }
+            tally.count(&vote.sender, attest.verdict)?;
+        }
+        let verdict = match tally.outcome() {
+            quorum::Outcome::Reached(verdict) => Some(verdict),
+            quorum::Outcome::Impossible => None,
+            quorum::Outcome::Undecided => return Err(Reject::NoQuorum),
+        };
+        let agrees =
+            |vote: &&Arc<Envelope>| matches!(&vote.body, Body::Attest(attest) if Some(attest.verdict) == verdict);
+        let counted = votes.iter().filter(agrees).map(|v| counted(v)).collect();
+        Ok(Move::Judge { task: first.task.clone(), verdict, counted })
+    }
+
+    /// The votes, once it is sure that they stand by rising id, in this thread, under the present epoch.
+    fn of_this_epoch<'a>(&self, votes: &'a [Arc<Envelope>]) -> Result<&'a [Arc<Envelope>], Reject> {
+        if !votes.windows(2).all(|pair| pair[0].id() < pair[1].id()) {
+            return Err(Reject::NonCanonical);
+        }
+        for vote in votes {
+            if Some(vote.thread) != self.need.as_ref().map(|n| n.thread) {
                 return Err(Reject::NoEvidence);
             }
             if vote.epoch != Some(self.epoch) {
                 return Err(Reject::StaleEpoch);
             }
-            if vote.fence != Some(task.fence) || attest.commit != commit {
-                return Err(Reject::StaleFence);
-            }
-            let side = if attest.verdict == Verdict::Pass { &mut pass } else { &mut fail };
-            side.push(counted(vote));
         }
-        let k = task.k_result as usize;
-        let unheard = task.seats.len() - votes.len();
-        let (verdict, counted) = if pass.len() >= k {
-            (Some(Verdict::Pass), pass)
-        } else if fail.len() >= k {
-            (Some(Verdict::Fail), fail)
-        } else if pass.len().max(fail.len()) + unheard < k {
-            (None, Vec::new())
-        } else {
-            return Err(Reject::NoQuorum);
-        };
-        Ok(Move::Judge { task: first.task.clone(), verdict, counted })
+        Ok(votes)
     }
 
     fn answered(&self, proof: &Proof, registry: &impl Registry) -> Result<Move, Reject> {
@@ -408,30 +398,8 @@ impl Record {
     }
 }
 
-/// How well an agent's registered capabilities fit what is asked, in basis points: 10,000 for one of exactly that name.
-fn fit(standing: &Standing, job: &Label) -> u32 {
-    if standing.capabilities.contains(job) { 10_000 } else { 5_000 }
-}
-
 fn counted(vote: &Envelope) -> Counted {
     Counted { attest: vote.id(), engine: vote.policy.engine, verifier: vote.sender }
-}
-
-/// The votes themselves, once it is sure that they stand by rising id and come from distinct members of `from`.
-fn distinct<'a>(votes: &'a [Arc<Envelope>], from: &[AgentId]) -> Result<&'a [Arc<Envelope>], Reject> {
-    if !votes.windows(2).all(|pair| pair[0].id() < pair[1].id()) {
-        return Err(Reject::NonCanonical);
-    }
-    let mut seen = alloc::collections::BTreeSet::new();
-    for vote in votes {
-        if !from.contains(&vote.sender) {
-            return Err(Reject::NotEntitled);
-        }
-        if !seen.insert(vote.sender) {
-            return Err(Reject::Duplicate);
-        }
-    }
-    Ok(votes)
 }
 
 /// A record being changed by one entry.
@@ -482,7 +450,7 @@ impl<R: Registry> Doing<'_, R> {
                 self.emit(Event::Decided { counted, proposal });
             }
             Move::Split(candidates) => self.pass_epoch(candidates),
-            Move::Bid(task, kept) => self.emit(Event::Bid { kept, task }),
+            Move::Bid(task, bid) => self.emit(Event::Bid { bid, task }),
             Move::Renew(task) => {
                 let fence = self.record.tasks[&task].fence;
                 self.emit(Event::Renewed { fence, task: task.clone() });
@@ -584,11 +552,11 @@ impl<R: Registry> Doing<'_, R> {
         let (lease, commit) = (task.lease.as_ref().expect("held"), task.commit.as_ref().expect("committed"));
         let decision = self.record.decision.as_ref().expect("decided");
         let ask = Ask::Seats {
-            commit: commit.commit,
+            commit: commit.id(),
             fence: task.fence,
             k_result: self.need().k_result,
             planner: decision.proposal.sender,
-            worker: lease.kept.worker,
+            worker: lease.bid.agent,
             task: name,
         };
         self.ask(ask);
@@ -620,14 +588,14 @@ impl<R: Registry> Doing<'_, R> {
     fn finalize(&self, name: TaskName, mut payouts: Vec<Payout>, counted: &[Counted]) -> FinalizeRecord {
         let task = &self.record.tasks[&name];
         let (lease, commit) = (task.lease.as_ref().expect("held"), task.commit.as_ref().expect("committed"));
-        payouts.push(Payout { amount: lease.kept.cost, due: Due::Price, to: lease.kept.worker });
+        payouts.push(Payout { amount: lease.bid.cost, due: Due::Price, to: lease.bid.agent });
         payouts.sort_unstable();
         let mut engines: Vec<_> = counted.iter().map(|c| c.engine).collect();
         engines.sort_unstable();
         engines.dedup();
         FinalizeRecord {
             attestations: counted.iter().map(|c| c.attest).collect(),
-            commit: commit.commit,
+            commit: commit.id(),
             engines,
             epoch: self.record.epoch,
             fence: task.fence,
@@ -635,7 +603,7 @@ impl<R: Registry> Doing<'_, R> {
                 Thread::Need(need) => need,
                 Thread::System => unreachable!("a need's thread is its own"),
             },
-            outputs: commit.outputs.clone(),
+            outputs: task.committed().expect("a COMMIT was accepted").outputs.clone(),
             payouts,
             plan: self.record.decision.as_ref().expect("decided").digest,
             snapshot: task.snapshot,
@@ -647,7 +615,7 @@ impl<R: Registry> Doing<'_, R> {
     fn release(&mut self, name: TaskName, reason: ReleaseReason, bond: BondFate, payouts: Vec<Payout>) {
         let task = &self.record.tasks[&name];
         let fence = task.fence;
-        let commit = task.commit.as_ref().map(|c| c.commit);
+        let commit = task.commit.as_ref().map(|c| c.id());
         let counted = payouts.iter().map(|p| p.to).collect();
         self.ask(Ask::End { bond, commit, counted, fence, payouts, settled: false, task: name.clone() });
         self.emit(Event::Released { fence, reason, task: name });
@@ -703,7 +671,9 @@ impl<R: Registry> Doing<'_, R> {
             // The fold remembers it; `move_tasks` settles once the parents are settled.
             Waiting::Challenge(_) => {}
             Waiting::Late(task) => self.pay(task),
-            Waiting::Reveals => unreachable!("a need has no rounds of reveals"),
+            Waiting::Reveals | Waiting::Bootstrap | Waiting::Unbonding(..) => {
+                unreachable!("only the system waits for that")
+            }
         }
         true
     }
@@ -714,13 +684,16 @@ impl<R: Registry> Doing<'_, R> {
         let fees = Credits(need.fee.0.saturating_mul(seats));
         let task = &self.record.tasks[&name];
         let fence = Fence(task.fence.0 + 1);
-        let Some(kept) = task.best.clone().filter(|best| best.cost <= self.record.budget && fees <= self.record.fees) else {
+        let affordable = |best: &&Bid| best.cost <= self.record.budget && fees <= self.record.fees;
+        let Some(bid) = task.window.kept().filter(affordable).cloned() else {
             let fence = task.fence;
             return self.emit(Event::Released { fence, reason: ReleaseReason::Unbid, task: name });
         };
-        let bond = Credits(kept.cost.0 * u64::from(params.bond_bp) / 10_000);
-        let (carve, worker) = (Credits(kept.cost.0 + fees.0), kept.worker);
-        self.emit(Event::Granting { fees, fence, kept, task: name.clone() });
+        let bond = Credits(bid.cost.0 * u64::from(params.bond_bp) / 10_000);
+        let org =
+            self.registry.standing(self.record.snapshot.number, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
+        let (carve, worker) = (Credits(bid.cost.0 + fees.0), bid.agent);
+        self.emit(Event::Granting { bid, fees, fence, org, task: name.clone() });
         self.ask(Ask::Grant { bond, carve, fence, task: name, worker });
     }
 
@@ -747,7 +720,7 @@ impl<R: Registry> Doing<'_, R> {
         }
         let params = self.registry.params();
         let plan = Arc::clone(&self.record.decision.as_ref().expect("decided").plan);
-        for (name, planned) in &plan.tasks {
+        for (name, planned) in plan.tasks() {
             let task = &self.record.tasks[name];
             let parents = || planned.parents.iter().map(|p| &self.record.tasks[p]);
             match task.state {

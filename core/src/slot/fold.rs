@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::bids::Window;
 use crate::id::{Cid, Credits, Epoch, Seq, TaskName};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Ask, Counted, Ending, Event};
@@ -38,31 +39,22 @@ impl Record {
                 self.waits.clear();
             }
             Event::Decided { counted, proposal } => self.decide(proposal, counted),
-            Event::Bidding { task } => {
-                let task = self.task(task);
-                task.best = None;
-                task.rounds.clear();
-            }
-            Event::Bid { kept, task } => {
-                let task = self.task(task);
-                let round = task.rounds.entry(kept.worker).or_default();
-                *round = (round.0 + 1, kept.cost);
-                task.best = Some(kept.clone());
-            }
-            Event::Granting { fees, fence, kept, task } => {
-                self.budget = Credits(self.budget.0 - kept.cost.0);
+            Event::Bidding { task } => self.task(task).window = Window::default(),
+            Event::Bid { bid, task } => self.task(task).window.keep(bid.clone()),
+            Event::Granting { bid, fees, fence, org, task } => {
+                self.budget = Credits(self.budget.0 - bid.cost.0);
                 self.fees = Credits(self.fees.0 - fees.0);
                 let task = self.task(task);
                 task.state = TaskState::Granting;
-                (task.fence, task.best) = (*fence, None);
-                task.lease = Some(Lease { fees: *fees, kept: kept.clone(), renewals: 0 });
+                task.fence = *fence;
+                task.lease = Some(Lease { bid: bid.clone(), fees: *fees, org: org.clone(), renewals: 0 });
             }
             Event::Leased { task, .. } => {
                 let entry = self.task(task);
                 entry.state = TaskState::Leased;
                 (entry.windows, entry.draws) = (0, 0);
                 entry.attempts += 1;
-                let org = entry.lease.as_ref().map(|l| l.kept.org.clone()).unwrap_or_default();
+                let org = entry.lease.as_ref().map(|l| l.org.clone()).unwrap_or_default();
                 self.winners.push(org);
                 if self.winners.len() > WINNERS_MAX {
                     self.winners.remove(0);
@@ -80,21 +72,21 @@ impl Record {
                 entry.commit = None;
                 entry.seats.clear();
                 if let (ReleaseReason::Expired, Some(lease)) = (reason, &lease) {
-                    entry.barred.insert(lease.kept.worker);
+                    entry.barred.insert(lease.bid.agent);
                 }
                 if matches!(reason, ReleaseReason::Unbonded | ReleaseReason::Unbid) {
                     entry.windows += 1;
                 }
                 if let (ReleaseReason::Unbonded, Some(lease)) = (reason, lease) {
                     // Nothing was booked, so nothing was spent.
-                    self.budget = Credits(self.budget.0 + lease.kept.cost.0);
+                    self.budget = Credits(self.budget.0 + lease.bid.cost.0);
                     self.fees = Credits(self.fees.0 + lease.fees.0);
                 }
             }
             Event::Accepted { commit, task, .. } => {
                 let task = self.task(task);
                 task.state = TaskState::Drawing;
-                task.commit = Some(commit.clone());
+                task.commit = Some(Arc::clone(commit));
             }
             Event::Unseated { task } => self.task(task).draws += 1,
             Event::Seated { k_result, seats, snapshot, task, .. } => {
@@ -160,7 +152,7 @@ impl Record {
         let Body::Propose(propose) = &proposal.body else { panic!("a kept proposal is a PROPOSE") };
         let plan = Arc::new(Plan::of(need, propose).expect("a kept proposal is a valid plan"));
         self.phase = Phase::Decided;
-        self.tasks = plan.tasks.keys().map(|name| (name.clone(), Task::new())).collect();
+        self.tasks = plan.tasks().keys().map(|name| (name.clone(), Task::new())).collect();
         let digest = plan.digest(&proposal.id());
         self.decision = Some(Decision { proposal, counted: counted.to_vec(), plan, digest });
         let fees: u64 = self.plan_fees().iter().map(|p| p.amount.0).sum();
@@ -181,7 +173,7 @@ impl Record {
             let paid = |price: bool| -> u64 {
                 payouts.iter().filter(|p| (p.due == Due::Price) == price).map(|p| p.amount.0).sum()
             };
-            self.budget = Credits(self.budget.0 + lease.kept.cost.0 - paid(true));
+            self.budget = Credits(self.budget.0 + lease.bid.cost.0 - paid(true));
             self.fees = Credits(self.fees.0 + lease.fees.0 - paid(false));
         }
     }

@@ -8,6 +8,6 @@ mod fold;
 mod record;
 mod stopwatch;
 
-pub use apply::{Registry, Standing};
+pub use apply::{Registry, Standing, lease_margin};
 pub use record::{Decision, Lease, Phase, Record, Task};
 pub use stopwatch::{Stopwatch, Waiting};

@@ -5,11 +5,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::bids::{Bid, Window};
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, Segment, Seq, TaskName};
 use crate::plan::{Plan, TaskState};
-use crate::register::{CommitRef, Counted, Ending, Kept};
+use crate::register::{Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
-use crate::wire::{Body, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
+use crate::wire::{Body, Commit, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
 
 /// Where a need stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,10 +44,12 @@ pub struct Decision {
 /// A task's holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
+    /// The winning bid.
+    pub bid: Bid,
     /// What of the need's fees is carved for its verdicts.
     pub fees: Credits,
-    /// The winning bid.
-    pub kept: Kept,
+    /// The holder's registered organisation.
+    pub org: String,
     /// Times it was renewed.
     pub renewals: u32,
 }
@@ -64,16 +67,14 @@ pub struct Task {
     pub windows: u32,
     /// Draws of the present attempt that could not be seated.
     pub draws: u32,
-    /// The best bid of the open window.
-    pub best: Option<Kept>,
-    /// Bids placed in the open window, and the last price, by bidder.
-    pub rounds: BTreeMap<AgentId, (u32, Credits)>,
+    /// The open bid window.
+    pub window: Window,
     /// Workers that let a lease of this task expire.
     pub barred: BTreeSet<AgentId>,
     /// The holder, from Granting to the attempt's end.
     pub lease: Option<Lease>,
     /// The accepted result.
-    pub commit: Option<CommitRef>,
+    pub commit: Option<Arc<Envelope>>,
     /// The committee.
     pub seats: Vec<AgentId>,
     /// Equal verdicts it needs.
@@ -94,8 +95,7 @@ impl Task {
             attempts: 0,
             windows: 0,
             draws: 0,
-            best: None,
-            rounds: BTreeMap::new(),
+            window: Window::default(),
             barred: BTreeSet::new(),
             lease: None,
             commit: None,
@@ -104,6 +104,14 @@ impl Task {
             snapshot: SnapshotRef::default(),
             record: None,
             unchallenged: false,
+        }
+    }
+
+    /// What the accepted COMMIT says.
+    pub fn committed(&self) -> Option<&Commit> {
+        match &self.commit.as_ref()?.body {
+            Body::Commit(commit) => Some(commit),
+            _ => None,
         }
     }
 

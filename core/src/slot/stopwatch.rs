@@ -8,7 +8,7 @@ use alloc::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::majority;
-use crate::id::{AgentId, Segment, TaskName};
+use crate::id::{AgentId, Digest, Segment, TaskName};
 use crate::time::Span;
 
 /// What is waited for.
@@ -31,6 +31,10 @@ pub enum Waiting {
     Challenge(TaskName),
     /// The late window, before Pay.
     Late(TaskName),
+    /// The first day (system thread only).
+    Bootstrap,
+    /// An unstaked tranche of an agent (system thread only).
+    Unbonding(AgentId, Digest),
     /// Reveals of a draw (system thread only).
     Reveals,
 }

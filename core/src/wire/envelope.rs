@@ -56,7 +56,7 @@ pub enum Expires {
 }
 
 /// The policy evaluation that let an envelope out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyRef {
     /// Address of the capsule.

@@ -1,0 +1,100 @@
+//! What every node of a deployment starts from: parameters, coordinators, who has what, and the engine that judges.
+//!
+//! Two nodes with different genesis digests are two deployments: nothing one signs means anything to the other.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{OutOfBounds, Params};
+use crate::id::{AgentId, Cid, Credits, Digest};
+use crate::wire::{Body, Envelope, Manifest};
+
+/// A founding member of the register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// The coordinator.
+    pub agent: AgentId,
+    /// The end of its hash chain: round r reveals the value that hashes to this in r steps.
+    pub anchor: Digest,
+}
+
+/// What a founding account holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holding {
+    /// Free credits.
+    pub balance: Credits,
+    /// Staked credits.
+    pub stake: Credits,
+}
+
+/// The bootstrap configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// The capsule that every envelope is judged under.
+    pub capsule: Cid,
+    /// The register's members, by rising agent id.
+    pub coordinators: Vec<Member>,
+    /// Its engine hash.
+    pub engine: Digest,
+    /// Founding accounts.
+    pub holdings: BTreeMap<AgentId, Holding>,
+    /// Founding MANIFEST envelopes.
+    pub manifests: Vec<Arc<Envelope>>,
+    /// Who may mint.
+    pub mints: Vec<AgentId>,
+    /// The parameters.
+    pub params: Params,
+}
+
+impl Genesis {
+    /// Names the deployment.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json("swarm/genesis", self)
+    }
+
+    /// The register's members.
+    pub fn coordinators(&self) -> Vec<AgentId> {
+        self.coordinators.iter().map(|m| m.agent).collect()
+    }
+
+    /// The founding manifest of `agent`.
+    pub fn manifest(&self, agent: &AgentId) -> Option<(&Arc<Envelope>, &Manifest)> {
+        self.manifests.iter().find_map(|envelope| match &envelope.body {
+            Body::Manifest(manifest) if manifest.agent == *agent => Some((envelope, manifest)),
+            _ => None,
+        })
+    }
+
+    /// Holds the genesis against its own rules.
+    ///
+    /// # Errors
+    /// What is out of bounds, by name.
+    pub fn check(&self) -> Result<(), OutOfBounds> {
+        self.params.check()?;
+        let n = self.coordinators.len();
+        let bad = |what: &str| Err(OutOfBounds(what.into()));
+        if n == 0 || n.is_multiple_of(2) {
+            return bad("the number of coordinators is not odd");
+        }
+        if !self.coordinators.windows(2).all(|pair| pair[0].agent < pair[1].agent) {
+            return bad("the coordinators are not distinct and rising");
+        }
+        if self.params.believe_at(n) > n - (self.params.liars_max as usize).min(n) {
+            return bad("liars_max leaves too few honest coordinators to believe an entry");
+        }
+        if self.coordinators.iter().any(|m| self.manifest(&m.agent).is_none()) {
+            return bad("a coordinator has no founding manifest");
+        }
+        let total =
+            self.holdings.values().try_fold(0u64, |sum, h| sum.checked_add(h.balance.0)?.checked_add(h.stake.0));
+        if total.is_none_or(|t| t > self.params.supply_max.0) {
+            return bad("the founding accounts hold more than supply_max");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! Stake: what an agent puts behind its verdicts, the liens on it, and the slow way out.
+//!
+//! A lien is no pot: it says that part of the stake already answers for a seat. New liens need stake that answers for
+//! nothing yet; stake under a lien may start to unbond, but whatever leaves, the rest must still cover every lien (T39, T74).
+
+use alloc::vec::Vec;
+
+use super::{Account, Ledger, LienId, OpKey, Tranche, positive};
+use crate::id::{AgentId, Cid, Credits, NeedId};
+use crate::reject::Reject;
+
+impl Ledger {
+    /// STAKE: `agent` binds `amount` of what it has available.
+    ///
+    /// # Errors
+    /// [`Reject::NotEnough`], [`Reject::NoSuchAccount`], [`Reject::OutOfBounds`].
+    pub fn stake(&mut self, key: OpKey, agent: AgentId, amount: Credits) -> Result<(), Reject> {
+        self.once(key, |books| {
+            positive(amount)?;
+            books.affords(&agent, amount)?;
+            books.post(key, Account::Available(agent), Account::Stake(agent), amount);
+            Ok(())
+        })
+    }
+
+    /// DELEGATE: `by` lends `amount` to the weight of `to`. How much of it counts is the pool's affair
+    /// ([`crate::pool::counted`]).
+    ///
+    /// # Errors
+    /// [`Reject::NotEnough`], [`Reject::NoSuchAccount`], [`Reject::NotEntitled`] (to itself: that is stake),
+    /// [`Reject::OutOfBounds`].
+    pub fn delegate(&mut self, key: OpKey, by: AgentId, to: AgentId, amount: Credits) -> Result<(), Reject> {
+        self.once(key, |books| {
+            positive(amount)?;
+            if by == to {
+                return Err(Reject::NotEntitled);
+            }
+            books.known(&to)?;
+            books.affords(&by, amount)?;
+            books.post(key, Account::Available(by), Account::Delegated { by, to }, amount);
+            Ok(())
+        })
+    }
+
+    /// UNSTAKE: `amount` of own stake begins to unbond, as a tranche named by this operation's key. It stays within reach
+    /// of a slash until it is withdrawn.
+    ///
+    /// # Errors
+    /// [`Reject::NotEnough`], [`Reject::NoSuchAccount`], [`Reject::OutOfBounds`].
+    pub fn unstake(&mut self, key: OpKey, agent: AgentId, amount: Credits) -> Result<(), Reject> {
+        self.once(key, |books| {
+            positive(amount)?;
+            if books.known(&agent)?.stake < amount {
+                return Err(Reject::NotEnough);
+            }
+            books.post(key, Account::Stake(agent), Account::Unbonding(agent), amount);
+            Ok(())
+        })
+    }
+
+    /// The unbonding time of `agent`'s tranche is over, as the stopwatches agreed.
+    ///
+    /// # Errors
+    /// [`Reject::NoSuchThing`], [`Reject::NoSuchAccount`], [`Reject::Duplicate`] (it had matured).
+    pub fn mature(&mut self, key: OpKey, agent: &AgentId, tranche: &OpKey) -> Result<(), Reject> {
+        self.once(key, |books| {
+            let holding = books.holdings.get_mut(agent).ok_or(Reject::NoSuchAccount)?;
+            let found = holding.unbonding.iter_mut().find(|t| t.id == *tranche).ok_or(Reject::NoSuchThing)?;
+            if found.matured {
+                return Err(Reject::Duplicate);
+            }
+            found.matured = true;
+            Ok(())
+        })
+    }
+
+    /// WITHDRAW: `amount` of matured tranches, oldest first, is available again. What stays behind must cover every lien.
+    ///
+    /// # Errors
+    /// [`Reject::NotEnough`] (not so much is unbonding), [`Reject::WrongPhase`] (not so much has matured),
+    /// [`Reject::Encumbered`] (it waits for liens), [`Reject::NoSuchAccount`], [`Reject::OutOfBounds`].
+    pub fn withdraw(&mut self, key: OpKey, agent: AgentId, amount: Credits) -> Result<(), Reject> {
+        self.once(key, |books| {
+            positive(amount)?;
+            let holding = books.known(&agent)?;
+            let unbonding = holding.unbonding();
+            let matured: u64 = holding.unbonding.iter().filter(|t| t.matured).map(|t| t.amount.0).sum();
+            if unbonding < amount {
+                return Err(Reject::NotEnough);
+            }
+            if matured < amount.0 {
+                return Err(Reject::WrongPhase);
+            }
+            if holding.stake.0 + unbonding.0 - amount.0 < holding.liens.0 {
+                return Err(Reject::Encumbered);
+            }
+            books.post(key, Account::Unbonding(agent), Account::Available(agent), amount);
+            Ok(())
+        })
+    }
+
+    /// LIEN: `amount` of the verifier's own stake answers for a seat.
+    ///
+    /// # Errors
+    /// [`Reject::Encumbered`] (the stake already answers for other seats, or there is too little), [`Reject::Duplicate`]
+    /// (this seat has its lien), [`Reject::NoSuchAccount`], [`Reject::OutOfBounds`].
+    pub fn lien(&mut self, key: OpKey, id: LienId, amount: Credits) -> Result<(), Reject> {
+        self.once(key, |books| {
+            positive(amount)?;
+            if books.liens.contains_key(&id) {
+                return Err(Reject::Duplicate);
+            }
+            let holding = books.holdings.get_mut(&id.verifier).ok_or(Reject::NoSuchAccount)?;
+            // Only stake that still stands counts: what unbonds may be gone before the seat's window closes.
+            match holding.liens.0.checked_add(amount.0) {
+                Some(liens) if liens <= holding.stake.0 => holding.liens.0 = liens,
+                _ => return Err(Reject::Encumbered),
+            }
+            books.liens.insert(id, amount);
+            Ok(())
+        })
+    }
+
+    /// Ends one lien.
+    ///
+    /// # Errors
+    /// [`Reject::NoSuchThing`].
+    pub fn unlien(&mut self, key: OpKey, id: &LienId) -> Result<(), Reject> {
+        self.once(key, |books| books.release(id))
+    }
+
+    /// Ends all liens for the seats of one commit, as Pay does; there may be none.
+    ///
+    /// # Errors
+    /// None today; the shape is that of all operations.
+    pub fn unlien_all(&mut self, key: OpKey, need: NeedId, commit: Cid) -> Result<(), Reject> {
+        self.once(key, |books| {
+            let ids: Vec<LienId> = books.liens(need, commit).map(|(id, _)| *id).collect();
+            ids.iter().try_for_each(|id| books.release(id))
+        })
+    }
+
+    fn release(&mut self, id: &LienId) -> Result<(), Reject> {
+        let amount = self.liens.remove(id).ok_or(Reject::NoSuchThing)?;
+        let holding = self.holdings.get_mut(&id.verifier).expect("a lien lies on an account");
+        holding.liens.0 -= amount.0;
+        Ok(())
+    }
+
+    /// The liens for the seats of one commit.
+    pub fn liens(&self, need: NeedId, commit: Cid) -> impl Iterator<Item = (&LienId, Credits)> {
+        let seat = |verifier| LienId { need, commit, verifier };
+        self.liens.range(seat(AgentId([0; 32]))..=seat(AgentId([255; 32]))).map(|(id, amount)| (id, *amount))
+    }
+
+    /// Every lien there is.
+    pub fn all_liens(&self) -> impl Iterator<Item = (&LienId, Credits)> {
+        self.liens.iter().map(|(id, amount)| (id, *amount))
+    }
+
+    /// Who lends how much to the weight of `to`.
+    pub fn backers(&self, to: AgentId) -> impl Iterator<Item = (AgentId, Credits)> {
+        let pair = |by| (to, AgentId(by));
+        self.delegations.range(pair([0; 32])..=pair([255; 32])).map(|((_, by), amount)| (*by, *amount))
+    }
+
+    /// What `agent` has unbonding, oldest first.
+    pub fn tranches(&self, agent: &AgentId) -> &[Tranche] {
+        self.holdings.get(agent).map_or(&[], |h| &h.unbonding)
+    }
+}
+
+/// Takes `amount` from matured tranches, oldest first, and drops those that are empty.
+pub(super) fn take_matured(tranches: &mut Vec<Tranche>, amount: Credits) {
+    let mut left = amount.0;
+    for tranche in tranches.iter_mut().filter(|t| t.matured) {
+        let part = tranche.amount.0.min(left);
+        tranche.amount.0 -= part;
+        left -= part;
+    }
+    assert!(left == 0, "withdraw checks that enough has matured");
+    tranches.retain(|t| t.amount.0 > 0);
+}

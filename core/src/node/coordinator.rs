@@ -1,0 +1,617 @@
+//! A member of the register: applies entries, vouches for them, holds the stopwatches, and carries what agents sign into
+//! the register as evidence.
+//!
+//! It acts on what it applied where any coordinator may act and the register will judge (submissions), and on what it
+//! believes where it speaks to others (DECIDE, FINALIZE, RELEASE, SETTLE, and asks carried between threads).
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::ms;
+use crate::id::{AgentId, Digest, Fence, NeedId, TaskName, Thread, label};
+use crate::node::desk::{Desk, Saying};
+use crate::node::duty::{Duties, What, name};
+use crate::node::io::{Message, Note, Subject};
+use crate::node::lane::Lane;
+use crate::node::threads::{Holding, Sheet};
+use crate::node::timer::Timer;
+use crate::plan::TaskState;
+use crate::register::{Applied, Command, Entry, Event, Outcome, Proof};
+use crate::reject::Reject;
+use crate::slot::{Phase, Record, Waiting};
+use crate::system::System;
+use crate::time::{Instant, Span};
+use crate::wire::{Body, Decide, Deny, Envelope, Release, Settle, Verdict};
+
+/// Envelopes of one need kept until the register is ready for them.
+const EARLY_MAX: usize = 256;
+
+/// One need at a coordinator.
+#[derive(Clone)]
+struct Slot {
+    lane: Lane,
+    record: Record,
+    /// The record as far as it is believed: what others are told.
+    believed: Record,
+    sheet: Sheet,
+    /// Envelopes that may yet take effect.
+    early: VecDeque<Arc<Envelope>>,
+    /// Votes not yet counted: for a plan under no task, for a result under its task.
+    ballots: BTreeMap<(Option<TaskName>, AgentId), Arc<Envelope>>,
+    /// The approvals that decided.
+    approvals: Vec<Arc<Envelope>>,
+    /// Entries that wait for the system thread to come as far as they cite.
+    held: VecDeque<Entry>,
+}
+
+impl Slot {
+    fn new(need: NeedId) -> Self {
+        Self {
+            lane: Lane::new(Thread::Need(need)),
+            record: Record::default(),
+            believed: Record::default(),
+            sheet: Sheet::new(need),
+            early: VecDeque::new(),
+            ballots: BTreeMap::new(),
+            approvals: Vec::new(),
+            held: VecDeque::new(),
+        }
+    }
+}
+
+/// The coordinator's part of a node.
+#[derive(Clone)]
+pub(super) struct Coordinator {
+    system: System,
+    lane: Lane,
+    slots: BTreeMap<NeedId, Slot>,
+    duties: Duties,
+    members: Vec<AgentId>,
+    place: usize,
+    believe_at: usize,
+    /// When each agent was last told of a refusal.
+    denied: BTreeMap<AgentId, Instant>,
+    /// The round revealed in last.
+    revealed: u32,
+}
+
+impl Coordinator {
+    pub fn new(desk: &mut Desk) -> Self {
+        let genesis = Arc::clone(&desk.setup.genesis);
+        let members = genesis.coordinators();
+        let place = members.iter().position(|m| *m == desk.me()).expect("only a member is a coordinator");
+        let mut system = System::new(Arc::clone(&genesis));
+        system.take_postings().into_iter().for_each(|posting| desk.emit(Note::Posted(posting)));
+        desk.emit(Note::Pool(Arc::clone(system.snapshot())));
+        let mut lane = Lane::new(Thread::System);
+        lane.watch(desk, system.waits().iter());
+        Self {
+            believe_at: genesis.params.believe_at(members.len()),
+            system,
+            lane,
+            slots: BTreeMap::new(),
+            duties: Duties::default(),
+            place,
+            members,
+            denied: BTreeMap::new(),
+            revealed: 0,
+        }
+    }
+
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// What is held of each need.
+    pub fn holdings(&mut self) -> Vec<(NeedId, Holding)> {
+        self.slots.iter_mut().map(|(need, slot)| (*need, Holding::of(&slot.record, &mut slot.sheet))).collect()
+    }
+
+    fn slot(&mut self, need: NeedId) -> &mut Slot {
+        self.slots.entry(need).or_insert_with(|| Slot::new(need))
+    }
+
+    fn submit(&mut self, desk: &mut Desk, thread: Thread, command: Command) {
+        let (place, of) = (self.place, self.members.len());
+        self.duties.submit(desk, place, of, thread, command);
+    }
+
+    fn say(&mut self, desk: &mut Desk, saying: Saying) {
+        let (place, of) = (self.place, self.members.len());
+        self.duties.say(desk, place, of, saying);
+    }
+
+    /// After a boot: stopwatches go on, open submissions are made again.
+    pub fn boot(&mut self, desk: &mut Desk) {
+        self.lane.reboot(desk, self.system.waits().iter());
+        for slot in self.slots.values_mut() {
+            slot.lane.reboot(desk, slot.record.waits.iter());
+        }
+        self.revealed = 0;
+        self.look_at_round(desk);
+        self.look_at_pool(desk);
+    }
+
+    /// Takes an envelope.
+    pub fn hear(&mut self, desk: &mut Desk, message: &Message) -> Result<(), Reject> {
+        let envelope = &message.envelope;
+        let from_member = self.members.contains(&envelope.sender);
+        match (&envelope.body, envelope.thread) {
+            (Body::Entry(_), thread) => {
+                if !from_member {
+                    return Err(Reject::NotEntitled);
+                }
+                match thread {
+                    Thread::System => self.lane.hear(envelope, &message.entries)?,
+                    Thread::Need(need) => self.slot(need).lane.hear(envelope, &message.entries)?,
+                }
+                self.believe(desk, thread);
+            }
+            (
+                body @ (Body::Decide(_) | Body::Finalize(_) | Body::Settle(_) | Body::Release(_) | Body::Snapshot(_)),
+                _,
+            ) => {
+                if !from_member {
+                    return Err(Reject::NotEntitled);
+                }
+                self.duties.done(desk, &name(envelope.thread, body));
+            }
+            (Body::UpdatePlan(_), Thread::Need(need)) => self.slot(need).sheet.add(envelope)?,
+            (Body::AttestPlan(_) | Body::Attest(_), Thread::Need(need)) => self.vote(desk, need, envelope),
+            (Body::Deny(_) | Body::Refuse(_), _) => {}
+            (_, Thread::Need(need)) => self.offer(desk, need, envelope)?,
+            (_, Thread::System) => self.submit(desk, Thread::System, Command::Act(Arc::clone(envelope))),
+        }
+        Ok(())
+    }
+
+    /// An agent's envelope that may become a command: at once, later, or never.
+    fn offer(&mut self, desk: &mut Desk, need: NeedId, envelope: &Arc<Envelope>) -> Result<(), Reject> {
+        self.slot(need);
+        let slot = &self.slots[&need];
+        if let Body::Heartbeat(beat) = &envelope.body {
+            // At most one renewal per third of the lease, as this coordinator's own stopwatch has it.
+            let waiting = Waiting::Lease(beat.task.clone());
+            if slot.lane.progress_bp(desk.now.mono, &waiting) < 3_333 {
+                return Ok(());
+            }
+        }
+        let command = Command::Act(Arc::clone(envelope));
+        match slot.record.check(&command, &self.system) {
+            Ok(()) => self.submit(desk, Thread::Need(need), command),
+            Err(reject) if may_pass(&slot.record, envelope, reject) => {
+                let early = &mut self.slot(need).early;
+                if early.len() < EARLY_MAX {
+                    early.push_back(Arc::clone(envelope));
+                }
+            }
+            // A bid that is not better is no offence, and a heartbeat at the end of the stretched lease is not either.
+            Err(Reject::NotBetter | Reject::Duplicate) => {}
+            Err(_) if matches!(envelope.body, Body::Heartbeat(_)) => {}
+            Err(reject) => return Err(reject),
+        }
+        Ok(())
+    }
+
+    fn vote(&mut self, desk: &mut Desk, need: NeedId, envelope: &Arc<Envelope>) {
+        let task = match &envelope.body {
+            Body::Attest(attest) => Some(attest.task.clone()),
+            _ => None,
+        };
+        let slot = self.slot(need);
+        if slot.ballots.len() < EARLY_MAX {
+            // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
+            let newer = |old: &Arc<Envelope>| (old.epoch, old.fence) < (envelope.epoch, envelope.fence);
+            let key = (task.clone(), envelope.sender);
+            if slot.ballots.get(&key).is_none_or(newer) {
+                slot.ballots.insert(key, Arc::clone(envelope));
+            }
+        }
+        self.count(desk, need, task);
+    }
+
+    /// Submits the votes on a plan (no task) or a result, if they decide.
+    fn count(&mut self, desk: &mut Desk, need: NeedId, task: Option<TaskName>) {
+        let slot = &self.slots[&need];
+        let record = &slot.record;
+        let (seats, k, fence) = match &task {
+            None if record.phase == Phase::Open => (&record.voters, record.k_plan, None),
+            Some(task) => match record.tasks.get(task) {
+                Some(t) if t.state == TaskState::Verifying => (&t.seats, t.k_result, Some(t.fence)),
+                _ => return,
+            },
+            None => return,
+        };
+        let votes: Vec<&Arc<Envelope>> = (slot.ballots.iter())
+            .filter(|((of, voter), vote)| {
+                *of == task && seats.contains(voter) && vote.epoch == Some(record.epoch) && vote.fence == fence
+            })
+            .map(|(_, vote)| vote)
+            .collect();
+        let mut choices: BTreeMap<Digest, Vec<Arc<Envelope>>> = BTreeMap::new();
+        for vote in &votes {
+            let choice = match &vote.body {
+                Body::AttestPlan(attest) => Digest::of_json("choice", &attest.proposal),
+                Body::Attest(attest) => Digest::of_json("choice", &(attest.verdict, attest.commit)),
+                _ => continue,
+            };
+            choices.entry(choice).or_default().push(Arc::clone(vote));
+        }
+        let most = choices.into_values().max_by_key(Vec::len).unwrap_or_default();
+        let k = k as usize;
+        let mut evidence = if most.len() >= k {
+            most
+        } else if most.len() + (seats.len() - votes.len()) < k {
+            votes.into_iter().cloned().collect()
+        } else {
+            return;
+        };
+        evidence.sort_unstable_by_key(|vote| vote.id());
+        if most_len_reached(&evidence, k) {
+            evidence.truncate(k);
+        }
+        let command = Command::Count(evidence);
+        if slot.record.check(&command, &self.system).is_ok() {
+            self.submit(desk, Thread::Need(need), command);
+        }
+    }
+
+    /// The register put an entry in its place.
+    pub fn applied(&mut self, desk: &mut Desk, entry: Entry) {
+        match entry.thread {
+            Thread::System => {
+                self.apply_system(desk, &entry);
+                // Entries that cite the system thread may have waited for this one.
+                let waiting: Vec<NeedId> =
+                    self.slots.iter().filter(|(_, slot)| !slot.held.is_empty()).map(|(need, _)| *need).collect();
+                waiting.into_iter().for_each(|need| self.apply_held(desk, need));
+            }
+            Thread::Need(need) => {
+                self.slot(need).held.push_back(entry);
+                self.apply_held(desk, need);
+            }
+        }
+    }
+
+    fn apply_held(&mut self, desk: &mut Desk, need: NeedId) {
+        loop {
+            let reached = self.lane.chain.seq;
+            let slot = self.slot(need);
+            let Some(entry) = slot.held.front() else { return };
+            let expected = slot.lane.chain.seq.next();
+            if entry.seq != expected {
+                assert!(entry.seq < expected, "the register hands entries over in order");
+                slot.held.pop_front();
+                continue;
+            }
+            if let Command::Relay(proof) = &*entry.command
+                && proof.thread == Thread::System
+                && proof.entry.seq > reached
+            {
+                return;
+            }
+            let entry = slot.held.pop_front().expect("there is a first");
+            self.apply_need(desk, need, &entry);
+        }
+    }
+
+    fn apply_need(&mut self, desk: &mut Desk, need: NeedId, entry: &Entry) {
+        let slot = self.slots.get_mut(&need).expect("its entry was held here");
+        if let Command::Act(envelope) = &*entry.command {
+            desk.clock.applied(envelope.lamport);
+        }
+        let outcome: Outcome = slot.record.apply(entry.seq, &entry.command, &self.system).into();
+        if let (Command::Count(votes), Outcome::Did(events)) = (&*entry.command, &outcome)
+            && let Some(Event::Decided { counted, .. }) = events.iter().find(|e| matches!(e, Event::Decided { .. }))
+        {
+            let counts = |vote: &&Arc<Envelope>| counted.iter().any(|c| c.attest == vote.id());
+            slot.approvals = votes.iter().filter(counts).cloned().collect();
+        }
+        let applied = slot.lane.push(desk, &entry.command, outcome);
+        slot.lane.watch(desk, slot.record.waits.iter());
+        self.duties.done(desk, &entry.command.id());
+        let events = applied.outcome.events();
+        let params = &desk.setup.genesis.clone().params;
+        for event in events {
+            match event {
+                Event::Bid { task, .. } => slot.lane.extend(desk, &Waiting::Bids(task.clone()), params),
+                Event::Proposed { .. } => slot.lane.extend(desk, &Waiting::Proposals, params),
+                _ => {}
+            }
+        }
+        if !events.is_empty() {
+            self.stand_down(desk, Thread::Need(need));
+            self.look_again(desk, need);
+        }
+        self.believe(desk, Thread::Need(need));
+    }
+
+    fn apply_system(&mut self, desk: &mut Desk, entry: &Entry) {
+        if entry.seq != self.lane.chain.seq.next() {
+            assert!(entry.seq <= self.lane.chain.seq, "the register hands entries over in order");
+            return;
+        }
+        if let Command::Act(envelope) = &*entry.command {
+            desk.clock.applied(envelope.lamport);
+        }
+        let outcome: Outcome = self.system.apply(entry.seq, &entry.command).into();
+        self.system.take_postings().into_iter().for_each(|posting| desk.emit(Note::Posted(posting)));
+        let applied = self.lane.push(desk, &entry.command, outcome);
+        self.lane.watch(desk, self.system.waits().iter());
+        self.duties.done(desk, &entry.command.id());
+        if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
+            desk.emit(Note::Pool(Arc::clone(self.system.snapshot())));
+        }
+        self.stand_down(desk, Thread::System);
+        self.look_at_round(desk);
+        self.look_at_pool(desk);
+        self.believe(desk, Thread::System);
+    }
+
+    /// Gives up what would have no effect any more.
+    fn stand_down(&mut self, desk: &mut Desk, thread: Thread) {
+        let moot: Vec<Digest> = (self.duties.submissions(thread))
+            .filter(|(_, command)| match thread {
+                Thread::System => self.system.check(command).is_err(),
+                Thread::Need(need) => match self.slots[&need].record.check(command, &self.system) {
+                    Ok(()) => false,
+                    Err(reject) => match &**command {
+                        Command::Act(envelope) => !may_pass(&self.slots[&need].record, envelope, reject),
+                        _ => true,
+                    },
+                },
+            })
+            .map(|(key, _)| key)
+            .collect();
+        moot.iter().for_each(|key| self.duties.done(desk, key));
+    }
+
+    /// Offers again what came early, and counts again what was voted.
+    fn look_again(&mut self, desk: &mut Desk, need: NeedId) {
+        let early = core::mem::take(&mut self.slot(need).early);
+        for envelope in early {
+            if let Err(reject) = self.offer(desk, need, &envelope) {
+                self.deny(desk, &envelope, reject);
+            }
+        }
+        let tasks: BTreeSet<Option<TaskName>> =
+            self.slots[&need].ballots.keys().map(|(task, _)| task.clone()).collect();
+        tasks.into_iter().for_each(|task| self.count(desk, need, task));
+    }
+
+    fn look_at_round(&mut self, desk: &mut Desk) {
+        if let Some(round) = self.system.open_round()
+            && !self.system.has_revealed(&desk.me())
+            && self.revealed < round
+        {
+            self.revealed = round;
+            desk.reveal(round);
+        }
+    }
+
+    /// The host revealed this coordinator's value.
+    pub fn revealed(&mut self, desk: &mut Desk, round: u32, value: Digest) {
+        let by = desk.me();
+        self.submit(desk, Thread::System, Command::Reveal { by, round, value });
+    }
+
+    fn look_at_pool(&mut self, desk: &mut Desk) {
+        if self.system.is_dirty() && !desk.is_waiting(&Timer::Snapshot) {
+            let pause = ms(desk.setup.genesis.params.snapshot_ms);
+            desk.wake_in(pause, Timer::Snapshot);
+        }
+    }
+
+    /// Goes through what has become believed in `thread`.
+    fn believe(&mut self, desk: &mut Desk, thread: Thread) {
+        loop {
+            let lane = match thread {
+                Thread::System => &mut self.lane,
+                Thread::Need(need) => match self.slots.get_mut(&need) {
+                    Some(slot) => &mut slot.lane,
+                    None => return,
+                },
+            };
+            let Some((entry, vouchers)) = lane.believe(desk, &self.members, self.believe_at) else { return };
+            for (event, at) in entry.outcome.events().iter().zip(0..) {
+                if let Thread::Need(need) = thread {
+                    let slot = self.slot(need);
+                    slot.believed.fold(entry.seq, at, event);
+                    let Slot { believed, sheet, .. } = slot;
+                    sheet.believe(believed, event);
+                }
+                self.carry(desk, thread, (&entry, at), &vouchers, event);
+            }
+        }
+    }
+
+    /// Does what a believed event obliges coordinators to.
+    fn carry(
+        &mut self,
+        desk: &mut Desk,
+        thread: Thread,
+        (entry, at): (&Arc<Applied>, u32),
+        vouchers: &[Arc<Envelope>],
+        event: &Event,
+    ) {
+        let proof = || Proof { at, entry: Applied::clone(entry), thread, vouchers: vouchers.to_vec() };
+        match (thread, event) {
+            (Thread::Need(_), Event::Asked(_)) => {
+                let command = Command::Relay(proof());
+                if self.system.check(&command).is_ok() {
+                    self.submit(desk, Thread::System, command);
+                }
+            }
+            (Thread::System, Event::Answered { need, .. }) => {
+                let command = Command::Relay(proof());
+                let need = *need;
+                self.slot(need);
+                if self.slots[&need].record.check(&command, &self.system).is_ok() {
+                    self.submit(desk, Thread::Need(need), command);
+                }
+            }
+            (Thread::System, Event::SnapshotTaken { snapshot }) => {
+                self.say(desk, Saying::new(Subject::System, thread, Body::Snapshot(*snapshot)));
+            }
+            (Thread::Need(need), event) => {
+                if let Some(saying) = self.announcement(need, event) {
+                    self.say(desk, saying);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What everyone is told of a believed event.
+    fn announcement(&self, need: NeedId, event: &Event) -> Option<Saying> {
+        let slot = &self.slots[&need];
+        let thread = Thread::Need(need);
+        let epoch = slot.believed.epoch;
+        let fence = |task: &TaskName| slot.believed.tasks.get(task).map_or(Fence(0), |t| t.fence);
+        Some(match event {
+            Event::Decided { proposal, .. } => {
+                let body = Decide {
+                    approvals: slot.approvals.clone(),
+                    k_plan: slot.believed.k_plan,
+                    proposal: Arc::clone(&slot.believed.proposals.get(proposal)?.0),
+                    snapshot: slot.believed.snapshot,
+                };
+                Saying::new(Subject::MarketTask, thread, Body::Decide(body)).epoch(epoch)
+            }
+            Event::Released { fence, reason, task } => {
+                let body = Release { reason: *reason, task: task.clone() };
+                Saying::new(Subject::MarketTask, thread, Body::Release(body)).epoch(epoch).fence(*fence)
+            }
+            Event::Final { record } => {
+                let mut saying = Saying::new(Subject::MarketFinal, thread, Body::Finalize((**record).clone()));
+                saying.refs = record.outputs.values().copied().collect();
+                saying.epoch(record.epoch).fence(record.fence)
+            }
+            Event::Settled { payouts, task } => {
+                let body = Settle { payouts: payouts.clone(), task: task.clone() };
+                Saying::new(Subject::Thread(need), thread, Body::Settle(body)).epoch(epoch).fence(fence(task))
+            }
+            _ => return None,
+        })
+    }
+
+    /// A timer of this coordinator is due.
+    pub fn wake(&mut self, desk: &mut Desk, timer: &Timer) {
+        match timer {
+            Timer::Duty(key) => self.do_duty(desk, key),
+            Timer::Batch(Thread::System) => self.lane.vouch(desk, Subject::Coordinators, |_| Vec::new()),
+            Timer::Batch(Thread::Need(need)) => {
+                self.slot(*need).lane.vouch(desk, Subject::Thread(*need), called);
+            }
+            Timer::Watch(thread, segment) => {
+                let lane = match thread {
+                    Thread::System => &mut self.lane,
+                    Thread::Need(need) => &mut self.slot(*need).lane,
+                };
+                if let Some(report) = lane.report(desk, *segment) {
+                    self.submit(desk, *thread, report);
+                }
+            }
+            Timer::Snapshot => {
+                let number = self.system.number() + 1;
+                if self.system.is_dirty() {
+                    self.submit(desk, Thread::System, Command::Snapshot { number });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
+        let Some((what, attempts)) = self.duties.due(key) else { return };
+        match what {
+            What::Submit { thread, command } => {
+                desk.submit(thread, command);
+                // It is done when it was applied; until then it is submitted again, more and more rarely.
+                let answer = ms(desk.setup.local.answer_ms);
+                let pause = desk.back_off(attempts);
+                desk.wake_in(answer + pause, Timer::Duty(*key));
+            }
+            What::Say(saying) => {
+                self.duties.done(desk, key);
+                desk.say((*saying).clone());
+            }
+        }
+    }
+
+    /// Tells a sender that it was refused: one coordinator does, and not too often (T10).
+    pub fn deny(&mut self, desk: &mut Desk, envelope: &Envelope, reject: Reject) {
+        desk.emit(Note::Refused { envelope: envelope.id(), reject });
+        let first = envelope.id().0.prefix() % self.members.len() as u64 == self.place as u64;
+        let again = self.denied.get(&envelope.sender).is_some_and(|at| desk.now.mono.since(*at) < Span::from_secs(1));
+        if !first || again || self.members.contains(&envelope.sender) {
+            return;
+        }
+        self.denied.insert(envelope.sender, desk.now.mono);
+        let body = Deny { envelope: envelope.id(), reason: label(reject.as_str()) };
+        let mut saying = Saying::new(Subject::Inbox(envelope.sender), envelope.thread, Body::Deny(body));
+        saying.target = Some(envelope.sender);
+        desk.say(saying);
+    }
+}
+
+fn most_len_reached(evidence: &[Arc<Envelope>], k: usize) -> bool {
+    let choice = |vote: &Arc<Envelope>| match &vote.body {
+        Body::AttestPlan(attest) => (attest.proposal, None),
+        Body::Attest(attest) => (Some(attest.commit), Some(attest.verdict == Verdict::Pass)),
+        _ => (None, None),
+    };
+    evidence.len() >= k && evidence.windows(2).all(|pair| choice(&pair[0]) == choice(&pair[1]))
+}
+
+/// Agents that an entry concerns although they may not follow the thread yet: drawn voters and committees.
+fn called(entry: &Applied) -> Vec<AgentId> {
+    (entry.outcome.events().iter())
+        .flat_map(|event| match event {
+            Event::Opened { voters, .. } => voters.as_slice(),
+            Event::Seated { seats, .. } => seats.as_slice(),
+            _ => &[],
+        })
+        .copied()
+        .collect()
+}
+
+/// Whether an envelope refused now may take effect later: it acts under a token or in a phase that this coordinator has not
+/// reached.
+fn may_pass(record: &Record, envelope: &Envelope, reject: Reject) -> bool {
+    if record.is_over() {
+        return false;
+    }
+    match reject {
+        Reject::StaleEpoch => envelope.epoch > Some(record.epoch),
+        Reject::StaleFence => {
+            let task = match &envelope.body {
+                Body::Heartbeat(b) => &b.task,
+                Body::Yield(b) => &b.task,
+                Body::Commit(b) => &b.task,
+                _ => return false,
+            };
+            record.tasks.get(task).is_some_and(|t| envelope.fence > Some(t.fence))
+        }
+        Reject::NoSuchThing => record.decision.is_none(),
+        Reject::WrongPhase => match &envelope.body {
+            Body::Propose(_) => record.phase < Phase::Open,
+            Body::Claim(claim) => {
+                record.decision.is_none() || record.tasks.get(&claim.task).is_some_and(|t| t.state == TaskState::Idle)
+            }
+            // The grant of this very fence is on its way.
+            Body::Commit(_) | Body::Heartbeat(_) | Body::Yield(_) => {
+                let task = match &envelope.body {
+                    Body::Commit(b) => &b.task,
+                    Body::Heartbeat(b) => &b.task,
+                    Body::Yield(b) => &b.task,
+                    _ => return false,
+                };
+                record.tasks.get(task).is_some_and(|t| t.state == TaskState::Granting)
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}

@@ -1,0 +1,312 @@
+//! What every role needs: a voice, a clock, a way to ask the host for things and to wait.
+//!
+//! Whatever has an answer is remembered until the answer comes. A publish that was not acknowledged is repeated, the same
+//! envelope under the same id, with a back-off drawn from the node's own stream.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::ms;
+use crate::id::{AgentId, Cid, Epoch, Fence, Label, Lamport, Nonce, OpId, Thread};
+use crate::lamport::Clock;
+use crate::node::io::{Effect, Note, Setup, Subject, Work};
+use crate::node::timer::Timer;
+use crate::policy;
+use crate::register::{Applied, Command};
+use crate::rng::Stream;
+use crate::time::{Instant, Now, Span};
+use crate::wire::{Body, CapabilityRef, Content, Draft, PolicyRef, Role, trace_of};
+
+/// A publish on its way.
+#[derive(Clone)]
+struct Unacked {
+    attempts: u32,
+    draft: Arc<Draft>,
+    entries: Vec<Arc<Applied>>,
+    inboxes: Vec<AgentId>,
+    subject: Subject,
+}
+
+/// What an operation was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Publish(Cid),
+    Submit(crate::id::Digest),
+    Execute(Work),
+    Reveal(u32),
+}
+
+/// The shared part of a node.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub setup: Setup,
+    pub now: Now,
+    pub clock: Clock,
+    pub stream: Stream,
+    /// Id of the manifest acted under, with the names of its capabilities.
+    pub manifest: Cid,
+    pub capabilities: Vec<Label>,
+    /// The roles it gives.
+    pub roles: Vec<Role>,
+    /// The envelope that the present input is about.
+    pub cause: Option<Cid>,
+    nonce: Nonce,
+    ops: u64,
+    asked: BTreeMap<OpId, Asked>,
+    unacked: BTreeMap<Cid, Unacked>,
+    timers: BTreeSet<(Instant, Timer)>,
+    due: BTreeMap<Timer, Instant>,
+    effects: VecDeque<Effect>,
+}
+
+/// What to say, before it becomes an envelope.
+#[derive(Clone)]
+pub(super) struct Saying {
+    pub subject: Subject,
+    pub thread: Thread,
+    pub body: Body,
+    pub epoch: Option<Epoch>,
+    pub fence: Option<Fence>,
+    pub inboxes: Vec<AgentId>,
+    pub entries: Vec<Arc<Applied>>,
+    pub refs: Vec<Cid>,
+    pub target: Option<AgentId>,
+}
+
+impl Saying {
+    /// Says `body` in `thread` on `subject`, and nothing else.
+    pub fn new(subject: Subject, thread: Thread, body: Body) -> Self {
+        Self {
+            subject,
+            thread,
+            body,
+            epoch: None,
+            fence: None,
+            inboxes: Vec::new(),
+            entries: Vec::new(),
+            refs: Vec::new(),
+            target: None,
+        }
+    }
+
+    /// Under this epoch.
+    pub fn epoch(mut self, epoch: Epoch) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// Under this fence.
+    pub fn fence(mut self, fence: Fence) -> Self {
+        self.fence = Some(fence);
+        self
+    }
+}
+
+impl Desk {
+    pub fn new(setup: Setup) -> Self {
+        let (manifest, capabilities) = match setup.genesis.manifest(&setup.me) {
+            Some((envelope, manifest)) => {
+                (envelope.id(), manifest.capabilities.iter().map(|c| c.name.clone()).collect())
+            }
+            None => (Cid::default(), Vec::new()),
+        };
+        let clock = Clock::new(Lamport(0), setup.local.parked_max);
+        let roles = setup.genesis.manifest(&setup.me).map_or_else(Vec::new, |(_, m)| m.roles.clone());
+        Self {
+            roles,
+            stream: Stream::new(&setup.stream),
+            setup,
+            now: Now::default(),
+            clock,
+            manifest,
+            capabilities,
+            cause: None,
+            nonce: Nonce(0),
+            ops: 0,
+            asked: BTreeMap::new(),
+            unacked: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            due: BTreeMap::new(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    pub fn me(&self) -> AgentId {
+        self.setup.me
+    }
+
+    pub fn emit(&mut self, note: Note) {
+        self.effects.push_back(Effect::Emit(note));
+    }
+
+    pub fn mark(&mut self, mark: &'static str) {
+        self.emit(Note::Mark(mark.into()));
+    }
+
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    fn op(&mut self, asked: Asked) -> OpId {
+        self.ops += 1;
+        self.asked.insert(OpId(self.ops), asked);
+        OpId(self.ops)
+    }
+
+    /// The nonce that the next saying will carry.
+    pub fn next_nonce(&self) -> Nonce {
+        Nonce(self.nonce.0 + 1)
+    }
+
+    /// Signs and publishes, until it is acknowledged. Preflight may forbid it: then it is refused here and never leaves.
+    pub fn say(&mut self, saying: Saying) -> Option<Cid> {
+        self.nonce = self.next_nonce();
+        // A capability named after the verb's work, or else the first: one is always cited.
+        let name = self.capabilities.first().cloned().unwrap_or_else(|| crate::id::label("agent"));
+        let evaluator = Arc::clone(&self.setup.evaluator);
+        let manifest = if matches!(saying.body, Body::Manifest(_)) { Cid::default() } else { self.manifest };
+        let content = Content {
+            body: saying.body,
+            capability: CapabilityRef { manifest, name },
+            epoch: saying.epoch,
+            expires: None,
+            fence: saying.fence,
+            lamport: self.clock.tick(),
+            nonce: self.nonce,
+            policy: PolicyRef::default(),
+            refs: saying.refs,
+            sender: self.me(),
+            target: saying.target,
+            thread: saying.thread,
+            time: self.now.wall,
+            trace: trace_of(saying.thread, self.cause.as_ref()),
+        };
+        let draft = match policy::preflight(&*evaluator, content, &self.roles) {
+            Ok((draft, _)) => Arc::new(draft),
+            Err(denial) => {
+                self.emit(Note::Refused { envelope: Cid::default(), reject: denial.reject });
+                return None;
+            }
+        };
+        let id = draft.id();
+        let unacked =
+            Unacked { attempts: 0, draft, entries: saying.entries, inboxes: saying.inboxes, subject: saying.subject };
+        self.unacked.insert(id, unacked);
+        self.publish(id);
+        Some(id)
+    }
+
+    fn publish(&mut self, id: Cid) {
+        let op = self.op(Asked::Publish(id));
+        let Some(unacked) = self.unacked.get_mut(&id) else { return };
+        unacked.attempts += 1;
+        let (subject, inboxes) = (unacked.subject, unacked.inboxes.clone());
+        let (draft, entries) = (Arc::clone(&unacked.draft), unacked.entries.clone());
+        self.effects.push_back(Effect::Publish { op, subject, inboxes, draft, entries });
+    }
+
+    /// Publishes again what was not acknowledged.
+    pub fn republish(&mut self, id: Cid) {
+        if self.unacked.contains_key(&id) {
+            self.publish(id);
+        }
+    }
+
+    pub fn submit(&mut self, thread: Thread, command: Arc<Command>) {
+        let op = self.op(Asked::Submit(command.id()));
+        self.effects.push_back(Effect::Submit { op, thread, command });
+    }
+
+    pub fn execute(&mut self, work: Work) -> OpId {
+        let op = self.op(Asked::Execute(work.clone()));
+        self.effects.push_back(Effect::Execute { op, work });
+        op
+    }
+
+    pub fn reveal(&mut self, round: u32) {
+        let op = self.op(Asked::Reveal(round));
+        self.effects.push_back(Effect::Reveal { op, round });
+    }
+
+    /// Takes an answer: what it was asked for, once.
+    pub fn answered(&mut self, op: OpId, committed: bool) -> Option<Asked> {
+        let asked = self.asked.remove(&op)?;
+        if let Asked::Publish(id) = &asked {
+            if committed {
+                self.unacked.remove(id);
+                self.cancel(&Timer::Publish(*id));
+            } else if let Some(unacked) = self.unacked.get(id) {
+                let pause = self.back_off(unacked.attempts);
+                self.wake_in(pause, Timer::Publish(*id));
+            }
+        }
+        Some(asked)
+    }
+
+    /// Nothing asked before a boot will be answered: publishes are repeated, the rest is handed back to be asked anew.
+    pub fn boot(&mut self) -> Vec<(OpId, Asked)> {
+        let asked: Vec<_> = core::mem::take(&mut self.asked).into_iter().collect();
+        let unacked: Vec<Cid> = self.unacked.keys().copied().collect();
+        unacked.into_iter().for_each(|id| self.publish(id));
+        // What was measured on the clock of an earlier boot means nothing on this one: everything is due anew.
+        let pending: Vec<Timer> = core::mem::take(&mut self.due).into_keys().collect();
+        self.timers.clear();
+        for timer in pending {
+            if !matches!(timer, Timer::Publish(_)) {
+                self.wake_in(Span::ZERO, timer);
+            }
+        }
+        asked.into_iter().filter(|(_, asked)| !matches!(asked, Asked::Publish(_))).collect()
+    }
+
+    /// Full jitter below min(longest, first x 2^n) (PROTOCOL 7).
+    pub fn back_off(&mut self, attempts: u32) -> Span {
+        let local = &self.setup.local;
+        let first = u64::from(local.backoff_ms) << attempts.saturating_sub(1).min(20);
+        let most = Span::from_ms(first.min(u64::from(local.backoff_max_ms)));
+        Span(self.stream.below(most.0.max(1)) + 1)
+    }
+
+    /// Wakes the node in `span` for `timer`; an earlier wish for the same timer is replaced.
+    pub fn wake_in(&mut self, span: Span, timer: Timer) {
+        self.cancel(&timer);
+        let at = self.now.mono + span;
+        self.due.insert(timer.clone(), at);
+        self.timers.insert((at, timer));
+    }
+
+    pub fn is_waiting(&self, timer: &Timer) -> bool {
+        self.due.contains_key(timer)
+    }
+
+    pub fn cancel(&mut self, timer: &Timer) {
+        if let Some((timer, at)) = self.due.remove_entry(timer) {
+            self.timers.remove(&(at, timer));
+        }
+    }
+
+    /// The next timer that is due.
+    pub fn due(&mut self) -> Option<Timer> {
+        let (at, _) = self.timers.first()?;
+        if *at > self.now.mono {
+            return None;
+        }
+        let (_, timer) = self.timers.pop_first()?;
+        self.due.remove(&timer);
+        Some(timer)
+    }
+
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// A pause drawn below `most` milliseconds.
+    pub fn jitter(&mut self, most: u32) -> Span {
+        Span(self.stream.below(ms(most).0 + 1))
+    }
+}

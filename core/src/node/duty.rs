@@ -1,0 +1,86 @@
+//! What any coordinator may do, and one should: the first in line does it at once, each further one waits a little longer
+//! and stands down when it sees it done.
+//!
+//! Who is first is drawn per duty from its key, so no coordinator carries more than its share and no single one is needed.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+
+use crate::config::ms;
+use crate::id::{Digest, Thread};
+use crate::node::desk::{Desk, Saying};
+use crate::node::timer::Timer;
+use crate::register::Command;
+use crate::time::Span;
+use crate::wire::Body;
+
+/// Something to be done until it is done.
+#[derive(Clone)]
+pub(super) enum What {
+    /// Submit a command until it was applied, or would have no effect.
+    Submit { thread: Thread, command: Arc<Command> },
+    /// Say something once.
+    Say(Arc<Saying>),
+}
+
+/// What a coordinator has taken on.
+#[derive(Clone, Default)]
+pub(super) struct Duties {
+    open: BTreeMap<Digest, (What, u32)>,
+}
+
+impl Duties {
+    /// Takes on a submission. A coordinator's own word has no line to stand in.
+    pub fn submit(&mut self, desk: &mut Desk, place: usize, of: usize, thread: Thread, command: Command) {
+        let key = command.id();
+        let rank = if command.author().is_some() { 0 } else { rank(&key, place, of) };
+        self.take(desk, key, rank, What::Submit { thread, command: Arc::new(command) });
+    }
+
+    /// Takes on a saying, known to all coordinators by its thread and body.
+    pub fn say(&mut self, desk: &mut Desk, place: usize, of: usize, saying: Saying) {
+        let key = name(saying.thread, &saying.body);
+        self.take(desk, key, rank(&key, place, of), What::Say(Arc::new(saying)));
+    }
+
+    fn take(&mut self, desk: &mut Desk, key: Digest, rank: usize, what: What) {
+        if self.open.contains_key(&key) {
+            return;
+        }
+        let stagger = ms(desk.setup.local.stagger_ms);
+        self.open.insert(key, (what, 0));
+        desk.wake_in(Span(stagger.0.saturating_mul(rank as u64)), Timer::Duty(key));
+    }
+
+    /// The duty that is due; it stays open. Says how often it was tried before.
+    pub fn due(&mut self, key: &Digest) -> Option<(What, u32)> {
+        let (what, attempts) = self.open.get_mut(key)?;
+        *attempts += 1;
+        Some((what.clone(), *attempts))
+    }
+
+    /// Somebody did it, or it has no effect any more.
+    pub fn done(&mut self, desk: &mut Desk, key: &Digest) {
+        if self.open.remove(key).is_some() {
+            desk.cancel(&Timer::Duty(*key));
+        }
+    }
+
+    /// All open duties that submit to `thread`.
+    pub fn submissions(&self, thread: Thread) -> impl Iterator<Item = (Digest, Arc<Command>)> + '_ {
+        self.open.iter().filter_map(move |(key, (what, _))| match what {
+            What::Submit { thread: at, command } if *at == thread => Some((*key, Arc::clone(command))),
+            _ => None,
+        })
+    }
+}
+
+/// This coordinator's place in line for a duty.
+fn rank(key: &Digest, place: usize, of: usize) -> usize {
+    (place + of - (key.prefix() % of as u64) as usize) % of
+}
+
+/// The name under which every coordinator knows a saying.
+pub(super) fn name(thread: Thread, body: &Body) -> Digest {
+    Digest::of_json("swarm/duty", &(thread, body.verb(), body))
+}

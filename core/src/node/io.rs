@@ -1,0 +1,288 @@
+//! What goes into a node and what comes out: the whole interface to its host.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Local;
+use crate::genesis::Genesis;
+use crate::id::{AgentId, Cid, Digest, Label, NeedId, OpId, TaskName, Thread};
+use crate::policy::Evaluator;
+use crate::register::{Applied, Command, Entry, Event};
+use crate::reject::Reject;
+use crate::rng::Seed;
+use crate::wire::{AmountTo, Draft, Envelope, Manifest, Need, Propose, Telemetry, Verb};
+
+/// What a node is made of.
+#[derive(Clone)]
+pub struct Setup {
+    /// Its key's public half.
+    pub me: AgentId,
+    /// What all nodes of the deployment start from.
+    pub genesis: Arc<Genesis>,
+    /// Its own pace.
+    pub local: Local,
+    /// Seed of its own random stream. Not a secret: it only spreads retries and bids.
+    pub stream: Seed,
+    /// The policy evaluator; its identity must be the genesis' engine.
+    pub evaluator: Arc<dyn Evaluator>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Input {
+    /// The process started, anew or again: durations count from here, nothing asked before has an answer.
+    Boot,
+    /// The agent behind the node wants something.
+    Act(Act),
+    /// A verified envelope arrived.
+    Message(Message),
+    /// The register put an entry in its place (coordinators only; in order per thread).
+    Applied(Entry),
+    /// An effect has its answer.
+    Done {
+        /// Which effect.
+        op: OpId,
+        /// The answer.
+        outcome: Outcome,
+    },
+    /// The deadline passed.
+    Wake,
+}
+
+/// An envelope, with whatever travels beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// The entries an ENTRY vouches for; empty for every other verb.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<Arc<Applied>>,
+    /// The envelope.
+    pub envelope: Arc<Envelope>,
+}
+
+/// What an agent can want of its node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Act {
+    /// Open a need.
+    Post(Need),
+    /// Cancel what is idle of a need.
+    Cancel(NeedId),
+    /// Publish a manifest (a newcomer's first act).
+    Join(Manifest),
+    /// Create credits for someone (mint authorities).
+    Mint(AmountTo),
+    /// Turn credits into stake.
+    Stake(crate::id::Credits),
+    /// Begin to unbond stake.
+    Unstake(crate::id::Credits),
+    /// Take unbonded credits back.
+    Withdraw(crate::id::Credits),
+    /// Send credits.
+    Transfer(AmountTo),
+    /// Back another's stake.
+    Delegate(AmountTo),
+    /// Give back every lease held.
+    YieldAll,
+    /// Decline a need.
+    Refuse(NeedId),
+}
+
+/// How an effect went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Outcome {
+    /// It took effect.
+    Committed,
+    /// It did not and never will.
+    NotCommitted,
+    /// Nobody can say; it may still take effect.
+    Unknown,
+    /// A job ran.
+    Ran {
+        /// Addresses of its outputs.
+        outputs: BTreeMap<Label, Cid>,
+        /// Keyed digest over its fine-grained states.
+        proof: Digest,
+        /// Public state digests.
+        states: Vec<Digest>,
+        /// What it cost.
+        telemetry: Telemetry,
+    },
+    /// A job could not run; a short code says why (`unavailable`, `job-failed`).
+    CouldNot(Label),
+    /// A plan for a need.
+    Planned(Propose),
+    /// A hash-chain value.
+    Revealed(Digest),
+}
+
+/// Work for the host's executor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Work {
+    /// Make a plan for a need.
+    Plan {
+        /// The need.
+        need: Arc<Envelope>,
+    },
+    /// Run a task's job on artifacts; store the outputs.
+    Run {
+        /// Addresses of the inputs, in order.
+        inputs: Vec<Cid>,
+        /// The job's kind.
+        job: Label,
+        /// Key of the proof of work (PROTOCOL 8): a worker's own run uses the zero key.
+        key: Digest,
+        /// The need, for logs.
+        need: NeedId,
+        /// Names of the outputs.
+        produces: Vec<Label>,
+        /// The task, for logs.
+        task: TaskName,
+        /// Whether this is a verifier's re-execution: outputs are not stored.
+        verify: bool,
+    },
+}
+
+/// Where an envelope travels (PROTOCOL 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// NEEDs, for all.
+    MarketNeed,
+    /// Tasks open for bids, for all.
+    MarketTask,
+    /// FINALIZE, for all.
+    MarketFinal,
+    /// One need's conversation: its followers and the coordinators.
+    Thread(NeedId),
+    /// Manifests, stake, snapshots: for all.
+    System,
+    /// The system thread's ENTRY feed and everything else that only coordinators need.
+    Coordinators,
+    /// One agent's inbox.
+    Inbox(AgentId),
+}
+
+impl Subject {
+    /// The subject as a bus names it.
+    pub fn name(&self, verb: Verb, buckets: u16) -> String {
+        let verb = verb.as_str().to_ascii_lowercase();
+        match self {
+            Self::MarketNeed => "market.need".into(),
+            Self::MarketTask => "market.task".into(),
+            Self::MarketFinal => "market.final".into(),
+            Self::Thread(need) => alloc::format!("thread.{}.{need}.{verb}", need.bucket(buckets)),
+            Self::System => alloc::format!("system.{verb}"),
+            Self::Coordinators => alloc::format!("coordinators.{verb}"),
+            Self::Inbox(agent) => alloc::format!("agent.{}.{verb}", crate::id::hex(&agent.0)),
+        }
+    }
+}
+
+/// What a node wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Sign and publish. Answered.
+    Publish {
+        /// Names the answer.
+        op: OpId,
+        /// Where to.
+        subject: Subject,
+        /// Agents that must see it although they do not follow the subject yet.
+        inboxes: Vec<AgentId>,
+        /// What to sign.
+        draft: Arc<Draft>,
+        /// What travels beside it.
+        entries: Vec<Arc<Applied>>,
+    },
+    /// Submit a command to a thread of the register. Answered; that it was applied is learned by `Input::Applied`.
+    Submit {
+        /// Names the answer.
+        op: OpId,
+        /// The thread.
+        thread: Thread,
+        /// The command.
+        command: Arc<Command>,
+    },
+    /// Do work. Answered.
+    Execute {
+        /// Names the answer.
+        op: OpId,
+        /// The work.
+        work: Work,
+    },
+    /// Reveal this node's hash-chain value for a round. Answered.
+    Reveal {
+        /// Names the answer.
+        op: OpId,
+        /// The round.
+        round: u32,
+    },
+    /// Receive a need's conversation from its beginning.
+    Follow(NeedId),
+    /// Receive it no longer.
+    Unfollow(NeedId),
+    /// Something worth recording.
+    Emit(Note),
+}
+
+/// What a node tells its audit log and whoever watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Note {
+    /// It believes that this happened.
+    Believed {
+        /// The entry's events as told.
+        entry: Arc<Applied>,
+        /// Its thread.
+        thread: Thread,
+    },
+    /// Its own register half applied this (coordinators).
+    Applied {
+        /// The link it computed.
+        link: Digest,
+        /// The entry.
+        entry: Arc<Applied>,
+        /// Its thread.
+        thread: Thread,
+    },
+    /// It refused an envelope.
+    Refused {
+        /// The envelope.
+        envelope: Cid,
+        /// Why.
+        reject: Reject,
+    },
+    /// What it believes contradicts what it applied: it must be stopped and looked at.
+    Diverged {
+        /// Where.
+        thread: Thread,
+        /// The believed entry.
+        entry: Arc<Applied>,
+    },
+    /// The ledger moved credits.
+    Posted(crate::ledger::Posting),
+    /// A pool snapshot, whole.
+    Pool(Arc<crate::pool::Snapshot>),
+    /// Something that must sometimes happen did.
+    Mark(Mark),
+}
+
+/// Names of things that must happen somewhere in a sweep, or the chaos proved nothing.
+pub type Mark = alloc::borrow::Cow<'static, str>;
+
+impl Note {
+    /// The events of a believed or applied entry.
+    pub fn events(&self) -> &[Event] {
+        match self {
+            Self::Believed { entry, .. } | Self::Applied { entry, .. } => entry.outcome.events(),
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One thread of the register at one coordinator: what it applied, what it vouched for, what it believes, and the
+//! stopwatches it holds (PROTOCOL 5).
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::{Params, ms};
+use crate::id::{AgentId, Digest, Segment, Seq, Thread};
+use crate::node::desk::{Desk, Saying};
+use crate::node::io::{Note, Subject};
+use crate::node::timer::Timer;
+use crate::register::{Applied, Chain, Command, Feed, Outcome};
+use crate::slot::{Stopwatch, Waiting};
+use crate::time::{Instant, Span};
+use crate::wire::{Body, EntryBatch, Envelope};
+
+/// Waits longer than this are also reported at each tenth, so that a coordinator's crash loses little of them.
+const LONG: Span = Span::from_secs(3_600);
+
+/// Most entries one ENTRY vouches for.
+const BATCH_MAX: usize = 64;
+
+/// This coordinator's own stopwatch on one segment.
+#[derive(Clone, Debug)]
+struct Watch {
+    /// What had passed when it was (re)started.
+    base: Span,
+    /// When it was (re)started, on this boot's clock.
+    started: Instant,
+    /// What late bids added to this coordinator's patience.
+    patience: Span,
+    /// How often they did.
+    extensions: u32,
+    total: Span,
+    waiting: Waiting,
+    /// What it last reported.
+    reported: Span,
+}
+
+impl Watch {
+    fn elapsed(&self, now: Instant) -> Span {
+        self.base + now.since(self.started)
+    }
+
+    /// How far the next report lies ahead, and what it will say.
+    fn next(&self, now: Instant) -> (Span, Span) {
+        let (end, tenth) = (self.total + self.patience, Span(self.total.0 / 10));
+        let elapsed = self.elapsed(now);
+        if self.total > LONG && self.reported + tenth < self.total {
+            let say = self.reported + tenth;
+            return (say.saturating_sub(elapsed), say);
+        }
+        (end.saturating_sub(elapsed), self.total)
+    }
+}
+
+/// One thread at one coordinator.
+#[derive(Clone)]
+pub(super) struct Lane {
+    pub thread: Thread,
+    /// What this coordinator applied.
+    pub chain: Chain,
+    feed: Feed,
+    /// Applied, not yet vouched for.
+    unsaid: Vec<Arc<Applied>>,
+    /// Chain before the first of those.
+    said: Chain,
+    links: Vec<Digest>,
+    /// Own links not yet believed.
+    own: BTreeMap<Seq, Digest>,
+    watches: BTreeMap<Segment, Watch>,
+}
+
+impl Lane {
+    pub fn new(thread: Thread) -> Self {
+        Self {
+            thread,
+            chain: Chain::default(),
+            feed: Feed::new(thread),
+            unsaid: Vec::new(),
+            said: Chain::default(),
+            links: Vec::new(),
+            own: BTreeMap::new(),
+            watches: BTreeMap::new(),
+        }
+    }
+
+    /// Chains what a command did here, to be vouched for soon.
+    pub fn push(&mut self, desk: &mut Desk, command: &Command, outcome: Outcome) -> Arc<Applied> {
+        let entry = Arc::new(Applied { command: command.id(), outcome, seq: self.chain.seq.next() });
+        let link = entry.link(self.thread);
+        self.chain.push(&link);
+        self.own.insert(entry.seq, link);
+        self.feed.applied(link, Arc::clone(&entry));
+        self.links.push(link);
+        self.unsaid.push(Arc::clone(&entry));
+        let timer = Timer::Batch(self.thread);
+        if !desk.is_waiting(&timer) {
+            desk.wake_in(ms(desk.setup.local.entry_batch_ms), timer);
+        }
+        desk.emit(Note::Applied { link, entry: Arc::clone(&entry), thread: self.thread });
+        entry
+    }
+
+    /// Vouches for what was applied since the last time. `inboxes` names agents that should look, per entry.
+    pub fn vouch(&mut self, desk: &mut Desk, subject: Subject, inboxes: impl Fn(&Applied) -> Vec<AgentId>) {
+        while !self.unsaid.is_empty() {
+            let count = self.unsaid.len().min(BATCH_MAX);
+            let entries: Vec<_> = self.unsaid.drain(..count).collect();
+            let links: Vec<_> = self.links.drain(..count).collect();
+            let (prev, first) = (self.said.head, self.said.seq.next());
+            links.iter().for_each(|link| self.said.push(link));
+            let mut call: Vec<_> = entries.iter().flat_map(|entry| inboxes(entry)).collect();
+            call.sort_unstable();
+            call.dedup();
+            let batch = EntryBatch { first, head: self.said.head, links, prev };
+            let mut saying = Saying::new(subject, self.thread, Body::Entry(batch));
+            (saying.inboxes, saying.entries) = (call, entries);
+            desk.say(saying);
+        }
+    }
+
+    /// Takes another's (or one's own) ENTRY.
+    pub fn hear(&mut self, envelope: &Arc<Envelope>, entries: &[Arc<Applied>]) -> Result<(), crate::reject::Reject> {
+        self.feed.vouch(envelope, entries)
+    }
+
+    /// The next entry believed, of those applied here.
+    pub fn believe(
+        &mut self,
+        desk: &mut Desk,
+        coordinators: &[AgentId],
+        believe_at: usize,
+    ) -> Option<(Arc<Applied>, Vec<Arc<Envelope>>)> {
+        if self.feed.chain().seq >= self.chain.seq {
+            return None;
+        }
+        let (entry, vouchers) = self.feed.poll(coordinators, believe_at)?;
+        let own = self.own.remove(&entry.seq);
+        if own != Some(entry.link(self.thread)) {
+            desk.emit(Note::Diverged { thread: self.thread, entry: Arc::clone(&entry) });
+        }
+        desk.emit(Note::Believed { entry: Arc::clone(&entry), thread: self.thread });
+        Some((entry, vouchers))
+    }
+
+    /// Brings the stopwatches in line with the waits that the thread's state has.
+    pub fn watch<'a>(&mut self, desk: &mut Desk, waits: impl Iterator<Item = (&'a Waiting, &'a Stopwatch)>) {
+        let mut running = BTreeMap::new();
+        for (waiting, stopwatch) in waits {
+            running.insert(stopwatch.segment, (waiting, stopwatch.total));
+        }
+        let thread = self.thread;
+        self.watches.retain(|segment, _| {
+            running.contains_key(segment) || {
+                desk.cancel(&Timer::Watch(thread, *segment));
+                false
+            }
+        });
+        for (segment, (waiting, total)) in running {
+            if self.watches.contains_key(&segment) {
+                continue;
+            }
+            let watch = Watch {
+                base: Span::ZERO,
+                started: desk.now.mono,
+                patience: Span::ZERO,
+                extensions: 0,
+                total,
+                waiting: waiting.clone(),
+                reported: Span::ZERO,
+            };
+            desk.wake_in(watch.next(desk.now.mono).0, Timer::Watch(thread, segment));
+            self.watches.insert(segment, watch);
+        }
+    }
+
+    /// A bid arrived: if this coordinator's stopwatch is in the window's last part, it will wait longer.
+    pub fn extend(&mut self, desk: &mut Desk, waiting: &Waiting, params: &Params) {
+        let thread = self.thread;
+        let now = desk.now.mono;
+        let extension = ms(params.bid_extension_ms);
+        let found = self.watches.iter_mut().find(|(_, watch)| watch.waiting == *waiting);
+        if let Some((segment, watch)) = found {
+            let left = (watch.total + watch.patience).saturating_sub(watch.elapsed(now));
+            let open = watch.reported < watch.total && watch.extensions < params.bid_extensions_max;
+            if watch.waiting.extends() && open && left <= extension.min(watch.total) {
+                watch.extensions += 1;
+                watch.patience += extension.min(watch.total);
+                desk.wake_in(watch.next(now).0, Timer::Watch(thread, *segment));
+                desk.mark("bid-window-extended");
+            }
+        }
+    }
+
+    /// A stopwatch is due: the report to submit.
+    pub fn report(&mut self, desk: &mut Desk, segment: Segment) -> Option<Command> {
+        let watch = self.watches.get_mut(&segment)?;
+        let (ahead, elapsed) = watch.next(desk.now.mono);
+        if ahead > Span::ZERO {
+            desk.wake_in(ahead, Timer::Watch(self.thread, segment));
+            return None;
+        }
+        watch.reported = elapsed;
+        if elapsed < watch.total {
+            desk.wake_in(watch.next(desk.now.mono).0, Timer::Watch(self.thread, segment));
+        }
+        Some(Command::Elapsed { by: desk.me(), elapsed, segment })
+    }
+
+    /// How much of the wait for `waiting` has passed here, as a share of it in basis points.
+    pub fn progress_bp(&self, now: Instant, waiting: &Waiting) -> u64 {
+        let watch = self.watches.values().find(|watch| watch.waiting == *waiting);
+        watch.map_or(0, |w| (u128::from(w.elapsed(now).0) * 10_000 / u128::from(w.total.0.max(1))) as u64)
+    }
+
+    /// After a reboot a stopwatch goes on from its last applied report: it neither restarts for ever nor ends early (T72).
+    pub fn reboot<'a>(&mut self, desk: &mut Desk, waits: impl Iterator<Item = (&'a Waiting, &'a Stopwatch)>) {
+        let me = desk.me();
+        for (_, stopwatch) in waits {
+            if let Some(watch) = self.watches.get_mut(&stopwatch.segment) {
+                let applied = stopwatch.reports.get(&me).copied().unwrap_or_default();
+                (watch.base, watch.reported, watch.started) = (applied, applied, desk.now.mono);
+                desk.wake_in(watch.next(desk.now.mono).0, Timer::Watch(self.thread, stopwatch.segment));
+            }
+        }
+    }
+}

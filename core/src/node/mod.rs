@@ -1,0 +1,342 @@
+//! One participant: time and one input go in, effects come out, in order.
+//!
+//! [`Node`] only routes. What each role does with an input is in the role's own file; what all of them share (speaking,
+//! waiting, asking the host) is the `desk`.
+
+mod coordinator;
+mod desk;
+mod duty;
+mod io;
+mod lane;
+mod planner;
+mod requester;
+mod threads;
+mod timer;
+mod verifier;
+mod worker;
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+pub use io::{Act, Effect, Input, Message, Note, Outcome, Setup, Subject, Work};
+pub use timer::Timer;
+
+use crate::id::{AgentId, Cid, Credits, NeedId, OpId, Thread};
+use crate::identity::{Ingress, Manifests};
+use crate::lamport::Seen;
+use crate::nonce::{Nonces, exempt};
+use crate::policy;
+use crate::register::Event;
+use crate::reject::Reject;
+use crate::time::{Instant, Now};
+use crate::wire::{Amount, Body, Envelope, Refuse, Role, Verb};
+use coordinator::Coordinator;
+use desk::{Asked, Desk, Saying};
+pub use threads::Holding;
+use threads::Threads;
+
+/// A participant as a value.
+#[derive(Clone)]
+pub struct Node {
+    desk: Desk,
+    threads: Threads,
+    coordinator: Option<Coordinator>,
+    requester: requester::Requester,
+    planner: planner::Planner,
+    worker: worker::Worker,
+    verifier: verifier::Verifier,
+    roles: Vec<Role>,
+    /// The least it works for.
+    floor: Credits,
+    manifests: Manifests,
+    nonces: Nonces,
+    /// Envelopes that cite a manifest not yet held, per manifest.
+    parked: BTreeMap<Cid, Vec<Message>>,
+}
+
+impl Node {
+    /// A node before anything happened to it.
+    pub fn new(setup: Setup) -> Self {
+        let genesis = Arc::clone(&setup.genesis);
+        let coordinators = genesis.coordinators();
+        let believe_at = genesis.params.believe_at(coordinators.len());
+        let is_coordinator = coordinators.contains(&setup.me);
+        let mut manifests = Manifests::default();
+        for manifest in &genesis.manifests {
+            manifests.learn(Arc::clone(manifest)).expect("Genesis::check holds the founding manifests");
+        }
+        let roles = genesis.manifest(&setup.me).map_or_else(Vec::new, |(_, m)| m.roles.clone());
+        let floor = worker::floor(genesis.manifest(&setup.me).map(|(_, m)| m));
+        let mut desk = Desk::new(setup);
+        let coordinator = is_coordinator.then(|| Coordinator::new(&mut desk));
+        Self {
+            desk,
+            threads: Threads::new(coordinators, believe_at),
+            coordinator,
+            requester: requester::Requester,
+            planner: planner::Planner::default(),
+            worker: worker::Worker::default(),
+            verifier: verifier::Verifier::default(),
+            roles,
+            floor,
+            manifests,
+            nonces: Nonces::default(),
+            parked: BTreeMap::new(),
+        }
+    }
+
+    /// One thing changes.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.desk.now = now;
+        self.desk.cause = None;
+        match input {
+            Input::Boot => self.boot(),
+            Input::Act(act) => self.act(act),
+            Input::Message(message) => self.receive(message),
+            Input::Applied(entry) => {
+                if let Some(coordinator) = &mut self.coordinator {
+                    coordinator.applied(&mut self.desk, entry);
+                }
+            }
+            Input::Done { op, outcome } => self.done(op, outcome),
+            Input::Wake => {}
+        }
+        // Whatever the input was, time has passed.
+        while let Some(timer) = self.desk.due() {
+            self.wake(timer);
+        }
+    }
+
+    /// What follows, in order; call until there is nothing.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.desk.poll_effect()
+    }
+
+    /// When the node wants to be woken next, on its own clock.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.desk.next_deadline()
+    }
+
+    /// Who the node is.
+    pub fn me(&self) -> AgentId {
+        self.desk.me()
+    }
+
+    /// The system slot, if the node is a coordinator.
+    pub fn system(&self) -> Option<&crate::system::System> {
+        self.coordinator.as_ref().map(Coordinator::system)
+    }
+
+    /// What the node holds of each need: its record, and digests of its plan's heads and view.
+    pub fn needs(&mut self) -> Vec<(NeedId, Holding)> {
+        let mut all = Vec::new();
+        if let Some(coordinator) = &mut self.coordinator {
+            all.extend(coordinator.holdings());
+        }
+        all.extend(self.threads.holdings());
+        all
+    }
+
+    fn is(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    fn boot(&mut self) {
+        for (op, asked) in self.desk.boot() {
+            match asked {
+                Asked::Execute(work) => {
+                    self.planner.again(&mut self.desk, op, &work);
+                    self.worker.again(&mut self.desk, op, &work);
+                    self.verifier.again(&mut self.desk, op, &work);
+                }
+                // A submission is a duty, and a duty is due anew; a reveal is asked for again below.
+                Asked::Publish(_) | Asked::Submit(_) | Asked::Reveal(_) => {}
+            }
+        }
+        if let Some(coordinator) = &mut self.coordinator {
+            coordinator.boot(&mut self.desk);
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        let desk = &mut self.desk;
+        let body = match act {
+            Act::Post(need) => return self.requester.post(desk, &mut self.threads, need),
+            Act::Cancel(need) => return self.requester.cancel(desk, need),
+            Act::YieldAll => return self.worker.yield_all(desk),
+            Act::Refuse(need) => {
+                let body = Body::Refuse(Refuse { reason: "the agent asked for it".into(), task: None });
+                desk.say(Saying::new(Subject::Thread(need), Thread::Need(need), body));
+                return;
+            }
+            Act::Join(manifest) => {
+                self.roles.clone_from(&manifest.roles);
+                desk.roles.clone_from(&manifest.roles);
+                self.floor = manifest.price_floor;
+                desk.capabilities = manifest.capabilities.iter().map(|c| c.name.clone()).collect();
+                if let Some(id) = desk.say(Saying::new(Subject::System, Thread::System, Body::Manifest(manifest))) {
+                    desk.manifest = id;
+                }
+                return;
+            }
+            Act::Mint(body) => Body::Mint(body),
+            Act::Stake(amount) => Body::Stake(Amount { amount }),
+            Act::Unstake(amount) => Body::Unstake(Amount { amount }),
+            Act::Withdraw(amount) => Body::Withdraw(Amount { amount }),
+            Act::Transfer(body) => Body::Transfer(body),
+            Act::Delegate(body) => Body::Delegate(body),
+        };
+        desk.say(Saying::new(Subject::System, Thread::System, body));
+    }
+
+    /// Takes an envelope through the checks that need this node's state, then hands it to whom it concerns.
+    fn receive(&mut self, message: Message) {
+        let envelope = Arc::clone(&message.envelope);
+        self.desk.cause = Some(envelope.id());
+        match self.admit(&message) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(reject) => return self.refuse(&envelope, reject),
+        }
+        if let Err(reject) = self.route(&message) {
+            self.refuse(&envelope, reject);
+        }
+        if let Body::Manifest(_) = envelope.body
+            && self.manifests.learn(Arc::clone(&envelope)).is_ok()
+        {
+            for parked in self.parked.remove(&envelope.id()).unwrap_or_default() {
+                self.receive(parked);
+            }
+        }
+        for envelope in self.desk.clock.release() {
+            self.receive(Message { entries: Vec::new(), envelope });
+        }
+    }
+
+    /// Whether the envelope may be acted upon now; `Ok(false)` if it is parked or was seen before.
+    fn admit(&mut self, message: &Message) -> Result<bool, Reject> {
+        let envelope = &message.envelope;
+        match self.manifests.entitled(envelope) {
+            Ok(()) => {}
+            Err(Ingress::Refuse(reject)) => return Err(reject),
+            Err(Ingress::Park(manifest)) => {
+                let room = self.desk.setup.local.parked_max as usize;
+                if self.parked.len() < room || self.parked.contains_key(&manifest) {
+                    let waiting = self.parked.entry(manifest).or_default();
+                    if waiting.len() < room {
+                        waiting.push(message.clone());
+                    }
+                }
+                return Ok(false);
+            }
+        }
+        // What a quorum vouches for moves the clock when it is believed, however far ahead it is.
+        if envelope.verb() != Verb::Entry && self.desk.clock.see(envelope)? == Seen::Parked {
+            return Ok(false);
+        }
+        let roles = self.manifests.roles(envelope);
+        policy::ingress(&*self.desk.setup.evaluator, envelope, roles).map_err(|denial| denial.reject)?;
+        if !exempt(envelope.verb()) && self.nonces.accept(envelope.sender, envelope.thread, envelope.nonce).is_err() {
+            // The bus delivers at least once: a second copy is no offence and no news (T02).
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn refuse(&mut self, envelope: &Envelope, reject: Reject) {
+        match &mut self.coordinator {
+            Some(coordinator) => coordinator.deny(&mut self.desk, envelope, reject),
+            None => self.desk.emit(Note::Refused { envelope: envelope.id(), reject }),
+        }
+    }
+
+    fn route(&mut self, message: &Message) -> Result<(), Reject> {
+        let envelope = &message.envelope;
+        if let Some(coordinator) = &mut self.coordinator {
+            coordinator.hear(&mut self.desk, message)?;
+        }
+        let (desk, threads) = (&mut self.desk, &mut self.threads);
+        let verifier = self.roles.contains(&Role::Verifier);
+        match (&envelope.body, envelope.thread) {
+            (Body::Need(_), _) => {
+                if self.roles.contains(&Role::Planner) {
+                    self.planner.need(desk, envelope);
+                }
+                if self.roles.contains(&Role::Worker) {
+                    self.worker.need(envelope);
+                }
+            }
+            (Body::Decide(decide), thread) => {
+                self.planner.decided(desk, threads, thread, decide);
+                if self.roles.contains(&Role::Worker) {
+                    self.worker.decided(desk, thread, envelope.epoch, decide);
+                }
+            }
+            (Body::Finalize(record), Thread::Need(need)) => self.worker.finalized(desk, need, &record.task),
+            (Body::Release(release), Thread::Need(need)) => self.worker.released(desk, need, &release.task),
+            (Body::Entry(_), Thread::Need(_)) => {
+                if verifier {
+                    self.verifier.called(desk, threads, message);
+                }
+                for (need, _, event) in threads.vouch(desk, message)? {
+                    self.believe(need, &event);
+                }
+            }
+            (Body::UpdatePlan(_), Thread::Need(need)) => {
+                if let Some(followed) = threads.followed.get_mut(&need) {
+                    followed.sheet.add(envelope)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn believe(&mut self, need: NeedId, event: &Event) {
+        let (worker, verifier) = (self.is(Role::Worker), self.is(Role::Verifier));
+        let (desk, threads) = (&mut self.desk, &mut self.threads);
+        if worker {
+            self.worker.believe(desk, threads, self.floor, need, event);
+        }
+        if verifier && let Some(record) = threads.record(&need) {
+            match event {
+                Event::Opened { .. } | Event::Voting { .. } => self.verifier.vote(desk, need, record),
+                Event::Seated { task, .. } => self.verifier.seated(desk, need, record, task),
+                _ => {}
+            }
+        }
+    }
+
+    fn done(&mut self, op: OpId, outcome: Outcome) {
+        let committed = outcome == Outcome::Committed;
+        match (self.desk.answered(op, committed), &outcome) {
+            (Some(Asked::Execute(_)), outcome) => {
+                self.planner.done(&mut self.desk, op, outcome);
+                self.worker.done(&mut self.desk, op, outcome);
+                self.verifier.done(&mut self.desk, &self.threads, op, outcome);
+            }
+            (Some(Asked::Reveal(round)), Outcome::Revealed(value)) => {
+                if let Some(coordinator) = &mut self.coordinator {
+                    coordinator.revealed(&mut self.desk, round, *value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn wake(&mut self, timer: Timer) {
+        let (desk, threads) = (&mut self.desk, &mut self.threads);
+        match timer {
+            Timer::Publish(id) => desk.republish(id),
+            Timer::Bid(need, task) => self.worker.bid(desk, threads, self.floor, need, &task),
+            Timer::Heartbeat(need, task) => self.worker.beat(desk, need, &task),
+            Timer::LeaseEnd(need, task, fence) => self.worker.lease_end(desk, need, &task, fence),
+            Timer::Duty(_) | Timer::Batch(_) | Timer::Watch(..) | Timer::Snapshot => {
+                if let Some(coordinator) = &mut self.coordinator {
+                    coordinator.wake(desk, &timer);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Opens needs and follows them to their end.
+
+use alloc::string::ToString;
+
+use crate::id::{NeedId, Thread};
+use crate::node::desk::{Desk, Saying};
+use crate::node::io::Subject;
+use crate::node::threads::Threads;
+use crate::wire::{Body, Cancel, Need};
+
+/// The requester's part of a node. It keeps nothing of its own: what became of a need is in the need's record.
+#[derive(Clone, Default)]
+pub(super) struct Requester;
+
+impl Requester {
+    pub fn post(&mut self, desk: &mut Desk, threads: &mut Threads, need: Need) {
+        let id = NeedId::of(&desk.me(), desk.next_nonce());
+        let mut saying = Saying::new(Subject::MarketNeed, Thread::Need(id), Body::Need(need.clone()));
+        saying.refs = need.requires.into_values().collect();
+        saying.refs.sort_unstable();
+        saying.refs.dedup();
+        if desk.say(saying).is_some() {
+            threads.follow(desk, id);
+        }
+    }
+
+    pub fn cancel(&mut self, desk: &mut Desk, need: NeedId) {
+        let body = Body::Cancel(Cancel { reason: "the requester's agent asked for it".to_string(), task: None });
+        desk.say(Saying::new(Subject::Thread(need), Thread::Need(need), body));
+    }
+}

@@ -1,0 +1,155 @@
+//! The needs that an agent follows without being a coordinator: their believed records and their plans.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::id::{AgentId, NeedId, Seq, Thread};
+use crate::node::desk::Desk;
+use crate::node::io::{Effect, Message, Note};
+use crate::plan::{Document, View};
+use crate::register::{Applied, Event, Feed};
+use crate::reject::Reject;
+use crate::slot::Record;
+use crate::wire::Envelope;
+
+/// A thread's plan at one of its parties: the signed patches, and what they and the believed entries amount to.
+#[derive(Clone)]
+pub(super) struct Sheet {
+    pub document: Document,
+    pub view: View,
+}
+
+impl Sheet {
+    pub fn new(need: NeedId) -> Self {
+        Self { document: Document::new(Thread::Need(need)), view: View::new() }
+    }
+
+    /// Takes a PROPOSE or UPDATE_PLAN.
+    pub fn add(&mut self, envelope: &Arc<Envelope>) -> Result<(), Reject> {
+        if self.document.insert(envelope)? {
+            self.view.add_patch(envelope)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what a believed entry did; `record` is the record after it.
+    pub fn believe(&mut self, record: &Record, event: &Event) {
+        match event {
+            Event::Opening { need } => self.view.entitle(need.sender),
+            // Whatever the register holds of a plan, the document holds too.
+            Event::Proposed { proposal, .. } => {
+                let _known_or_new = self.add(proposal);
+            }
+            Event::Decided { proposal, .. } => {
+                self.view.decided(*proposal, record.epoch);
+                if let Some(decision) = &record.decision {
+                    self.view.entitle(decision.proposal.sender);
+                }
+                record.tasks.keys().for_each(|task| self.restate(record, task));
+            }
+            Event::Leased { task, .. } => {
+                if let Some(lease) = &record.tasks[task].lease {
+                    self.view.entitle(lease.bid.agent);
+                }
+                self.restate(record, task);
+            }
+            Event::Granting { task, .. }
+            | Event::Released { task, .. }
+            | Event::Accepted { task, .. }
+            | Event::Seated { task, .. }
+            | Event::Settled { task, .. }
+            | Event::Paid { task }
+            | Event::TaskEnded { task, .. } => self.restate(record, task),
+            Event::Final { record: result } => self.restate(record, &result.task),
+            _ => {}
+        }
+    }
+
+    fn restate(&mut self, record: &Record, task: &crate::id::TaskName) {
+        let held = &record.tasks[task];
+        self.view.restate(task.clone(), record.epoch, held.fence, held.state);
+    }
+}
+
+/// What a node holds of one need, for whoever compares replicas.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// Digest of the plan document's heads.
+    pub heads: crate::id::Digest,
+    /// The record, as far as this node believes (an agent) or applied (a coordinator).
+    pub record: Record,
+    /// Digest of the plan's view.
+    pub view: crate::id::Digest,
+}
+
+impl Holding {
+    pub(super) fn of(record: &Record, sheet: &mut Sheet) -> Self {
+        Self { heads: sheet.document.heads_digest(), record: record.clone(), view: sheet.view.digest() }
+    }
+}
+
+/// One followed need.
+#[derive(Clone)]
+pub(super) struct Followed {
+    feed: Feed,
+    pub record: Record,
+    pub sheet: Sheet,
+}
+
+/// All followed needs.
+#[derive(Clone, Default)]
+pub(super) struct Threads {
+    pub followed: BTreeMap<NeedId, Followed>,
+    coordinators: Vec<AgentId>,
+    believe_at: usize,
+}
+
+impl Threads {
+    pub fn new(coordinators: Vec<AgentId>, believe_at: usize) -> Self {
+        Self { followed: BTreeMap::new(), coordinators, believe_at }
+    }
+
+    /// Starts to receive a need's conversation from its beginning.
+    pub fn follow(&mut self, desk: &mut Desk, need: NeedId) {
+        self.followed.entry(need).or_insert_with(|| {
+            desk.effect(Effect::Follow(need));
+            Followed { feed: Feed::new(Thread::Need(need)), record: Record::default(), sheet: Sheet::new(need) }
+        });
+    }
+
+    pub fn record(&self, need: &NeedId) -> Option<&Record> {
+        self.followed.get(need).map(|f| &f.record)
+    }
+
+    /// What is held of each need.
+    pub fn holdings(&mut self) -> Vec<(NeedId, Holding)> {
+        self.followed.iter_mut().map(|(need, f)| (*need, Holding::of(&f.record, &mut f.sheet))).collect()
+    }
+
+    /// Takes an ENTRY of a followed need and returns what has become believed, folded already.
+    pub fn vouch(&mut self, desk: &mut Desk, message: &Message) -> Result<Vec<(NeedId, Seq, Event)>, Reject> {
+        let Thread::Need(need) = message.envelope.thread else { return Ok(Vec::new()) };
+        let Some(followed) = self.followed.get_mut(&need) else { return Ok(Vec::new()) };
+        if !self.coordinators.contains(&message.envelope.sender) {
+            return Err(Reject::NotEntitled);
+        }
+        followed.feed.vouch(&message.envelope, &message.entries)?;
+        let mut news = Vec::new();
+        while let Some((entry, _)) = followed.feed.poll(&self.coordinators, self.believe_at) {
+            followed.fold(&entry);
+            desk.emit(Note::Believed { entry: Arc::clone(&entry), thread: Thread::Need(need) });
+            news.extend(entry.outcome.events().iter().map(|event| (need, entry.seq, event.clone())));
+        }
+        Ok(news)
+    }
+}
+
+impl Followed {
+    fn fold(&mut self, entry: &Applied) {
+        for (event, at) in entry.outcome.events().iter().zip(0..) {
+            self.record.fold(entry.seq, at, event);
+            self.sheet.believe(&self.record, event);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Bids for tasks it can do, does them under a lease, and stops in time.
+//!
+//! A holder counts its lease on its own clock from when it learned of it, with a margin below what coordinators count: it
+//! may stop too early, never too late. What it holds on the bus proves nothing; only the fence does.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::id::{Cid, Credits, Digest, Epoch, Fence, NeedId, OpId, TaskName, Thread};
+use crate::node::desk::{Desk, Saying};
+use crate::node::io::{Outcome, Subject, Work};
+use crate::node::threads::Threads;
+use crate::node::timer::Timer;
+use crate::node::verifier::work;
+use crate::plan::{Fact, Plan};
+use crate::register::Event;
+use crate::slot::{Record, lease_margin};
+use crate::time::Span;
+use crate::wire::{Body, Claim, Commit, Decide, Envelope, Heartbeat, Manifest, UpdatePlan, Yield};
+
+/// Tasks one worker holds or bids for at a time.
+const BUSY_MAX: usize = 8;
+
+/// A decided need, as a worker sees it from the market.
+#[derive(Clone)]
+struct Offer {
+    need: Arc<Envelope>,
+    plan: Arc<Plan>,
+    epoch: Epoch,
+    finals: BTreeSet<TaskName>,
+    /// Own bids in the present window: rounds, last price, CLAIM.
+    bids: BTreeMap<TaskName, (u32, Credits, Cid)>,
+}
+
+/// A task being done.
+#[derive(Clone)]
+struct Held {
+    epoch: Epoch,
+    fence: Fence,
+    /// The running execution, if it runs.
+    op: Option<OpId>,
+}
+
+/// The worker's part of a node.
+#[derive(Clone, Default)]
+pub(super) struct Worker {
+    needs: BTreeMap<NeedId, Arc<Envelope>>,
+    offers: BTreeMap<NeedId, Offer>,
+    held: BTreeMap<(NeedId, TaskName), Held>,
+}
+
+impl Worker {
+    pub fn need(&mut self, envelope: &Arc<Envelope>) {
+        if let Thread::Need(need) = envelope.thread {
+            self.needs.insert(need, Arc::clone(envelope));
+        }
+    }
+
+    /// A plan was decided: its tasks without parents are open for bids.
+    pub fn decided(&mut self, desk: &mut Desk, thread: Thread, epoch: Option<Epoch>, decide: &Decide) {
+        let (Thread::Need(need), Some(epoch)) = (thread, epoch) else { return };
+        if self.offers.contains_key(&need) {
+            return;
+        }
+        let Some(envelope) = self.needs.remove(&need) else { return };
+        let (Body::Need(body), Body::Propose(propose)) = (&envelope.body, &decide.proposal.body) else { return };
+        let Ok(plan) = Plan::of(body, propose) else { return };
+        let offer =
+            Offer { plan: Arc::new(plan), epoch, finals: BTreeSet::new(), bids: BTreeMap::new(), need: envelope };
+        self.offers.insert(need, offer);
+        self.look(desk, need);
+    }
+
+    /// A result is final: its children may be open now.
+    pub fn finalized(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName) {
+        if let Some(offer) = self.offers.get_mut(&need) {
+            offer.finals.insert(task.clone());
+            offer.bids.remove(task);
+            self.look(desk, need);
+        }
+    }
+
+    /// A task is open again.
+    pub fn released(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName) {
+        if let Some(offer) = self.offers.get_mut(&need) {
+            offer.bids.remove(task);
+            self.look(desk, need);
+        }
+    }
+
+    /// Pauses a random while before bidding for whatever is open and within this worker's abilities.
+    fn look(&mut self, desk: &mut Desk, need: NeedId) {
+        let Some(offer) = self.offers.get(&need) else { return };
+        let open: Vec<TaskName> = (offer.plan.tasks().iter())
+            .filter(|(name, planned)| {
+                let ready = planned.parents.iter().all(|p| offer.finals.contains(p));
+                let fits = desk.capabilities.contains(&planned.job);
+                ready && fits && !offer.finals.contains(*name) && !offer.bids.contains_key(*name)
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for task in open {
+            let timer = Timer::Bid(need, task);
+            if !desk.is_waiting(&timer) {
+                let pause = desk.jitter(desk.setup.local.bid_jitter_ms);
+                desk.wake_in(pause, timer);
+            }
+        }
+    }
+
+    /// The pause is over: bid.
+    pub fn bid(&mut self, desk: &mut Desk, threads: &mut Threads, floor: Credits, need: NeedId, task: &TaskName) {
+        if self.held.len() >= BUSY_MAX {
+            desk.wake_in(Span::from_secs(10), Timer::Bid(need, task.clone()));
+            return;
+        }
+        let Some(offer) = self.offers.get(&need) else { return };
+        if offer.bids.contains_key(task) || offer.finals.contains(task) {
+            return;
+        }
+        let Some(planned) = offer.plan.tasks().get(task) else { return };
+        // Somewhere between two thirds of what it may cost and all of it, but never below its own floor.
+        let cap = planned.cost_cap.0;
+        let cost = (cap - desk.stream.below(cap / 3 + 1)).max(floor.0).max(1);
+        if cost <= cap {
+            self.claim(desk, threads, need, task, Credits(cost), 1);
+        }
+    }
+
+    fn claim(
+        &mut self,
+        desk: &mut Desk,
+        threads: &mut Threads,
+        need: NeedId,
+        task: &TaskName,
+        cost: Credits,
+        round: u32,
+    ) {
+        let Some(offer) = self.offers.get_mut(&need) else { return };
+        let Body::Need(body) = &offer.need.body else { return };
+        let most = body.windows.lease_ms.min(body.deadline_ms);
+        let eta_ms = most - desk.stream.below(u64::from(most / 2) + 1) as u32;
+        let claim = Claim { cost, eta_ms: eta_ms.max(1), task: task.clone() };
+        let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Claim(claim)).epoch(offer.epoch);
+        if let Some(id) = desk.say(saying) {
+            offer.bids.insert(task.clone(), (round, cost, id));
+            threads.follow(desk, need);
+        }
+    }
+
+    /// Takes what has become believed of a followed need.
+    pub fn believe(&mut self, desk: &mut Desk, threads: &mut Threads, floor: Credits, need: NeedId, event: &Event) {
+        match event {
+            Event::Bid { bid, task } if bid.agent != desk.me() => {
+                let params = &desk.setup.genesis.clone().params;
+                let Some(offer) = self.offers.get(&need) else { return };
+                let Some((round, last, _)) = offer.bids.get(task).copied() else { return };
+                // Undercut by a little more than it takes, while there are rounds left and it still pays.
+                let step = u64::from(params.bid_improvement_bp) + 100;
+                let cost = Credits((bid.cost.0.min(last.0)).saturating_mul(10_000 - step.min(9_999)) / 10_000);
+                if round < params.bid_rounds_max && cost >= floor && cost.0 >= 1 {
+                    desk.mark("outbid");
+                    self.claim(desk, threads, need, task, cost, round + 1);
+                }
+            }
+            Event::Leased { fence, task } => self.start(desk, threads, need, task, *fence),
+            Event::Renewed { fence, task } => {
+                let held = self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence);
+                if let (true, Some(lease)) = (held, threads.record(&need).and_then(Record::need)) {
+                    let margin = lease_margin(Span::from_ms(lease.windows.lease_ms.into()));
+                    desk.wake_in(margin, Timer::LeaseEnd(need, task.clone(), *fence));
+                    desk.mark("lease-renewed");
+                }
+            }
+            Event::Released { fence, task, .. } => {
+                if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) {
+                    self.drop(desk, need, task);
+                }
+            }
+            Event::Over { .. } => {
+                self.offers.remove(&need);
+            }
+            _ => {}
+        }
+    }
+
+    /// The grant is this worker's: work, beat, and watch the clock.
+    fn start(&mut self, desk: &mut Desk, threads: &Threads, need: NeedId, task: &TaskName, fence: Fence) {
+        let Some(record) = threads.record(&need) else { return };
+        let Some(lease) = record.tasks[task].lease.as_ref().filter(|l| l.bid.agent == desk.me()) else { return };
+        // Belief may come late, when the lease is history already.
+        if record.tasks[task].fence != fence {
+            return;
+        }
+        let (claim, epoch) = (lease.bid.id, record.epoch);
+        let Some(work) = work(record, need, task, Digest::default(), false) else { return };
+        let lease_ms = record.need().map_or(1, |n| n.windows.lease_ms);
+        let op = Some(desk.execute(work));
+        self.held.insert((need, task.clone()), Held { epoch, fence, op });
+        let beat = Span::from_ms(desk.setup.local.heartbeat_ms.into());
+        desk.wake_in(beat, Timer::Heartbeat(need, task.clone()));
+        desk.wake_in(lease_margin(Span::from_ms(lease_ms.into())), Timer::LeaseEnd(need, task.clone(), fence));
+        let facts = alloc::vec![Fact::Claim { envelope: claim, task: task.clone() }];
+        let body = Body::UpdatePlan(UpdatePlan { facts });
+        desk.say(Saying::new(Subject::Thread(need), Thread::Need(need), body));
+    }
+
+    fn drop(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName) {
+        if let Some(held) = self.held.remove(&(need, task.clone())) {
+            desk.cancel(&Timer::Heartbeat(need, task.clone()));
+            desk.cancel(&Timer::LeaseEnd(need, task.clone(), held.fence));
+        }
+    }
+
+    pub fn beat(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName) {
+        let Some(held) = self.held.get(&(need, task.clone())) else { return };
+        let body = Body::Heartbeat(Heartbeat { progress_bp: 0, task: task.clone() });
+        let saying = Saying::new(Subject::Thread(need), Thread::Need(need), body);
+        desk.say(saying.epoch(held.epoch).fence(held.fence));
+        let beat = Span::from_ms(desk.setup.local.heartbeat_ms.into());
+        desk.wake_in(beat, Timer::Heartbeat(need, task.clone()));
+    }
+
+    /// By its own clock the lease may be over: stop, whatever the work has come to.
+    pub fn lease_end(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName, fence: Fence) {
+        if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == fence) {
+            desk.mark("holder-stopped-in-time");
+            self.drop(desk, need, task);
+        }
+    }
+
+    /// The work is done: commit, if the lease is still held.
+    pub fn done(&mut self, desk: &mut Desk, op: OpId, outcome: &Outcome) {
+        let Some((need, task)) = self.held.iter().find(|(_, h)| h.op == Some(op)).map(|(key, _)| key.clone()) else {
+            return;
+        };
+        let held = self.held[&(need, task.clone())].clone();
+        match outcome {
+            Outcome::Ran { outputs, states, telemetry, .. } => {
+                let body = Commit {
+                    outputs: outputs.clone(),
+                    states: states.clone(),
+                    task: task.clone(),
+                    telemetry: *telemetry,
+                };
+                let mut saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Commit(body));
+                saying.refs = outputs.values().copied().collect();
+                desk.say(saying.epoch(held.epoch).fence(held.fence));
+                self.drop(desk, need, &task);
+            }
+            _ => self.give_back(desk, need, &task, "the work could not be done"),
+        }
+    }
+
+    fn give_back(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName, reason: &str) {
+        let Some(held) = self.held.get(&(need, task.clone())) else { return };
+        let body = Body::Yield(Yield { reason: reason.to_string(), task: task.clone() });
+        let saying = Saying::new(Subject::Thread(need), Thread::Need(need), body);
+        desk.say(saying.epoch(held.epoch).fence(held.fence));
+        self.drop(desk, need, task);
+    }
+
+    pub fn yield_all(&mut self, desk: &mut Desk) {
+        let held: Vec<_> = self.held.keys().cloned().collect();
+        for (need, task) in held {
+            self.give_back(desk, need, &task, "the worker's agent asked for it");
+        }
+    }
+
+    /// Work asked for before a boot is asked for again.
+    pub fn again(&mut self, desk: &mut Desk, op: OpId, work: &Work) {
+        if let Some(held) = self.held.values_mut().find(|h| h.op == Some(op)) {
+            held.op = Some(desk.execute(work.clone()));
+        }
+    }
+}
+
+/// The least a worker with this manifest works for.
+pub(super) fn floor(manifest: Option<&Manifest>) -> Credits {
+    manifest.map_or(Credits(1), |m| m.price_floor)
+}

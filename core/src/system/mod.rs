@@ -1,0 +1,430 @@
+//! The system slot: what is global (PROTOCOL 5, 6, 9). Membership, the ledger, pool snapshots, draws.
+//!
+//! Only coordinators hold it. A need's slot asks, with proof; here it is carried out exactly once, keyed by where it was
+//! asked, and answered. Credits are set aside and voters drawn in one step, a committee is drawn and its liens booked in one
+//! step: two loose steps would lose money in a crash between them.
+
+mod draws;
+mod registry;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::committee;
+use crate::config::{Params, ms};
+use crate::genesis::Genesis;
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use crate::ledger::{Ledger, LienId, OpKey, Posting, Pot, only_authority, op_key};
+use crate::pool::{self, Age, Snapshot};
+use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
+use crate::reject::Reject;
+use crate::slot::{Registry, Standing, Stopwatch, Waiting};
+use crate::time::Span;
+use crate::wire::{Body, Envelope, Manifest, Verb};
+use draws::{Round, Seating};
+
+/// A registered agent.
+#[derive(Clone, Debug)]
+struct Agent {
+    manifest: Arc<Envelope>,
+    reputation_bp: u32,
+    /// Number of the snapshot that was current when its last counted verdict was booked.
+    served_at: u32,
+}
+
+impl Agent {
+    fn manifest(&self) -> &Manifest {
+        match &self.manifest.body {
+            Body::Manifest(manifest) => manifest,
+            _ => unreachable!("only a MANIFEST is registered"),
+        }
+    }
+}
+
+/// What a snapshot fixed.
+#[derive(Clone, Debug)]
+struct Taken {
+    snapshot: Arc<Snapshot>,
+    standings: Arc<BTreeMap<AgentId, Standing>>,
+}
+
+/// The system slot.
+#[derive(Clone)]
+pub struct System {
+    genesis: Arc<Genesis>,
+    coordinators: Vec<AgentId>,
+    ledger: Ledger,
+    agents: BTreeMap<AgentId, Agent>,
+    /// Every snapshot so far: slots cite them by number.
+    taken: BTreeMap<u32, Taken>,
+    /// Something changed since the last snapshot.
+    dirty: bool,
+    /// Asks carried out or queued.
+    asked: BTreeSet<(NeedId, Seq, u32)>,
+    /// Envelopes of agents' own acts that took effect.
+    acts: BTreeSet<Cid>,
+    /// Whose escrow and whose bond it is.
+    requesters: BTreeMap<NeedId, AgentId>,
+    bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
+    queue: VecDeque<Seating>,
+    round: Option<Round>,
+    rounds: u32,
+    /// Round and value of each coordinator's last accepted reveal; the anchor is round zero.
+    revealed: BTreeMap<AgentId, (u32, Digest)>,
+    waits: BTreeMap<Waiting, Stopwatch>,
+    segment: Segment,
+    finalized_needs: u32,
+    day_passed: bool,
+}
+
+/// What one entry of the system thread is doing.
+struct Doing {
+    seq: Seq,
+    part: u32,
+    events: Vec<Event>,
+}
+
+impl Doing {
+    /// A fresh id for a ledger operation of this entry.
+    fn key(&mut self) -> OpKey {
+        self.part += 1;
+        op_key(&Thread::System, self.seq, self.part)
+    }
+}
+
+impl System {
+    /// The state that a genesis describes, with its first snapshot taken.
+    pub fn new(genesis: Arc<Genesis>) -> Self {
+        let params = &genesis.params;
+        let mut ledger = Ledger::new(params.supply_max);
+        let mut agents = BTreeMap::new();
+        for envelope in &genesis.manifests {
+            agents.insert(
+                envelope.sender,
+                Agent { manifest: Arc::clone(envelope), reputation_bp: pool::REPUTATION_START, served_at: 1 },
+            );
+            ledger.open_account(envelope.sender);
+        }
+        for (part, (agent, holding)) in genesis.holdings.iter().enumerate() {
+            let key = |step: u32| op_key(&Thread::System, Seq(0), 2 * part as u32 + step);
+            let total = Credits(holding.balance.0 + holding.stake.0);
+            ledger.open_account(*agent);
+            if total.0 > 0 {
+                ledger.mint(key(0), *agent, total).expect("Genesis::check holds the founding accounts below the cap");
+            }
+            if holding.stake.0 > 0 {
+                ledger.stake(key(1), *agent, holding.stake).expect("it was minted a line above");
+            }
+        }
+        let mut system = Self {
+            coordinators: genesis.coordinators(),
+            revealed: genesis.coordinators.iter().map(|m| (m.agent, (0, m.anchor))).collect(),
+            ledger,
+            agents,
+            taken: BTreeMap::new(),
+            dirty: false,
+            asked: BTreeSet::new(),
+            acts: BTreeSet::new(),
+            requesters: BTreeMap::new(),
+            bonds: BTreeMap::new(),
+            queue: VecDeque::new(),
+            round: None,
+            rounds: 0,
+            waits: BTreeMap::new(),
+            segment: Segment(0),
+            finalized_needs: 0,
+            day_passed: false,
+            genesis,
+        };
+        system.wait(Waiting::Bootstrap, Span::from_secs(24 * 3_600));
+        system.take_snapshot();
+        system
+    }
+
+    /// Applies `command` as the entry at `seq`; a refusal leaves everything as it was.
+    ///
+    /// # Errors
+    /// Why the command has no effect.
+    pub fn apply(&mut self, seq: Seq, command: &Command) -> Result<Vec<Event>, Reject> {
+        self.check(command)?;
+        let mut doing = Doing { seq, part: 0, events: Vec::new() };
+        match command {
+            Command::Act(envelope) => self.act(&mut doing, envelope)?,
+            Command::Relay(proof) => self.relay(&mut doing, proof)?,
+            Command::Elapsed { by, elapsed, segment } => self.elapsed(&mut doing, *by, *elapsed, *segment),
+            Command::Reveal { by, round, value } => self.reveal(&mut doing, *by, *round, *value),
+            Command::Snapshot { .. } => {
+                let snapshot = self.take_snapshot().reference();
+                doing.events.push(Event::SnapshotTaken { snapshot });
+            }
+            Command::Count(_) => return Err(Reject::WrongFields),
+        }
+        self.ledger.check();
+        Ok(doing.events)
+    }
+
+    /// Whether `command` may take effect now, as far as can be said without trying.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn check(&self, command: &Command) -> Result<(), Reject> {
+        match command {
+            Command::Act(envelope) if self.acts.contains(&envelope.id()) => Err(Reject::Duplicate),
+            Command::Act(_) => Ok(()),
+            Command::Relay(proof) => {
+                let (need, _) = self.asked_by(proof)?;
+                if self.asked.contains(&(need, proof.entry.seq, proof.at)) { Err(Reject::Duplicate) } else { Ok(()) }
+            }
+            Command::Elapsed { by, elapsed, segment } => {
+                let watch = self.waits.values().find(|w| w.segment == *segment).ok_or(Reject::WrongSegment)?;
+                if !self.coordinators.contains(by) {
+                    return Err(Reject::NotEntitled);
+                }
+                let said = watch.reports.get(by).copied();
+                if said.is_some_and(|said| said >= *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
+            }
+            Command::Reveal { by, round, value } => self.check_reveal(by, *round, value),
+            Command::Snapshot { number } if !self.dirty || *number != self.number() + 1 => Err(Reject::WrongPhase),
+            Command::Snapshot { .. } => Ok(()),
+            Command::Count(_) => Err(Reject::WrongFields),
+        }
+    }
+
+    /// Running waits.
+    pub fn waits(&self) -> &BTreeMap<Waiting, Stopwatch> {
+        &self.waits
+    }
+
+    /// The round of reveals that is open, if one is.
+    pub fn open_round(&self) -> Option<u32> {
+        self.round.as_ref().map(|round| round.number)
+    }
+
+    /// Whether `member` has revealed in the open round.
+    pub fn has_revealed(&self, member: &AgentId) -> bool {
+        self.round.as_ref().is_some_and(|round| round.reveals.contains_key(member))
+    }
+
+    /// Whether a snapshot would differ from the current one.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// The current snapshot.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.taken.last_key_value().expect("the genesis is the first snapshot").1.snapshot
+    }
+
+    /// Number of the current snapshot.
+    pub fn number(&self) -> u32 {
+        self.snapshot().number()
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What moved since the last call.
+    pub fn take_postings(&mut self) -> Vec<Posting> {
+        self.ledger.take_postings()
+    }
+
+    fn wait(&mut self, waiting: Waiting, total: Span) {
+        self.segment = Segment(self.segment.0 + 1);
+        self.waits.insert(waiting, Stopwatch::new(self.segment, total));
+    }
+
+    fn params(&self) -> &Params {
+        &self.genesis.params
+    }
+
+    /// An agent's own act: its signed envelope is all the evidence there is.
+    fn act(&mut self, doing: &mut Doing, envelope: &Arc<Envelope>) -> Result<(), Reject> {
+        let (key, sender) = (doing.key(), envelope.sender);
+        match &envelope.body {
+            Body::Manifest(_) => {
+                self.ledger.open_account(sender);
+                let known = self.agents.get(&sender);
+                let agent = Agent {
+                    manifest: Arc::clone(envelope),
+                    reputation_bp: known.map_or(pool::REPUTATION_START, |a| a.reputation_bp),
+                    served_at: known.map_or(self.number(), |a| a.served_at),
+                };
+                self.agents.insert(sender, agent);
+                doing.events.push(Event::Registered { manifest: Arc::clone(envelope) });
+            }
+            Body::Mint(body) => {
+                only_authority(&self.genesis.mints, &sender)?;
+                self.ledger.mint(key, body.to, body.amount)?;
+            }
+            Body::Transfer(body) => self.ledger.transfer(key, sender, body.to, body.amount)?,
+            Body::Stake(body) => self.ledger.stake(key, sender, body.amount)?,
+            Body::Delegate(body) => self.ledger.delegate(key, sender, body.to, body.amount)?,
+            Body::Unstake(body) => {
+                self.ledger.unstake(key, sender, body.amount)?;
+                let total = Span::from_secs(u64::from(self.params().unbonding_s));
+                self.wait(Waiting::Unbonding(sender, key), total);
+            }
+            Body::Withdraw(body) => self.ledger.withdraw(key, sender, body.amount)?,
+            _ => return Err(Reject::WrongFields),
+        }
+        if envelope.verb() != Verb::Manifest {
+            doing.events.push(Event::Booked { envelope: envelope.id() });
+        }
+        self.acts.insert(envelope.id());
+        self.dirty = true;
+        Ok(())
+    }
+
+    fn elapsed(&mut self, doing: &mut Doing, by: AgentId, elapsed: Span, segment: Segment) {
+        let n = self.coordinators.len();
+        let (waiting, watch) =
+            self.waits.iter_mut().find(|(_, w)| w.segment == segment).expect("check found the segment");
+        watch.report(by, elapsed);
+        let over = watch.is_over(n).then(|| waiting.clone());
+        doing.events.push(Event::Reported { by, elapsed, segment });
+        let Some(waiting) = over else { return };
+        self.waits.remove(&waiting);
+        doing.events.push(Event::WaitClosed { waiting: waiting.clone() });
+        match waiting {
+            Waiting::Bootstrap => {
+                self.day_passed = true;
+                self.dirty = true;
+            }
+            Waiting::Unbonding(agent, tranche) => {
+                let key = doing.key();
+                self.ledger.mature(key, &agent, &tranche).expect("a tranche matures once, when its wait is over");
+            }
+            Waiting::Reveals => self.close_round(doing),
+            _ => unreachable!("only needs wait for that"),
+        }
+    }
+
+    /// The ask that `proof` proves, and whose it is.
+    fn asked_by<'a>(&self, proof: &'a Proof) -> Result<(NeedId, &'a Ask), Reject> {
+        let Thread::Need(need) = proof.thread else { return Err(Reject::NoEvidence) };
+        match proof.check(&self.coordinators, self.params().believe_at(self.coordinators.len()))? {
+            Event::Asked(ask) => Ok((need, ask)),
+            _ => Err(Reject::NoEvidence),
+        }
+    }
+
+    fn relay(&mut self, doing: &mut Doing, proof: &Proof) -> Result<(), Reject> {
+        let (need, ask) = self.asked_by(proof)?;
+        let (seq, at) = (proof.entry.seq, proof.at);
+        self.asked.insert((need, seq, at));
+        let answer = match ask {
+            Ask::Escrow { amount, k_plan, requester } => self.escrow(doing, need, *requester, *amount, *k_plan),
+            Ask::Voters { epoch, k_plan } => self
+                .voters(need, *epoch, *k_plan)
+                .map(|(k_plan, voters)| Answer::Voters { k_plan, snapshot: self.snapshot().reference(), voters }),
+            Ask::Grant { bond, fence, task, worker, .. } => {
+                let pot = (need, task.clone(), *fence);
+                let key = doing.key();
+                self.ledger.reserve(key, Pot::Bond(need, task.clone(), *fence), *worker, *bond).map(|()| {
+                    self.bonds.insert(pot, *worker);
+                    Answer::Granted
+                })
+            }
+            Ask::Seats { .. } => {
+                self.queue.push_back(Seating { need, seq, at, ask: ask.clone() });
+                doing.events.push(Event::Queued { at, need, seq });
+                self.open_next_round(doing);
+                return Ok(());
+            }
+            Ask::End { .. } => {
+                self.end(doing, need, ask);
+                doing.events.push(Event::Told { at, need, seq });
+                return Ok(());
+            }
+            Ask::Close { ending, payouts } => {
+                let payouts: Vec<_> = payouts.iter().map(|p| (p.to, p.amount)).collect();
+                let key = doing.key();
+                if let Some(requester) = self.requesters.remove(&need) {
+                    self.ledger
+                        .pay(key, &Pot::Escrow(need), &payouts, requester)
+                        .expect("a slot asks for no more than its escrow holds, once");
+                }
+                if *ending == Ending::Closed {
+                    self.finalized_needs += 1;
+                }
+                doing.events.push(Event::Told { at, need, seq });
+                return Ok(());
+            }
+        };
+        let answer = answer.unwrap_or_else(Answer::Denied);
+        doing.events.push(Event::Answered { answer, at, need, seq });
+        Ok(())
+    }
+
+    fn escrow(
+        &mut self,
+        doing: &mut Doing,
+        need: NeedId,
+        requester: AgentId,
+        amount: Credits,
+        k_plan: u32,
+    ) -> Result<Answer, Reject> {
+        let (k_plan, voters) = self.voters(need, Epoch::FIRST, k_plan)?;
+        let key = doing.key();
+        self.ledger.reserve(key, Pot::Escrow(need), requester, amount)?;
+        self.requesters.insert(need, requester);
+        Ok(Answer::Escrowed { k_plan, snapshot: self.snapshot().reference(), voters })
+    }
+
+    /// K and who may vote on a need's plans in `epoch`.
+    fn voters(&self, need: NeedId, epoch: Epoch, target: u32) -> Result<(u32, Vec<AgentId>), Reject> {
+        let snapshot = self.snapshot();
+        let drawn = committee::voters(&need, epoch, snapshot, target, self.params()).map_err(|_| Reject::NoQuorum)?;
+        let mut voters = drawn.members;
+        voters.sort_unstable();
+        Ok((drawn.k, voters))
+    }
+
+    /// An attempt is over: money, liens and reputation follow.
+    fn end(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask) {
+        let Ask::End { bond, commit, counted, fence, payouts, settled, task } = ask else { return };
+        let payouts: Vec<_> = payouts.iter().map(|p| (p.to, p.amount)).collect();
+        if !payouts.is_empty() {
+            let key = doing.key();
+            self.ledger
+                .pay_partly(key, &Pot::Escrow(need), &payouts)
+                .expect("a slot asks for no more than its escrow holds");
+        }
+        if let Some(commit) = commit {
+            let key = doing.key();
+            self.ledger.unlien_all(key, need, *commit).expect("liens end once, with their attempt");
+        }
+        let pot = Pot::Bond(need, task.clone(), *fence);
+        if let Some(worker) = self.bonds.remove(&(need, task.clone(), *fence)) {
+            let held = self.ledger.pot(&pot).unwrap_or_default();
+            let key = doing.key();
+            let kept = match bond {
+                BondFate::Back => Credits(0),
+                BondFate::LessFee => Credits(held.0 * u64::from(self.params().yield_fee_bp) / 10_000),
+                BondFate::Forfeit => held,
+            };
+            let toll: &[_] = if kept.0 > 0 { &[(crate::config::COMMONS, kept)] } else { &[] };
+            self.ledger.pay(key, &pot, toll, worker).expect("a bond ends once, with its attempt");
+            if let Some(agent) = self.agents.get_mut(&worker) {
+                agent.reputation_bp = match bond {
+                    BondFate::Back if *settled => pool::succeeded(agent.reputation_bp),
+                    BondFate::Forfeit => pool::lease_expired(agent.reputation_bp),
+                    _ => agent.reputation_bp,
+                };
+            }
+        }
+        let number = self.number();
+        for verifier in counted {
+            if let Some(agent) = self.agents.get_mut(verifier) {
+                agent.served_at = number;
+                if *settled {
+                    agent.reputation_bp = pool::succeeded(agent.reputation_bp);
+                }
+            }
+        }
+        self.dirty = true;
+    }
+}

@@ -1,0 +1,61 @@
+//! The pool as it changes, and what slots look up of it.
+
+use super::*;
+
+impl System {
+    /// Fixes the pool as it is now under the next number.
+    pub(super) fn take_snapshot(&mut self) -> Arc<Snapshot> {
+        let last = self.taken.last_key_value().map(|(_, taken)| Arc::clone(&taken.snapshot));
+        let number = last.as_ref().map_or(1, |s| s.number() + 1);
+        let age = Age {
+            bootstrap: last.is_none_or(|s| s.bootstrap()),
+            day_passed: self.day_passed,
+            finalized_needs: self.finalized_needs,
+        };
+        let params = &self.genesis.params;
+        let members = self.agents.iter().map(|(agent, known)| {
+            let own = self.ledger.balance(agent).map_or(Credits(0), |b| b.staked);
+            let backing: Vec<_> = self.ledger.backers(*agent).collect();
+            pool::Member {
+                delegated: pool::counted(own, backing, params),
+                identity: pool::Identity::of(known.manifest()),
+                idle_snapshots: number.saturating_sub(known.served_at),
+                own,
+                reputation_bp: known.reputation_bp,
+                verifier: known.manifest().roles.contains(&crate::wire::Role::Verifier),
+            }
+        });
+        let snapshot = Arc::new(Snapshot::make(number, members.collect::<Vec<_>>(), age, params));
+        let standing = |known: &Agent| Standing {
+            manifest: known.manifest.id(),
+            org: known.manifest().org.clone(),
+            reputation_bp: known.reputation_bp,
+            roles: known.manifest().roles.clone(),
+            capabilities: known.manifest().capabilities.iter().map(|c| c.name.clone()).collect(),
+        };
+        let standings = Arc::new(self.agents.iter().map(|(agent, known)| (*agent, standing(known))).collect());
+        self.taken.insert(number, Taken { snapshot: Arc::clone(&snapshot), standings });
+        self.dirty = false;
+        snapshot
+    }
+
+    /// What is known of where an agent stands.
+    pub(super) fn identity(&self, agent: &AgentId) -> pool::Identity {
+        let unknown = || pool::Identity { agent: *agent, ..Default::default() };
+        self.agents.get(agent).map_or_else(unknown, |known| pool::Identity::of(known.manifest()))
+    }
+}
+
+impl Registry for System {
+    fn coordinators(&self) -> &[AgentId] {
+        &self.coordinators
+    }
+
+    fn params(&self) -> &Params {
+        &self.genesis.params
+    }
+
+    fn standing(&self, number: u32, agent: &AgentId) -> Option<&Standing> {
+        self.taken.get(&number)?.standings.get(agent)
+    }
+}

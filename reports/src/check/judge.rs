@@ -1,0 +1,198 @@
+//! All checkers side by side, and what they come to together.
+
+use std::collections::BTreeMap;
+
+use super::sums::Sums;
+use super::{
+    Checker, Conservation, Convergence, End, Finding, LeaseLifetime, Liveness, NeedCounts, Outcome, QuorumValidity,
+    SameFinalize, SingleDecide, Verdict,
+};
+use crate::history::{AlarmKind, Record};
+
+/// Judges records as they come.
+pub struct Judge {
+    checkers: Vec<Box<dyn Checker + Send>>,
+    sums: Sums,
+}
+
+/// What a history comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// All of it in one word.
+    pub outcome: Outcome,
+    /// What each property's checker found.
+    pub properties: BTreeMap<&'static str, Finding>,
+    /// How often each mark was hit; those expected stand here with zero.
+    pub sometimes: BTreeMap<String, u64>,
+    /// Properties asked for, of those judged.
+    pub asked: Vec<&'static str>,
+    /// Properties asked for and never checked.
+    pub vacuous: Vec<&'static str>,
+    /// Alarms raised, each once.
+    pub alarms: Vec<(AlarmKind, String)>,
+    /// How often something was refused, by the reason's name.
+    pub refused: BTreeMap<String, u64>,
+    /// What became of the needs.
+    pub needs: NeedCounts,
+    /// Records judged.
+    pub records: u64,
+}
+
+impl Default for Judge {
+    /// With every checker there is.
+    fn default() -> Self {
+        Self::with(vec![
+            Box::<SingleDecide>::default(),
+            Box::<SameFinalize>::default(),
+            Box::<LeaseLifetime>::default(),
+            Box::<QuorumValidity>::default(),
+            Box::<Conservation>::default(),
+            Box::<Convergence>::default(),
+            Box::<Liveness>::default(),
+        ])
+    }
+}
+
+impl Judge {
+    /// With these checkers only.
+    pub fn with(checkers: Vec<Box<dyn Checker + Send>>) -> Self {
+        Self { checkers, sums: Sums::default() }
+    }
+
+    /// Takes the next record.
+    pub fn see(&mut self, record: &Record) {
+        self.sums.see(record);
+        for checker in &mut self.checkers {
+            checker.see(record);
+        }
+    }
+
+    /// Judges what was seen, if it ended so. May be asked again after more was seen.
+    pub fn finish(&mut self, end: &End) -> Judgement {
+        let properties: BTreeMap<_, _> = self.checkers.iter_mut().map(|c| (c.name(), c.finish(end))).collect();
+        let mut sometimes = self.sums.marks.clone();
+        for mark in &end.expect.marks {
+            sometimes.entry(mark.clone()).or_default();
+        }
+        let asked: Vec<_> = properties.keys().copied().filter(|name| end.expect.properties.contains(*name)).collect();
+        let vacuous: Vec<_> = asked.iter().copied().filter(|name| properties[name].checked == 0).collect();
+        let alarms: Vec<_> = self.sums.alarms.iter().cloned().collect();
+        let judged = properties.iter().map(|(name, finding)| outcome(name, finding.verdict));
+        let raised = alarms.iter().map(|(kind, _)| match kind {
+            AlarmKind::DataLoss => Outcome::DataLoss,
+            AlarmKind::Internal => Outcome::Internal,
+        });
+        let empty = if vacuous.is_empty() { Outcome::Held } else { Outcome::Vacuous };
+        let outcome = judged.chain(raised).chain([empty]).max().unwrap_or_default();
+        let (needs, refused) = (self.sums.needs(), self.sums.refused.clone());
+        Judgement { outcome, properties, sometimes, asked, vacuous, alarms, refused, needs, records: self.sums.records }
+    }
+}
+
+impl Judgement {
+    /// The exit code (ARCHITECTURE: Exit codes).
+    pub fn exit_code(&self) -> u8 {
+        self.outcome.code()
+    }
+}
+
+/// Judges a whole history.
+pub fn judge<'a>(history: impl IntoIterator<Item = &'a Record>, end: &End) -> Judgement {
+    let mut judge = Judge::default();
+    for record in history {
+        judge.see(record);
+    }
+    judge.finish(end)
+}
+
+/// What a property's verdict means for the whole.
+pub(crate) fn outcome(property: &str, verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Holds => Outcome::Held,
+        Verdict::Unknown => Outcome::Unknown,
+        Verdict::Violated if property == "liveness" => Outcome::NoLiveness,
+        Verdict::Violated => Outcome::Violated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::fixture::{agent, good, need};
+    use crate::check::PROPERTIES;
+    use crate::history::{Event, NeedEnd, NodeNo};
+
+    #[test]
+    fn a_good_history_is_judged_whole() {
+        let mut run = good();
+        run.end.expect.marks.insert("never".into());
+        let judged = judge(&run.records, &run.end);
+        assert_eq!((judged.outcome, judged.exit_code()), (Outcome::Held, 0), "{judged:#?}");
+        let mut names: Vec<_> = judged.properties.keys().copied().collect();
+        names.sort_by_key(|name| PROPERTIES.iter().position(|p| p == name));
+        assert_eq!(names, PROPERTIES);
+        assert_eq!(judged.sometimes, [("never".to_owned(), 0), ("reassigned".to_owned(), 1)].into());
+        assert_eq!(judged.needs, NeedCounts { posted: 1, opened: 1, finalized: 1, settled: 1, ..NeedCounts::default() });
+        assert_eq!(judged.records, run.records.len() as u64);
+    }
+
+    #[test]
+    fn nothing_is_vacuous_not_green() {
+        let judged = judge([], &End { settled: true, ..End::default() });
+        assert_eq!((judged.outcome, judged.exit_code()), (Outcome::Vacuous, 4));
+        assert_eq!(judged.vacuous.len(), PROPERTIES.len());
+    }
+
+    #[test]
+    fn one_property_never_checked_is_vacuous_if_it_was_asked_for() {
+        let mut run = good();
+        run.drop_all(|e| matches!(e, Event::Finalized { .. } | Event::Replayed { .. }));
+        let judged = judge(&run.records, &run.end);
+        assert_eq!((judged.outcome, judged.vacuous.as_slice()), (Outcome::Vacuous, ["P2"].as_slice()));
+        run.end.expect.properties.remove("P2");
+        assert_eq!(judge(&run.records, &run.end).outcome, Outcome::Held);
+    }
+
+    #[test]
+    fn each_kind_of_bad_end_has_its_code_and_the_worst_wins() {
+        let mut run = good();
+        let code = |run: &crate::check::fixture::Run| judge(&run.records, &run.end).exit_code();
+        run.end.settled = false;
+        run.drop_all(|e| matches!(e, Event::NeedEnded { .. }));
+        assert_eq!(code(&run), 2);
+        run.end.settled = true;
+        assert_eq!(code(&run), 3);
+        run.repeat_last(|e| matches!(e, Event::Decided { .. }));
+        assert_eq!(code(&run), 1);
+        run.tell(0, Event::Alarm { kind: AlarmKind::Internal, what: "x".into() });
+        assert_eq!(code(&run), 70);
+        run.tell(0, Event::Alarm { kind: AlarmKind::DataLoss, what: "y".into() });
+        assert_eq!(code(&run), 75);
+    }
+
+    #[test]
+    fn every_need_is_counted_in_one_end() {
+        let mut run = good();
+        for (nonce, how) in [(7, Some(NeedEnd::Failed)), (8, Some(NeedEnd::Cancelled)), (9, None)] {
+            let need = swarm_core::id::NeedId::of(&agent(1), swarm_core::id::Nonce(nonce));
+            run.tell(0, Event::NeedOpened { need });
+            if let Some(how) = how {
+                run.tell(0, Event::NeedEnded { how, need });
+                run.tell(1, Event::NeedEnded { how, need });
+            }
+        }
+        let needs = judge(&run.records, &run.end).needs;
+        assert_eq!(needs, NeedCounts { posted: 4, opened: 4, finalized: 1, settled: 1, cancelled: 1, failed: 1, unfinished: 1 });
+    }
+
+    #[test]
+    fn contradictions_name_both_records() {
+        let mut run = good();
+        run.repeat_last(|e| matches!(e, Event::Decided { .. }));
+        let judged = judge(&run.records, &run.end);
+        let found = &judged.properties["P1"].contradictions[0];
+        assert_eq!(found.property, "P1");
+        assert_eq!(found.records.len(), 2);
+        assert!(found.records.iter().all(|w| w.node == NodeNo(2).to_string() && w.event.contains(&need().to_string())));
+    }
+}

@@ -1,0 +1,293 @@
+//! P5, lease lifetime: in the order of the register, as each node believes it, at most one holder has a task, fences
+//! strictly rise, and nothing is accepted from or renewed for anyone else; and an abandoned task is open again, or over,
+//! within a bound.
+//!
+//! The order is judged per node, always. The bound is judged in global time over all nodes (whoever tells it first), and
+//! only for what was still due once the run was healed: before that a partition may hold anything up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use swarm_core::id::{AgentId, Fence, NeedId, Segment, TaskName};
+use swarm_core::wire::ReleaseReason;
+
+use super::{Checker, End, Finding, Liars, Notes};
+use crate::history::{Event, NodeNo, Phase, Record, Rules};
+
+const NAME: &str = "P5";
+
+/// The oracle of P5.
+#[derive(Debug, Default)]
+pub struct LeaseLifetime {
+    healed_at: Option<u64>,
+    liars: Liars,
+    needs: BTreeMap<NeedId, BTreeMap<TaskName, Task>>,
+    notes: Notes,
+    rules: Option<Arc<Rules>>,
+}
+
+#[derive(Debug, Default)]
+struct Task {
+    /// Who was granted a fence, by whoever told it first.
+    grants: BTreeMap<Fence, Record>,
+    /// The task as each node believes it.
+    by_node: BTreeMap<NodeNo, Belief>,
+    /// What is awaited of it, over all nodes.
+    wait: Wait,
+}
+
+/// Where a task stands for one node. The records are those that made it so.
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Idle,
+    Held(Fence, AgentId, Record),
+    Judged(Fence, Record),
+    Over(Record),
+}
+
+#[derive(Debug, Default)]
+struct Belief {
+    state: State,
+    top: Fence,
+}
+
+/// What must come next, and since when.
+#[derive(Debug, Default)]
+struct Wait {
+    fence: Fence,
+    over: bool,
+    segment: Segment,
+    since: Option<(Due, u64, Record)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// A renewal, a result or the end of the lease.
+    LeaseEnd,
+    /// The next grant, or the end of the task.
+    NextGrant,
+}
+
+impl Checker for LeaseLifetime {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn see(&mut self, record: &Record) {
+        self.liars.see(record);
+        match &record.event {
+            Event::Genesis { rules, .. } => self.rules = Some(rules.clone()),
+            Event::Phase(phase) if *phase >= Phase::Heal => {
+                self.healed_at.get_or_insert(record.at);
+            }
+            Event::Granted { need, task, .. }
+            | Event::Renewed { need, task, .. }
+            | Event::LeaseEnded { need, task, .. }
+            | Event::Accepted { need, task, .. }
+            | Event::TaskEnded { need, task, .. }
+                if !self.liars.told(record) =>
+            {
+                let tasks = self.needs.entry(*need).or_default();
+                if !tasks.contains_key(task) {
+                    tasks.insert(task.clone(), Task::default());
+                }
+                let known = tasks.get_mut(task).expect("it was just put there");
+                known.order(record, &mut self.notes);
+                let bound = Bound { rules: self.rules.as_deref(), healed_at: self.healed_at };
+                known.wait.see(record, bound, &mut self.notes);
+            }
+            Event::NeedEnded { need, .. } if !self.liars.told(record) => {
+                let bound = Bound { rules: self.rules.as_deref(), healed_at: self.healed_at };
+                for task in self.needs.get_mut(need).into_iter().flat_map(BTreeMap::values_mut) {
+                    task.wait.end(record, bound, &mut self.notes);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, end: &End) -> Finding {
+        let mut notes = self.notes.clone();
+        let bound = Bound { rules: self.rules.as_deref(), healed_at: self.healed_at };
+        for (_, tasks) in self.needs.iter().filter(|(need, _)| !end.expect.excused.contains(need)) {
+            for (name, task) in tasks {
+                let Some((due, since, record)) = &task.wait.since else { continue };
+                match bound.after(*due, *since) {
+                    Some(limit) if end.at > limit => {
+                        notes.checked();
+                        notes.contradict(NAME, format!("{} by {limit} ns", due.missed()), &[record]);
+                    }
+                    _ => notes.unknown(format!("task {name} still waits, but the run ended before its bound")),
+                }
+            }
+        }
+        notes.finding
+    }
+}
+
+impl Task {
+    /// Judges the order of one node's beliefs.
+    fn order(&mut self, record: &Record, notes: &mut Notes) {
+        let belief = self.by_node.entry(record.node).or_default();
+        match &record.event {
+            Event::Granted { fence, worker, .. } => {
+                notes.checked();
+                match self.grants.get(fence) {
+                    None => drop(self.grants.insert(*fence, record.clone())),
+                    Some(first) => {
+                        let same = matches!(&first.event, Event::Granted { worker: w, .. } if w == worker);
+                        if !same {
+                            notes.contradict(NAME, "one fence is granted to two workers", &[first, record]);
+                        }
+                    }
+                }
+                match &belief.state {
+                    State::Idle => {}
+                    State::Held(_, _, held) => notes.contradict(NAME, "a task is granted while it is held", &[held, record]),
+                    State::Judged(_, then) => {
+                        notes.contradict(NAME, "a task is granted while its result is judged", &[then, record]);
+                    }
+                    State::Over(then) => notes.contradict(NAME, "a task is granted after its end", &[then, record]),
+                }
+                if *fence <= belief.top {
+                    let what = format!("a fence does not rise: {fence} is granted after {}", belief.top);
+                    let first = self.grants.get(&belief.top).filter(|first| *first != record);
+                    notes.contradict(NAME, what, &first.into_iter().chain([record]).collect::<Vec<_>>());
+                }
+                belief.top = belief.top.max(*fence);
+                belief.state = State::Held(*fence, *worker, record.clone());
+            }
+            Event::Renewed { fence, .. } => {
+                if !matches!(&belief.state, State::Held(f, ..) if f == fence) {
+                    belief.wrong("a lease is renewed that does not stand", record, notes);
+                }
+            }
+            Event::Accepted { fence, worker, .. } => {
+                if !matches!(&belief.state, State::Held(f, w, _) if f == fence && w == worker) {
+                    belief.wrong("a result is accepted from one who does not hold the task", record, notes);
+                }
+                belief.state = State::Judged(*fence, record.clone());
+            }
+            Event::LeaseEnded { fence, reason, .. } => {
+                let fits = match reason {
+                    ReleaseReason::Expired | ReleaseReason::Yielded => matches!(&belief.state, State::Held(f, ..) if f == fence),
+                    ReleaseReason::Failed | ReleaseReason::Unseated => matches!(&belief.state, State::Judged(f, _) if f == fence),
+                    ReleaseReason::Unbonded => match &belief.state {
+                        State::Idle => true,
+                        State::Held(f, ..) => f == fence,
+                        _ => false,
+                    },
+                    ReleaseReason::Unbid => matches!(belief.state, State::Idle),
+                };
+                if !fits {
+                    belief.wrong("a lease ends that does not stand, or not for this reason", record, notes);
+                }
+                belief.top = belief.top.max(*fence);
+                belief.state = State::Idle;
+            }
+            Event::TaskEnded { .. } => {
+                if let State::Over(then) = &belief.state {
+                    notes.contradict(NAME, "a task ends twice", &[then, record]);
+                }
+                belief.state = State::Over(record.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Belief {
+    /// `record` does not fit the state it is told in.
+    fn wrong(&self, what: &str, record: &Record, notes: &mut Notes) {
+        match &self.state {
+            State::Idle => notes.contradict(NAME, format!("{what}: nobody holds the task"), &[record]),
+            State::Held(_, _, then) | State::Judged(_, then) | State::Over(then) => notes.contradict(NAME, what, &[then, record]),
+        }
+    }
+}
+
+/// How long something may wait.
+#[derive(Clone, Copy)]
+struct Bound<'a> {
+    rules: Option<&'a Rules>,
+    healed_at: Option<u64>,
+}
+
+impl Bound<'_> {
+    /// The latest moment for what is due since `since`; nothing while the run is not healed.
+    fn after(self, due: Due, since: u64) -> Option<u64> {
+        let rules = self.rules?;
+        let length = match due {
+            Due::LeaseEnd => rules.held_ns_max,
+            Due::NextGrant => rules.idle_ns_max,
+        };
+        Some(since.max(self.healed_at?).saturating_add(length))
+    }
+}
+
+impl Due {
+    fn missed(self) -> &'static str {
+        match self {
+            Self::LeaseEnd => "a silent holder's lease did not end",
+            Self::NextGrant => "an abandoned task was neither granted nor ended",
+        }
+    }
+}
+
+impl Wait {
+    fn see(&mut self, record: &Record, bound: Bound<'_>, notes: &mut Notes) {
+        if self.over {
+            return;
+        }
+        match &record.event {
+            Event::Granted { fence, .. } if *fence > self.fence => {
+                (self.fence, self.segment) = (*fence, Segment(0));
+                self.next(Some(Due::LeaseEnd), record, bound, notes);
+            }
+            Event::Renewed { fence, segment, .. } if *fence == self.fence && *segment > self.segment => {
+                if self.awaits(Due::LeaseEnd) {
+                    self.segment = *segment;
+                    self.next(Some(Due::LeaseEnd), record, bound, notes);
+                }
+            }
+            Event::Accepted { fence, .. } if *fence == self.fence => {
+                if self.awaits(Due::LeaseEnd) {
+                    self.next(None, record, bound, notes);
+                }
+            }
+            Event::LeaseEnded { fence, reason, .. } if *fence == self.fence => {
+                // A second node that tells the same end must not start the wait anew.
+                if *reason != ReleaseReason::Unbid && !self.awaits(Due::NextGrant) {
+                    self.next(Some(Due::NextGrant), record, bound, notes);
+                }
+            }
+            Event::TaskEnded { .. } => self.end(record, bound, notes),
+            _ => {}
+        }
+    }
+
+    fn awaits(&self, what: Due) -> bool {
+        self.since.as_ref().is_some_and(|(due, ..)| *due == what)
+    }
+
+    fn end(&mut self, record: &Record, bound: Bound<'_>, notes: &mut Notes) {
+        self.next(None, record, bound, notes);
+        self.over = true;
+    }
+
+    /// `record` ends the wait; judges whether in time, and begins the next.
+    fn next(&mut self, due: Option<Due>, record: &Record, bound: Bound<'_>, notes: &mut Notes) {
+        let ended = std::mem::replace(&mut self.since, due.map(|due| (due, record.at, record.clone())));
+        if let Some((due, since, then)) = ended {
+            notes.checked();
+            if let Some(limit) = bound.after(due, since).filter(|limit| record.at > *limit) {
+                notes.contradict(NAME, format!("{} by {limit} ns", due.missed()), &[&then, record]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "p5_tests.rs"]
+mod tests;

@@ -1,0 +1,146 @@
+//! Cases of P9: each rule of it, broken once.
+
+use super::*;
+use crate::check::fixture::{S, agent, caught, good, holds, need, unknown};
+
+fn leg(from: Account, to: Account, amount: u64) -> Leg {
+    Leg { amount: Credits(amount), from, to }
+}
+
+fn post(key: &str, op: Move, legs: &[Leg]) -> LedgerEvent {
+    LedgerEvent::Posted { key: key.into(), legs: legs.into(), op }
+}
+
+fn free(n: u8) -> Account {
+    Account::Free(agent(n))
+}
+
+fn pot() -> Account {
+    Account::Pot("pot".into())
+}
+
+fn opened() -> LedgerEvent {
+    LedgerEvent::PotOpened { need: Some(need()), pot: "pot".into() }
+}
+
+fn ended() -> LedgerEvent {
+    LedgerEvent::PotEnded { pot: "pot".into() }
+}
+
+fn mint() -> LedgerEvent {
+    post("m", Move::Mint, &[leg(Account::Outside, free(1), 100)])
+}
+
+fn stake(amount: u64) -> LedgerEvent {
+    post("s", Move::Stake, &[leg(free(1), Account::Stake(agent(1)), amount)])
+}
+
+fn lien(name: &str, amount: u64) -> LedgerEvent {
+    LedgerEvent::LienBooked { agent: agent(1), amount: Credits(amount), lien: name.into(), need: Some(need()) }
+}
+
+fn books(held: &[(Account, u64)], minted: u64, burned: u64) -> LedgerEvent {
+    let balances = held.iter().map(|(a, c)| (a.clone(), Credits(*c))).collect();
+    LedgerEvent::Books { balances, burned: Credits(burned), minted: Credits(minted) }
+}
+
+/// Ledger events of node 0, after the genesis; then the need ends.
+fn told(events: Vec<LedgerEvent>) -> crate::check::fixture::Run {
+    let mut run = good();
+    let end = run.records.iter().rfind(|r| matches!(r.event, Event::NeedEnded { .. })).unwrap().clone();
+    run.records.truncate(1);
+    run.records.extend(events.into_iter().zip(1..).map(|(e, i)| Record::new(i * S, NodeNo(0), Event::Ledger(e))));
+    run.records.push(end);
+    run
+}
+
+fn broken(events: Vec<LedgerEvent>, what: &str) {
+    caught(Conservation::default(), &told(events), what);
+}
+
+#[test]
+fn a_good_history_holds() {
+    holds(Conservation::default(), &good());
+}
+
+#[test]
+fn only_mint_makes_and_only_burn_loses() {
+    broken(vec![post("x", Move::Transfer, &[leg(Account::Outside, free(1), 5)])], "made by something else");
+    broken(vec![mint(), post("x", Move::Pay, &[leg(free(1), Account::Outside, 5)])], "lost by something else");
+    holds(Conservation::default(), &told(vec![mint(), post("x", Move::Burn, &[leg(free(1), Account::Outside, 5)]), books(&[(free(1), 95)], 100, 5)]));
+}
+
+#[test]
+fn an_overdraft() {
+    broken(vec![mint(), post("t", Move::Transfer, &[leg(free(1), free(2), 101)])], "overdrawn by 1");
+}
+
+#[test]
+fn t36_more_than_the_cap() {
+    let much = 2_000_000_000_000;
+    broken(vec![post("m", Move::Mint, &[leg(Account::Outside, free(1), much)])], "more than there may be");
+}
+
+#[test]
+fn an_operation_that_takes_effect_twice() {
+    broken(vec![mint(), mint()], "takes effect twice");
+}
+
+#[test]
+fn t35_pots_end_exactly_once_and_empty() {
+    let fill = || post("r", Move::Reserve, &[leg(free(1), pot(), 40)]);
+    let empty = |n| post("u", Move::Unreserve, &[leg(pot(), free(1), n)]);
+    holds(Conservation::default(), &told(vec![mint(), opened(), fill(), empty(40), ended()]));
+    broken(vec![mint(), opened(), fill(), empty(39), ended()], "ends with 1 credits");
+    broken(vec![mint(), opened(), ended(), ended()], "ends twice");
+    broken(vec![mint(), opened(), opened(), ended()], "opened twice");
+    broken(vec![mint(), ended()], "never opened");
+    broken(vec![mint(), fill()], "used but was never opened");
+    broken(vec![mint(), opened(), ended(), fill()], "used after its end");
+}
+
+#[test]
+fn t41_a_pot_or_lien_that_outlives_its_need() {
+    broken(vec![mint(), opened()], "pot pot outlives");
+    broken(vec![mint(), stake(50), lien("l", 10)], "lien l outlives");
+    let mut run = told(vec![mint(), opened()]);
+    run.end.settled = false;
+    unknown(Conservation::default(), &run, "cut short");
+}
+
+#[test]
+fn t74_one_stake_never_backs_more_liens_than_it_covers() {
+    let end = |name: &str| LedgerEvent::LienEnded { lien: name.into() };
+    holds(Conservation::default(), &told(vec![mint(), stake(50), lien("a", 25), lien("b", 25), end("a"), end("b")]));
+    broken(vec![mint(), stake(50), lien("a", 25), lien("b", 26), end("a"), end("b")], "backs liens of 51");
+    let unstake = post("u", Move::Unstake, &[leg(Account::Stake(agent(1)), Account::Unbonding(agent(1)), 30)]);
+    broken(vec![mint(), stake(50), lien("a", 25), unstake, end("a")], "a stake of 20");
+    broken(vec![mint(), stake(50), lien("a", 1), lien("a", 1), end("a")], "booked twice");
+    broken(vec![mint(), stake(50), lien("a", 1), end("a"), end("a")], "ends twice");
+    broken(vec![mint(), end("a")], "never booked");
+}
+
+#[test]
+fn books_that_are_not_what_the_operations_come_to() {
+    holds(Conservation::default(), &told(vec![mint(), books(&[(free(1), 100)], 100, 0)]));
+    broken(vec![mint(), books(&[(free(1), 99)], 100, 0)], "hold 99");
+    broken(vec![mint(), books(&[(free(2), 100)], 100, 0)], "not what its operations come to");
+    broken(vec![mint(), books(&[(free(1), 100)], 101, 1)], "were minted");
+}
+
+#[test]
+fn two_coordinators_tell_different_books() {
+    let mut run = told(vec![mint(), mint()]);
+    run.records[2].node = NodeNo(1);
+    holds(Conservation::default(), &run);
+    run.records[2].event = Event::Ledger(post("m", Move::Mint, &[leg(Account::Outside, free(1), 101)]));
+    caught(Conservation::default(), &run, "another entry 1");
+}
+
+#[test]
+fn a_laggards_books_are_held_against_books_of_its_position() {
+    let mut run = told(vec![mint(), books(&[(free(1), 100)], 100, 0), stake(10), mint(), books(&[(free(1), 90)], 90, 0)]);
+    run.records[4].node = NodeNo(1);
+    run.records[5].node = NodeNo(1);
+    caught(Conservation::default(), &run, "other books after the same operations");
+}

@@ -1,0 +1,292 @@
+//! The format of a history: who believed what, when, in the order in which it happened.
+//!
+//! A history is a list of [`Record`]s by rising global time. Every node tells its own beliefs, so one decision stands in it
+//! once per node that believed it: that is what the checkers compare. Three rules keep it judgeable:
+//!
+//! - a node tells a thread from its first entry, in the register's order, and each belief once: what it repeats to itself
+//!   while it replays its log after a restart is not told again;
+//! - evidence precedes what rests on it: a snapshot, the voters, the seats are told before the count that cites them;
+//! - [`WORLD`] tells what no node can know: the genesis, the phases, faults that hit nobody in particular.
+
+mod ledger;
+mod lines;
+
+pub use ledger::{Account, Leg, LedgerEvent, Move};
+pub use lines::{BadLine, read_lines, write_line};
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use swarm_core::config::Params;
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::reject::Reject;
+use swarm_core::wire::{Payout, ReleaseReason, SnapshotRef, Verdict};
+
+/// A node of the run, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeNo(pub u32);
+
+/// Who tells what no node can know.
+pub const WORLD: NodeNo = NodeNo(u32::MAX);
+
+impl fmt::Display for NodeNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == WORLD { f.write_str("world") } else { write!(f, "node {}", self.0) }
+    }
+}
+
+/// One thing that one node told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// When, in nanoseconds of the observer's global time since the start of the run.
+    #[serde(with = "crate::wide")]
+    pub at: u64,
+    /// What.
+    pub event: Event,
+    /// Who told it.
+    pub node: NodeNo,
+}
+
+impl Record {
+    /// `event`, told by `node` at `at`.
+    pub fn new(at: u64, node: NodeNo, event: Event) -> Self {
+        Self { at, event, node }
+    }
+}
+
+/// Where a run stands (ARCHITECTURE: The simulator).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Faults strike; only safety is judged.
+    Fault,
+    /// A quorum core is whole again.
+    Heal,
+    /// What was begun must come to its end.
+    Settle,
+}
+
+/// How a need ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NeedEnd {
+    /// Every task of it ended and was paid.
+    Closed,
+    /// It could not be served.
+    Failed,
+    /// Its requester took it back.
+    Cancelled,
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskEnd {
+    /// Its result was final and the money moved.
+    Paid,
+    /// Its attempts are used up, or a parent of it failed.
+    Failed,
+    /// Its requester took it back.
+    Cancelled,
+}
+
+/// Why somebody must be told at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmKind {
+    /// Something acknowledged is gone.
+    DataLoss,
+    /// Our own code broke a rule of its own.
+    Internal,
+}
+
+/// The knobs the checkers recompute from. Ratios in basis points.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// Share of the active pool that may be asked for.
+    pub alpha_bp: u32,
+    /// Most of a committee from one network.
+    pub asn_cap_bp: u32,
+    /// Fewer active members than this is bootstrap.
+    pub bootstrap_active_min: u32,
+    /// Longest a lease may stand, in global time, after its grant or last renewal; nanoseconds.
+    #[serde(with = "crate::wide")]
+    pub held_ns_max: u64,
+    /// Longest a task that lost its holder may wait, in global time, for the next one or for its end; nanoseconds.
+    #[serde(with = "crate::wide")]
+    pub idle_ns_max: u64,
+    /// Coordinators that may lie.
+    pub liars_max: u32,
+    /// Most of a committee from one organisation.
+    pub org_cap_bp: u32,
+    /// Most of a committee from one region.
+    pub region_cap_bp: u32,
+    /// Seats beyond K.
+    pub seats_spare: u32,
+    /// Stake a member must have.
+    pub stake_min: Credits,
+    /// Most credits there may be.
+    pub supply_max: Credits,
+    /// Plan voters beyond K.
+    pub voters_spare: u32,
+}
+
+impl Rules {
+    /// The rules of a deployment's parameters, with the two bounds that follow from its windows and clocks.
+    pub fn of(params: &Params, held_ns_max: u64, idle_ns_max: u64) -> Self {
+        Self {
+            alpha_bp: params.alpha_bp,
+            asn_cap_bp: params.asn_cap_bp,
+            bootstrap_active_min: params.bootstrap_active_min,
+            held_ns_max,
+            idle_ns_max,
+            liars_max: params.liars_max,
+            org_cap_bp: params.org_cap_bp,
+            region_cap_bp: params.region_cap_bp,
+            seats_spare: params.seats_spare,
+            stake_min: params.stake_min,
+            supply_max: params.supply_max,
+            voters_spare: params.voters_spare,
+        }
+    }
+}
+
+/// A party of the run. Empty organisation, network or region is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Party {
+    /// Its key.
+    pub agent: AgentId,
+    /// Its network.
+    pub asn: String,
+    /// Whether it is a member of the register.
+    pub coordinator: bool,
+    /// Whether it follows the protocol; what a dishonest one believes is not judged.
+    pub honest: bool,
+    /// Its node.
+    pub node: NodeNo,
+    /// Its organisation.
+    pub org: String,
+    /// Its region.
+    pub region: String,
+}
+
+/// A member of a pool snapshot. Empty organisation, network or region is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolMember {
+    /// Its key.
+    pub agent: AgentId,
+    /// Its network.
+    pub asn: String,
+    /// Its organisation.
+    pub org: String,
+    /// Its region.
+    pub region: String,
+    /// Its reputation, in basis points.
+    pub reputation_bp: u32,
+    /// Its own stake.
+    pub stake: Credits,
+    /// Its weight in a draw.
+    #[serde(with = "crate::wide")]
+    pub weight: u64,
+}
+
+/// A pool snapshot as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolSnapshot {
+    /// Members counted as active.
+    pub active: u32,
+    /// Whether the bootstrap rules apply.
+    pub bootstrap: bool,
+    /// The members.
+    pub members: Vec<PoolMember>,
+    /// Its number and digest.
+    pub snapshot: SnapshotRef,
+}
+
+/// What was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the fields are the protocol's own words; each variant says what it tells")]
+pub enum Event {
+    /// World: how the run is set up. First of all records.
+    Genesis { parties: Arc<[Party]>, rules: Arc<Rules> },
+    /// World: a phase begins.
+    Phase(Phase),
+    /// The requester said NEED. Told once, by the requester.
+    NeedPosted { budget: Credits, fees: Credits, k_plan: u32, k_result: u32, need: NeedId, requester: AgentId },
+    /// The escrow is reserved and the need open.
+    NeedOpened { need: NeedId },
+    /// A pool snapshot was recorded.
+    SnapshotTaken(Arc<PoolSnapshot>),
+    /// The plan voters of an epoch were drawn.
+    Voters { epoch: Epoch, need: NeedId, snapshot: SnapshotRef, voters: Arc<[AgentId]> },
+    /// A proposal was decided: `k` as the node says it, `approvals` the counted voters.
+    Decided {
+        approvals: Arc<[AgentId]>,
+        epoch: Epoch,
+        k: u32,
+        need: NeedId,
+        planner: AgentId,
+        proposal: Cid,
+        snapshot: SnapshotRef,
+    },
+    /// A worker holds a task.
+    Granted { epoch: Epoch, fence: Fence, need: NeedId, task: TaskName, worker: AgentId },
+    /// The holder's lease was prolonged; `segment` rises with each renewal of a fence.
+    Renewed { fence: Fence, need: NeedId, segment: Segment, task: TaskName },
+    /// The task is open again: the lease ended without a result, or the result fell.
+    LeaseEnded { fence: Fence, need: NeedId, reason: ReleaseReason, task: TaskName },
+    /// The holder's COMMIT was accepted, which ends the lease.
+    Accepted { commit: Cid, fence: Fence, need: NeedId, task: TaskName, worker: AgentId },
+    /// The committee of a commit was drawn.
+    Seated { commit: Cid, need: NeedId, seats: Arc<[AgentId]>, seed: Digest, snapshot: SnapshotRef, task: TaskName },
+    /// The verdicts on a commit were counted. A fail may count fewer than K (split, silence).
+    Tallied { commit: Cid, counted: Arc<[AgentId]>, k: u32, need: NeedId, task: TaskName, verdict: Verdict },
+    /// A result is final; `record` is the canonical bytes of the FINALIZE record.
+    Finalized {
+        fence: Fence,
+        need: NeedId,
+        #[serde(with = "lines::canonical_bytes")]
+        record: Arc<[u8]>,
+        task: TaskName,
+    },
+    /// The payouts of a final result are fixed.
+    Settled { need: NeedId, payouts: Arc<[Payout]>, task: TaskName },
+    /// The money moved.
+    Paid { need: NeedId, task: TaskName },
+    /// Nothing more happens to a task.
+    TaskEnded { how: TaskEnd, need: NeedId, task: TaskName },
+    /// Nothing more happens to a need.
+    NeedEnded { how: NeedEnd, need: NeedId },
+    /// The books moved.
+    Ledger(LedgerEvent),
+    /// A coordinator applied an entry.
+    Applied { link: Digest, seq: Seq, thread: Thread },
+    /// A node believes an entry; entries it believes as one batch may be told by the last.
+    Believed { link: Digest, seq: Seq, thread: Thread },
+    /// At the end of the run: a node's replica of a thread. `correct`: it was healed and must have caught up.
+    View { correct: bool, digest: Digest, heads: Vec<Digest>, thread: Thread },
+    /// A node's log was replayed; `first_difference` names where the result was another.
+    Replayed { equal: bool, first_difference: Option<String> },
+    /// A node refused what somebody sent.
+    Refused { reason: Reject },
+    /// Something that should happen sometimes did.
+    Mark(Cow<'static, str>),
+    /// Somebody must be told at once.
+    Alarm { kind: AlarmKind, what: String },
+}
+
+impl Event {
+    /// A mark of this name.
+    pub fn mark(name: &'static str) -> Self {
+        Self::Mark(Cow::Borrowed(name))
+    }
+}

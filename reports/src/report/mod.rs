@@ -1,0 +1,262 @@
+//! What a run and a sweep come to, as data: version 1 of the published format.
+//!
+//! Numbers: what counts things is a JSON number (no count comes near 2^53); a seed and every `_ns` is a decimal string,
+//! because a seed is any 64 bits and the simulated time of a sweep passes 2^53 ns; a trace hash is 32 hex digits. Fields
+//! are added within a version, never renamed or given another meaning.
+
+mod scalar;
+mod schema;
+mod sweep;
+
+pub use scalar::{RealNs, TraceHash};
+pub use schema::{run_schema, sweep_schema};
+pub use sweep::{Failure, PropertySum, Sums, SweepReport};
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Contradiction, Judgement, NeedCounts, Outcome, Verdict};
+use crate::history::AlarmKind;
+
+/// The version of both formats.
+pub const VERSION: u32 = 1;
+
+/// How often a fault was injected, and how often it changed what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultCount {
+    /// Times it was injected.
+    pub injected: u64,
+    /// Times it made a difference.
+    pub bites: u64,
+}
+
+/// What a run's history does not tell, but its host knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFacts {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: u64,
+    /// The rolling hash over everything that happened.
+    pub trace_hash: u128,
+    /// Faults by name; a planned one stands here even if it was never injected.
+    pub faults: BTreeMap<String, FaultCount>,
+    /// Messages delivered.
+    pub deliveries: u64,
+    /// Distinct envelopes published.
+    pub envelopes: u64,
+    /// Signatures made.
+    pub signatures: u64,
+    /// Simulated time that passed, nanoseconds.
+    pub simulated_ns: u64,
+    /// Real time that passed, nanoseconds.
+    pub real_ns: u64,
+    /// The command that does all this again.
+    pub reproduce: String,
+}
+
+/// What became of a property in a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PropertyReport {
+    /// Whether the scenario asks for it.
+    pub asked: bool,
+    /// How often there was something to check.
+    pub checked: u64,
+    /// Why it could not be told; the first few reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How often it was contradicted.
+    pub violations: u64,
+}
+
+/// An alarm raised in a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct AlarmReport {
+    /// Its kind.
+    pub kind: AlarmKind,
+    /// What was raised.
+    pub what: String,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// The version of this format.
+    pub version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    #[serde(with = "crate::wide")]
+    #[schemars(schema_with = "crate::wide::schema")]
+    pub seed: u64,
+    /// All of it in one word.
+    pub verdict: Outcome,
+    /// The rolling hash over everything that happened.
+    pub trace_hash: TraceHash,
+    /// Properties by name.
+    pub properties: BTreeMap<String, PropertyReport>,
+    /// Properties asked for and never checked.
+    pub vacuous: Vec<String>,
+    /// Faults by name.
+    pub faults: BTreeMap<String, FaultCount>,
+    /// Hits by mark.
+    pub sometimes: BTreeMap<String, u64>,
+    /// What became of the needs.
+    pub needs: NeedCounts,
+    /// Refusals by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Alarms raised.
+    pub alarms: Vec<AlarmReport>,
+    /// Messages delivered.
+    pub deliveries: u64,
+    /// Distinct envelopes published.
+    pub envelopes: u64,
+    /// Signatures made.
+    pub signatures: u64,
+    /// Simulated time that passed, nanoseconds.
+    #[serde(with = "crate::wide")]
+    #[schemars(schema_with = "crate::wide::schema")]
+    pub simulated_ns: u64,
+    /// Real time that passed, nanoseconds. No part of equality.
+    pub real_ns: RealNs,
+    /// The first few contradictions of each property.
+    pub contradictions: Vec<Contradiction>,
+    /// The command that does all this again.
+    pub reproduce: String,
+}
+
+impl RunReport {
+    /// What the host knows and the judges found, together.
+    pub fn new(facts: RunFacts, judged: &Judgement) -> Self {
+        let property = |(name, found): (&&'static str, &crate::Finding)| {
+            let report = PropertyReport {
+                asked: judged.asked.contains(name),
+                checked: found.checked,
+                unknown: found.unknown.clone(),
+                verdict: found.verdict,
+                violations: found.violations,
+            };
+            ((*name).to_owned(), report)
+        };
+        let alarm = |(kind, what): &(AlarmKind, String)| AlarmReport { kind: *kind, what: what.clone() };
+        Self {
+            version: VERSION,
+            scenario: facts.scenario,
+            seed: facts.seed,
+            verdict: judged.outcome,
+            trace_hash: TraceHash(facts.trace_hash),
+            properties: judged.properties.iter().map(property).collect(),
+            vacuous: judged.vacuous.iter().map(|name| (*name).to_owned()).collect(),
+            faults: facts.faults,
+            sometimes: judged.sometimes.clone(),
+            needs: judged.needs,
+            refused: judged.refused.clone(),
+            alarms: judged.alarms.iter().map(alarm).collect(),
+            deliveries: facts.deliveries,
+            envelopes: facts.envelopes,
+            signatures: facts.signatures,
+            simulated_ns: facts.simulated_ns,
+            real_ns: RealNs(facts.real_ns),
+            contradictions: judged.properties.values().flat_map(|found| found.contradictions.clone()).collect(),
+            reproduce: facts.reproduce,
+        }
+    }
+
+    /// The exit code (ARCHITECTURE: Exit codes).
+    pub fn exit_code(&self) -> u8 {
+        self.verdict.code()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture {
+    use super::*;
+    use crate::check::{fixture, judge};
+    use crate::history::Event;
+
+    /// A run that held.
+    pub fn held(seed: u64) -> RunReport {
+        let mut run = fixture::good();
+        run.end.expect.marks.insert("lost-disk".into());
+        run.tell(0, Event::Refused { reason: swarm_core::reject::Reject::Replay });
+        RunReport::new(facts("quiet", seed), &judge(&run.records, &run.end))
+    }
+
+    /// A run that did not.
+    pub fn violated(seed: u64) -> RunReport {
+        let mut run = fixture::good();
+        run.edit_last(|e| matches!(e, Event::Decided { .. }), |e| {
+            if let Event::Decided { proposal, .. } = e {
+                *proposal = swarm_core::id::Cid::of(b"other");
+            }
+        });
+        RunReport::new(facts("split", seed), &judge(&run.records, &run.end))
+    }
+
+    fn facts(scenario: &str, seed: u64) -> RunFacts {
+        let count = |injected, bites| FaultCount { injected, bites };
+        RunFacts {
+            scenario: scenario.into(),
+            seed,
+            trace_hash: 0x00c0_ffee_0000_0000_0000_0000_0000_0000 + u128::from(seed),
+            faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
+            deliveries: 4_211,
+            envelopes: 97,
+            signatures: 120,
+            simulated_ns: 86_461_500_000_000,
+            real_ns: 7_300_000,
+            reproduce: format!("swarm-sim run scenarios/{scenario}.toml --seed {seed}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_what_was_found() {
+        let run = fixture::violated(7);
+        assert_eq!((run.verdict, run.exit_code()), (Outcome::Violated, 1));
+        assert_eq!(run.properties["P1"].verdict, Verdict::Violated);
+        assert!(run.contradictions.iter().all(|c| c.property == "P1" || c.property == "P6"));
+        let again: RunReport = serde_json::from_str(&serde_json::to_string(&run).unwrap()).unwrap();
+        assert_eq!(again, run);
+    }
+
+    #[test]
+    fn real_time_is_no_part_of_equality() {
+        let (run, mut other) = (fixture::held(1), fixture::held(1));
+        other.real_ns = RealNs(1);
+        assert_eq!(run, other);
+        other.deliveries += 1;
+        assert_ne!(run, other);
+    }
+
+    #[test]
+    fn what_may_be_wide_is_text() {
+        let mut run = fixture::held(u64::MAX);
+        run.simulated_ns = u64::MAX;
+        let json = serde_json::to_value(&run).unwrap();
+        assert_eq!(json["seed"], "18446744073709551615");
+        assert_eq!(json["simulated_ns"], "18446744073709551615");
+        assert_eq!(json["real_ns"], "7300000");
+        assert_eq!(json["trace_hash"].as_str().unwrap().len(), 32);
+        assert_eq!(json["deliveries"], 4_211);
+        assert_eq!(serde_json::from_value::<RunReport>(json).unwrap(), run);
+    }
+
+    #[test]
+    fn wide_numbers_have_one_spelling() {
+        let json = serde_json::to_value(fixture::held(1)).unwrap();
+        for bad in ["", "01", "-1", "+1", "1.0", "18446744073709551616"] {
+            let mut json = json.clone();
+            json["seed"] = bad.into();
+            assert!(serde_json::from_value::<RunReport>(json).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Runs summed. Merging is associative and does not depend on order, so a sweep says the same with any number of workers.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use swarm_core::id::Digest;
+
+use super::{FaultCount, RealNs, RunReport, TraceHash, VERSION};
+use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
+
+/// What became of a property in several runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PropertySum {
+    /// Runs that asked for it.
+    pub asked: u64,
+    /// How often there was something to check.
+    pub checked: u64,
+    /// Runs in which it could not be told.
+    pub unknown: u64,
+    /// The worst verdict.
+    pub verdict: Verdict,
+    /// Runs in which it was contradicted.
+    pub violated: u64,
+}
+
+/// Several runs, added up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sums {
+    /// How many.
+    pub runs: u64,
+    /// The hashes of all of them, mixed with scenario and seed and added, so that order does not matter.
+    pub trace_hash: TraceHash,
+    /// Properties by name.
+    pub properties: BTreeMap<String, PropertySum>,
+    /// Faults by name.
+    pub faults: BTreeMap<String, FaultCount>,
+    /// Hits by mark.
+    pub sometimes: BTreeMap<String, u64>,
+    /// What became of the needs.
+    pub needs: NeedCounts,
+    /// Refusals by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Messages delivered.
+    pub deliveries: u64,
+    /// Distinct envelopes published.
+    pub envelopes: u64,
+    /// Signatures made.
+    pub signatures: u64,
+    /// Simulated time, nanoseconds.
+    #[serde(with = "crate::wide")]
+    #[schemars(schema_with = "crate::wide::schema")]
+    pub simulated_ns: u64,
+    /// Real time of all runs together, nanoseconds. No part of equality.
+    pub real_ns: RealNs,
+}
+
+/// A run that must be looked into.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    #[serde(with = "crate::wide")]
+    #[schemars(schema_with = "crate::wide::schema")]
+    pub seed: u64,
+    /// What it came to.
+    pub verdict: Outcome,
+    /// What went wrong, one line each: properties, alarms.
+    pub what: Vec<String>,
+    /// The first contradiction of each property.
+    pub contradictions: Vec<Contradiction>,
+    /// The command that does it again.
+    pub reproduce: String,
+}
+
+/// What a sweep came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SweepReport {
+    /// The version of this format.
+    pub version: u32,
+    /// All of it in one word.
+    pub verdict: Outcome,
+    /// Over all scenarios.
+    #[serde(flatten)]
+    pub total: Sums,
+    /// Each scenario by name.
+    pub scenarios: BTreeMap<String, Sums>,
+    /// Runs that failed, by scenario and seed.
+    pub failures: Vec<Failure>,
+    /// Properties asked for somewhere and checked nowhere.
+    pub vacuous: Vec<String>,
+    /// Marks expected somewhere and hit nowhere.
+    pub marks_never_hit: Vec<String>,
+    /// Faults planned somewhere that bit nowhere.
+    pub faults_never_bit: Vec<String>,
+}
+
+impl Default for SweepReport {
+    /// No runs at all, which is vacuous.
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            verdict: Outcome::Vacuous,
+            total: Sums::default(),
+            scenarios: BTreeMap::new(),
+            failures: Vec::new(),
+            vacuous: Vec::new(),
+            marks_never_hit: Vec::new(),
+            faults_never_bit: Vec::new(),
+        }
+    }
+}
+
+impl SweepReport {
+    /// The sum of these runs.
+    pub fn of<'a>(runs: impl IntoIterator<Item = &'a RunReport>) -> Self {
+        let mut sweep = Self::default();
+        runs.into_iter().for_each(|run| sweep.add(run));
+        sweep
+    }
+
+    /// Adds one run.
+    pub fn add(&mut self, run: &RunReport) {
+        let sums = Sums::from(run);
+        self.total.merge(&sums);
+        self.scenarios.entry(run.scenario.clone()).or_default().merge(&sums);
+        if run.verdict.failed() {
+            self.failures.push(Failure::of(run));
+        }
+        self.conclude();
+    }
+
+    /// Adds a failure that no run's report tells, for example of a run that did not come to the same hash again.
+    pub fn fail(&mut self, failure: Failure) {
+        self.failures.push(failure);
+        self.conclude();
+    }
+
+    /// Adds another sweep.
+    pub fn merge(&mut self, other: Self) {
+        self.total.merge(&other.total);
+        for (name, sums) in &other.scenarios {
+            self.scenarios.entry(name.clone()).or_default().merge(sums);
+        }
+        self.failures.extend(other.failures);
+        self.conclude();
+    }
+
+    /// The exit code (ARCHITECTURE: Exit codes).
+    pub fn exit_code(&self) -> u8 {
+        self.verdict.code()
+    }
+
+    /// Derives what follows from the sums.
+    fn conclude(&mut self) {
+        fn names<V>(map: &BTreeMap<String, V>, which: impl Fn(&V) -> bool) -> Vec<String> {
+            map.iter().filter(|(_, v)| which(v)).map(|(name, _)| name.clone()).collect()
+        }
+        self.failures.sort();
+        self.vacuous = names(&self.total.properties, |p| p.asked > 0 && p.checked == 0);
+        self.marks_never_hit = names(&self.total.sometimes, |hits| *hits == 0);
+        self.faults_never_bit = names(&self.total.faults, |fault| fault.bites == 0);
+        let empty = self.total.runs == 0 || !self.vacuous.is_empty();
+        let failed = self.failures.iter().map(|f| f.verdict).max().unwrap_or_default();
+        self.verdict = failed.max(if empty { Outcome::Vacuous } else { Outcome::Held });
+    }
+}
+
+impl Failure {
+    /// A run's failure.
+    pub fn of(run: &RunReport) -> Self {
+        let failed = run.properties.iter().filter_map(|(name, p)| match p.verdict {
+            Verdict::Holds => None,
+            Verdict::Unknown => Some(format!("{name} unknown: {}", p.unknown.first().map_or("no reason given", |u| u))),
+            Verdict::Violated => Some(format!("{name} violated, {} times", p.violations)),
+        });
+        let alarms = run.alarms.iter().map(|a| a.what.clone());
+        let mut contradictions: Vec<Contradiction> = Vec::new();
+        for found in &run.contradictions {
+            if contradictions.iter().all(|c| c.property != found.property) {
+                contradictions.push(found.clone());
+            }
+        }
+        Self {
+            scenario: run.scenario.clone(),
+            seed: run.seed,
+            verdict: run.verdict,
+            what: failed.chain(alarms).collect(),
+            contradictions,
+            reproduce: run.reproduce.clone(),
+        }
+    }
+}
+
+impl From<&RunReport> for Sums {
+    fn from(run: &RunReport) -> Self {
+        let sum = |p: &super::PropertyReport| PropertySum {
+            asked: u64::from(p.asked),
+            checked: p.checked,
+            unknown: u64::from(p.verdict == Verdict::Unknown),
+            verdict: p.verdict,
+            violated: u64::from(p.verdict == Verdict::Violated),
+        };
+        let parts: [&[u8]; 3] = [run.scenario.as_bytes(), &run.seed.to_be_bytes(), &run.trace_hash.0.to_be_bytes()];
+        let mixed = Digest::of("swarm/sweep-trace", &parts).0;
+        let (half, _) = mixed.split_first_chunk::<16>().expect("a digest has 32 bytes");
+        Self {
+            runs: 1,
+            trace_hash: TraceHash(u128::from_be_bytes(*half)),
+            properties: run.properties.iter().map(|(name, p)| (name.clone(), sum(p))).collect(),
+            faults: run.faults.clone(),
+            sometimes: run.sometimes.clone(),
+            needs: run.needs,
+            refused: run.refused.clone(),
+            deliveries: run.deliveries,
+            envelopes: run.envelopes,
+            signatures: run.signatures,
+            simulated_ns: run.simulated_ns,
+            real_ns: run.real_ns,
+        }
+    }
+}
+
+impl Sums {
+    fn merge(&mut self, other: &Self) {
+        self.trace_hash.0 = self.trace_hash.0.wrapping_add(other.trace_hash.0);
+        for (name, p) in &other.properties {
+            let own = self.properties.entry(name.clone()).or_default();
+            own.verdict = own.verdict.max(p.verdict);
+            add([
+                (&mut own.asked, p.asked),
+                (&mut own.checked, p.checked),
+                (&mut own.unknown, p.unknown),
+                (&mut own.violated, p.violated),
+            ]);
+        }
+        for (name, fault) in &other.faults {
+            let own = self.faults.entry(name.clone()).or_default();
+            add([(&mut own.injected, fault.injected), (&mut own.bites, fault.bites)]);
+        }
+        for (own, other) in [(&mut self.sometimes, &other.sometimes), (&mut self.refused, &other.refused)] {
+            for (name, n) in other {
+                add([(own.entry(name.clone()).or_default(), *n)]);
+            }
+        }
+        let (own, needs) = (&mut self.needs, &other.needs);
+        add([
+            (&mut own.posted, needs.posted),
+            (&mut own.opened, needs.opened),
+            (&mut own.finalized, needs.finalized),
+            (&mut own.settled, needs.settled),
+            (&mut own.cancelled, needs.cancelled),
+            (&mut own.failed, needs.failed),
+            (&mut own.unfinished, needs.unfinished),
+            (&mut self.runs, other.runs),
+            (&mut self.deliveries, other.deliveries),
+            (&mut self.envelopes, other.envelopes),
+            (&mut self.signatures, other.signatures),
+            (&mut self.simulated_ns, other.simulated_ns),
+            (&mut self.real_ns.0, other.real_ns.0),
+        ]);
+    }
+}
+
+/// Adds each pair; a sum that would pass 64 bits stays at the end of them, in whatever order it was reached.
+fn add<const N: usize>(pairs: [(&mut u64, u64); N]) {
+    for (own, other) in pairs {
+        *own = own.saturating_add(other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{held, violated};
+    use proptest::prelude::*;
+
+    fn vacuous(seed: u64) -> RunReport {
+        let mut run = held(seed);
+        run.verdict = Outcome::Vacuous;
+        run.properties.get_mut("P2").unwrap().checked = 0;
+        run
+    }
+
+    #[test]
+    fn a_sweep_sums_and_names_what_failed() {
+        let sweep = SweepReport::of([&held(1), &violated(3), &violated(2)]);
+        assert_eq!((sweep.verdict, sweep.exit_code(), sweep.total.runs), (Outcome::Violated, 1, 3));
+        assert_eq!(sweep.scenarios["split"].runs, 2);
+        assert_eq!(sweep.total.deliveries, 3 * 4_211);
+        assert_eq!(sweep.failures.iter().map(|f| f.seed).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(sweep.failures[0].reproduce, "swarm-sim run scenarios/split.toml --seed 2");
+        assert_eq!(sweep.failures[0].what[0], "P1 violated, 1 times");
+        assert_eq!((sweep.marks_never_hit, sweep.faults_never_bit), (vec!["lost-disk".to_owned()], vec!["partition".to_owned()]));
+    }
+
+    #[test]
+    fn a_property_must_be_checked_somewhere() {
+        let sweep = SweepReport::of([&vacuous(1), &vacuous(2)]);
+        assert_eq!((sweep.verdict, sweep.exit_code()), (Outcome::Vacuous, 4));
+        assert_eq!(sweep.vacuous, ["P2"]);
+        assert!(sweep.failures.is_empty());
+        assert_eq!(SweepReport::of([&vacuous(1), &held(2)]).verdict, Outcome::Held);
+        assert_eq!(SweepReport::default().exit_code(), 4);
+    }
+
+    #[test]
+    fn a_failure_from_elsewhere_counts() {
+        let mut sweep = SweepReport::of([&held(1)]);
+        sweep.fail(Failure { verdict: Outcome::Internal, ..Failure::of(&held(1)) });
+        assert_eq!(sweep.exit_code(), 70);
+    }
+
+    #[test]
+    fn the_hash_tells_which_seed_had_which_trace() {
+        let (mut a, mut b) = (held(1), held(2));
+        let before = SweepReport::of([&a, &b]).total.trace_hash;
+        std::mem::swap(&mut a.trace_hash, &mut b.trace_hash);
+        assert_ne!(SweepReport::of([&a, &b]).total.trace_hash, before);
+    }
+
+    fn runs() -> impl Strategy<Value = Vec<RunReport>> {
+        let run = (any::<u64>(), 0..4_u8, any::<u64>(), any::<u64>()).prop_map(|(seed, kind, n, real)| {
+            let mut run = match kind {
+                0 => held(seed % 99),
+                1 => violated(seed % 99),
+                _ => vacuous(seed % 99),
+            };
+            (run.deliveries, run.simulated_ns, run.real_ns) = (n, n / 2, RealNs(real));
+            run
+        });
+        prop::collection::vec(run, 0..8)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn merging_is_associative_and_has_no_order(list in runs(), cut: [prop::sample::Index; 2], shuffle: u64) {
+            let whole = SweepReport::of(&list);
+            let mut cuts = cut.map(|c| c.index(list.len() + 1));
+            cuts.sort_unstable();
+            let part = |range: std::ops::Range<usize>| SweepReport::of(&list[range]);
+            let parts = || [part(0..cuts[0]), part(cuts[0]..cuts[1]), part(cuts[1]..list.len())];
+            let joined = |parts: Vec<SweepReport>| parts.into_iter().reduce(|mut a, b| { a.merge(b); a }).unwrap();
+
+            let [a, b, c] = parts();
+            prop_assert_eq!(&joined(vec![a, b, c]), &whole);
+            let [a, b, c] = parts();
+            prop_assert_eq!(&joined(vec![a, joined(vec![b, c])]), &whole);
+            let [a, b, c] = parts();
+            prop_assert_eq!(&joined(vec![c, a, b]), &whole);
+            let mut list = list;
+            if !list.is_empty() {
+                let by = shuffle as usize % list.len();
+                list.rotate_left(by);
+            }
+            prop_assert_eq!(&SweepReport::of(&list), &whole);
+            prop_assert_eq!(serde_json::from_str::<SweepReport>(&serde_json::to_string(&whole).unwrap()).unwrap(), whole);
+        }
+    }
+}

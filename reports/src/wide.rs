@@ -1,0 +1,25 @@
+//! The JSON form of what may exceed 2^53: a decimal string, so that no reader loses digits.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// Writes `value` as a decimal string.
+pub fn serialize<S: Serializer>(value: &u64, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(value)
+}
+
+/// Reads a decimal string without sign or leading zeros.
+pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let text = std::borrow::Cow::<str>::deserialize(d)?;
+    let spelled = text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+    match text.parse() {
+        Ok(value) if spelled => Ok(value),
+        _ => Err(D::Error::custom("not a decimal string of 64 bits without sign or leading zeros")),
+    }
+}
+
+/// The schema of such a string.
+pub fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^(0|[1-9][0-9]{0,19})$" })
+}

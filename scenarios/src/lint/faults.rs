@@ -1,0 +1,178 @@
+//! Whether each fault aims at somebody, bites, and is over when the fault phase is.
+
+use super::Notes;
+use crate::fault::{FaultSection, keys};
+use crate::finding::Code;
+use crate::scenario::Scenario;
+use crate::value::{Lasting, Nanos};
+use swarm_nemeses::{Between, Kind, Nemesis, PPM, Pick, Role, Shape, Target};
+
+/// The most occurrences of one nemesis, and the most nemeses of one scenario.
+const COUNT_MAX: u64 = 100;
+/// Clocks may not stop, nor run at more than half again their rate.
+const SKEW_PPM_MAX: i32 = 500_000;
+
+/// Judges every fault and gives those that can be made.
+pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) -> Vec<Nemesis> {
+    let shape = scenario.shape();
+    let mut nemeses = Vec::new();
+    if scenario.faults.len() as u64 > COUNT_MAX {
+        let what = format!("{} faults", scenario.faults.len());
+        notes.error("faults", Code::OutOfRange, what, format!("write at most {COUNT_MAX}"));
+    }
+    for (index, fault) in scenario.faults.iter().enumerate() {
+        let path = format!("faults.{index}");
+        form(fault, &path, notes);
+        targets(fault, &path, &shape, notes);
+        numbers(fault, &path, notes);
+        time(fault, &path, scenario, notes);
+        match fault.nemesis() {
+            Ok(nemesis) => nemeses.push(nemesis),
+            Err(missing) => {
+                for key in missing {
+                    let what = format!("`{}` needs `{key}`", fault.kind);
+                    let mend = format!("add `{key} = {}`", example(key));
+                    notes.error(&format!("{path}.{key}"), Code::MissingKey, what, mend);
+                }
+            }
+        }
+    }
+    silent_for_good(scenario, notes);
+    nemeses
+}
+
+const fn example(key: &str) -> &'static str {
+    match key.as_bytes() {
+        b"ppm" => "50000",
+        b"extra" => "[\"10ms\", \"200ms\"]",
+        b"offset" => "\"-5s\"",
+        b"factor" => "4",
+        _ => "\"worker:random\"",
+    }
+}
+
+/// Keys that its kind does not take.
+fn form(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
+    for key in fault.present().filter(|key| !fault.takes(key)) {
+        let what = format!("`{}` takes no `{key}`", fault.kind);
+        let own: Vec<_> = keys(fault.kind).iter().map(|key| format!("`{key}`")).collect();
+        let mend = if own.is_empty() {
+            "it takes only `at`, `for` and `count`".to_owned()
+        } else {
+            format!("besides `at`, `for` and `count` it takes {}", own.join(", "))
+        };
+        notes.error(&format!("{path}.{key}"), Code::MisplacedKey, what, mend);
+    }
+}
+
+fn targets(fault: &FaultSection, path: &str, shape: &Shape, notes: &mut Notes<'_>) {
+    for (key, target) in [("who", fault.who), ("from", fault.from), ("to", fault.to)] {
+        let Some(target) = target else { continue };
+        let path = format!("{path}.{key}");
+        if let Err(error) = target.check(shape) {
+            notes.error(&path, Code::NoSuchTarget, error.to_string(), "count from 0, or use `random`");
+        }
+        if key != "who" {
+            continue;
+        }
+        if let Some(role) = fault.role() {
+            let right = matches!(target, Target::Of(of, _) if of == role);
+            if !right {
+                let what = format!("`{}` cannot hit `{target}`", fault.kind);
+                let mend = format!("aim at `{0}:random`, `{0}:all` or `{0}:0`", role.name());
+                notes.error(&path, Code::BadTarget, what, mend);
+            }
+        }
+        let has_clock = !matches!(target, Target::Bus | Target::Register | Target::Store);
+        if fault.kind == Kind::Skew && !has_clock {
+            let what = format!("`{target}` decides nothing by its clock");
+            notes.error(&path, Code::BadTarget, what, "aim at coordinators or agents");
+        }
+        if fault.kind == Kind::PartitionIsolate && target == Target::All {
+            let what = "isolating everyone from nobody cuts nothing";
+            notes.error(&path, Code::BadTarget, what, "aim at some, or use `partition-halves`");
+        }
+    }
+}
+
+fn numbers(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
+    if fault.count.min == 0 && fault.count.max == 0 {
+        let what = "a fault that occurs no times";
+        notes.error(&format!("{path}.count"), Code::Vacuous, what, "write at least 1, or take it out");
+    }
+    notes.within(&format!("{path}.count"), fault.count.max.into(), 0, COUNT_MAX);
+    if let Some(ppm) = fault.ppm {
+        let path = format!("{path}.ppm");
+        if ppm.max == 0 {
+            notes.error(&path, Code::Vacuous, "a fault that hits nothing", "write at least 1");
+        }
+        notes.within(&path, ppm.max.into(), 0, PPM.into());
+    }
+    if let Some(factor) = fault.factor {
+        notes.within(&format!("{path}.factor"), factor.min.into(), 1, 1_000);
+        notes.within(&format!("{path}.factor"), factor.max.into(), 1, 1_000);
+    }
+    if let Some(drift) = fault.drift_ppm
+        && (drift.min < -SKEW_PPM_MAX || drift.max > SKEW_PPM_MAX)
+    {
+        let mend = format!("write numbers from -{SKEW_PPM_MAX} to {SKEW_PPM_MAX}");
+        notes.error(&format!("{path}.drift_ppm"), Code::OutOfRange, "such a clock is broken", mend);
+    }
+    if let Some(extra) = fault.extra
+        && extra.max > Nanos::hours(1)
+    {
+        let what = format!("{} added", extra.max);
+        notes.error(&format!("{path}.extra"), Code::OutOfRange, what, "write at most \"1h\"");
+    }
+}
+
+/// A fault must lie within the fault phase; only silence and slowness may outlive it.
+fn time(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Notes<'_>) {
+    let phase = scenario.phases.fault;
+    let mend = format!("begin and end it within `fault = \"{phase}\"` of `[phases]`, or lengthen that");
+    match fault.lasts {
+        Lasting::Forever => {
+            if !matches!(fault.kind, Kind::SilentWorker | Kind::SlowVerifier) {
+                let what = format!("`{}` must end, or nothing could heal", fault.kind);
+                let mend = "write a duration; only `silent-worker` and `slow-verifier` may last forever";
+                notes.error(&format!("{path}.for"), Code::FaultAfterEnd, what, mend);
+            }
+            if fault.at.max >= phase {
+                let what = format!("it may begin after {}, when the fault phase is over", fault.at.max);
+                notes.error(&format!("{path}.at"), Code::FaultAfterEnd, what, mend);
+            }
+        }
+        Lasting::For(Between { max: Nanos(0), .. }) => {
+            let what = "a fault of no length hits nothing";
+            notes.error(&format!("{path}.for"), Code::Vacuous, what, "write a longer duration");
+        }
+        Lasting::For(range) => {
+            let end = Nanos(fault.at.max.0 + range.max.0);
+            if end > phase {
+                let what = format!("the fault may last until {end}, the fault phase ends after {phase}");
+                // Where the begin alone is too late, that is the key to change.
+                let key = if fault.at.max >= phase { "at" } else { "for" };
+                notes.error(&format!("{path}.{key}"), Code::FaultAfterEnd, what, mend);
+            }
+        }
+    }
+}
+
+/// Workers that fall silent for good must leave somebody to do the work.
+fn silent_for_good(scenario: &Scenario, notes: &mut Notes<'_>) {
+    let workers = scenario.shape().span(Role::Worker).1;
+    let mut silent = 0u32;
+    for (index, fault) in scenario.faults.iter().enumerate() {
+        if fault.kind != Kind::SilentWorker || fault.lasts != Lasting::Forever {
+            continue;
+        }
+        let once = fault.who == Some(Target::Of(Role::Worker, Pick::All));
+        silent = silent.saturating_add(if once { workers } else { fault.hits_max(workers) });
+        if silent >= workers {
+            let what = format!("all {workers} workers may fall silent for good");
+            let mend = "add workers, or give the silence an end";
+            notes.error(&format!("faults.{index}.who"), Code::NobodyLeft, what, mend);
+            return;
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Whether a well-formed scenario makes sense. Each idea has a file: who takes part (`cluster`),
+//! what is asked (`workload`), how long things take (`timing`), what goes wrong (`faults`). They
+//! judge values only; places come from the document afterwards.
+
+mod cluster;
+mod faults;
+mod timing;
+mod workload;
+
+use crate::document::{Document, SCENARIO_BYTES_MAX};
+use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
+use crate::marks::MARKS;
+use crate::needs::{Needs, read_text};
+use crate::scenario::Scenario;
+use crate::wording::did_you_mean;
+use miette::NamedSource;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Reads a scenario; the failure holds every error found.
+pub fn load(path: &Path) -> Result<Scenario, Failure> {
+    let (scenario, report) = examine(path);
+    match scenario {
+        Some(scenario) if report.is_usable() => Ok(scenario),
+        _ => Err(Failure { report }),
+    }
+}
+
+/// Reads a scenario from text. `path` stands for the file in errors, gives the default name, and
+/// its folder is where `needs_file` is looked for.
+pub fn load_text(path: &Path, text: impl Into<String>) -> Result<Scenario, Failure> {
+    let (scenario, report) = examine_text(path, text.into());
+    match scenario {
+        Some(scenario) if report.is_usable() => Ok(scenario),
+        _ => Err(Failure { report }),
+    }
+}
+
+/// Everything that is wrong with one file.
+pub fn lint(path: &Path) -> Report {
+    examine(path).1
+}
+
+/// Everything that is wrong with several files, two of one name included.
+pub fn lint_all(paths: &[PathBuf]) -> Vec<Report> {
+    let mut named: BTreeMap<String, &Path> = BTreeMap::new();
+    let mut reports = Vec::new();
+    for path in paths {
+        let (scenario, mut report) = examine(path);
+        if let Some(scenario) = scenario {
+            if let Some(first) = named.get(scenario.name.as_str()) {
+                let what = format!("`{}` is the name of {} too", scenario.name, first.display());
+                let draft = Draft::error(Code::DuplicateName, what, "give it a `name` of its own");
+                let text = Arc::new(NamedSource::new(path.display().to_string(), String::new()));
+                report.errors.push(draft.at(&text, 0..0));
+            } else {
+                named.insert(scenario.name, path);
+            }
+        }
+        reports.push(report);
+    }
+    reports
+}
+
+/// The scenario files meant by a list of files and folders: a folder stands for the `.toml` files
+/// in it, sorted. `Cargo.toml` is never one, so that `scenarios/*.toml` may be said too.
+pub fn discover(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let path = entry?.path();
+            if path.is_file() && path.extension().is_some_and(|ext| ext == "toml") {
+                inside.push(path);
+            }
+        }
+        inside.sort();
+        files.append(&mut inside);
+    }
+    files.retain(|path| path.file_name().is_none_or(|name| name != "Cargo.toml"));
+    Ok(files)
+}
+
+fn examine(path: &Path) -> (Option<Scenario>, Report) {
+    match read_text(path, SCENARIO_BYTES_MAX) {
+        Ok(text) => examine_text(path, text),
+        Err(draft) => {
+            let text = Arc::new(NamedSource::new(path.display().to_string(), String::new()));
+            (None, Report::new(path.into(), vec![draft.at(&text, 0..0)]))
+        }
+    }
+}
+
+fn examine_text(path: &Path, text: String) -> (Option<Scenario>, Report) {
+    let text: Text = Arc::new(NamedSource::new(path.display().to_string(), text));
+    let mut findings = Vec::new();
+    let (document, scenario) = Document::parse(&text, &mut findings);
+    let scenario = scenario.map(|mut scenario| {
+        let mut notes = Notes { document: &document, text: &text, findings: &mut findings };
+        if scenario.name.is_empty() {
+            scenario.name = stem(path);
+        }
+        if let Some(file) = &mut scenario.workload.needs_file {
+            // Relative to the scenario, so that a run may be started from anywhere.
+            *file = path.parent().unwrap_or(Path::new("")).join(&*file);
+            match load_needs(file) {
+                Ok(needs) => scenario.needs = Some(needs),
+                Err(NeedsProblem::Missing(draft)) => notes.note("workload.needs_file", draft),
+                Err(NeedsProblem::Bad(failure)) => notes.findings.extend(failure.report.errors),
+            }
+        }
+        judge(&mut scenario, &mut notes);
+        scenario
+    });
+    (scenario, Report::new(path.into(), findings))
+}
+
+enum NeedsProblem {
+    Missing(Draft),
+    Bad(Failure),
+}
+
+fn load_needs(path: &Path) -> Result<Needs, NeedsProblem> {
+    if !path.is_file() {
+        let what = format!("there is no needs file {}", path.display());
+        let mend = "the path is relative to the scenario file";
+        return Err(NeedsProblem::Missing(Draft::error(Code::MissingNeedsFile, what, mend)));
+    }
+    Needs::load(path).map_err(NeedsProblem::Bad)
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+fn judge(scenario: &mut Scenario, notes: &mut Notes<'_>) {
+    top(scenario, notes);
+    cluster::judge(scenario, notes);
+    workload::judge(scenario, notes);
+    timing::judge(scenario, notes);
+    scenario.nemeses = faults::judge(scenario, notes);
+}
+
+/// Names, limits and what is judged.
+fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
+    let name = &scenario.name;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        let what = format!("`{}` is no name", crate::value::shorten(name));
+        let mend = "use at most 64 of a-z, 0-9 and `-`: it names files and reports";
+        notes.error("name", Code::BadName, what, mend);
+    }
+    if scenario.teaches.trim().is_empty() || scenario.teaches.contains('\n') {
+        let mend = "say in one line what a reader learns from a run";
+        notes.error("teaches", Code::MissingKey, "`teaches` is not one line of text", mend);
+    }
+    let limits = &scenario.limits;
+    notes.within("limits.max_deliveries", limits.max_deliveries, 1_000, 10_000_000_000);
+    notes.within("limits.max_needs", limits.max_needs.into(), 1, 100_000);
+    if scenario.properties.check.is_empty() {
+        let mend = "list at least one, or leave the key out to check them all";
+        notes.error("properties.check", Code::Vacuous, "no property would be checked", mend);
+    }
+    if scenario.properties.ends.is_empty() {
+        let mend = "list at least one, or leave the key out: then needs must be `closed`";
+        notes.error("properties.ends", Code::Vacuous, "no need could end rightly", mend);
+    }
+    repeated(notes, "properties.check", scenario.properties.check.iter().map(|p| p.name()));
+    let sometimes = &scenario.properties.sometimes;
+    repeated(notes, "properties.sometimes", sometimes.iter().map(String::as_str));
+    for (index, mark) in sometimes.iter().enumerate() {
+        if !MARKS.iter().any(|known| known.name == mark) {
+            let what = format!("`{}` is no mark", crate::value::shorten(mark));
+            let mend = did_you_mean(mark, MARKS.iter().map(|known| known.name));
+            notes.error(&format!("properties.sometimes.{index}"), Code::UnknownMark, what, mend);
+        }
+    }
+}
+
+fn repeated<'a>(notes: &mut Notes<'_>, path: &str, names: impl Iterator<Item = &'a str>) {
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, name) in names.enumerate() {
+        if !seen.insert(name) {
+            let what = format!("`{}` stands here twice", crate::value::shorten(name));
+            notes.error(&format!("{path}.{index}"), Code::DuplicateName, what, "take one out");
+        }
+    }
+}
+
+/// Where the rules put what they find. Nothing is said about a value whose form was already
+/// wrong: only its default is known then.
+struct Notes<'n> {
+    document: &'n Document<'n>,
+    text: &'n Text,
+    findings: &'n mut Vec<Finding>,
+}
+
+impl Notes<'_> {
+    fn note(&mut self, path: &str, draft: Draft) {
+        if !self.document.is_spoilt(path) {
+            self.findings.push(draft.at(self.text, self.document.span(path)));
+        }
+    }
+
+    fn error(&mut self, path: &str, code: Code, what: impl Into<String>, mend: impl Into<String>) {
+        self.note(path, Draft::error(code, what, mend));
+    }
+
+    fn warning(&mut self, path: &str, code: Code, what: impl Into<String>, mend: impl Into<String>) {
+        self.note(path, Draft::warning(code, what, mend));
+    }
+
+    /// Refuses a number beyond its bounds; says whether it was inside.
+    fn within(&mut self, path: &str, value: u64, min: u64, max: u64) -> bool {
+        let inside = (min..=max).contains(&value);
+        if !inside {
+            let key = path.rsplit('.').next().unwrap_or(path);
+            let what = format!("`{key}` is {value}");
+            let mend = format!("write a number from {min} to {max}");
+            self.error(path, Code::OutOfRange, what, mend);
+        }
+        inside
+    }
+
+    fn says(&self, path: &str) -> bool {
+        self.document.says(path)
+    }
+}

@@ -1,0 +1,48 @@
+//! The `sometimes` marks: things that must have happened somewhere in a sweep, or its chaos proved
+//! nothing. They are listed once, here, so that a misspelt mark is a lint error and not a mark that
+//! is never hit.
+
+/// One thing that can happen in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The name in scenarios and reports.
+    pub name: &'static str,
+    /// When the simulator counts a hit.
+    pub what: &'static str,
+}
+
+const fn mark(name: &'static str, what: &'static str) -> Mark {
+    Mark { name, what }
+}
+
+/// All marks, in alphabetic order.
+pub const MARKS: &[Mark] = &[
+    mark("agent-joined", "an agent that joined mid-run became a member of the pool"),
+    mark("agent-left", "an agent unstaked mid-run"),
+    mark("bid-beaten", "a kept best bid was replaced by a better one"),
+    mark("bid-window-extended", "a late bid extended its window"),
+    mark("clock-jumped", "a skew moved a node's clock while a window was open"),
+    mark("entry-caught-up", "a node that missed applied entries fetched them later"),
+    mark("epoch-advanced", "a need went to its next epoch before it was decided"),
+    mark("lease-expired", "a lease was ended by a majority of stopwatches"),
+    mark("lease-renewed", "a heartbeat prolonged a lease"),
+    mark("message-redelivered", "a consumer saw a message for the second time"),
+    mark("need-cancelled", "a need was cancelled"),
+    mark("need-failed", "a need ended as failed"),
+    mark("need-settled", "a need ended with every task settled"),
+    mark("partition-healed", "a message passed where a partition had cut one off before"),
+    mark("task-reassigned", "a task was granted to another worker than before"),
+    mark("task-refused", "a worker refused a need"),
+    mark("task-yielded", "a worker gave its lease back early"),
+    mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_sorted_and_distinct() {
+        assert!(MARKS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+}

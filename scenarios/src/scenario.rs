@@ -1,0 +1,360 @@
+//! The scenario itself: one struct per section, every field with its unit and its default. The
+//! JSON Schema, the check for unknown keys and the file format all come from these structs, so
+//! they cannot disagree.
+
+use crate::fault::FaultSection;
+use crate::needs::Needs;
+use crate::value::{Nanos, SignedNanos};
+use crate::workload::Workload;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use swarm_nemeses::{Between, Nemesis, Shape};
+
+/// A whole scenario file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Name in reports, kebab-case; the file's stem unless given.
+    #[serde(default)]
+    pub name: String,
+    /// One line on what the scenario teaches.
+    pub teaches: String,
+    /// Seed of a run that is given none.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// When a run is stopped whatever it does.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Who takes part.
+    #[serde(default)]
+    pub cluster: Cluster,
+    /// What they are asked to do.
+    #[serde(default)]
+    pub workload: Workload,
+    /// Protocol settings.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Links between all parties.
+    #[serde(default)]
+    pub network: Network,
+    /// The message bus.
+    #[serde(default)]
+    pub bus: Bus,
+    /// The artifact store.
+    #[serde(default)]
+    pub store: Store,
+    /// The nodes' clocks.
+    #[serde(default)]
+    pub clocks: Clocks,
+    /// Fault, heal, settle.
+    #[serde(default)]
+    pub phases: Phases,
+    /// `[[faults]]`: what goes wrong.
+    #[serde(default)]
+    pub faults: Vec<FaultSection>,
+    /// What is judged.
+    #[serde(default)]
+    pub properties: Properties,
+    /// The faults as the nemeses take them; filled by loading.
+    #[serde(skip)]
+    pub nemeses: Vec<Nemesis>,
+    /// The needs of `workload.needs_file`; filled by loading.
+    #[serde(skip)]
+    pub needs: Option<Needs>,
+}
+
+impl Scenario {
+    /// How many there are of each kind of party at the start.
+    pub const fn shape(&self) -> Shape {
+        let cluster = &self.cluster;
+        Shape {
+            coordinators: cluster.coordinators,
+            requesters: cluster.requesters,
+            planners: cluster.planners,
+            workers: cluster.workers,
+            verifiers: cluster.verifiers,
+        }
+    }
+}
+
+const fn default_seed() -> u64 {
+    1
+}
+
+/// `[limits]`: a run that reaches one is stopped; liveness is then unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Simulated time.
+    pub duration: Nanos,
+    /// Deliveries of the event kernel.
+    pub max_deliveries: u64,
+    /// Needs, synthetic or from a file.
+    pub max_needs: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { duration: Nanos::hours(168), max_deliveries: 20_000_000, max_needs: 1_000 }
+    }
+}
+
+/// `[cluster]`: who takes part. Agents are numbered requesters, planners, workers, verifiers; org,
+/// ASN and region are dealt to them in turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cluster {
+    /// Members of the register: odd, 1 to 15.
+    pub coordinators: u32,
+    /// Agents that open needs.
+    pub requesters: u32,
+    /// Agents that propose plans.
+    pub planners: u32,
+    /// Agents that do tasks.
+    pub workers: u32,
+    /// Agents that verify results.
+    pub verifiers: u32,
+    /// Distinct organisations.
+    pub orgs: u32,
+    /// Distinct autonomous systems.
+    pub asns: u32,
+    /// Distinct regions.
+    pub regions: u32,
+    /// Credits that each planner, worker and verifier stakes; at least 1,000 (PROTOCOL 6).
+    pub stake: u64,
+    /// Credits that each agent holds besides its stake.
+    pub balance: u64,
+    /// Lying coordinators to tolerate, `f` of PROTOCOL 5.
+    pub liars_max: u32,
+    /// Whether the run starts in bootstrap, where diversity is relaxed (PROTOCOL 6).
+    pub bootstrap: bool,
+    /// How long a coordinator gathers applied entries before it signs them in one batch.
+    pub entry_batch: Nanos,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            coordinators: 3,
+            requesters: 1,
+            planners: 2,
+            workers: 4,
+            verifiers: 10,
+            orgs: 12,
+            asns: 12,
+            regions: 4,
+            stake: 10_000,
+            balance: 100_000,
+            liars_max: 0,
+            bootstrap: true,
+            entry_batch: Nanos::millis(50),
+        }
+    }
+}
+
+/// `[protocol]`: windows and quorums. The defaults are those of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Protocol {
+    /// Bid window for proposals.
+    pub proposals: Nanos,
+    /// Bid window of each task.
+    pub bids: Nanos,
+    /// Length of a lease; at least 60 s.
+    pub lease: Nanos,
+    /// Time between heartbeats; at most a third of the lease.
+    pub heartbeat: Nanos,
+    /// How long an epoch may go undecided.
+    pub decision: Nanos,
+    /// How long a committee's draw waits for reveals.
+    pub reveal: Nanos,
+    /// How long a committee has to give its verdicts.
+    pub verify: Nanos,
+    /// The challenge window, and the second segment after SETTLE.
+    pub challenge: Nanos,
+    /// Target of approvals for a plan.
+    pub k_plan: u32,
+    /// Target of verdicts for a result.
+    pub k_result: u32,
+    /// Share of the active pool that bounds both targets, in basis points.
+    pub alpha_bp: u32,
+}
+
+impl Default for Protocol {
+    fn default() -> Self {
+        Self {
+            proposals: Nanos::secs(30),
+            bids: Nanos::secs(30),
+            lease: Nanos::secs(300),
+            heartbeat: Nanos::secs(30),
+            decision: Nanos::secs(120),
+            reveal: Nanos::secs(5),
+            verify: Nanos::secs(600),
+            challenge: Nanos::hours(24),
+            k_plan: 3,
+            k_result: 5,
+            alpha_bp: 3_000,
+        }
+    }
+}
+
+/// `[network]`: how links behave all the time, in every phase; faults come on top.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// Time a message takes, drawn for each.
+    pub delay: Between<Nanos>,
+    /// Messages lost, in parts per million.
+    pub loss_ppm: u32,
+    /// Messages delivered twice, in parts per million.
+    pub duplicate_ppm: u32,
+    /// Messages held back so that later ones overtake them, in parts per million.
+    pub reorder_ppm: u32,
+    /// How long such a message is held back at most.
+    pub reorder_extra: Nanos,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            delay: Between { min: Nanos::millis(1), max: Nanos::millis(20) },
+            loss_ppm: 0,
+            duplicate_ppm: 0,
+            reorder_ppm: 0,
+            reorder_extra: Nanos::millis(50),
+        }
+    }
+}
+
+/// `[bus]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bus {
+    /// How long the bus waits for an acknowledgement before it delivers again.
+    pub ack_wait: Nanos,
+    /// Acknowledged messages delivered once more, in parts per million.
+    pub redeliver_ppm: u32,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self { ack_wait: Nanos::secs(5), redeliver_ppm: 0 }
+    }
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Time the store takes to answer, drawn for each request.
+    pub delay: Between<Nanos>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { delay: Between { min: Nanos::millis(2), max: Nanos::millis(30) } }
+    }
+}
+
+/// `[clocks]`: how far each node's clocks are off from the start, drawn for each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Clocks {
+    /// Wall clock ahead or behind.
+    pub offset: Between<SignedNanos>,
+    /// Rate of both clocks, in parts per million fast or slow.
+    pub drift_ppm: Between<i32>,
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self { offset: Between::one(SignedNanos(0)), drift_ppm: Between::one(0) }
+    }
+}
+
+/// `[phases]`: the run hurts, heals, then must make progress. Safety is judged throughout,
+/// liveness in `settle`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Phases {
+    /// From the start; every fault begins and ends inside.
+    pub fault: Nanos,
+    /// Faults are gone, except those that last forever.
+    pub heal: Nanos,
+    /// Every need must have ended by the end of it.
+    pub settle: Nanos,
+}
+
+impl Default for Phases {
+    fn default() -> Self {
+        Self { fault: Nanos::secs(300), heal: Nanos::secs(60), settle: Nanos::hours(72) }
+    }
+}
+
+/// `[properties]`: what is judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Properties {
+    /// The properties judged; a run in which one of them was never checked is vacuous.
+    pub check: Vec<Property>,
+    /// The ends that are right for a need; liveness asks that each need comes to one of them.
+    pub ends: Vec<NeedEnd>,
+    /// Marks that must be hit somewhere in a sweep; see [`crate::MARKS`].
+    pub sometimes: Vec<String>,
+}
+
+impl Default for Properties {
+    fn default() -> Self {
+        Self { check: Property::ALL.into(), ends: vec![NeedEnd::Closed], sometimes: Vec::new() }
+    }
+}
+
+/// How a need can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NeedEnd {
+    /// Every task settled.
+    Closed,
+    /// Its requester took it back.
+    Cancelled,
+    /// It gave up: no plan, no worker, or no committee in the attempts allowed.
+    Failed,
+}
+
+/// The properties that can be judged, by the names used everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Property {
+    /// Single DECIDE.
+    P1,
+    /// Deterministic replay.
+    P2,
+    /// Lease lifetime.
+    P5,
+    /// Quorum validity.
+    P6,
+    /// Conservation.
+    P9,
+    /// Convergence.
+    P10,
+    /// Every need ends within the settle phase.
+    #[serde(rename = "liveness")]
+    Liveness,
+}
+
+impl Property {
+    /// All properties.
+    pub const ALL: [Self; 7] = [Self::P1, Self::P2, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness];
+
+    /// The name in files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P1 => "P1",
+            Self::P2 => "P2",
+            Self::P5 => "P5",
+            Self::P6 => "P6",
+            Self::P9 => "P9",
+            Self::P10 => "P10",
+            Self::Liveness => "liveness",
+        }
+    }
+}

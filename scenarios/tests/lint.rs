@@ -1,0 +1,572 @@
+//! What the lint says, word for word, for each kind of mistake. One line per finding: level, code,
+//! line and column, what is wrong, and after the arrow how to mend it.
+
+use std::path::Path;
+use swarm_scenarios::{Code, Level, Needs, Report, lint, load_text};
+
+fn told(report: &Report) -> String {
+    let line = |f: &swarm_scenarios::Finding| {
+        let level = if f.level == Level::Error { "error" } else { "warning" };
+        format!("{level} {} {}:{} {} => {}", f.code, f.line, f.column, f.what, f.mend)
+    };
+    report.findings().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Lints a text as if it stood in `case.toml`; a clean text gives nothing.
+fn check(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case.toml");
+    std::fs::write(&path, text).unwrap();
+    told(&lint(&path)).replace(&folder.path().display().to_string(), "DIR")
+}
+
+fn check_needs(text: &str) -> String {
+    Needs::parse("needs.jsonl", text).map_or_else(|failure| told(&failure.report), |_| String::new())
+}
+
+#[test]
+fn several_mistakes_are_told_at_once() {
+    insta::assert_snapshot!(check(r#"
+techs = "x"
+[cluster]
+coordinatros = 3
+workers = "four"
+loss_ppm = 5
+[network]
+delay = ["20ms", "1ms"]
+[phases]
+fault = 5
+"#), @r##"
+        error missing-key 1:1 the key `teaches` is missing => add `teaches = "one line on what the scenario teaches"`
+        error unknown-key 2:1 `techs` is no key of a scenario => did you mean `teaches`?
+        error unknown-key 4:1 `coordinatros` is no key of `cluster` => did you mean `coordinators`?
+        error wrong-type 5:11 string "four" cannot stand here => write a whole number from 0 to 4294967295
+        error unknown-key 6:1 `loss_ppm` is no key of `cluster` => it belongs to `[network]`
+        error inverted-range 8:9 the range runs backwards => write the smaller value first
+        error wrong-type 10:9 integer `5` cannot stand here => write a duration such as "150ms", "30s" or "1h 30m"
+        "##);
+}
+
+#[test]
+fn a_scenario_must_say_what_it_teaches() {
+    insta::assert_snapshot!(check(r#"
+name = "Bad Name"
+"#), @r##"
+        error missing-key 1:1 the key `teaches` is missing => add `teaches = "one line on what the scenario teaches"`
+        error bad-name 2:1 `Bad Name` is no name => use at most 64 of a-z, 0-9 and `-`: it names files and reports
+        "##);
+}
+
+#[test]
+fn broken_syntax_is_shown_where_it_is() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster
+workers = 4
+seed = = 3
+"#), @r##"
+        error syntax 3:9 unclosed table, expected `]` => see the line shown; quotes, brackets and `=` are the usual suspects
+        error syntax 5:8 extra `=`, expected nothing => see the line shown; quotes, brackets and `=` are the usual suspects
+        error syntax 5:10 unexpected key or value, expected newline, `#` => see the line shown; quotes, brackets and `=` are the usual suspects
+        "##);
+}
+
+#[test]
+fn a_key_cannot_be_given_twice() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+seed = 1
+seed = 2
+"#), @"error syntax 4:1 duplicate key => take one of the two out");
+}
+
+#[test]
+fn huge_and_negative_numbers_are_refused() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+seed = 99999999999999999999999
+"#), @"error out-of-range 3:8 the number 99999999999999999999999 does not fit => write a whole number from 0 to 9223372036854775807");
+}
+
+#[test]
+fn numbers_beyond_their_type_are_refused() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+seed = -1
+[cluster]
+workers = 4294967296
+verifiers = 1.5
+[network]
+loss_ppm = 1_000_000
+[clocks]
+drift_ppm = [-900_000, 0]
+"#), @r##"
+        error out-of-range 3:8 the number -1 does not fit => write a whole number from 0 to 9223372036854775807
+        error out-of-range 5:11 the number 4294967296 does not fit => write a whole number from 0 to 4294967295
+        error wrong-type 6:13 floating point `1.5` cannot stand here => write a whole number from 0 to 4294967295
+        error out-of-range 8:1 `loss_ppm` is 1000000 => write a number from 0 to 500000
+        error out-of-range 10:1 such a clock is broken => write numbers from -100000 to 100000
+        "##);
+}
+
+#[test]
+fn durations_have_a_unit_and_an_end() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[protocol]
+lease = "300"
+bids = "-3s"
+verify = "99999y"
+decision = "soon"
+challenge = "60d"
+"#), @r##"
+        error settle-too-short 1:1 after the faults the last need takes at least 120d 3m, `settle` is 3d => lengthen `settle`, or shorten `challenge` in `[protocol]` (it runs twice)
+        error bad-duration 4:9 `300` is no duration: time unit needed, for example 300sec or 300ms => write a duration such as "150ms", "30s" or "1h 30m"
+        error bad-duration 5:8 `-3s` is no duration: expected number at 0 => write a duration such as "150ms", "30s" or "1h 30m"
+        error out-of-range 6:10 `99999y` is longer than 366 days => name a shorter one
+        error bad-duration 7:12 `soon` is no duration: expected number at 0 => write a duration such as "150ms", "30s" or "1h 30m"
+        error out-of-range 8:1 a window of 60d => write a duration from 10ms to 30d
+        "##);
+}
+
+#[test]
+fn an_even_register_and_too_many_liars() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+coordinators = 4
+liars_max = 2
+"#), @r##"
+        error even-coordinators 4:1 4 coordinators tolerate no more losses than 3 do => write 3 or 5
+        error impossible-quorum 5:1 an entry is believed with 4 of 4 signatures, but 2 coordinators may lie => write `liars_max = 1` or less, or add coordinators
+        "##);
+}
+
+#[test]
+fn more_votes_than_verifiers() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+verifiers = 4
+[protocol]
+k_plan = 2
+k_result = 5
+"#), @r##"
+        error impossible-quorum 7:1 `k_result` is 5, but there are only 4 verifiers => write 4 or less, or add verifiers
+        warning clamped-quorum 6:1 `k_plan` is clamped to 1 by the size of the pool => add verifiers up to 7, raise `alpha_bp`, or write less
+        "##);
+}
+
+#[test]
+fn a_written_target_that_the_pool_clamps() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[protocol]
+k_result = 5
+"#), @"warning clamped-quorum 4:1 `k_result` is clamped to 3 by the size of the pool => add verifiers up to 17, raise `alpha_bp`, or write less");
+}
+
+#[test]
+fn a_committee_that_no_caps_allow() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+bootstrap = false
+verifiers = 12
+orgs = 3
+"#), @r##"
+        error impossible-committee 6:1 8 plan voters cannot be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers
+        error impossible-committee 6:1 no committee of 3 and 2 spare can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers
+        "##);
+}
+
+#[test]
+fn a_committee_that_some_workers_leave_too_few_for() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+bootstrap = false
+workers = 7
+verifiers = 10
+orgs = 6
+asns = 6
+"#), @"warning narrow-committee 7:1 for 12 of 14 pairs of worker and planner no committee of 3 and 2 spare can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers");
+}
+
+#[test]
+fn a_small_pool_is_in_bootstrap() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+bootstrap = false
+verifiers = 9
+"#), @"error still-bootstrap 4:1 a pool of 9 verifiers is in bootstrap whatever its age => write `bootstrap = true` or at least 10 verifiers");
+}
+
+#[test]
+fn nobody_to_do_it() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+workers = 0
+stake = 10
+"#), @r##"
+        error out-of-range 4:1 `workers` is 0 => write a number from 1 to 10000
+        error out-of-range 5:1 `stake` is 10 => write a number from 1000 to 1000000000000
+        "##);
+}
+
+#[test]
+fn a_fault_after_the_end() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[phases]
+fault = "2m"
+[[faults]]
+kind = "loss"
+at = ["10s", "90s"]
+for = "1m"
+ppm = 1000
+[[faults]]
+kind = "partition-halves"
+at = "3m"
+for = "1s"
+[[faults]]
+kind = "loss"
+for = "forever"
+ppm = 1000
+"#), @r##"
+        error fault-after-end 8:1 the fault may last until 2m 30s, the fault phase ends after 2m => begin and end it within `fault = "2m"` of `[phases]`, or lengthen that
+        error fault-after-end 12:1 the fault may last until 3m 1s, the fault phase ends after 2m => begin and end it within `fault = "2m"` of `[phases]`, or lengthen that
+        error fault-after-end 16:1 `loss` must end, or nothing could heal => write a duration; only `silent-worker` and `slow-verifier` may last forever
+        "##);
+}
+
+#[test]
+fn faults_that_aim_at_nobody() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[[faults]]
+kind = "silent-worker"
+who = "worker:4"
+for = "1m"
+[[faults]]
+kind = "slow-verifier"
+who = "worker:0"
+for = "1m"
+factor = 2
+[[faults]]
+kind = "partition-isolate"
+who = "boss"
+for = "1m"
+[[faults]]
+kind = "skew"
+who = "store"
+offset = "1s"
+for = "1m"
+"#), @r##"
+        error no-such-target 5:1 `worker:4` does not exist: the cluster has 4 of them => count from 0, or use `random`
+        error bad-target 9:1 `slow-verifier` cannot hit `worker:0` => aim at `verifier:random`, `verifier:all` or `verifier:0`
+        error bad-target 14:7 `boss` names no target => write `all`, `bus`, `register`, `store`, or a role and a pick: `worker:0`, `verifier:random`, `coordinator:all`
+        error bad-target 18:1 `store` decides nothing by its clock => aim at coordinators or agents
+        "##);
+}
+
+#[test]
+fn faults_with_the_wrong_keys() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[[faults]]
+kind = "los"
+for = "1m"
+[[faults]]
+kind = "loss"
+who = "worker:0"
+for = "1m"
+[[faults]]
+kind = "partition-halves"
+ppm = 5
+for = "1m"
+[[faults]]
+kind = "skew"
+who = "all"
+"#), @r##"
+        error unknown-value 4:8 `los` is not known here => did you mean `loss`?
+        error missing-key 6:1 `loss` needs `ppm` => add `ppm = 50000`
+        error misplaced-key 8:1 `loss` takes no `who` => besides `at`, `for` and `count` it takes `ppm`, `from`, `to`
+        error misplaced-key 12:1 `partition-halves` takes no `ppm` => it takes only `at`, `for` and `count`
+        error missing-key 14:1 the key `for` is missing => add `for = "30s"`, a range, or "forever"
+        error missing-key 14:1 `skew` needs `offset` => add `offset = "-5s"`
+        "##);
+}
+
+#[test]
+fn faults_that_never_bite() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[[faults]]
+kind = "loss"
+ppm = 0
+for = "0s"
+count = 0
+[[faults]]
+kind = "loss"
+ppm = 2_000_000
+for = "1s"
+count = 1000
+"#), @r##"
+        error vacuous 5:1 a fault that hits nothing => write at least 1
+        error vacuous 6:1 a fault of no length hits nothing => write a longer duration
+        error vacuous 7:1 a fault that occurs no times => write at least 1, or take it out
+        error out-of-range 10:1 `ppm` is 2000000 => write a number from 0 to 1000000
+        error out-of-range 12:1 `count` is 1000 => write a number from 0 to 100
+        "##);
+}
+
+#[test]
+fn every_worker_silent_for_good() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+workers = 2
+[[faults]]
+kind = "silent-worker"
+who = "worker:random"
+for = "forever"
+count = 2
+"#), @"error nobody-left 7:1 all 2 workers may fall silent for good => add workers, or give the silence an end");
+}
+
+#[test]
+fn too_little_time() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[limits]
+duration = "1h"
+[protocol]
+heartbeat = "2m"
+lease = "30s"
+[phases]
+settle = "1h"
+[bus]
+ack_wait = "1ms"
+"#), @r##"
+        error past-limit 4:1 the phases take 1h 6m, but the run is stopped after 1h => write `duration = "1h 6m"` in `[limits]` or shorten a phase
+        error heartbeat-too-slow 6:1 a heartbeat every 2m cannot renew a lease of 30s each third of it => write "10s" or less
+        error out-of-range 7:1 a window of 30s => write a duration from 1m to 30d
+        error settle-too-short 9:1 after the faults the last need takes at least 2d 3m, `settle` is 1h => lengthen `settle`, or shorten `challenge` in `[protocol]` (it runs twice)
+        error out-of-range 11:1 the bus delivers again after 1ms, before an acknowledgement can be back => write at least "80ms"
+        "##);
+}
+
+#[test]
+fn needs_that_cannot_be_paid_for() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+balance = 100
+[workload]
+class = "simple"
+fee = 50
+budget = 2
+tasks = 3
+"#), @r##"
+        error balance-too-small 4:1 a requester reserves up to 3156 credits, it holds 100 => write `balance = 3156` in `[cluster]`, or smaller budgets
+        error fee-above-cap 7:1 a fee of 50 in class `simple` => write at most 10 or raise the class
+        error budget-too-small 8:1 a budget of 2 for 3 tasks => each task costs at least one credit: write 3 or more
+        "##);
+}
+
+#[test]
+fn nothing_to_check() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[workload]
+needs = 0
+cancel_bp = 10_000
+[properties]
+check = []
+ends = []
+"#), @r##"
+        error vacuous 4:1 without a need nothing is checked => write at least 1
+        error conflicting-keys 5:1 needs are cancelled, but that is not among the ends that are right => write `ends = ["closed", "cancelled"]` in `[properties]`
+        error vacuous 5:1 every need would be cancelled, none would be finished => write less than 10000
+        error vacuous 7:1 no property would be checked => list at least one, or leave the key out to check them all
+        error vacuous 8:1 no need could end rightly => list at least one, or leave the key out: then needs must be `closed`
+        "##);
+}
+
+#[test]
+fn an_end_that_is_made_and_not_allowed() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+balance = 1_000_000_000_000
+[workload]
+cancel_bp = 100
+[protocol]
+bids = "1500us"
+reveal = "10ms 1us"
+"#), @r##"
+        error out-of-range 4:1 20 agents hold 20000000200000 credits, the supply is 1000000000000 => write smaller balances or stakes
+        error conflicting-keys 6:1 needs are cancelled, but that is not among the ends that are right => write `ends = ["closed", "cancelled"]` in `[properties]`
+        error out-of-range 8:1 a window of 1ms 500us => write a duration from 10ms to 30d
+        error out-of-range 9:1 a window of 10ms 1us => windows count whole milliseconds
+        "##);
+}
+
+#[test]
+fn names_that_stand_twice_or_nowhere() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[properties]
+check = ["P1", "P1", "P3"]
+sometimes = ["need-setled", "lease-expired", "lease-expired"]
+"#), @r##"
+        error unknown-value 4:22 `P3` is not known here => known: `P1`, `P2`, `P5`, `P6`, `P9`, `P10`, `liveness`
+        error unknown-mark 5:14 `need-setled` is no mark => did you mean `need-settled`?
+        error duplicate-name 5:46 `lease-expired` stands here twice => take one out
+        "##);
+}
+
+#[test]
+fn real_and_made_up_needs_at_once() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[workload]
+needs_file = "nowhere.jsonl"
+needs = 3
+recipe = "chian"
+"#), @r##"
+        error missing-needs-file 4:1 there is no needs file DIR/nowhere.jsonl => the path is relative to the scenario file
+        error conflicting-keys 5:1 `needs` makes needs up, `needs_file` brings real ones => take one of the two out
+        error unknown-value 6:10 `chian` is not known here => did you mean `chain`?
+        "##);
+}
+
+#[test]
+fn comings_and_goings() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+workers = 2
+[[workload.joiner]]
+role = "planner"
+at = "1m"
+[[workload.joiner]]
+role = "worker"
+at = "200d"
+count = 0
+[[workload.leaver]]
+who = "worker:all"
+at = "1m"
+[[workload.leaver]]
+who = "bus"
+at = "1m"
+"#), @r##"
+        error unknown-value 6:8 `planner` is not known here => known: `worker`, `verifier`
+        error no-effect 10:1 200d is after the end of the run, 3d 6m => name an earlier time
+        error out-of-range 11:1 `count` is 0 => write a number from 1 to 100
+        error nobody-left 13:1 with this the last worker leaves => let somebody stay
+        error bad-target 16:1 `bus` cannot leave => only workers and verifiers can: `worker:0`, `verifier:random`
+        "##);
+}
+
+#[test]
+fn needs_with_mistakes_name_every_line() {
+    insta::assert_snapshot!(check_needs(r#"{"recipe":"wordcount","parts":4,"budget":"1000","class":"complex"}
+
+{"recipe":"wordcuont"}
+{"recipe":"wordcount","prats":4}
+{"recipe":"wordcount","parts":0}
+{"recipe":"wordcount","parts":-1}
+{"recipe":"wordcount","budget":1000}
+{"recipe":"wordcount","budget":"01"}
+{"recipe":"wordcount","parts":4,"budget":"3"}
+{"recipe":"wordcount","fee":"500","class":"simple"}
+{"parts":4}
+{"recipe":"wordcount"
+[1]
+{"recipe":"wordcount","parts":4,"parts":5}
+"#), @r##"
+        error unknown-value 3:21 `wordcuont` is not known here => did you mean `wordcount`?
+        error unknown-key 4:29 `prats` is no key of this table => did you mean `parts`?
+        error out-of-range 5:1 0 parts => write a number from 1 to 256
+        error out-of-range 6:32 the number -1 does not fit => write a whole number from 0 to 4294967295
+        error wrong-type 7:35 integer `1000` cannot stand here => write whole credits in quotes such as "1000"
+        error bad-amount 8:35 `01` is no amount => write whole credits in quotes, without sign or leading zeros: "1000"
+        error budget-too-small 9:1 a budget of 3 for 10 tasks => each task costs at least one credit: write "10" or more
+        error fee-above-cap 10:1 a fee of 500 in class simple => write at most "10" or raise the class
+        error missing-key 11:11 the key `recipe` is missing => add `recipe = ...`
+        error syntax 12:1 EOF while parsing an object => see the line shown; quotes, brackets and `=` are the usual suspects
+        error syntax 13:2 expected value => see the line shown; quotes, brackets and `=` are the usual suspects
+        error syntax 14:39 duplicate field `parts` => take one of the two out
+        "##);
+}
+
+#[test]
+fn needs_that_are_none() {
+    insta::assert_snapshot!(check_needs(r#"
+  
+"#), @r#"error vacuous 1:1 the file holds no need => write one JSON object a line, such as {"recipe":"wordcount","parts":4}"#);
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let codes = |path: &Path| lint(path).errors.iter().map(|f| f.code).collect::<Vec<_>>();
+    assert_eq!(codes(&folder.path().join("missing.toml")), [Code::Unreadable]);
+    assert_eq!(codes(folder.path()), [Code::Unreadable]);
+    let path = folder.path().join("case.toml");
+    std::fs::write(&path, b"teaches = \"\xff\"").unwrap();
+    assert_eq!(codes(&path), [Code::Unreadable]);
+    std::fs::write(&path, vec![b'#'; 2 << 20]).unwrap();
+    assert_eq!(codes(&path), [Code::TooLarge]);
+    std::fs::write(&path, b"").unwrap();
+    assert_eq!(codes(&path), [Code::MissingKey]);
+}
+
+#[test]
+fn too_many_needs_and_too_long_lines_are_refused() {
+    let line = "{\"recipe\":\"wordcount\"}\n";
+    assert_eq!(Needs::parse("n", line.repeat(10_000)).unwrap().lines.len(), 10_000);
+    assert!(check_needs(&line.repeat(10_001)).starts_with("error too-large 10001:1"));
+    let long = format!("{{\"recipe\":\"{}\"}}\n", "w".repeat(20_000));
+    assert!(check_needs(&long).starts_with("error too-large 1:1"));
+}
+
+#[test]
+fn bad_needs_are_shown_in_their_own_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case.toml");
+    std::fs::write(&path, "teaches = \"t\"\n[workload]\nneeds_file = \"n.jsonl\"\n").unwrap();
+    std::fs::write(folder.path().join("n.jsonl"), "{\"recipe\":\"wordcount\"}\n{}\n").unwrap();
+    let report = lint(&path);
+    assert_eq!(report.errors.len(), 1);
+    assert!(report.errors[0].file.ends_with("n.jsonl"));
+    assert_eq!((report.errors[0].line, report.errors[0].code), (2, Code::MissingKey));
+}
+
+#[test]
+fn two_files_of_one_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["a.toml", "b.toml"].map(|name| folder.path().join(name));
+    for path in &paths {
+        std::fs::write(path, "name = \"same\"\nteaches = \"t\"\n").unwrap();
+    }
+    let reports = swarm_scenarios::lint_all(&paths);
+    assert!(reports[0].is_clean());
+    assert_eq!(reports[1].errors[0].code, Code::DuplicateName);
+}
+
+#[test]
+fn a_failure_prints_the_line_and_the_mend() {
+    let failure = load_text(Path::new("x.toml"), "teaches = \"t\"\n[cluster]\nworker = 3\n").unwrap_err();
+    assert_eq!(failure.to_string(), "x.toml: 1 error");
+    let mut shown = String::new();
+    let plain = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::none());
+    plain.render_report(&mut shown, &failure).unwrap();
+    assert!(shown.contains("worker = 3"), "{shown}");
+    assert!(shown.contains("did you mean `workers`?"), "{shown}");
+    assert!(shown.contains("unknown-key"), "{shown}");
+}

@@ -1,0 +1,142 @@
+//! The files that are shipped: each one loads without a word from the lint, and the published
+//! schema agrees.
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use swarm_nemeses::Kind;
+use swarm_scenarios::{Needs, Property, Scenario, discover, lint_all, load, schema};
+
+fn shipped() -> Vec<PathBuf> {
+    discover(&[Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()]).unwrap()
+}
+
+fn json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap();
+    let value: toml::Value = toml::from_str(&text).unwrap();
+    serde_json::to_value(value).unwrap()
+}
+
+#[test]
+fn every_shipped_file_is_clean() {
+    let files = shipped();
+    assert!(files.len() >= 7);
+    for report in lint_all(&files) {
+        let said: Vec<_> = report.findings().map(ToString::to_string).collect();
+        assert!(report.is_clean(), "{said:#?}");
+    }
+}
+
+#[test]
+fn every_shipped_file_teaches_something_and_judges_everything() {
+    for path in shipped() {
+        let scenario = load(&path).unwrap();
+        assert_eq!(scenario.name, path.file_stem().unwrap().to_str().unwrap());
+        assert!(scenario.teaches.len() > 20);
+        assert_eq!(scenario.properties.check, Property::ALL);
+        assert_eq!(scenario.nemeses.len(), scenario.faults.len());
+        let needs = scenario.needs.map_or(scenario.workload.needs as usize, |n| n.lines.len());
+        assert!((1..=8).contains(&needs));
+    }
+}
+
+#[test]
+fn the_richest_file_has_every_fault() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("everything.toml");
+    let scenario = load(&path).unwrap();
+    let kinds: BTreeSet<_> = scenario.faults.iter().map(|fault| fault.kind).collect();
+    assert_eq!(kinds, Kind::ALL.into());
+    assert_eq!((scenario.shape().coordinators, scenario.shape().agents()), (5, 20));
+}
+
+/// What of `value` the schema does not describe: unknown keys, missing keys, values of another
+/// type. Enough of JSON Schema to compare shapes; editors bring the whole of it.
+fn strangers(value: &Value, schema: &Value, root: &Value, path: &str, out: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let target = root.pointer(name.trim_start_matches('#')).expect("references resolve");
+        return strangers(value, target, root, path, out);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fits = |choice: &Value| {
+            let mut out = Vec::new();
+            strangers(value, choice, root, path, &mut out);
+            out.is_empty()
+        };
+        if !choices.iter().any(fits) {
+            out.push(format!("{path}: fits none of its choices"));
+        }
+        return;
+    }
+    let kind = match value {
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "integer",
+        Value::Bool(_) => "boolean",
+        Value::Null => "null",
+    };
+    let types: Vec<_> = match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => vec![kind],
+    };
+    if !types.contains(&kind) {
+        out.push(format!("{path}: {kind} is not {types:?}"));
+    }
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        match schema["properties"].get(key) {
+            Some(schema) => strangers(inner, schema, root, &format!("{path}.{key}"), out),
+            None => out.push(format!("{path}.{key}: unknown")),
+        }
+    }
+    for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.get(key).is_none() {
+            out.push(format!("{path}.{key}: missing"));
+        }
+    }
+    for item in value.as_array().into_iter().flatten() {
+        strangers(item, &schema["items"], root, &format!("{path}[]"), out);
+    }
+}
+
+fn against_the_schema(value: &Value) -> Vec<String> {
+    let (root, mut out) = (schema(), Vec::new());
+    strangers(value, &root, &root, "", &mut out);
+    out
+}
+
+#[test]
+fn the_schema_describes_the_shipped_files_and_nothing_else() {
+    for path in shipped() {
+        let mut value = json(&path);
+        assert_eq!(against_the_schema(&value), [""; 0], "{}", path.display());
+        value["cluster"]["coordinatros"] = 3.into();
+        value["workload"]["tasks"] = "many".into();
+        assert_eq!(against_the_schema(&value).len(), 2);
+    }
+    assert_eq!(against_the_schema(&serde_json::json!({})), [".teaches: missing"]);
+}
+
+#[test]
+fn a_scenario_written_out_reads_back_and_fits_the_schema() {
+    for path in shipped() {
+        let scenario = load(&path).unwrap();
+        let text = toml::to_string(&scenario).unwrap();
+        let again: Scenario = toml::from_str(&text).unwrap();
+        assert_eq!(again.cluster, scenario.cluster);
+        assert_eq!(again.workload, scenario.workload);
+        assert_eq!(again.faults, scenario.faults);
+        assert_eq!(against_the_schema(&serde_json::to_value(&scenario).unwrap()), [""; 0]);
+    }
+}
+
+#[test]
+fn the_schema_has_an_identity_without_a_host() {
+    assert_eq!(schema()["$id"], "urn:can-swarm:scenario:1");
+}
+
+#[test]
+fn the_needs_of_the_real_job_are_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("wordcount.needs.jsonl");
+    assert_eq!(Needs::load(&path).unwrap().lines[0].parts, 4);
+}
