@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Bytes, content, fixed_key, key, need_thread};
+use common::{Bytes, content, key, need_thread};
+use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,12 @@ use swarm_core::wire::{
 };
 
 const GOLDEN: &str = include_str!("golden/envelope.json");
+
+/// RFC 8032, section 7.1, test 1: the secret key of the golden envelope. Public knowledge, never a real key.
+fn fixed_key() -> SigningKey {
+    let seed: Digest = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60".parse().unwrap();
+    SigningKey::from_bytes(&seed.0)
+}
 
 /// The one worked envelope: a COMMIT, signed with the key of RFC 8032, section 7.1, test 1. Every address in it is that of
 /// a few words.

@@ -82,8 +82,8 @@ impl Coordinator {
         let members = genesis.coordinators();
         let place = members.iter().position(|m| *m == desk.me()).expect("only a member is a coordinator");
         let mut system = System::new(Arc::clone(&genesis));
-        system.take_postings().into_iter().for_each(|posting| desk.emit(Note::Posted(posting)));
-        desk.emit(Note::Pool(Arc::clone(system.snapshot())));
+        desk.emit(Note::Posted(system.take_postings()));
+        desk.emit(Note::Pool(system.pool()));
         let mut lane = Lane::new(Thread::System);
         lane.watch(desk, system.waits().iter());
         Self {
@@ -336,12 +336,15 @@ impl Coordinator {
             desk.clock.applied(envelope.lamport);
         }
         let outcome: Outcome = self.system.apply(entry.seq, &entry.command).into();
-        self.system.take_postings().into_iter().for_each(|posting| desk.emit(Note::Posted(posting)));
+        let postings = self.system.take_postings();
+        if !postings.is_empty() {
+            desk.emit(Note::Posted(postings));
+        }
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());
         self.duties.done(desk, &entry.command.id());
         if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
-            desk.emit(Note::Pool(Arc::clone(self.system.snapshot())));
+            desk.emit(Note::Pool(self.system.pool()));
         }
         self.stand_down(desk, Thread::System);
         self.look_at_round(desk);

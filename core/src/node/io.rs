@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Local;
 use crate::genesis::Genesis;
-use crate::id::{AgentId, Cid, Digest, Label, NeedId, OpId, TaskName, Thread};
+use crate::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, TaskName, Thread};
+use crate::ledger::Posting;
 use crate::policy::Evaluator;
+use crate::pool::Snapshot;
 use crate::register::{Applied, Command, Entry, Event};
 use crate::reject::Reject;
 use crate::rng::Seed;
@@ -77,11 +79,11 @@ pub enum Act {
     /// Create credits for someone (mint authorities).
     Mint(AmountTo),
     /// Turn credits into stake.
-    Stake(crate::id::Credits),
+    Stake(Credits),
     /// Begin to unbond stake.
-    Unstake(crate::id::Credits),
+    Unstake(Credits),
     /// Take unbonded credits back.
-    Withdraw(crate::id::Credits),
+    Withdraw(Credits),
     /// Send credits.
     Transfer(AmountTo),
     /// Back another's stake.
@@ -266,12 +268,22 @@ pub enum Note {
         /// The believed entry.
         entry: Arc<Applied>,
     },
-    /// The ledger moved credits.
-    Posted(crate::ledger::Posting),
+    /// The ledger moved credits, by one entry.
+    Posted(Vec<Posting>),
     /// A pool snapshot, whole.
-    Pool(Arc<crate::pool::Snapshot>),
+    Pool(Pool),
     /// Something that must sometimes happen did.
     Mark(Mark),
+}
+
+/// A pool snapshot with what its weights were made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// The snapshot.
+    pub snapshot: Arc<Snapshot>,
+    /// Own stake and reputation (basis points) of each of its seats, in their order.
+    pub standing: Vec<(Credits, u32)>,
 }
 
 /// Names of things that must happen somewhere in a sweep, or the chaos proved nothing.

@@ -19,7 +19,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use io::{Act, Effect, Input, Message, Note, Outcome, Setup, Subject, Work};
+pub use io::{Act, Effect, Input, Message, Note, Outcome, Pool, Setup, Subject, Work};
 pub use timer::Timer;
 
 use crate::id::{AgentId, Cid, Credits, NeedId, OpId, Thread};

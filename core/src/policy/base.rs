@@ -84,7 +84,8 @@ struct Rule {
     holds: fn(&Ask<'_>) -> bool,
 }
 
-/// All rules. All of them are asked each time, so that the reasons are complete and gas depends on the input alone.
+/// All rules. All of them are asked each time, and none stops at its first bad value, so that the reasons are complete and
+/// gas is the number of values there are.
 const RULES: &[Rule] = &[
     Rule {
         name: "role",
@@ -143,7 +144,9 @@ const RULES: &[Rule] = &[
                     waits.verify_ms,
                 ]
                 .into_iter()
-                .fold(true, |fits, wait| ask.within(wait, limits.window_min_ms, limits.window_max_ms) && fits)
+                .filter(|wait| !ask.within(*wait, limits.window_min_ms, limits.window_max_ms))
+                .count()
+                    == 0
             }
             _ => true,
         },
@@ -155,7 +158,7 @@ const RULES: &[Rule] = &[
             let fits = |cost: Credits| ask.within(cost, Credits(1), ask.limits.cost_max);
             match &ask.input.content.body {
                 Body::Claim(claim) => fits(claim.cost),
-                Body::Propose(propose) => propose.cost_caps.values().fold(true, |all, cap| fits(*cap) && all),
+                Body::Propose(propose) => propose.cost_caps.values().filter(|cap| !fits(**cap)).count() == 0,
                 _ => true,
             }
         },

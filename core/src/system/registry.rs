@@ -1,6 +1,7 @@
 //! The pool as it changes, and what slots look up of it.
 
 use super::*;
+use crate::node::Pool;
 
 impl System {
     /// Fixes the pool as it is now under the next number.
@@ -37,6 +38,18 @@ impl System {
         self.taken.insert(number, Taken { snapshot: Arc::clone(&snapshot), standings });
         self.dirty = false;
         snapshot
+    }
+
+    /// The current snapshot with what its weights were made from.
+    pub fn pool(&self) -> Pool {
+        let snapshot = Arc::clone(self.snapshot());
+        let standing = |seat: &pool::Seat| {
+            let agent = seat.identity.agent;
+            let stake = self.ledger.balance(&agent).map_or(Credits(0), |b| b.staked);
+            (stake, self.agents.get(&agent).map_or(0, |a| a.reputation_bp))
+        };
+        let standing = snapshot.seats().iter().map(standing).collect();
+        Pool { snapshot, standing }
     }
 
     /// What is known of where an agent stands.

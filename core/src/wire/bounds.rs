@@ -11,16 +11,17 @@ use crate::plan::Fact;
 use crate::reject::Reject;
 use crate::wire::{Body, Manifest, Need, Propose};
 
-/// Artifacts an envelope may refer to.
-pub const REFS_MAX: usize = 64;
+/// Artifacts an envelope may refer to: all inputs of a NEED, or all outputs of a COMMIT. Were it fewer, a COMMIT could be
+/// accepted whose FINALIZE nobody could say.
+pub const REFS_MAX: usize = 128;
 /// Approvals inside a DECIDE; no quorum of plan voters is larger.
 pub const APPROVALS_MAX: usize = 50;
 /// The largest quorum a NEED may ask for, before it is clamped by the pool.
 pub const K_MAX: u32 = 50;
 /// Inputs of a NEED.
-pub const INPUTS_MAX: usize = 256;
+pub const INPUTS_MAX: usize = REFS_MAX;
 /// Outputs of a NEED, of a task, of a COMMIT.
-pub const OUTPUTS_MAX: usize = 256;
+pub const OUTPUTS_MAX: usize = REFS_MAX;
 /// Tasks of a plan.
 pub const TASKS_MAX: usize = 256;
 /// Facts in one envelope.

@@ -181,13 +181,13 @@ struct BeforeSig<'a> {
     nonce: Nonce,
     policy: &'a PolicyRef,
     refs: &'a [Cid],
-    sender: &'a AgentId,
+    sender: &'a str,
 }
 
 #[derive(Serialize)]
 struct AfterSig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<&'a AgentId>,
+    target: Option<&'a str>,
     thread: Thread,
     time: WallTime,
     trace: &'a str,
@@ -206,6 +206,13 @@ struct Written {
 
 impl Written {
     fn of(content: &Content) -> Self {
+        let target = content.target.map(|target| target.to_string());
+        Self::with_names(content, &content.sender.to_string(), target.as_deref())
+    }
+
+    /// As [`Written::of`], where the agents' ids are at hand as text. Base58 is the dearest thing in an envelope to write,
+    /// and an id that was parsed has exactly the spelling it was parsed from.
+    fn with_names(content: &Content, sender: &str, target: Option<&str>) -> Self {
         let mut bytes = Vec::with_capacity(2_048);
         canonical::write(
             &mut bytes,
@@ -224,13 +231,13 @@ impl Written {
                 nonce: content.nonce,
                 policy: &content.policy,
                 refs: &content.refs,
-                sender: &content.sender,
+                sender,
             },
         );
         let sig_at = canonical::join(
             &mut bytes,
             &AfterSig {
-                target: content.target.as_ref(),
+                target,
                 thread: content.thread,
                 time: content.time,
                 trace: &content.trace,
@@ -298,11 +305,11 @@ struct Read<'a> {
     nonce: Nonce,
     policy: PolicyRef,
     refs: Vec<Cid>,
-    sender: AgentId,
+    sender: &'a str,
     #[serde(borrow)]
     sig: &'a RawValue,
-    #[serde(default)]
-    target: Option<AgentId>,
+    #[serde(borrow, default)]
+    target: Option<&'a str>,
     thread: Thread,
     time: WallTime,
     trace: String,
@@ -312,7 +319,7 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
-    fn content(self, body: Body) -> Content {
+    fn content(self, body: Body, sender: AgentId, target: Option<AgentId>) -> Content {
         Content {
             body,
             capability: self.capability,
@@ -323,8 +330,8 @@ impl Read<'_> {
             nonce: self.nonce,
             policy: self.policy,
             refs: self.refs,
-            sender: self.sender,
-            target: self.target,
+            sender,
+            target,
             thread: self.thread,
             time: self.time,
             trace: self.trace,
@@ -467,17 +474,19 @@ impl Envelope {
             return Err(Reject::NonCanonical.into());
         }
         let sig: Signature = serde_json::from_str(read.sig.get()).map_err(|_| Reject::Malformed)?;
-        let id = read.id;
+        let (id, sender_text, target_text) = (read.id, read.sender, read.target);
+        let name = |text: &str| text.parse::<AgentId>().map_err(|_| Reject::Malformed);
+        let (sender, target) = (name(sender_text)?, target_text.map(name).transpose()?);
         let mut signed = None;
         if verb.nests() {
             // A stranger must not make everyone check the dozens of signatures inside for free: the outer one comes
             // first, over the bytes as they came. The check below for the one canonical form covers where it was cut.
-            verify_signature(&read.sender, &cut_sig(bytes, read.sig).ok_or(Reject::NonCanonical)?, &sig)?;
-            signed = Some((id, read.sender));
+            verify_signature(&sender, &cut_sig(bytes, read.sig).ok_or(Reject::NonCanonical)?, &sig)?;
+            signed = Some((id, sender));
         }
         let body = Body::parse(verb, read.body.get(), nested).map_err(|reject| Refusal { reject, signed })?;
-        let content = read.content(body);
-        let written = Written::of(&content);
+        let content = read.content(body, sender, target);
+        let written = Written::with_names(&content, sender_text, target_text);
         if !written.is(bytes, &id, &sig) {
             return Err(Refusal { reject: Reject::NonCanonical, signed });
         }

@@ -1,6 +1,6 @@
 //! Contents of every verb out of a string of bytes, so that a shrunk failure is a short string.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
@@ -8,12 +8,6 @@ use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::time::WallTime;
 use swarm_core::wire::*;
-
-/// RFC 8032, section 7.1, test 1: the secret key of the golden envelope. Public knowledge, never a real key.
-pub fn fixed_key() -> SigningKey {
-    let seed: Digest = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60".parse().unwrap();
-    SigningKey::from_bytes(&seed.0)
-}
 
 pub fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -24,15 +18,15 @@ pub fn need_thread() -> Thread {
 }
 
 /// Choices read off a string; when it is used up, every choice is the first.
-pub struct Bytes(std::vec::IntoIter<u8>);
+pub struct Bytes(VecDeque<u8>);
 
 impl Bytes {
     pub fn of(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec().into_iter())
+        Self(bytes.iter().copied().collect())
     }
 
     fn u8(&mut self) -> u8 {
-        self.0.next().unwrap_or(0)
+        self.0.pop_front().unwrap_or(0)
     }
 
     fn u32(&mut self) -> u32 {
@@ -246,10 +240,8 @@ impl Bytes {
                 let Thread::Need(need) = head.thread else { unreachable!("a FINALIZE is about a need") };
                 let mut attestations = self.list(4, Self::cid);
                 let mut engines = self.list(2, Self::digest);
-                for list in [&mut engines] {
-                    list.sort();
-                    list.dedup();
-                }
+                engines.sort();
+                engines.dedup();
                 attestations.sort();
                 attestations.dedup();
                 Body::Finalize(FinalizeRecord {
