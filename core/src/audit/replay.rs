@@ -146,6 +146,8 @@ pub struct Replayed {
     pub refused: u64,
     /// Times it was started.
     pub boots: u64,
+    /// Times its agent wanted something of it.
+    pub acts: u64,
     /// Needs it follows.
     pub following: BTreeSet<NeedId>,
     /// How far the register's entries went in, per thread.
@@ -366,6 +368,7 @@ impl<'a> Run<'a> {
             finals: BTreeMap::new(),
             refused: 0,
             boots: 0,
+            acts: 0,
             following: BTreeSet::new(),
             applied: BTreeMap::new(),
             sealed_to: 0,
@@ -383,6 +386,7 @@ impl<'a> Run<'a> {
                 self.expect(&again)?;
                 match input {
                     Input::Boot => self.replayed.boots += 1,
+                    Input::Act(_) => self.replayed.acts += 1,
                     Input::Applied(entry) => {
                         let last = self.replayed.applied.entry(entry.thread).or_default();
                         *last = entry.seq.max(*last);
