@@ -49,6 +49,8 @@ knobs! {
         alpha_bp: u32 = 3_000, 1, 10_000;
         /// Most a committee may have from one network, in basis points of its seats.
         asn_cap_bp: u32 = 4_000, 1, 10_000;
+        /// Attempts at a task before it fails.
+        attempts_max: u32 = 5, 1, 100;
         /// Bids in the last part of a window, this long, extend it by as much; milliseconds.
         bid_extension_ms: u32 = 5_000, 0, 600_000;
         /// Extensions per window.
@@ -77,8 +79,6 @@ knobs! {
         entity_cap_bp: u32 = 1_000, 1, 10_000;
         /// Epochs without a Decide before a need fails.
         epochs_max: u32 = 5, 1, 100;
-        /// Attempts at a task before it fails.
-        attempts_max: u32 = 5, 1, 100;
         /// A lease is prolonged to at most this share of the bid's eta, in basis points.
         lease_stretch_bp: u32 = 15_000, 10_000, 100_000;
         /// Coordinators that may lie: entries are believed with floor((n + f) / 2) + 1 signatures.
