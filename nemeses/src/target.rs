@@ -215,7 +215,7 @@ impl Target {
 
     /// The nodes meant. Takes one draw from the stream whatever the target, so that naming a node
     /// does not reshuffle what is drawn after it.
-    pub(crate) fn resolve(&self, shape: &Shape, rng: &mut impl Rng) -> Result<Nodes, TargetError> {
+    pub fn resolve(&self, shape: &Shape, rng: &mut impl Rng) -> Result<Nodes, TargetError> {
         self.check(shape)?;
         let only = |node| Nodes::These(BTreeSet::from([node]));
         let (role, pick) = match *self {

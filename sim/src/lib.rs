@@ -1,6 +1,7 @@
-//! The seeded simulator of a CAN swarm.
+//! The simulator: a seeded world in which the protocol of `swarm-core` runs unchanged, and the loops around it.
 //!
-//! What stands here decides *when* things happen and never *whether they are right*: the protocol is judged elsewhere, from what was observed.
-//! - [`kernel`]: a discrete-event kernel for any node type: messages, deadlines, clocks, links and their faults, one seed. It knows nothing of CAN.
+//! [`kernel`] is a discrete-event kernel for any kind of node and knows nothing of the protocol. [`world`] puts the protocol
+//! on it: hosts, a bus, a register, a store, clocks, faults.
 
 pub mod kernel;
+pub mod world;

@@ -108,6 +108,11 @@ impl Coordinator {
         self.slots.iter_mut().map(|(need, slot)| (*need, Holding::of(&slot.record, &mut slot.sheet))).collect()
     }
 
+    /// Whether every need has ended as far as it is believed, and nothing is left to be done.
+    pub fn is_quiet(&self) -> bool {
+        self.duties.is_empty() && self.slots.values().all(|slot| slot.believed.is_over())
+    }
+
     fn slot(&mut self, need: NeedId) -> &mut Slot {
         self.slots.entry(need).or_insert_with(|| Slot::new(need))
     }
@@ -356,7 +361,7 @@ impl Coordinator {
     fn stand_down(&mut self, desk: &mut Desk, thread: Thread) {
         let moot: Vec<Digest> = (self.duties.submissions(thread))
             .filter(|(_, command)| match thread {
-                Thread::System => self.system.check(command).is_err(),
+                Thread::System => !matches!(self.system.check(command), Ok(()) | Err(Reject::WrongPhase)),
                 Thread::Need(need) => match self.slots[&need].record.check(command, &self.system) {
                     Ok(()) => false,
                     Err(reject) => match &**command {
@@ -440,9 +445,9 @@ impl Coordinator {
     ) {
         let proof = || Proof { at, entry: Applied::clone(entry), thread, vouchers: vouchers.to_vec() };
         match (thread, event) {
-            (Thread::Need(_), Event::Asked(_)) => {
+            (Thread::Need(_), Event::Asked { .. }) => {
                 let command = Command::Relay(proof());
-                if self.system.check(&command).is_ok() {
+                if self.system.check(&command) != Err(Reject::Duplicate) {
                     self.submit(desk, Thread::System, command);
                 }
             }
@@ -529,6 +534,10 @@ impl Coordinator {
     fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
         let Some((what, attempts)) = self.duties.due(key) else { return };
         match what {
+            What::Submit { thread: Thread::System, command } if self.system.check(&command).is_err() => {
+                // Its turn has not come: another ask of the same need goes first.
+                desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
+            }
             What::Submit { thread, command } => {
                 desk.submit(thread, command);
                 // It is done when it was applied; until then it is submitted again, more and more rarely.

@@ -290,6 +290,11 @@ impl Desk {
         }
     }
 
+    /// Whether everything said was acknowledged.
+    pub fn is_quiet(&self) -> bool {
+        self.unacked.is_empty()
+    }
+
     /// The next timer that is due.
     pub fn due(&mut self) -> Option<Timer> {
         let (at, _) = self.timers.first()?;

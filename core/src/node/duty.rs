@@ -66,6 +66,11 @@ impl Duties {
         }
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// All open duties that submit to `thread`.
     pub fn submissions(&self, thread: Thread) -> impl Iterator<Item = (Digest, Arc<Command>)> + '_ {
         self.open.iter().filter_map(move |(key, (what, _))| match what {

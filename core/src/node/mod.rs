@@ -128,6 +128,13 @@ impl Node {
         self.coordinator.as_ref().map(Coordinator::system)
     }
 
+    /// Whether nothing is on its way: every need it knows of has ended, everything it said was acknowledged, and nothing it
+    /// must carry is left.
+    pub fn is_quiet(&self) -> bool {
+        let coordinator = self.coordinator.as_ref().is_none_or(Coordinator::is_quiet);
+        coordinator && self.desk.is_quiet() && self.threads.followed.values().all(|f| f.record.is_over())
+    }
+
     /// What the node holds of each need: its record, and digests of its plan's heads and view.
     pub fn needs(&mut self) -> Vec<(NeedId, Holding)> {
         let mut all = Vec::new();

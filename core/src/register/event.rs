@@ -228,8 +228,8 @@ pub enum Event {
     Reported { by: AgentId, elapsed: Span, segment: Segment },
     /// A wait is over, or no longer of interest.
     WaitClosed { waiting: Waiting },
-    /// Something is asked of the system thread.
-    Asked(Ask),
+    /// Something is asked of the system thread: the need's `number`-th ask, from 1. They are carried out in this order.
+    Asked { ask: Ask, number: u32 },
 
     /// System: the answer to a need's ask.
     Answered { answer: Answer, at: u32, need: NeedId, seq: Seq },

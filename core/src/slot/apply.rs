@@ -417,7 +417,8 @@ impl<R: Registry> Doing<'_, R> {
     }
 
     fn ask(&mut self, ask: Ask) {
-        self.emit(Event::Asked(ask));
+        let number = self.record.asked + 1;
+        self.emit(Event::Asked { ask, number });
     }
 
     fn wait(&mut self, waiting: Waiting, total_ms: u32) {

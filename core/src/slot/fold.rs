@@ -126,7 +126,10 @@ impl Record {
                     self.task(task).unchallenged = true;
                 }
             }
-            Event::Asked(ask) => self.asked(seq, at, ask),
+            Event::Asked { ask, number } => {
+                self.asked = *number;
+                self.ask(seq, at, ask);
+            }
             Event::Answered { seq, at, .. } => {
                 self.asks.remove(&(*seq, *at));
             }
@@ -160,7 +163,7 @@ impl Record {
     }
 
     /// Keeps the slot's own account of its escrow in step with what it asks of the ledger.
-    fn asked(&mut self, seq: Seq, at: u32, ask: &Ask) {
+    fn ask(&mut self, seq: Seq, at: u32, ask: &Ask) {
         if ask.is_answered() {
             let task = match ask {
                 Ask::Grant { task, .. } | Ask::Seats { task, .. } => Some(task.clone()),

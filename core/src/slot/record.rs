@@ -153,6 +153,8 @@ pub struct Record {
     pub waits: BTreeMap<Waiting, Stopwatch>,
     /// The last segment opened.
     pub segment: Segment,
+    /// Asks so far.
+    pub asked: u32,
     /// Asks without an answer yet, with the task they are about.
     pub asks: BTreeMap<(Seq, u32), Option<TaskName>>,
     /// What is left of the budget.

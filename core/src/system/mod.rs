@@ -10,6 +10,7 @@ mod registry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use crate::committee;
 use crate::config::{Params, ms};
@@ -60,8 +61,8 @@ pub struct System {
     taken: BTreeMap<u32, Taken>,
     /// Something changed since the last snapshot.
     dirty: bool,
-    /// Asks carried out or queued.
-    asked: BTreeSet<(NeedId, Seq, u32)>,
+    /// How many of each need's asks were carried out or queued: always the first so many.
+    asked: BTreeMap<NeedId, u32>,
     /// Envelopes of agents' own acts that took effect.
     acts: BTreeSet<Cid>,
     /// Whose escrow and whose bond it is.
@@ -126,7 +127,7 @@ impl System {
             agents,
             taken: BTreeMap::new(),
             dirty: false,
-            asked: BTreeSet::new(),
+            asked: BTreeMap::new(),
             acts: BTreeSet::new(),
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
@@ -176,8 +177,13 @@ impl System {
             Command::Act(envelope) if self.acts.contains(&envelope.id()) => Err(Reject::Duplicate),
             Command::Act(_) => Ok(()),
             Command::Relay(proof) => {
-                let (need, _) = self.asked_by(proof)?;
-                if self.asked.contains(&(need, proof.entry.seq, proof.at)) { Err(Reject::Duplicate) } else { Ok(()) }
+                let (need, number, _) = self.asked_by(proof)?;
+                // In order: an escrow that was closed before its last attempt was paid could not pay it any more.
+                match number.cmp(&(self.asked.get(&need).copied().unwrap_or(0) + 1)) {
+                    Ordering::Less => Err(Reject::Duplicate),
+                    Ordering::Equal => Ok(()),
+                    Ordering::Greater => Err(Reject::WrongPhase),
+                }
             }
             Command::Elapsed { by, elapsed, segment } => {
                 let watch = self.waits.values().find(|w| w.segment == *segment).ok_or(Reject::WrongSegment)?;
@@ -305,19 +311,19 @@ impl System {
         }
     }
 
-    /// The ask that `proof` proves, and whose it is.
-    fn asked_by<'a>(&self, proof: &'a Proof) -> Result<(NeedId, &'a Ask), Reject> {
+    /// The ask that `proof` proves, whose it is, and which of its asks.
+    fn asked_by<'a>(&self, proof: &'a Proof) -> Result<(NeedId, u32, &'a Ask), Reject> {
         let Thread::Need(need) = proof.thread else { return Err(Reject::NoEvidence) };
         match proof.check(&self.coordinators, self.params().believe_at(self.coordinators.len()))? {
-            Event::Asked(ask) => Ok((need, ask)),
+            Event::Asked { ask, number } => Ok((need, *number, ask)),
             _ => Err(Reject::NoEvidence),
         }
     }
 
     fn relay(&mut self, doing: &mut Doing, proof: &Proof) -> Result<(), Reject> {
-        let (need, ask) = self.asked_by(proof)?;
+        let (need, number, ask) = self.asked_by(proof)?;
         let (seq, at) = (proof.entry.seq, proof.at);
-        self.asked.insert((need, seq, at));
+        self.asked.insert(need, number);
         let answer = match ask {
             Ask::Escrow { amount, k_plan, requester } => self.escrow(doing, need, *requester, *amount, *k_plan),
             Ask::Voters { epoch, k_plan } => self

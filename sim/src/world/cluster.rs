@@ -86,8 +86,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
     let (needs, artifacts) = needs(scenario, seed, input)?;
     let mut skills: BTreeSet<Label> = BTreeSet::new();
     for (need, number) in needs.iter().zip(1..) {
-        let plan =
-            recipes::plan(need.recipe.as_str(), need, 0).map_err(|why| InputError::Need { number, why })?;
+        let plan = recipes::plan(need.recipe.as_str(), need, 0).map_err(|why| InputError::Need { number, why })?;
         for fact in plan.patch {
             if let swarm_core::plan::Fact::AddTask { job, .. } = fact {
                 skills.insert(job);
@@ -131,8 +130,8 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
             let places = [place(cluster.orgs, "org"), place(cluster.asns, "as"), place(cluster.regions, "region")];
             let manifest = manifest(&keys, roles.clone(), can, places);
             let signed = Arc::new(sign(&keys, &*evaluator, manifest));
-            let chain = (role == Role::Coordinator)
-                .then(|| Chain::new(&fork(seed, &format!("chain/{index}")), REVEALS));
+            let chain =
+                (role == Role::Coordinator).then(|| Chain::new(&fork(seed, &format!("chain/{index}")), REVEALS));
             let holding = match role {
                 Role::Coordinator => Holding::default(),
                 Role::Verifier => Holding { balance: Credits(cluster.balance), stake: Credits(cluster.stake) },
@@ -202,7 +201,8 @@ fn params(scenario: &Scenario) -> Params {
 }
 
 fn manifest(keys: &Keys, roles: Vec<Role>, can: Vec<Label>, [org, asn, region]: [String; 3]) -> Manifest {
-    let capability = |name| Capability { input: "bytes".into(), name, output: "bytes".into(), tags: Vec::new(), version: 1 };
+    let capability =
+        |name| Capability { input: "bytes".into(), name, output: "bytes".into(), tags: Vec::new(), version: 1 };
     Manifest {
         agent: keys.agent(),
         asn,

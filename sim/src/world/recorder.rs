@@ -10,12 +10,12 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Cid, Credits, Epoch, Fence, NeedId, Segment, TaskName, Thread};
 use swarm_core::ledger::{self, Posting};
 use swarm_core::node::{Note, Pool};
-use swarm_core::plan::TaskState;
-use swarm_core::register::{Answer, Applied, Ask, Ending, Event as Did};
-use swarm_core::wire::{Body, Envelope, ReleaseReason, SnapshotRef, Verb, canonical};
+use swarm_core::register::{Applied, Ending, Event as Did};
+use swarm_core::wire::{Body, Envelope, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
-    Account, AlarmKind, Event, Leg, LedgerEvent, Move, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD,
+    Account, AlarmKind, Event, LedgerEvent, Leg, Move, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd,
+    WORLD,
 };
 
 /// What one node told of one need so far.
@@ -234,7 +234,14 @@ impl Recorder {
                 let of = told.tasks.entry(task.clone()).or_default();
                 of.k_result = *k_result;
                 let (commit, snapshot) = (of.commit, *snapshot);
-                Event::Seated { commit, need, seats: seats.as_slice().into(), seed: *seed, snapshot, task: task.clone() }
+                Event::Seated {
+                    commit,
+                    need,
+                    seats: seats.as_slice().into(),
+                    seed: *seed,
+                    snapshot,
+                    task: task.clone(),
+                }
             }
             Did::Judged { counted, task, verdict } => {
                 let of = told.tasks.entry(task.clone()).or_default();
@@ -321,8 +328,7 @@ impl Recorder {
         }
         balances.extend(books.open_pots().map(|(pot, amount)| (Account::Pot(pot_name(pot)), amount)));
         balances.retain(|(_, amount)| amount.0 > 0);
-        let event =
-            LedgerEvent::Books { balances: balances.into(), burned: books.burned(), minted: books.minted() };
+        let event = LedgerEvent::Books { balances: balances.into(), burned: books.burned(), minted: books.minted() };
         self.tell(no, Event::Ledger(event));
     }
 }

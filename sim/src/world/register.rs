@@ -42,12 +42,7 @@ pub struct Sequencer {
 impl Sequencer {
     pub fn new(members: Vec<(NodeId, AgentId)>) -> Self {
         let member = |(id, agent)| Member { id, agent, applied: 0, sent: 0, due: LocalTime::default() };
-        Self {
-            log: Vec::new(),
-            last: BTreeMap::new(),
-            members: members.into_iter().map(member).collect(),
-            resent: 0,
-        }
+        Self { log: Vec::new(), last: BTreeMap::new(), members: members.into_iter().map(member).collect(), resent: 0 }
     }
 
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {

@@ -1,0 +1,550 @@
+//! One run of a scenario under one seed: fault, heal, settle, then the verdict (ARCHITECTURE: The simulator).
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
+use swarm_core::node::{Act, Effect, Node, Note, Setup};
+use swarm_core::register::Event as Did;
+use swarm_core::rng::{Seed, Stream, fork};
+use swarm_core::wire::{AmountTo, Role};
+use swarm_nemeses::{Between, Change, Fault as Strike, schedule};
+use swarm_reports::check::{End, Expect};
+use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
+use swarm_reports::{Judgement, RunFacts, RunReport};
+use swarm_scenarios::{NeedEnd as EndName, Scenario};
+
+use crate::kernel::{ClockSpec, Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
+use crate::world::actor::{Actor, BUS, STORE, host_id, service};
+use crate::world::bus::{Bus, Topics};
+use crate::world::cluster::{self, Cluster, InputError};
+use crate::world::host::{Habits, Host, Tape, word};
+use crate::world::recorder::Recorder;
+use crate::world::register::Sequencer;
+use crate::world::store::Store;
+use crate::world::strike::Strikes;
+
+/// What a run is asked to do besides running.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions<'a> {
+    /// Real input for scenarios that take it.
+    pub input: Option<&'a Path>,
+    /// Keep the history.
+    pub keep_history: bool,
+    /// Replay every node's inputs afterwards, not just two nodes'.
+    pub replay_all: bool,
+    /// Keep every node's setup and inputs.
+    pub keep_tapes: bool,
+    /// Record the kernel's trace, to show where two runs part.
+    pub record_trace: bool,
+}
+
+/// What a run gives.
+pub struct Outcome {
+    pub report: RunReport,
+    pub judgement: Judgement,
+    pub history: Vec<Record>,
+    /// Nodes' keys, setups and inputs, if kept.
+    pub tapes: Vec<(u32, Tape)>,
+    /// Final outputs, by need, task and label.
+    pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, (Cid, Option<Arc<[u8]>>)>>>,
+    pub trace: Option<crate::kernel::Trace>,
+}
+
+/// How far apart the run looks whether everything has ended, nanoseconds.
+const STEP: u64 = 60_000_000_000;
+
+/// Runs `scenario` under `seed`.
+///
+/// # Errors
+/// The input cannot be used.
+pub fn run(scenario: &Scenario, seed: u64, options: RunOptions<'_>) -> Result<Outcome, InputError> {
+    let began = std::time::Instant::now();
+    let root: Seed = Digest::of("swarm-sim/seed", &[&seed.to_be_bytes()]);
+    let cluster = cluster::build(scenario, &root, options.input)?;
+    let mut world = World::build(scenario, seed, &root, cluster, options);
+    world.live();
+    Ok(world.finish(began, options))
+}
+
+/// What happens at a time by the scenario's will.
+enum Plan {
+    Fault(u32, Change),
+    Post(usize),
+    Cancel(usize),
+    Act(u32, Act),
+}
+
+struct World<'a> {
+    scenario: &'a Scenario,
+    seed: u64,
+    kernel: Kernel<Actor>,
+    recorder: Rc<RefCell<Recorder>>,
+    strikes: Strikes,
+    plan: BTreeMap<(u64, u32), Plan>,
+    cluster_needs: Vec<swarm_core::wire::Need>,
+    hosts: u32,
+    requesters: Vec<u32>,
+    posted_by: BTreeMap<usize, (u32, usize)>,
+    expect: Expect,
+    cut_short: bool,
+}
+
+impl<'a> World<'a> {
+    fn build(scenario: &'a Scenario, seed: u64, root: &Seed, cluster: Cluster, options: RunOptions<'_>) -> Self {
+        let mut kernel: Kernel<Actor> = Kernel::new(seed);
+        if options.record_trace {
+            kernel.record_trace();
+        }
+        let recorder = Rc::new(RefCell::new(Recorder::new(options.keep_history)));
+        let shape = scenario.shape();
+        let founders = cluster.members.len() as u32;
+        let total = founders + cluster.joiners.len() as u32;
+        let draw = |range: Between<swarm_scenarios::Nanos>| Span::new(range.min.0, range.max.0);
+
+        let mut bus = Bus::new(scenario.bus.ack_wait.0);
+        bus.redeliver_ppm = scenario.bus.redeliver_ppm;
+        let mut members = Vec::new();
+        for (no, member) in (0..).zip(&cluster.members) {
+            bus.join(vec![host_id(no)], topics(member.keys.agent(), &member.roles));
+            if member.chain.is_some() {
+                members.push((host_id(no), member.keys.agent()));
+            }
+        }
+        for (no, (keys, manifest)) in (founders..).zip(&cluster.joiners) {
+            bus.join(vec![host_id(no)], topics(keys.agent(), &manifest.roles));
+        }
+        let mut store = Store::new(draw(scenario.store.delay));
+        for bytes in &cluster.artifacts {
+            store.keep(Arc::clone(bytes));
+        }
+        kernel.add(Actor::Bus(Box::new(bus)));
+        kernel.add(Actor::Register(Box::new(Sequencer::new(members))));
+        kernel.add(Actor::Store(Box::new(store)));
+
+        let fork_of = Fork::new(seed);
+        let mut parties = Vec::new();
+        let replayed: Vec<u32> = replayed(seed, total, options);
+        let mut chance = fork_of.stream("clocks");
+        let mut planner = 0;
+        let manifests: BTreeMap<_, _> = cluster.genesis.manifests.iter().map(|m| (m.sender, Arc::clone(m))).collect();
+        let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chain, m.roles));
+        let joiners_of = cluster.joiners.iter().map(|(_, manifest)| manifest.clone()).collect::<Vec<_>>();
+        let late = cluster.joiners.into_iter().map(|(keys, manifest)| (keys, None, manifest.roles));
+        let mut requesters = Vec::new();
+        for (no, (keys, chain, roles)) in (0u32..).zip(founders_of.chain(late)) {
+            let agent = keys.agent();
+            let setup = Setup {
+                me: agent,
+                genesis: Arc::clone(&cluster.genesis),
+                local: cluster.local.clone(),
+                stream: fork(root, &format!("node/{no}")),
+                evaluator: Arc::clone(&cluster.evaluator),
+            };
+            if roles.contains(&Role::Requester) {
+                requesters.push(no);
+            }
+            let habits = Habits {
+                work: draw(scenario.workload.work),
+                yield_bp: if roles.contains(&Role::Worker) { scenario.workload.yield_bp } else { 0 },
+                refuse_bp: if roles.contains(&Role::Worker) { scenario.workload.refuse_bp } else { 0 },
+                variant: planner,
+            };
+            planner += u32::from(roles.contains(&Role::Planner));
+            let manifest = match manifests.get(&agent).map(|m| &m.body) {
+                Some(swarm_core::wire::Body::Manifest(manifest)) => manifest.clone(),
+                _ => joiners_of[(no - founders) as usize].clone(),
+            };
+            parties.push(Party {
+                agent,
+                asn: manifest.asn,
+                coordinator: chain.is_some(),
+                honest: true,
+                node: NodeNo(no),
+                org: manifest.org,
+                region: manifest.region,
+            });
+            let taped = replayed.contains(&no);
+            let host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
+            let offset = scenario.clocks.offset;
+            let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
+            let width = offset.max.0.abs_diff(offset.min.0).saturating_add(1);
+            let wall = signed(offset.min.0, offset.max.0, chance.below(width));
+            let drifts = scenario.clocks.drift_ppm;
+            let drift = drifts.min + chance.below(u64::from(drifts.max.abs_diff(drifts.min)) + 1) as i32;
+            let clock = ClockSpec { offset_ns: chance.below(1 << 40), wall_offset_ns: wall, drift_ppm: drift };
+            kernel.add_at(Actor::Host(Box::new(host)), Place { clock, ..Place::default() });
+        }
+        let net = kernel.net_mut();
+        net.set_wire(Scope::All, Line { delay: draw(scenario.network.delay), fifo: true });
+        use crate::kernel::Fault as F;
+        if scenario.network.loss_ppm > 0 {
+            net.impose(Scope::All, F::Lose { ppm: scenario.network.loss_ppm });
+        }
+        if scenario.network.duplicate_ppm > 0 {
+            net.impose(
+                Scope::All,
+                F::Duplicate { ppm: scenario.network.duplicate_ppm, after: Span::new(1, 1_000_000_000) },
+            );
+        }
+        if scenario.network.reorder_ppm > 0 {
+            let extra = Span::new(1, scenario.network.reorder_extra.0);
+            net.impose(Scope::All, F::Reorder { ppm: scenario.network.reorder_ppm, extra });
+        }
+
+        let timetable =
+            schedule(&scenario.nemeses, &shape, |name| fork_of.stream(name)).expect("lint resolved every target");
+        let planned = scenario.nemeses.iter().map(|n| n.what.kind().name().to_owned());
+        let mut world = Self {
+            strikes: Strikes::new(shape, planned),
+            scenario,
+            seed,
+            kernel,
+            recorder,
+            plan: BTreeMap::new(),
+            hosts: total,
+            cluster_needs: cluster.needs,
+            requesters,
+            posted_by: BTreeMap::new(),
+            expect: expect(scenario),
+            cut_short: false,
+        };
+        for timed in timetable {
+            world.at(timed.at_ns, Plan::Fault(timed.id, timed.change));
+        }
+        world.plan_workload(&fork_of, founders, &joiners_of);
+        let rules = Rules::of(&cluster.genesis.params, held_max(scenario), idle_max(scenario));
+        world.recorder.borrow_mut().world(Event::Genesis { parties: parties.into(), rules: Arc::new(rules) });
+        world
+    }
+
+    fn at(&mut self, at: u64, what: Plan) {
+        let turn = self.plan.len() as u32;
+        self.plan.insert((at, turn), what);
+    }
+
+    fn plan_workload(&mut self, fork_of: &Fork, founders: u32, joiners: &[swarm_core::wire::Manifest]) {
+        let workload = &self.scenario.workload;
+        let mut stream = fork_of.stream("workload");
+        let span = |range: Between<swarm_scenarios::Nanos>| Span::new(range.min.0, range.max.0);
+        let mut at = 1_000_000_000;
+        for number in 0..self.cluster_needs.len() {
+            self.at(at, Plan::Post(number));
+            if workload.cancel_bp > 0 && stream.below(10_000) < u64::from(workload.cancel_bp) {
+                let after = stream.below(self.scenario.protocol.proposals.0.max(1) * 4);
+                self.at(at + after, Plan::Cancel(number));
+            }
+            at += stream.within(span(workload.every));
+        }
+        let mut no = founders;
+        let stake = Credits(self.scenario.cluster.stake);
+        for joiner in &workload.joiners {
+            for _ in 0..joiner.count {
+                let at = stream.within(span(joiner.at));
+                let manifest = joiners[(no - founders) as usize].clone();
+                let grant = AmountTo { amount: Credits(stake.0 + self.scenario.cluster.balance), to: manifest.agent };
+                let verifies = manifest.roles.contains(&Role::Verifier);
+                self.at(at, Plan::Act(no, Act::Join(manifest)));
+                // The first coordinator holds the mint; the newcomer needs credits before it can stake them.
+                self.at(at + 5_000_000_000, Plan::Act(0, Act::Mint(grant)));
+                if verifies {
+                    self.at(at + 30_000_000_000, Plan::Act(no, Act::Stake(stake)));
+                }
+                no += 1;
+            }
+        }
+        let shape = self.scenario.shape();
+        for leaver in &workload.leavers {
+            let at = stream.within(span(leaver.at));
+            if let Some(who) = leaver_no(leaver.who, &shape, &mut stream) {
+                self.at(at, Plan::Act(who, Act::Unstake(stake)));
+                self.at(at + 1_000_000_000, Plan::Act(who, Act::Withdraw(stake)));
+            }
+        }
+    }
+
+    /// Lives through the three phases.
+    fn live(&mut self) {
+        let phases = &self.scenario.phases;
+        let heal = phases.fault.0;
+        let settle = heal + phases.heal.0;
+        let end = (settle + phases.settle.0).min(self.scenario.limits.duration.0);
+        self.phase(Phase::Fault);
+        self.live_until(heal);
+        self.heal();
+        self.phase(Phase::Heal);
+        self.live_until(settle);
+        self.phase(Phase::Settle);
+        let mut at = settle;
+        while at < end && !self.cut_short {
+            at = (at + STEP).min(end);
+            self.live_until(at);
+            if self.is_quiet() {
+                break;
+            }
+        }
+    }
+
+    fn phase(&mut self, phase: Phase) {
+        let now = self.kernel.now().ns();
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.world(Event::Phase(phase));
+        recorder.stamp(now);
+    }
+
+    /// Runs to `until`, doing what is planned on the way.
+    fn live_until(&mut self, until: u64) {
+        while let Some((at, turn)) = self.plan.first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= until) {
+            self.step_to(at);
+            let what = self.plan.remove(&(at, turn)).expect("just looked up");
+            self.carry_out(what);
+        }
+        self.step_to(until);
+    }
+
+    fn step_to(&mut self, until: u64) {
+        let until = SimTime::from_ns(until);
+        while !self.cut_short && self.kernel.step(until) {
+            let now = self.kernel.now().ns();
+            self.recorder.borrow_mut().stamp(now);
+            if self.kernel.counters().deliveries >= self.scenario.limits.max_deliveries {
+                self.cut_short = true;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, what: Plan) {
+        match what {
+            Plan::Fault(id, Change::Start(fault)) => {
+                if let Strike::Skew { offset_ns, .. } = &fault
+                    && *offset_ns != 0
+                {
+                    self.recorder.borrow_mut().mark("clock-jumped");
+                }
+                self.strikes.start(&mut self.kernel, id, fault);
+            }
+            Plan::Fault(id, Change::Stop) => self.stop(id),
+            Plan::Post(number) => {
+                let who = self.requesters[number % self.requesters.len()];
+                let nth = self.posted_by.values().filter(|(by, _)| *by == who).count();
+                self.posted_by.insert(number, (who, nth));
+                let need = self.cluster_needs[number].clone();
+                self.act(who, Act::Post(need));
+            }
+            Plan::Cancel(number) => {
+                let Some((who, _)) = self.posted_by.get(&number).copied() else { return };
+                let need = self.recorder.borrow().posted.get(number).copied();
+                if let Some(need) = need {
+                    self.act(who, Act::Cancel(need));
+                    self.expect.needs.insert(need, [NeedEnd::Closed, NeedEnd::Cancelled, NeedEnd::Failed].into());
+                }
+            }
+            Plan::Act(who, act) => {
+                if let Act::Unstake(_) = act {
+                    self.recorder.borrow_mut().mark("agent-left");
+                }
+                self.act(who, act);
+            }
+        }
+    }
+
+    fn act(&mut self, who: u32, act: Act) {
+        self.kernel.with_node(host_id(who), |node, cx| {
+            if let Actor::Host(host) = node {
+                host.act(cx, 0, act);
+            }
+        });
+    }
+
+    fn stop(&mut self, id: u32) {
+        let (fault, bites) = self.strikes.stop(&mut self.kernel, id, self.scenario.bus.redeliver_ppm);
+        if let Some(Strike::Partition { .. }) = fault
+            && bites > 0
+        {
+            self.recorder.borrow_mut().mark("partition-healed");
+        }
+    }
+
+    /// Ends every fault that was to end; one that lasts for ever stays.
+    fn heal(&mut self) {
+        let stops: Vec<(u64, u32)> = (self.plan.iter())
+            .filter(|(_, what)| matches!(what, Plan::Fault(_, Change::Stop)))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in stops {
+            if let Some(Plan::Fault(id, _)) = self.plan.remove(&key) {
+                self.stop(id);
+            }
+        }
+        // What was to begin later would be a fault after the faults.
+        self.plan.retain(|_, what| !matches!(what, Plan::Fault(..)));
+    }
+
+    /// Whether every need has ended on every node that follows it, and the money has moved.
+    fn is_quiet(&mut self) -> bool {
+        let all = self.cluster_needs.len();
+        let over = self.recorder.borrow().over.len();
+        if over < all {
+            return false;
+        }
+        let mut quiet = true;
+        for no in 0..self.hosts {
+            if let Actor::Host(host) = self.kernel.node_mut(host_id(no)) {
+                quiet &= host.node().is_quiet();
+            }
+        }
+        quiet
+    }
+
+    /// Judges.
+    fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
+        self.strikes.close(&mut self.kernel);
+        let settled = !self.cut_short;
+        let mut tapes = Vec::new();
+        let mut signatures = 0;
+        for no in 0..self.hosts {
+            let Actor::Host(host) = self.kernel.node_mut(host_id(no)) else { continue };
+            signatures += host.signatures;
+            let silent = host.silent;
+            let views = host.node().needs();
+            let mut recorder = self.recorder.borrow_mut();
+            for (need, held) in views {
+                let (digest, heads) = (held.view, vec![held.heads]);
+                let correct = !silent;
+                recorder.tell(no, Event::View { correct, digest, heads, thread: Thread::Need(need) });
+            }
+            if let Some(system) = host.node().system() {
+                recorder.books(no, system.ledger());
+            }
+            if let Some(tape) = host.tape.take() {
+                let first_difference = relive(&tape);
+                recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
+                if options.keep_tapes {
+                    tapes.push((no, tape));
+                }
+            }
+        }
+        let at = self.kernel.now().ns();
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.stamp(at);
+        let end = End { at, expect: self.expect.clone(), settled };
+        let judgement = recorder.finish(&end);
+        let counters = self.kernel.counters();
+        let input = options.input.map_or(String::new(), |path| format!(" --input {}", path.display()));
+        let facts = RunFacts {
+            scenario: self.scenario.name.clone(),
+            seed: self.seed,
+            trace_hash: self.kernel.trace_hash(),
+            faults: self.strikes.counts(),
+            deliveries: counters.deliveries,
+            envelopes: recorder.envelopes,
+            signatures,
+            simulated_ns: at,
+            real_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            reproduce: format!(
+                "cargo run --release -p swarm-sim -- run scenarios/{}.toml --seed {}{input}",
+                self.scenario.name, self.seed
+            ),
+        };
+        let report = RunReport::new(facts, &judgement);
+        let mut outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, _>>> = BTreeMap::new();
+        if let Actor::Store(store) = self.kernel.node(service(STORE)) {
+            for (need, tasks) in &recorder.outputs {
+                for (task, labels) in tasks {
+                    let found = labels.iter().map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
+                    outputs.entry(*need).or_default().insert(task.clone(), found.collect());
+                }
+            }
+        }
+        let history = recorder.kept.take().unwrap_or_default();
+        let trace = options.record_trace.then(|| self.kernel.trace().clone());
+        let _ = BUS;
+        Outcome { report, judgement, history, tapes, outputs, trace }
+    }
+}
+
+fn topics(agent: swarm_core::id::AgentId, roles: &[Role]) -> Topics {
+    Topics {
+        agent,
+        coordinator: roles.contains(&Role::Coordinator),
+        market: roles.contains(&Role::Worker) || roles.contains(&Role::Planner),
+        finals: roles.contains(&Role::Worker),
+    }
+}
+
+/// Nodes whose inputs are lived through again: all that are asked for, or a coordinator and one other, by the seed.
+fn replayed(seed: u64, total: u32, options: RunOptions<'_>) -> Vec<u32> {
+    if options.replay_all || options.keep_tapes {
+        return (0..total).collect();
+    }
+    let mut stream = Stream::new(&Digest::of("swarm-sim/replay", &[&seed.to_be_bytes()]));
+    vec![0, stream.below(u64::from(total)) as u32]
+}
+
+/// Lives a node's life again from its inputs: the first effect that differs.
+fn relive(tape: &Tape) -> Option<String> {
+    let mut node = Node::new(tape.setup.clone());
+    let mut at = 0;
+    for (number, (now, input)) in tape.inputs.iter().enumerate() {
+        node.handle(*now, input.clone());
+        while let Some(effect) = node.poll_effect() {
+            if tape.effects.get(at) != Some(&word(&effect)) {
+                return Some(format!("input {number} gave another effect {at}: {}", short(&effect)));
+            }
+            at += 1;
+        }
+    }
+    (at != tape.effects.len()).then(|| format!("{at} effects instead of {}", tape.effects.len()))
+}
+
+fn short(effect: &Effect) -> String {
+    let text = match effect {
+        Effect::Emit(Note::Believed { entry, .. }) => {
+            let finals = entry.outcome.events().iter().filter(|e| matches!(e, Did::Final { .. })).count();
+            format!("belief of entry {} with {finals} FINALIZE records", entry.seq)
+        }
+        other => format!("{other:?}"),
+    };
+    text.chars().take(300).collect()
+}
+
+fn expect(scenario: &Scenario) -> Expect {
+    let end = |end: &EndName| match end {
+        EndName::Closed => NeedEnd::Closed,
+        EndName::Failed => NeedEnd::Failed,
+        EndName::Cancelled => NeedEnd::Cancelled,
+    };
+    Expect {
+        ends: scenario.properties.ends.iter().map(end).collect(),
+        marks: scenario.properties.sometimes.iter().cloned().collect(),
+        properties: scenario.properties.check.iter().map(|p| p.name().to_owned()).collect(),
+        ..Expect::default()
+    }
+}
+
+/// The longest a lease can stand in true time: what coordinators count, on the slowest clock a scenario allows, and the time
+/// their reports take.
+fn held_max(scenario: &Scenario) -> u64 {
+    scenario.protocol.lease.0.saturating_mul(4).saturating_add(scenario.phases.fault.0)
+}
+
+/// The longest a task can wait for its next holder once the network is whole.
+fn idle_max(scenario: &Scenario) -> u64 {
+    scenario.protocol.bids.0.saturating_mul(8).saturating_add(900_000_000_000)
+}
+
+fn leaver_no(
+    who: swarm_nemeses::Target,
+    shape: &swarm_nemeses::Shape,
+    stream: &mut crate::kernel::Stream,
+) -> Option<u32> {
+    use swarm_nemeses::{Node as Party, Nodes};
+    let Ok(Nodes::These(parties)) = who.resolve(shape, stream) else { return None };
+    parties.into_iter().find_map(|party| match party {
+        Party::Agent(no) => Some(shape.coordinators + no),
+        _ => None,
+    })
+}
