@@ -68,8 +68,6 @@ pub struct System {
     /// Whose escrow and whose bond it is.
     requesters: BTreeMap<NeedId, AgentId>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
-    /// Needs that are over but for attempts whose end was not carried here yet: how they ended, and what is due then.
-    closing: BTreeMap<NeedId, (Ending, Vec<(AgentId, Credits)>)>,
     queue: VecDeque<Seating>,
     round: Option<Round>,
     rounds: u32,
@@ -131,7 +129,6 @@ impl System {
             acts: BTreeSet::new(),
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
-            closing: BTreeMap::new(),
             queue: VecDeque::new(),
             round: None,
             rounds: 0,
@@ -349,9 +346,16 @@ impl System {
                 return Ok(());
             }
             Ask::Close { ending, payouts } => {
-                let payouts = payouts.iter().map(|p| (p.to, p.amount)).collect();
-                self.closing.insert(need, (*ending, payouts));
-                self.close_if_last(doing, need);
+                let payouts: Vec<_> = payouts.iter().map(|p| (p.to, p.amount)).collect();
+                let key = doing.key();
+                if let Some(requester) = self.requesters.remove(&need) {
+                    self.ledger
+                        .pay(key, &Pot::Escrow(need), &payouts, requester)
+                        .expect("a slot asks for no more than its escrow holds, once");
+                }
+                if *ending == Ending::Closed {
+                    self.finalized_needs += 1;
+                }
                 doing.events.push(Event::Told { at, need, seq });
                 return Ok(());
             }
@@ -383,24 +387,6 @@ impl System {
         let mut voters = drawn.members;
         voters.sort_unstable();
         Ok((drawn.k, voters))
-    }
-
-    /// Ends the escrow of a need that is over. What its last entry asks for is carried by several hands and may arrive in any
-    /// order: a need that closed before its last attempt ended would have had nothing left to pay that attempt with.
-    fn close_if_last(&mut self, doing: &mut Doing, need: NeedId) {
-        if self.bonds.keys().any(|(of, ..)| *of == need) {
-            return;
-        }
-        let Some((ending, payouts)) = self.closing.remove(&need) else { return };
-        let key = doing.key();
-        if let Some(requester) = self.requesters.remove(&need) {
-            self.ledger
-                .pay(key, &Pot::Escrow(need), &payouts, requester)
-                .expect("a slot asks for no more than its escrow holds, once");
-        }
-        if ending == Ending::Closed {
-            self.finalized_needs += 1;
-        }
     }
 
     /// An attempt is over: money, liens and reputation follow.
@@ -446,6 +432,5 @@ impl System {
             }
         }
         self.dirty = true;
-        self.close_if_last(doing, need);
     }
 }
