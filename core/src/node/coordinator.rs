@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::config::ms;
 use crate::id::{AgentId, Digest, Fence, NeedId, TaskName, Thread, label};
 use crate::node::desk::{Desk, Saying};
-use crate::node::duty::{Duties, What, name};
+use crate::node::duty::{Duties, What, key, name};
 use crate::node::io::{Message, Note, Subject};
 use crate::node::lane::Lane;
 use crate::node::threads::{Holding, Sheet};
@@ -315,7 +315,7 @@ impl Coordinator {
         }
         let applied = slot.lane.push(desk, &entry.command, outcome);
         slot.lane.watch(desk, slot.record.waits.iter());
-        self.duties.done(desk, &entry.command.id());
+        self.duties.done(desk, &key(entry.thread, &applied.command));
         let events = applied.outcome.events();
         let params = &desk.setup.genesis.clone().params;
         for event in events {
@@ -347,7 +347,7 @@ impl Coordinator {
         }
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());
-        self.duties.done(desk, &entry.command.id());
+        self.duties.done(desk, &key(entry.thread, &applied.command));
         if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
             desk.emit(Note::Pool(self.system.pool()));
         }

@@ -37,6 +37,8 @@ enum Waits {
     Store(u64),
     /// The end of a job.
     Job(u64),
+    /// The bus, to follow a need or no longer.
+    Follow(NeedId),
     /// An act of the agent behind the node.
     Act(Act),
 }
@@ -79,7 +81,12 @@ pub struct Host {
     pub signatures: u64,
     waits: BTreeMap<(LocalTime, u64), Waits>,
     answers: BTreeMap<OpId, (LocalTime, u64)>,
+    /// What the bus has not acknowledged, signed once; and which operation asked for it.
+    posts: BTreeMap<Cid, Rc<Post>>,
+    posting: BTreeMap<OpId, Cid>,
     jobs: BTreeMap<u64, Job>,
+    /// Subscriptions that the bus has not confirmed: to be on, or off.
+    follows: BTreeMap<NeedId, bool>,
     counter: u64,
     /// Place of the next entry, and those that arrived before their turn.
     next_entry: u64,
@@ -123,7 +130,10 @@ impl Host {
             signatures: 0,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
+            posts: BTreeMap::new(),
+            posting: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            follows: BTreeMap::new(),
             counter: 0,
             next_entry: 0,
             seen: BTreeSet::new(),
@@ -196,10 +206,12 @@ impl Host {
             match entry.remove() {
                 Waits::Answer(op) => {
                     self.answers.remove(&op);
+                    self.posting.remove(&op);
                     self.input(cx, Input::Done { op, outcome: Outcome::Unknown });
                 }
                 Waits::Store(job) => self.ask_store(cx, job),
                 Waits::Job(job) => self.finish(cx, job),
+                Waits::Follow(need) => self.ask_bus(cx, need),
                 Waits::Act(act) => self.input(cx, Input::Act(act)),
             }
         }
@@ -220,6 +232,9 @@ impl Host {
                 self.send(cx, BUS, Wire::Ack { delivery });
             }
             Wire::Published { op } | Wire::Submitted { op } => {
+                if let Some(id) = self.posting.remove(&op) {
+                    self.posts.remove(&id);
+                }
                 if let Some(key) = self.answers.remove(&op) {
                     self.waits.remove(&key);
                     self.input(cx, Input::Done { op, outcome: Outcome::Committed });
@@ -233,6 +248,11 @@ impl Host {
                     self.recorder.borrow_mut().mark("entry-caught-up");
                 }
                 self.send(cx, REGISTER, Wire::Applied { next: self.next_entry });
+            }
+            Wire::Following { need, on } => {
+                if self.follows.get(&need) == Some(&on) {
+                    self.follows.remove(&need);
+                }
             }
             Wire::Kept { job, cid } => {
                 if let Some(at) = self.jobs.get_mut(&job) {
@@ -255,7 +275,12 @@ impl Host {
 
     /// Sends, unless the worker has fallen silent.
     fn send(&mut self, cx: &mut Cx<'_, Wire>, to: u32, msg: Wire) {
-        if self.silent && !matches!(msg, Wire::Ack { .. } | Wire::Applied { .. } | Wire::Get { .. }) {
+        // It still hears: what it takes to receive goes through.
+        let hears = matches!(
+            msg,
+            Wire::Ack { .. } | Wire::Applied { .. } | Wire::Get { .. } | Wire::Follow(_) | Wire::Unfollow(_)
+        );
+        if self.silent && !hears {
             self.silenced += 1;
             return;
         }
@@ -270,9 +295,17 @@ impl Host {
     fn carry_out(&mut self, cx: &mut Cx<'_, Wire>, effect: Effect) {
         match effect {
             Effect::Publish { op, subject, inboxes, draft, entries } => {
-                let envelope = Arc::new(self.sign(&draft));
-                self.recorder.borrow_mut().published(self.no, &envelope);
-                let post = Rc::new(Post { subject, message: Message { entries, envelope }, inboxes });
+                let post = match self.posts.get(&draft.id()) {
+                    Some(post) => Rc::clone(post),
+                    None => {
+                        let envelope = Arc::new(self.sign(&draft));
+                        self.recorder.borrow_mut().published(self.no, &envelope);
+                        let post = Rc::new(Post { subject, message: Message { entries, envelope }, inboxes });
+                        self.posts.insert(draft.id(), Rc::clone(&post));
+                        post
+                    }
+                };
+                self.posting.insert(op, draft.id());
                 self.answer_within(cx, op);
                 self.send(cx, BUS, Wire::Publish { op, post });
             }
@@ -286,10 +319,22 @@ impl Host {
                 let outcome = value.map_or(Outcome::NotCommitted, Outcome::Revealed);
                 self.input(cx, Input::Done { op, outcome });
             }
-            Effect::Follow(need) => self.send(cx, BUS, Wire::Follow(need)),
-            Effect::Unfollow(need) => self.send(cx, BUS, Wire::Unfollow(need)),
+            Effect::Follow(need) => self.follow(cx, need, true),
+            Effect::Unfollow(need) => self.follow(cx, need, false),
             Effect::Emit(note) => self.recorder.borrow_mut().note(self.no, note),
         }
+    }
+
+    fn follow(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId, on: bool) {
+        self.follows.insert(need, on);
+        self.ask_bus(cx, need);
+    }
+
+    /// Asks the bus for a subscription until it confirms it.
+    fn ask_bus(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
+        let Some(on) = self.follows.get(&need) else { return };
+        self.send(cx, BUS, if *on { Wire::Follow(need) } else { Wire::Unfollow(need) });
+        self.wait(cx, ANSWER, Waits::Follow(need));
     }
 
     fn sign(&mut self, draft: &swarm_core::wire::Draft) -> Envelope {

@@ -393,7 +393,8 @@ impl<'a> World<'a> {
         let mut quiet = true;
         for no in 0..self.hosts {
             if let Actor::Host(host) = self.kernel.node_mut(host_id(no)) {
-                quiet &= host.node().is_quiet();
+                // One that fell silent for good is waited for by nobody.
+                quiet &= host.silent || host.node().is_quiet();
             }
         }
         quiet
@@ -401,6 +402,9 @@ impl<'a> World<'a> {
 
     /// Judges.
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
+        let silent: Vec<bool> = (0..self.hosts)
+            .map(|no| matches!(self.kernel.node(host_id(no)), Actor::Host(host) if host.silent))
+            .collect();
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut tapes = Vec::new();
@@ -408,12 +412,11 @@ impl<'a> World<'a> {
         for no in 0..self.hosts {
             let Actor::Host(host) = self.kernel.node_mut(host_id(no)) else { continue };
             signatures += host.signatures;
-            let silent = host.silent;
+            let correct = !silent[no as usize];
             let views = host.node().needs();
             let mut recorder = self.recorder.borrow_mut();
             for (need, held) in views {
                 let (digest, heads) = (held.view, vec![held.heads]);
-                let correct = !silent;
                 recorder.tell(no, Event::View { correct, digest, heads, thread: Thread::Need(need) });
             }
             if let Some(system) = host.node().system() {

@@ -29,6 +29,8 @@ pub enum Wire {
     Follow(NeedId),
     /// To the bus: no longer.
     Unfollow(NeedId),
+    /// From the bus: what is followed has changed so.
+    Following { need: NeedId, on: bool },
     /// From the bus: a delivery, to be acknowledged.
     Deliver { delivery: u64, post: Rc<Post> },
     /// To the bus: the delivery has taken effect.
@@ -58,6 +60,7 @@ impl Fingerprint for Wire {
             Self::Published { op } => (2, op.0),
             Self::Follow(need) => (3, need.0.0.prefix()),
             Self::Unfollow(need) => (4, need.0.0.prefix()),
+            Self::Following { need, on } => (15, need.0.0.prefix() ^ u64::from(*on)),
             Self::Deliver { delivery, post } => (5, delivery ^ post.message.envelope.id().0.prefix()),
             Self::Ack { delivery } => (6, *delivery),
             Self::Submit { op, command, .. } => (7, op.0 ^ command.id().prefix()),
