@@ -350,7 +350,11 @@ impl Swarm {
                     }
                 }
                 Effect::Submit { op, thread, command } => submits.push((n, op, thread, canonical::to_vec(&*command))),
-                Effect::Execute { op, work } => self.office.order(n, op, work, n as u32),
+                Effect::Execute { op, work } => {
+                    // Planners offer the same on different terms.
+                    let variant = self.hosts[..n].iter().filter(|host| host.role == Role::Planner).count();
+                    self.office.order(n, op, work, variant as u32);
+                }
                 Effect::Reveal { op, round } => {
                     let value = self.hosts[n].reveal(round);
                     let outcome = value.map_or_else(|| Outcome::CouldNot(label("used-up")), Outcome::Revealed);
