@@ -17,7 +17,7 @@ use crate::node::lane::Lane;
 use crate::node::threads::{Holding, Sheet};
 use crate::node::timer::Timer;
 use crate::plan::TaskState;
-use crate::register::{Applied, Command, Entry, Event, Outcome, Proof};
+use crate::register::{Applied, Believed, Command, Entry, Event, Outcome, Proof};
 use crate::reject::Reject;
 use crate::slot::{Phase, Record, Waiting};
 use crate::system::System;
@@ -421,7 +421,9 @@ impl Coordinator {
                     None => return,
                 },
             };
-            let Some((entry, vouchers)) = lane.believe(desk, &self.members, self.believe_at) else { return };
+            let Some(Believed { entry, vouchers, .. }) = lane.believe(desk, &self.members, self.believe_at) else {
+                return;
+            };
             for (event, at) in entry.outcome.events().iter().zip(0..) {
                 if let Thread::Need(need) = thread {
                     let slot = self.slot(need);
