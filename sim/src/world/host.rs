@@ -18,6 +18,7 @@ use swarm_ports::{jobs, recipes};
 
 use crate::kernel::{Cx, LocalTime, Span};
 use crate::world::actor::{BUS, REGISTER, STORE, service};
+use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
 use crate::world::wire::{Post, Wire};
 
@@ -95,6 +96,8 @@ pub struct Host {
     recorder: Rc<RefCell<Recorder>>,
     /// The setup and every input, kept if the node is to be replayed.
     pub tape: Option<Tape>,
+    /// The audit log, if somebody wants to keep it.
+    pub audit: Option<AuditLog>,
 }
 
 /// What it takes to live a node's life again.
@@ -139,11 +142,17 @@ impl Host {
             inbox: VecDeque::new(),
             recorder,
             tape,
+            audit: None,
         }
     }
 
     pub fn node(&mut self) -> &mut Node {
         &mut self.node
+    }
+
+    /// The whole audit log, closed, if it was kept.
+    pub fn close_audit(&mut self) -> Option<String> {
+        self.audit.take().map(|audit| audit.close(&self.keys))
     }
 
     pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
@@ -172,12 +181,21 @@ impl Host {
             if let Some(tape) = &mut self.tape {
                 tape.inputs.push((now, input.clone()));
             }
+            if let Some(audit) = &mut self.audit {
+                audit.input(now, &input);
+            }
             self.node.handle(now, input);
             while let Some(effect) = self.node.poll_effect() {
                 if let Some(tape) = &mut self.tape {
                     tape.effects.push(word(&effect));
                 }
+                if let Some(audit) = &mut self.audit {
+                    audit.effect(&effect, &self.keys);
+                }
                 self.carry_out(cx, effect);
+            }
+            if let Some(audit) = &mut self.audit {
+                audit.drained(&self.keys);
             }
             self.inbox.pop_front();
         }
