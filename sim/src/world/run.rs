@@ -1,10 +1,11 @@
 //! One run of a scenario under one seed: fault, heal, settle, then the verdict (ARCHITECTURE: The simulator).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
 use swarm_core::node::{Act, Effect, Node, Note, Setup};
@@ -40,6 +41,10 @@ pub struct RunOptions<'a> {
     pub keep_tapes: bool,
     /// Record the kernel's trace, to show where two runs part.
     pub record_trace: bool,
+    /// The command that does this run again, for its report.
+    pub reproduce: &'a str,
+    /// Once set, the run is cut short; what it came to is then unknown.
+    pub stop: Option<&'a AtomicBool>,
 }
 
 /// What a run gives.
@@ -91,10 +96,11 @@ struct World<'a> {
     posted_by: BTreeMap<usize, (u32, usize)>,
     expect: Expect,
     cut_short: bool,
+    stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> World<'a> {
-    fn build(scenario: &'a Scenario, seed: u64, root: &Seed, cluster: Cluster, options: RunOptions<'_>) -> Self {
+    fn build(scenario: &'a Scenario, seed: u64, root: &Seed, cluster: Cluster, options: RunOptions<'a>) -> Self {
         let mut kernel: Kernel<Actor> = Kernel::new(seed);
         if options.record_trace {
             kernel.record_trace();
@@ -211,6 +217,7 @@ impl<'a> World<'a> {
             posted_by: BTreeMap::new(),
             expect: expect(scenario),
             cut_short: false,
+            stop: options.stop,
         };
         for timed in timetable {
             world.at(timed.at_ns, Plan::Fault(timed.id, timed.change));
@@ -311,7 +318,8 @@ impl<'a> World<'a> {
         while !self.cut_short && self.kernel.step(until) {
             let now = self.kernel.now().ns();
             self.recorder.borrow_mut().stamp(now);
-            if self.kernel.counters().deliveries >= self.scenario.limits.max_deliveries {
+            let stopped = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+            if stopped || self.kernel.counters().deliveries >= self.scenario.limits.max_deliveries {
                 self.cut_short = true;
             }
         }
@@ -434,7 +442,6 @@ impl<'a> World<'a> {
         let end = End { at, expect: self.expect.clone(), settled };
         let judgement = recorder.finish(&end);
         let counters = self.kernel.counters();
-        let input = options.input.map_or(String::new(), |path| format!(" --input {}", path.display()));
         let facts = RunFacts {
             scenario: self.scenario.name.clone(),
             seed: self.seed,
@@ -445,17 +452,16 @@ impl<'a> World<'a> {
             signatures,
             simulated_ns: at,
             real_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            reproduce: format!(
-                "cargo run --release -p swarm-sim -- run scenarios/{}.toml --seed {}{input}",
-                self.scenario.name, self.seed
-            ),
+            reproduce: options.reproduce.to_owned(),
         };
         let report = RunReport::new(facts, &judgement);
         let mut outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, _>>> = BTreeMap::new();
         if let Actor::Store(store) = self.kernel.node(service(STORE)) {
+            let produced: BTreeSet<&Label> = self.cluster_needs.iter().flat_map(|need| &need.produces).collect();
             for (need, tasks) in &recorder.outputs {
                 for (task, labels) in tasks {
-                    let found = labels.iter().map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
+                    let finals = labels.iter().filter(|(label, _)| produced.contains(label));
+                    let found = finals.map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
                     outputs.entry(*need).or_default().insert(task.clone(), found.collect());
                 }
             }
