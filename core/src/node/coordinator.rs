@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use crate::config::ms;
 use crate::id::{AgentId, Digest, Fence, NeedId, TaskName, Thread, label};
+use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::duty::{Duties, What, key, name};
 use crate::node::io::{Message, Note, Subject};
@@ -187,7 +188,7 @@ impl Coordinator {
             Ok(()) => self.submit(desk, Thread::Need(need), command),
             Err(reject) if may_pass(&slot.record, envelope, reject) => {
                 let early = &mut self.slot(need).early;
-                if early.len() < EARLY_MAX {
+                if early.len() < EARLY_MAX && !planted(Mutant::EarlyDropped) {
                     early.push_back(Arc::clone(envelope));
                 }
             }
@@ -494,7 +495,11 @@ impl Coordinator {
                 Saying::new(Subject::MarketTask, thread, Body::Release(body)).epoch(epoch).fence(*fence)
             }
             Event::Final { record } => {
-                let mut saying = Saying::new(Subject::MarketFinal, thread, Body::Finalize((**record).clone()));
+                let mut said = (**record).clone();
+                if planted(Mutant::FinalizeFromTheDay) {
+                    said.snapshot = self.system.snapshot().reference();
+                }
+                let mut saying = Saying::new(Subject::MarketFinal, thread, Body::Finalize(said));
                 saying.refs = record.outputs.values().copied().collect();
                 saying.epoch(record.epoch).fence(record.fence)
             }

@@ -12,7 +12,7 @@ use swarm_core::node::{Act, Effect, Node, Note, Setup};
 use swarm_core::register::Event as Did;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
-use swarm_nemeses::{Between, Change, Fault as Strike, schedule};
+use swarm_nemeses::{Between, Change, Fault as Strike, Pick, Role as Group, Target, What, schedule};
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
 use swarm_reports::{Judgement, RunFacts, RunReport};
@@ -226,7 +226,8 @@ impl<'a> World<'a> {
             world.at(timed.at_ns, Plan::Fault(timed.id, timed.change));
         }
         world.plan_workload(&fork_of, founders, &joiners_of);
-        let rules = Rules::of(&cluster.genesis.params, held_max(scenario), idle_max(scenario));
+        let rules = Rules::of(&cluster.genesis.params, held_max(scenario), idle_max(scenario))
+            .held_at_least(held_min(scenario));
         world.recorder.borrow_mut().world(Event::Genesis { parties: parties.into(), rules: Arc::new(rules) });
         world
     }
@@ -539,6 +540,28 @@ fn expect(scenario: &Scenario) -> Expect {
 /// their reports take.
 fn held_max(scenario: &Scenario) -> u64 {
     scenario.protocol.lease.0.saturating_mul(4).saturating_add(scenario.phases.fault.0)
+}
+
+/// The shortest a lease can stand in true time: a majority measures it, and one in every majority has a clock that at worst
+/// runs fast. Nothing is promised where a majority of clocks may leap.
+fn held_min(scenario: &Scenario) -> u64 {
+    let members = scenario.cluster.coordinators;
+    let (mut leap, mut fastest_ppm) = (0, scenario.clocks.drift_ppm.max.max(0));
+    for nemesis in &scenario.nemeses {
+        let What::Skew { who, offset_ns, drift_ppm } = &nemesis.what else { continue };
+        let hit = match who {
+            Target::Of(Group::Coordinator, Pick::All) | Target::All => members,
+            Target::Of(Group::Coordinator, _) => nemesis.count.max.min(members),
+            _ => continue,
+        };
+        fastest_ppm = fastest_ppm.max(drift_ppm.max);
+        leap += if offset_ns.max > 0 { hit } else { 0 };
+    }
+    if leap > members / 2 {
+        return 0;
+    }
+    let ppm = 1_000_000 + u128::from(fastest_ppm.unsigned_abs());
+    u64::try_from(u128::from(scenario.protocol.lease.0) * 1_000_000 / ppm).expect("a quotient of what fitted")
 }
 
 /// The longest a task can wait for its next holder once the network is whole.
