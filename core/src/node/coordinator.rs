@@ -50,8 +50,8 @@ impl Slot {
     fn new(need: NeedId) -> Self {
         Self {
             lane: Lane::new(Thread::Need(need)),
-            record: Record::default(),
-            believed: Record::default(),
+            record: Record::new(need),
+            believed: Record::new(need),
             sheet: Sheet::new(need),
             early: VecDeque::new(),
             ballots: BTreeMap::new(),

@@ -114,7 +114,7 @@ impl Threads {
     pub fn follow(&mut self, desk: &mut Desk, need: NeedId) {
         self.followed.entry(need).or_insert_with(|| {
             desk.effect(Effect::Follow(need));
-            Followed { feed: Feed::new(Thread::Need(need)), record: Record::default(), sheet: Sheet::new(need) }
+            Followed { feed: Feed::new(Thread::Need(need)), record: Record::new(need), sheet: Sheet::new(need) }
         });
     }
 
