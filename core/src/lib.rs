@@ -38,6 +38,7 @@ pub mod id;
 pub mod identity;
 pub mod lamport;
 pub mod ledger;
+pub mod mutant;
 pub mod node;
 pub mod nonce;
 pub mod plan;

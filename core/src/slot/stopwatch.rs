@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::majority;
 use crate::id::{AgentId, Digest, Segment, TaskName};
+use crate::mutant::{Mutant, planted};
 use crate::time::Span;
 
 /// What is waited for.
@@ -70,10 +71,16 @@ impl Stopwatch {
         *said = (*said).max(elapsed.min(self.total));
     }
 
+    /// Whether a report of `elapsed` by `member` would add nothing to what it said before.
+    pub fn has_heard(&self, member: &AgentId, elapsed: Span) -> bool {
+        self.reports.get(member).is_some_and(|said| *said >= elapsed.min(self.total))
+    }
+
     /// What a majority of `n` coordinators agrees has passed.
     pub fn agreed(&self, n: usize) -> Span {
         let mut spans: alloc::vec::Vec<Span> = self.reports.values().copied().collect();
         spans.sort_unstable_by(|a, b| b.cmp(a));
+        let n = if planted(Mutant::OneClockEnough) { 1 } else { n };
         spans.get(majority(n) - 1).copied().unwrap_or_default()
     }
 

@@ -15,8 +15,9 @@ use core::cmp::Ordering;
 use crate::committee;
 use crate::config::{Params, ms};
 use crate::genesis::Genesis;
-use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName, Thread};
 use crate::ledger::{Ledger, LienId, OpKey, Posting, Pot, only_authority, op_key};
+use crate::mutant::{Mutant, planted};
 use crate::pool::{self, Age, Snapshot};
 use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
 use crate::reject::Reject;
@@ -65,6 +66,8 @@ pub struct System {
     asked: BTreeMap<NeedId, u32>,
     /// Envelopes of agents' own acts that took effect.
     acts: BTreeSet<Cid>,
+    /// The highest Lamport value among them.
+    lamport: Lamport,
     /// Whose escrow and whose bond it is.
     requesters: BTreeMap<NeedId, AgentId>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
@@ -127,6 +130,7 @@ impl System {
             dirty: false,
             asked: BTreeMap::new(),
             acts: BTreeSet::new(),
+            lamport: Lamport(0),
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -177,6 +181,7 @@ impl System {
                 let (need, number, _) = self.asked_by(proof)?;
                 // In order: an escrow that was closed before its last attempt was paid could not pay it any more.
                 match number.cmp(&(self.asked.get(&need).copied().unwrap_or(0) + 1)) {
+                    Ordering::Less if planted(Mutant::AskedTwice) => Ok(()),
                     Ordering::Less => Err(Reject::Duplicate),
                     Ordering::Equal => Ok(()),
                     Ordering::Greater => Err(Reject::WrongPhase),
@@ -187,8 +192,7 @@ impl System {
                 if !self.coordinators.contains(by) {
                     return Err(Reject::NotEntitled);
                 }
-                let said = watch.reports.get(by).copied();
-                if said.is_some_and(|said| said >= *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
+                if watch.has_heard(by, *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
             }
             Command::Reveal { by, round, value } => self.check_reveal(by, *round, value),
             Command::Snapshot { number } if !self.dirty || *number != self.number() + 1 => Err(Reject::WrongPhase),
@@ -248,6 +252,9 @@ impl System {
 
     /// An agent's own act: its signed envelope is all the evidence there is.
     fn act(&mut self, doing: &mut Doing, envelope: &Arc<Envelope>) -> Result<(), Reject> {
+        if envelope.expires.is_some_and(|expires| expires.is_over(doing.seq, self.lamport)) {
+            return Err(Reject::Expired);
+        }
         let (key, sender) = (doing.key(), envelope.sender);
         match &envelope.body {
             Body::Manifest(_) => {
@@ -280,6 +287,7 @@ impl System {
             doing.events.push(Event::Booked { envelope: envelope.id() });
         }
         self.acts.insert(envelope.id());
+        self.lamport = self.lamport.max(envelope.lamport);
         self.dirty = true;
         Ok(())
     }
@@ -404,12 +412,13 @@ impl System {
             self.ledger.unlien_all(key, need, *commit).expect("liens end once, with their attempt");
         }
         let pot = Pot::Bond(need, task.clone(), *fence);
-        if let Some(worker) = self.bonds.remove(&(need, task.clone(), *fence)) {
+        let owner = self.bonds.remove(&(need, task.clone(), *fence)).filter(|_| !planted(Mutant::BondKept));
+        if let Some(worker) = owner {
             let held = self.ledger.pot(&pot).unwrap_or_default();
             let key = doing.key();
             let kept = match bond {
                 BondFate::Back => Credits(0),
-                BondFate::LessFee => Credits(held.0 * u64::from(self.params().yield_fee_bp) / 10_000),
+                BondFate::LessFee => held.share(self.params().yield_fee_bp),
                 BondFate::Forfeit => held,
             };
             let toll: &[_] = if kept.0 > 0 { &[(crate::config::COMMONS, kept)] } else { &[] };

@@ -3,22 +3,22 @@
 //! The host holds what the node must not: the keys. It does the work the node asks for on artifacts from the store, taking
 //! simulated time; and it gives every question that nobody answered in time the honest answer, `Unknown`.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, Label, NeedId, OpId, label};
+use swarm_core::id::{Cid, Label, NeedId, OpId, Thread, label};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Work};
-use swarm_core::register::Entry;
 use swarm_core::reveal::Chain;
 use swarm_core::time::{Instant, Now, WallTime};
-use swarm_core::wire::Envelope;
+use swarm_core::wire::{Body, Envelope};
 use swarm_ports::{jobs, recipes};
 
 use crate::kernel::{Cx, LocalTime, Span};
 use crate::world::actor::{BUS, REGISTER, STORE, service};
+use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
 use crate::world::wire::{Post, Wire};
 
@@ -96,6 +96,8 @@ pub struct Host {
     recorder: Rc<RefCell<Recorder>>,
     /// The setup and every input, kept if the node is to be replayed.
     pub tape: Option<Tape>,
+    /// The audit log, if somebody wants to keep it.
+    pub audit: Option<AuditLog>,
 }
 
 /// What it takes to live a node's life again.
@@ -140,11 +142,17 @@ impl Host {
             inbox: VecDeque::new(),
             recorder,
             tape,
+            audit: None,
         }
     }
 
     pub fn node(&mut self) -> &mut Node {
         &mut self.node
+    }
+
+    /// The whole audit log, closed, if it was kept.
+    pub fn close_audit(&mut self) -> Option<String> {
+        self.audit.take().map(|audit| audit.close(&self.keys))
     }
 
     pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
@@ -173,12 +181,21 @@ impl Host {
             if let Some(tape) = &mut self.tape {
                 tape.inputs.push((now, input.clone()));
             }
+            if let Some(audit) = &mut self.audit {
+                audit.input(now, &input);
+            }
             self.node.handle(now, input);
             while let Some(effect) = self.node.poll_effect() {
                 if let Some(tape) = &mut self.tape {
                     tape.effects.push(word(&effect));
                 }
+                if let Some(audit) = &mut self.audit {
+                    audit.effect(&effect, &self.keys);
+                }
                 self.carry_out(cx, effect);
+            }
+            if let Some(audit) = &mut self.audit {
+                audit.drained(&self.keys);
             }
             self.inbox.pop_front();
         }
@@ -224,11 +241,22 @@ impl Host {
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, msg: Wire) {
         match msg {
             Wire::Deliver { delivery, post } => {
-                let message = Message::clone(&post.message);
                 if !self.seen.insert(delivery) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
-                self.input(cx, Input::Message(message));
+                match post.receive() {
+                    Ok(message) => {
+                        let envelope = Arc::clone(&message.envelope);
+                        self.input(cx, Input::Message(message));
+                        if let (Body::Need(_), Thread::Need(need)) = (&envelope.body, envelope.thread) {
+                            self.may_decline(cx, need);
+                        }
+                    }
+                    Err(reject) => {
+                        let envelope = post.message.envelope.id();
+                        self.recorder.borrow_mut().note(self.no, Note::Refused { envelope, reject });
+                    }
+                }
                 self.send(cx, BUS, Wire::Ack { delivery });
             }
             Wire::Published { op } | Wire::Submitted { op } => {
@@ -243,7 +271,7 @@ impl Host {
             Wire::Entry { place, entry } => {
                 if place == self.next_entry {
                     self.next_entry += 1;
-                    self.input(cx, Input::Applied(Entry::clone(&entry)));
+                    self.input(cx, Input::Applied(entry.entry.clone()));
                 } else if place > self.next_entry {
                     self.recorder.borrow_mut().mark("entry-caught-up");
                 }
@@ -300,7 +328,12 @@ impl Host {
                     None => {
                         let envelope = Arc::new(self.sign(&draft));
                         self.recorder.borrow_mut().published(self.no, &envelope);
-                        let post = Rc::new(Post { subject, message: Message { entries, envelope }, inboxes });
+                        let post = Rc::new(Post {
+                            subject,
+                            message: Message { entries, envelope },
+                            verified: OnceCell::new(),
+                            inboxes,
+                        });
                         self.posts.insert(draft.id(), Rc::clone(&post));
                         post
                     }
@@ -404,7 +437,7 @@ impl Host {
     }
 
     fn plan(&self, need: &Envelope) -> Outcome {
-        let swarm_core::wire::Body::Need(body) = &need.body else { return Outcome::CouldNot(label("no-need")) };
+        let Body::Need(body) = &need.body else { return Outcome::CouldNot(label("no-need")) };
         match recipes::plan(body.recipe.as_str(), body, self.habits.variant) {
             Ok(plan) => Outcome::Planned(plan.into_propose(self.habits.variant)),
             Err(_) => Outcome::CouldNot(label("no-plan")),
@@ -440,8 +473,8 @@ impl Host {
         self.input(cx, Input::Done { op: at.op, outcome });
     }
 
-    /// Whether the agent declines this need.
-    pub fn declines(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
+    /// An agent may decline a need that it hears of.
+    fn may_decline(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
         if self.habits.refuse_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.refuse_bp) {
             self.input(cx, Input::Act(Act::Refuse(need)));
         }
@@ -479,9 +512,7 @@ pub fn word(effect: &Effect) -> u64 {
         Effect::Execute { op, .. } => op.0,
         Effect::Reveal { round, .. } => u64::from(*round) << 32,
         Effect::Follow(need) | Effect::Unfollow(need) => need.0.0.prefix(),
-        Effect::Emit(Note::Believed { entry, thread } | Note::Applied { entry, thread, .. }) => {
-            entry.link(*thread).prefix()
-        }
+        Effect::Emit(Note::Believed { link, .. } | Note::Applied { link, .. }) => link.prefix(),
         Effect::Emit(note) => word_of(&format!("{note:?}")),
     }
 }
