@@ -438,7 +438,7 @@ impl Swarm {
         }
     }
 
-    /// What became of every need, in the order they were posted as far as the clock tells.
+    /// What became of every need, by rising id.
     pub fn fates(&mut self) -> Vec<Fate> {
         let ended = self.tally.ended.clone();
         let fate = |(need, holding): (NeedId, swarm_core::node::Holding)| {
