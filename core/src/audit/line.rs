@@ -219,7 +219,7 @@ impl Record {
             Effect::Follow(need) => (Thread::Need(*need), Self::Follow(*need)),
             Effect::Unfollow(need) => (Thread::Need(*need), Self::Unfollow(*need)),
             Effect::Emit(note) => match note {
-                Note::Believed { link, entry, thread } => {
+                Note::Believed { entry, link, thread } => {
                     (*thread, Self::Believed { finals: finals(entry), link: *link, seq: entry.seq })
                 }
                 Note::Applied { link, entry, thread } => {
