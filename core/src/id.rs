@@ -350,6 +350,14 @@ counters! {
     OpId,
 }
 
+impl Credits {
+    /// A share of it in basis points, rounded down. Whatever the amount: the product is wider than what it is made of.
+    pub fn share(self, bp: u32) -> Self {
+        let part = u128::from(self.0) * u128::from(bp) / 10_000;
+        Self(u64::try_from(part).unwrap_or(u64::MAX))
+    }
+}
+
 impl Epoch {
     /// The first epoch of the first generation.
     pub const FIRST: Self = Self(1);

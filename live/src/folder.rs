@@ -73,8 +73,8 @@ impl Folder {
         let begun = begun(&file)?;
         let differs = |what| Err(LiveError::OtherJob { path: path.clone(), what });
         match () {
-            () if begun.needs != job.digest() => return differs("needs file"),
             () if begun.input != job.input => return differs("input"),
+            () if begun.needs != job.digest() => return differs("needs file"),
             () if begun.workers != options.workers => return differs("number of workers"),
             () if begun.verifiers != options.verifiers => return differs("number of verifiers"),
             () => {}

@@ -33,8 +33,8 @@ use crate::progress::{Progress, Tally};
 const TAKE_MAX: usize = 128;
 /// The longest sleep: how late an interrupt may be noticed.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
-/// How long nothing must happen after the last need is over, and for how long that is waited for at most.
-const QUIET: Duration = Duration::from_millis(500);
+/// How long nobody must hear anything after the last need is over, and for how long that is waited for at most.
+const QUIET: Duration = Duration::from_millis(100);
 const QUIET_MAX: Duration = Duration::from_secs(10);
 
 /// How a run ended.
@@ -229,9 +229,10 @@ impl Swarm {
             }
             progress.show(&self.tally);
             if self.tally.ended.len() >= job.needs.len() && self.is_paid() {
-                // The last words are still on their way to some; nobody needs them, but logs are nicer whole.
+                // The last words are still on their way to some; the needs are settled without them.
                 let since = *over.get_or_insert_with(Instant::now);
-                if quiet.elapsed() >= QUIET || since.elapsed() >= QUIET_MAX {
+                let heard = quiet.elapsed() >= QUIET && self.hosts.iter().all(|host| host.node.is_quiet());
+                if heard || since.elapsed() >= QUIET_MAX {
                     break End::Done;
                 }
             } else if self.started.elapsed() >= timeout {

@@ -51,7 +51,7 @@ impl Place {
     }
 
     fn run(&self) -> Output {
-        self.command().output().unwrap()
+        self.command().args(["--timeout", "2m"]).output().unwrap()
     }
 
     fn start(&self) -> Child {

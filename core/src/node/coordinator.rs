@@ -12,13 +12,13 @@ use crate::config::ms;
 use crate::id::{AgentId, Digest, Fence, NeedId, TaskName, Thread, label};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
-use crate::node::duty::{Duties, What, name};
+use crate::node::duty::{Duties, What, key, name};
 use crate::node::io::{Message, Note, Subject};
 use crate::node::lane::Lane;
 use crate::node::threads::{Holding, Sheet};
 use crate::node::timer::Timer;
 use crate::plan::TaskState;
-use crate::register::{Applied, Command, Entry, Event, Outcome, Proof};
+use crate::register::{Applied, Believed, Command, Entry, Event, Outcome, Proof};
 use crate::reject::Reject;
 use crate::slot::{Phase, Record, Waiting};
 use crate::system::System;
@@ -50,8 +50,8 @@ impl Slot {
     fn new(need: NeedId) -> Self {
         Self {
             lane: Lane::new(Thread::Need(need)),
-            record: Record::default(),
-            believed: Record::default(),
+            record: Record::new(need),
+            believed: Record::new(need),
             sheet: Sheet::new(need),
             early: VecDeque::new(),
             ballots: BTreeMap::new(),
@@ -316,7 +316,7 @@ impl Coordinator {
         }
         let applied = slot.lane.push(desk, &entry.command, outcome);
         slot.lane.watch(desk, slot.record.waits.iter());
-        self.duties.done(desk, &entry.command.id());
+        self.duties.done(desk, &key(entry.thread, &applied.command));
         let events = applied.outcome.events();
         let params = &desk.setup.genesis.clone().params;
         for event in events {
@@ -348,7 +348,7 @@ impl Coordinator {
         }
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());
-        self.duties.done(desk, &entry.command.id());
+        self.duties.done(desk, &key(entry.thread, &applied.command));
         if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
             desk.emit(Note::Pool(self.system.pool()));
         }
@@ -422,7 +422,9 @@ impl Coordinator {
                     None => return,
                 },
             };
-            let Some((entry, vouchers)) = lane.believe(desk, &self.members, self.believe_at) else { return };
+            let Some(Believed { entry, vouchers, .. }) = lane.believe(desk, &self.members, self.believe_at) else {
+                return;
+            };
             for (event, at) in entry.outcome.events().iter().zip(0..) {
                 if let Thread::Need(need) = thread {
                     let slot = self.slot(need);

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use crate::bids::{self, Bid};
 use crate::config::{Params, ms};
-use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, NeedId, Seq, TaskName, Thread};
+use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, Seq, TaskName, Thread};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::quorum::{self, Tally};
@@ -19,7 +19,7 @@ use crate::reject::Reject;
 use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
 use crate::wire::{
-    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, Expires, FinalizeRecord, Need, Payout, Propose,
+    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, FinalizeRecord, Need, Payout, Propose,
     ReleaseReason, Role, Verb, Verdict,
 };
 
@@ -87,10 +87,7 @@ impl Record {
     /// Why the command has no effect.
     pub fn apply(&mut self, seq: Seq, command: &Command, registry: &impl Registry) -> Result<Vec<Event>, Reject> {
         let step = self.examine(seq, command, registry)?;
-        self.lamport = self.lamport.max(match command {
-            Command::Act(envelope) => envelope.lamport,
-            _ => self.lamport,
-        });
+        self.remember(command);
         let mut doing = Doing { record: self, registry, seq, events: Vec::new() };
         doing.perform(step);
         doing.settle_down();
@@ -105,6 +102,20 @@ impl Record {
         self.examine(Seq(0), command, registry).map(|_| ())
     }
 
+    /// Notes the evidence of a command that takes effect.
+    fn remember(&mut self, command: &Command) {
+        match command {
+            Command::Act(envelope) => {
+                self.lamport = self.lamport.max(envelope.lamport);
+                self.acts.insert(envelope.id());
+            }
+            Command::Count(votes) => {
+                self.lamport = votes.iter().map(|vote| vote.lamport).fold(self.lamport, Ord::max);
+            }
+            _ => {}
+        }
+    }
+
     fn examine(&self, seq: Seq, command: &Command, registry: &impl Registry) -> Result<Move, Reject> {
         if self.is_over() {
             return Err(Reject::WrongPhase);
@@ -112,8 +123,8 @@ impl Record {
         match command {
             Command::Act(envelope) => self.act(seq, envelope, registry),
             Command::Count(votes) => match votes.first().map(|v| v.verb()) {
-                Some(Verb::AttestPlan) => self.count_plan_votes(votes),
-                Some(Verb::Attest) => self.count_verdicts(votes),
+                Some(Verb::AttestPlan) => self.count_plan_votes(seq, votes),
+                Some(Verb::Attest) => self.count_verdicts(seq, votes),
                 _ => Err(Reject::NoEvidence),
             },
             Command::Relay(proof) => self.answered(proof, registry),
@@ -122,8 +133,7 @@ impl Record {
                 if !registry.coordinators().contains(by) {
                     return Err(Reject::NotEntitled);
                 }
-                let said = self.waits[waiting].reports.get(by).copied();
-                if said.is_some_and(|said| said >= *elapsed) {
+                if self.waits[waiting].has_heard(by, *elapsed) {
                     return Err(Reject::Duplicate);
                 }
                 Ok(Move::Report(Event::Reported { by: *by, elapsed: *elapsed, segment: *segment }))
@@ -133,13 +143,10 @@ impl Record {
     }
 
     fn act(&self, seq: Seq, envelope: &Arc<Envelope>, registry: &impl Registry) -> Result<Move, Reject> {
-        let expired = match envelope.expires {
-            Some(Expires::Register(last)) => seq > last,
-            Some(Expires::Lamport(last)) => self.lamport > last,
-            None => false,
-        };
-        if expired {
-            return Err(Reject::Expired);
+        self.evidence(seq, envelope)?;
+        // One HEARTBEAT prolongs a lease once and one CANCEL ends what is idle once, however often they are submitted.
+        if self.acts.contains(&envelope.id()) {
+            return Err(Reject::Duplicate);
         }
         match &envelope.body {
             Body::Need(need) => self.open(envelope, need, registry.params()),
@@ -166,6 +173,18 @@ impl Record {
             Body::Commit(commit) => self.commit(envelope, commit),
             _ => Err(Reject::WrongFields),
         }
+    }
+
+    /// Whether an envelope may count as evidence in this thread, at this place.
+    fn evidence(&self, seq: Seq, envelope: &Envelope) -> Result<(), Reject> {
+        // Were a NEED taken up in another thread, its requester's credits would be set aside there and never come back.
+        if envelope.thread != Thread::Need(self.id) {
+            return Err(Reject::NoEvidence);
+        }
+        if envelope.expires.is_some_and(|expires| expires.is_over(seq, self.lamport)) {
+            return Err(Reject::Expired);
+        }
+        Ok(())
     }
 
     fn open(&self, envelope: &Arc<Envelope>, need: &Need, params: &Params) -> Result<Move, Reject> {
@@ -314,13 +333,13 @@ impl Record {
         Ok(Move::Accept(commit.task.clone(), Arc::clone(envelope)))
     }
 
-    fn count_plan_votes(&self, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
+    fn count_plan_votes(&self, seq: Seq, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
         let open = self.phase == Phase::Open || planted(Mutant::DecidesAgain);
         if !open || self.candidates.is_empty() || self.voters.is_empty() {
             return Err(Reject::WrongPhase);
         }
         let mut tally = Tally::new(self.k_plan, self.voters.iter().copied());
-        for vote in self.of_this_epoch(votes)? {
+        for vote in self.of_this_epoch(seq, votes)? {
             let Body::AttestPlan(AttestPlan { proposal, .. }) = &vote.body else { return Err(Reject::NoEvidence) };
             if proposal.is_some_and(|p| !self.candidates.contains(&p)) {
                 return Err(Reject::NoSuchThing);
@@ -340,7 +359,7 @@ impl Record {
         }
     }
 
-    fn count_verdicts(&self, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
+    fn count_verdicts(&self, seq: Seq, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
         let Some(Body::Attest(first)) = votes.first().map(|v| &v.body) else { return Err(Reject::NoEvidence) };
         let task = self.tasks.get(&first.task).ok_or(Reject::NoSuchThing)?;
         if task.state != TaskState::Verifying {
@@ -348,7 +367,7 @@ impl Record {
         }
         let commit = task.commit.as_ref().expect("a judged task has a commit").id();
         let mut tally = Tally::new(task.k_result, task.seats.iter().copied());
-        for vote in self.of_this_epoch(votes)? {
+        for vote in self.of_this_epoch(seq, votes)? {
             let Body::Attest(attest) = &vote.body else { return Err(Reject::NoEvidence) };
             if attest.task != first.task || attest.commit != commit || vote.fence != Some(task.fence) {
                 return Err(Reject::StaleFence);
@@ -367,14 +386,12 @@ impl Record {
     }
 
     /// The votes, once it is sure that they stand by rising id, in this thread, under the present epoch.
-    fn of_this_epoch<'a>(&self, votes: &'a [Arc<Envelope>]) -> Result<&'a [Arc<Envelope>], Reject> {
+    fn of_this_epoch<'a>(&self, seq: Seq, votes: &'a [Arc<Envelope>]) -> Result<&'a [Arc<Envelope>], Reject> {
         if !votes.windows(2).all(|pair| pair[0].id() < pair[1].id()) {
             return Err(Reject::NonCanonical);
         }
         for vote in votes {
-            if Some(vote.thread) != self.need.as_ref().map(|n| n.thread) {
-                return Err(Reject::NoEvidence);
-            }
+            self.evidence(seq, vote)?;
             if vote.epoch != Some(self.epoch) {
                 return Err(Reject::StaleEpoch);
             }
@@ -389,7 +406,7 @@ impl Record {
         }
         let event = proof.check(coordinators, registry.params().believe_at(coordinators.len()))?;
         let Event::Answered { answer, at, need, seq } = event else { return Err(Reject::NoEvidence) };
-        if Some(Thread::Need(*need)) != self.need.as_ref().map(|n| n.thread) {
+        if *need != self.id {
             return Err(Reject::NoEvidence);
         }
         if !self.asks.contains_key(&(*seq, *at)) {
@@ -485,11 +502,7 @@ impl<R: Registry> Doing<'_, R> {
 
     fn take_answer(&mut self, answer: Answer, seq: Seq, at: u32) {
         let task = self.record.asks.get(&(seq, at)).cloned().flatten();
-        let need = NeedId(match self.record.need.as_ref().expect("an asking need was opened").thread {
-            Thread::Need(need) => need.0,
-            Thread::System => unreachable!("a need's thread is its own"),
-        });
-        self.emit(Event::Answered { answer: answer.clone(), at, need, seq });
+        self.emit(Event::Answered { answer: answer.clone(), at, need: self.record.id, seq });
         match (answer, task) {
             (Answer::Escrowed { k_plan, snapshot, voters } | Answer::Voters { k_plan, snapshot, voters }, None) => {
                 let epoch = self.record.epoch;
@@ -603,10 +616,7 @@ impl<R: Registry> Doing<'_, R> {
             engines,
             epoch: self.record.epoch,
             fence: task.fence,
-            need: match self.record.need.as_ref().expect("opened").thread {
-                Thread::Need(need) => need,
-                Thread::System => unreachable!("a need's thread is its own"),
-            },
+            need: self.record.id,
             outputs: task.committed().expect("a COMMIT was accepted").outputs.clone(),
             payouts,
             plan: self.record.decision.as_ref().expect("decided").digest,
@@ -693,7 +703,7 @@ impl<R: Registry> Doing<'_, R> {
             let fence = task.fence;
             return self.emit(Event::Released { fence, reason: ReleaseReason::Unbid, task: name });
         };
-        let bond = Credits(bid.cost.0 * u64::from(params.bond_bp) / 10_000);
+        let bond = bid.cost.share(params.bond_bp);
         let org =
             self.registry.standing(self.record.snapshot.number, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
         let (carve, worker) = (Credits(bid.cost.0 + fees.0), bid.agent);

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::bids::{Bid, Window};
-use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, Segment, Seq, TaskName};
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
@@ -127,8 +127,10 @@ impl Task {
 }
 
 /// One need.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Record {
+    /// Its name. What was said in another thread means nothing here.
+    pub id: NeedId,
     /// Where it stands.
     pub phase: Phase,
     /// The NEED, once taken up.
@@ -163,11 +165,39 @@ pub struct Record {
     pub fees: Credits,
     /// The highest Lamport value among the evidence applied; coordinators only.
     pub lamport: Lamport,
+    /// Envelopes that took effect: a second time they have none. Coordinators only.
+    pub acts: BTreeSet<Cid>,
     /// Organisations of the latest winners.
     pub winners: Vec<String>,
 }
 
 impl Record {
+    /// The record of need `id`, before anything happened to it.
+    pub fn new(id: NeedId) -> Self {
+        Self {
+            id,
+            phase: Phase::Absent,
+            need: None,
+            epoch: Epoch::default(),
+            snapshot: SnapshotRef::default(),
+            k_plan: 0,
+            voters: Vec::new(),
+            proposals: BTreeMap::new(),
+            candidates: Vec::new(),
+            decision: None,
+            tasks: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            segment: Segment::default(),
+            asked: 0,
+            asks: BTreeMap::new(),
+            budget: Credits::default(),
+            fees: Credits::default(),
+            lamport: Lamport::default(),
+            acts: BTreeSet::new(),
+            winners: Vec::new(),
+        }
+    }
+
     /// The NEED's body.
     pub fn need(&self) -> Option<&Need> {
         match &self.need.as_ref()?.body {

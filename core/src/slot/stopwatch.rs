@@ -71,6 +71,11 @@ impl Stopwatch {
         *said = (*said).max(elapsed.min(self.total));
     }
 
+    /// Whether a report of `elapsed` by `member` would add nothing to what it said before.
+    pub fn has_heard(&self, member: &AgentId, elapsed: Span) -> bool {
+        self.reports.get(member).is_some_and(|said| *said >= elapsed.min(self.total))
+    }
+
     /// What a majority of `n` coordinators agrees has passed.
     pub fn agreed(&self, n: usize) -> Span {
         let mut spans: alloc::vec::Vec<Span> = self.reports.values().copied().collect();

@@ -15,7 +15,7 @@ use core::cmp::Ordering;
 use crate::committee;
 use crate::config::{Params, ms};
 use crate::genesis::Genesis;
-use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName, Thread};
 use crate::ledger::{Ledger, LienId, OpKey, Posting, Pot, only_authority, op_key};
 use crate::mutant::{Mutant, planted};
 use crate::pool::{self, Age, Snapshot};
@@ -66,6 +66,8 @@ pub struct System {
     asked: BTreeMap<NeedId, u32>,
     /// Envelopes of agents' own acts that took effect.
     acts: BTreeSet<Cid>,
+    /// The highest Lamport value among them.
+    lamport: Lamport,
     /// Whose escrow and whose bond it is.
     requesters: BTreeMap<NeedId, AgentId>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
@@ -128,6 +130,7 @@ impl System {
             dirty: false,
             asked: BTreeMap::new(),
             acts: BTreeSet::new(),
+            lamport: Lamport(0),
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -189,8 +192,7 @@ impl System {
                 if !self.coordinators.contains(by) {
                     return Err(Reject::NotEntitled);
                 }
-                let said = watch.reports.get(by).copied();
-                if said.is_some_and(|said| said >= *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
+                if watch.has_heard(by, *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
             }
             Command::Reveal { by, round, value } => self.check_reveal(by, *round, value),
             Command::Snapshot { number } if !self.dirty || *number != self.number() + 1 => Err(Reject::WrongPhase),
@@ -250,6 +252,9 @@ impl System {
 
     /// An agent's own act: its signed envelope is all the evidence there is.
     fn act(&mut self, doing: &mut Doing, envelope: &Arc<Envelope>) -> Result<(), Reject> {
+        if envelope.expires.is_some_and(|expires| expires.is_over(doing.seq, self.lamport)) {
+            return Err(Reject::Expired);
+        }
         let (key, sender) = (doing.key(), envelope.sender);
         match &envelope.body {
             Body::Manifest(_) => {
@@ -282,6 +287,7 @@ impl System {
             doing.events.push(Event::Booked { envelope: envelope.id() });
         }
         self.acts.insert(envelope.id());
+        self.lamport = self.lamport.max(envelope.lamport);
         self.dirty = true;
         Ok(())
     }
@@ -412,7 +418,7 @@ impl System {
             let key = doing.key();
             let kept = match bond {
                 BondFate::Back => Credits(0),
-                BondFate::LessFee => Credits(held.0 * u64::from(self.params().yield_fee_bp) / 10_000),
+                BondFate::LessFee => held.share(self.params().yield_fee_bp),
                 BondFate::Forfeit => held,
             };
             let toll: &[_] = if kept.0 > 0 { &[(crate::config::COMMONS, kept)] } else { &[] };

@@ -55,6 +55,17 @@ pub enum Expires {
     Register(Seq),
 }
 
+impl Expires {
+    /// Whether an envelope that expires so is void as evidence for the entry at `seq`, where `lamport` is the highest value
+    /// among the evidence applied before in that thread.
+    pub fn is_over(self, seq: Seq, lamport: Lamport) -> bool {
+        match self {
+            Self::Register(last) => seq > last,
+            Self::Lamport(last) => lamport > last,
+        }
+    }
+}
+
 /// The policy evaluation that let an envelope out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -58,6 +58,10 @@ pub enum CliError {
         /// What the system says.
         source: io::Error,
     },
+    /// Nothing to replay.
+    #[error("{}: no audit log (*.jsonl) in this folder, nor in an `audit` folder below it", .0.display())]
+    #[diagnostic(help("name a folder that `run --out` wrote, or one log"))]
+    NoLogs(PathBuf),
     /// Standard output cannot be written.
     #[error("standard output: {0}")]
     Output(io::Error),
@@ -75,7 +79,7 @@ impl CliError {
     pub const fn code(&self) -> u8 {
         match self {
             Self::NotEmpty(_) | Self::WrongKind { .. } | Self::NoScenarios(_) => code::USAGE,
-            Self::Scenarios(_) | Self::Input { .. } | Self::Unreadable { .. } => code::BAD_INPUT,
+            Self::Scenarios(_) | Self::Input { .. } | Self::Unreadable { .. } | Self::NoLogs(_) => code::BAD_INPUT,
             Self::Unwritable { .. } | Self::Output(_) | Self::Threads(_) | Self::Signals(_) => code::UNAVAILABLE,
         }
     }

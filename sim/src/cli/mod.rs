@@ -15,6 +15,7 @@ mod mutants;
 mod panics;
 mod pool;
 mod progress;
+mod replay;
 mod run;
 mod scenarios;
 mod schema;
@@ -71,6 +72,7 @@ fn dispatch(command: Command) -> Result<u8, Report> {
     match command {
         Command::Run(args) => Ok(run::run(&args)?),
         Command::Sweep(args) => Ok(sweep::run(&args)?),
+        Command::Replay(args) => Ok(replay::run(&args)?),
         Command::Lint(args) => Ok(lint::run(&args)?),
         Command::Mutants(args) => mutants::run(&args),
         Command::Schema(args) => Ok(schema::run(&args)?),

@@ -17,7 +17,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     let options = RunOptions {
         input: args.input.as_deref(),
         keep_history: true,
-        keep_tapes: folder.is_some(),
+        keep_audit: folder.is_some(),
         reproduce: &reproduce,
         stop: Some(interrupt::flag()),
         ..RunOptions::default()

@@ -132,8 +132,7 @@ impl Recorder {
     /// A node told something.
     pub fn note(&mut self, no: u32, note: Note) {
         match note {
-            Note::Believed { entry, thread } => {
-                let link = entry.link(thread);
+            Note::Believed { entry, link, thread } => {
                 self.tell(no, Event::Believed { link, seq: entry.seq, thread });
                 self.believed(no, thread, &entry);
             }

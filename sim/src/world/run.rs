@@ -20,6 +20,7 @@ use swarm_scenarios::{NeedEnd as EndName, Scenario};
 
 use crate::kernel::{ClockSpec, Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
 use crate::world::actor::{Actor, BUS, STORE, host_id, service};
+use crate::world::audit::AuditLog;
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
 use crate::world::host::{Habits, Host, Tape, word};
@@ -37,8 +38,8 @@ pub struct RunOptions<'a> {
     pub keep_history: bool,
     /// Replay every node's inputs afterwards, not just two nodes'.
     pub replay_all: bool,
-    /// Keep every node's setup and inputs.
-    pub keep_tapes: bool,
+    /// Keep every node's audit log.
+    pub keep_audit: bool,
     /// Record the kernel's trace, to show where two runs part.
     pub record_trace: bool,
     /// The command that does this run again, for its report.
@@ -52,8 +53,8 @@ pub struct Outcome {
     pub report: RunReport,
     pub judgement: Judgement,
     pub history: Vec<Record>,
-    /// Nodes' keys, setups and inputs, if kept.
-    pub tapes: Vec<(u32, Tape)>,
+    /// Nodes' audit logs, if kept.
+    pub audit: Vec<(u32, String)>,
     /// Final outputs, by need, task and label.
     pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, (Cid, Option<Arc<[u8]>>)>>>,
     pub trace: Option<crate::kernel::Trace>,
@@ -174,7 +175,9 @@ impl<'a> World<'a> {
                 region: manifest.region,
             });
             let taped = replayed.contains(&no);
-            let host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
+            let audit = options.keep_audit.then(|| AuditLog::open(&setup));
+            let mut host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
+            host.audit = audit;
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
             let width = offset.max.0.abs_diff(offset.min.0).saturating_add(1);
@@ -402,7 +405,8 @@ impl<'a> World<'a> {
         let mut quiet = true;
         for no in 0..self.hosts {
             if let Actor::Host(host) = self.kernel.node_mut(host_id(no)) {
-                quiet &= host.node().is_quiet();
+                // One that fell silent for good is waited for by nobody.
+                quiet &= host.silent || host.node().is_quiet();
             }
         }
         quiet
@@ -410,19 +414,21 @@ impl<'a> World<'a> {
 
     /// Judges.
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
+        let silent: Vec<bool> = (0..self.hosts)
+            .map(|no| matches!(self.kernel.node(host_id(no)), Actor::Host(host) if host.silent))
+            .collect();
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
-        let mut tapes = Vec::new();
+        let mut audit = Vec::new();
         let mut signatures = 0;
         for no in 0..self.hosts {
             let Actor::Host(host) = self.kernel.node_mut(host_id(no)) else { continue };
             signatures += host.signatures;
-            let silent = host.silent;
+            let correct = !silent[no as usize];
             let views = host.node().needs();
             let mut recorder = self.recorder.borrow_mut();
             for (need, held) in views {
                 let (digest, heads) = (held.view, vec![held.heads]);
-                let correct = !silent;
                 recorder.tell(no, Event::View { correct, digest, heads, thread: Thread::Need(need) });
             }
             if let Some(system) = host.node().system() {
@@ -431,10 +437,8 @@ impl<'a> World<'a> {
             if let Some(tape) = host.tape.take() {
                 let first_difference = relive(&tape);
                 recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
-                if options.keep_tapes {
-                    tapes.push((no, tape));
-                }
             }
+            audit.extend(host.close_audit().map(|log| (no, log)));
         }
         let at = self.kernel.now().ns();
         let mut recorder = self.recorder.borrow_mut();
@@ -469,7 +473,7 @@ impl<'a> World<'a> {
         let history = recorder.kept.take().unwrap_or_default();
         let trace = options.record_trace.then(|| self.kernel.trace().clone());
         let _ = BUS;
-        Outcome { report, judgement, history, tapes, outputs, trace }
+        Outcome { report, judgement, history, audit, outputs, trace }
     }
 }
 
@@ -484,7 +488,7 @@ fn topics(agent: swarm_core::id::AgentId, roles: &[Role]) -> Topics {
 
 /// Nodes whose inputs are lived through again: all that are asked for, or a coordinator and one other, by the seed.
 fn replayed(seed: u64, total: u32, options: RunOptions<'_>) -> Vec<u32> {
-    if options.replay_all || options.keep_tapes {
+    if options.replay_all || options.keep_audit {
         return (0..total).collect();
     }
     let mut stream = Stream::new(&Digest::of("swarm-sim/replay", &[&seed.to_be_bytes()]));
