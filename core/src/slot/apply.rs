@@ -19,8 +19,8 @@ use crate::reject::Reject;
 use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
 use crate::wire::{
-    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, FinalizeRecord, Need, Payout, Propose,
-    ReleaseReason, Role, Verb, Verdict,
+    AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, FinalizeRecord, Need, Payout, Propose, ReleaseReason, Role,
+    Verb, Verdict,
 };
 
 /// What is registered of an agent in a pool snapshot. Bids are scored from this alone, never from what a bid says.
