@@ -44,9 +44,9 @@ mutants! {
     /// A need that is decided takes votes, and decides once more.
     DecidesAgain: "decides-again", "P1", "lossy";
     /// FINALIZE is said with the pool as the sayer sees it now, not with the one that was recorded.
-    FinalizeFromTheDay: "finalize-from-the-day", "P2", "quiet";
+    FinalizeFromTheDay: "finalize-from-the-day", "P2", "market";
     /// Whoever held a task once may still act on it: neither fence nor holder is compared.
-    FenceUnchecked: "fence-unchecked", "P5", "silent-worker";
+    FenceUnchecked: "fence-unchecked", "P5", "zombie";
     /// One coordinator's stopwatch ends a wait, not a majority's.
     OneClockEnough: "one-clock-enough", "P5", "skewed-clocks";
     /// A task that lost its holder takes no bids again.
@@ -67,8 +67,8 @@ mutants! {
     AskedTwice: "asked-twice", "P9", "quiet";
     /// A plan fact that comes before the entry that entitles its author is dropped instead of held.
     ViewByArrival: "view-by-arrival", "P10", "lossy";
-    /// What comes before the register is ready for it is dropped instead of kept.
-    EarlyDropped: "early-dropped", "liveness", "quiet";
+    /// That a challenge window is over is forgotten, and what it guarded is never settled.
+    WindowForgotten: "window-forgotten", "liveness", "quiet";
 }
 
 /// Whether `mutant` is planted: never, in this build.

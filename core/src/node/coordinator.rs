@@ -188,7 +188,7 @@ impl Coordinator {
             Ok(()) => self.submit(desk, Thread::Need(need), command),
             Err(reject) if may_pass(&slot.record, envelope, reject) => {
                 let early = &mut self.slot(need).early;
-                if early.len() < EARLY_MAX && !planted(Mutant::EarlyDropped) {
+                if early.len() < EARLY_MAX {
                     early.push_back(Arc::clone(envelope));
                 }
             }

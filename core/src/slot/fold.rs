@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use crate::bids::Window;
 use crate::id::{Cid, Credits, Epoch, Seq, TaskName};
+use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Ask, Counted, Ending, Event};
 use crate::slot::record::Task;
@@ -123,7 +124,7 @@ impl Record {
             Event::WaitClosed { waiting } => {
                 self.waits.remove(waiting);
                 if let Waiting::Challenge(task) = waiting {
-                    self.task(task).unchallenged = true;
+                    self.task(task).unchallenged = !planted(Mutant::WindowForgotten);
                 }
             }
             Event::Asked { ask, number } => {

@@ -1,11 +1,311 @@
-//! `mutants`: the planted protocol bugs, each of which must be caught. An ordinary build has none to run.
+//! `mutants`: runs every planted protocol bug until the property that it must fell falls, and the unmodified protocol over the
+//! same seeds, which must never be accused. A bug that no oracle sees is a hole in the oracles: exit code 1.
+//!
+//! An ordinary build holds no bugs. It builds one that does, in a target folder of its own, and hands over to it.
 
 use miette::Report;
 
-use crate::cli::{MutantsArgs, code};
+use crate::cli::MutantsArgs;
 
-/// Says how to get a build that has them.
-pub fn run(_args: &MutantsArgs) -> Result<u8, Report> {
-    eprintln!("this build has no planted bugs; they exist only under --cfg swarm_mutants: just mutants");
-    Ok(code::UNAVAILABLE)
+/// Prints the table and writes the report; the exit code is 0 if every bug was caught by its property and nothing else was
+/// accused, 1 if not.
+pub fn run(args: &MutantsArgs) -> Result<u8, Report> {
+    #[cfg(swarm_mutants)]
+    return Ok(hunt::run(args)?);
+    #[cfg(not(swarm_mutants))]
+    return Ok(build::run(args)?);
+}
+
+/// The ordinary build: makes the other one and runs it.
+#[cfg(not(swarm_mutants))]
+mod build {
+    use std::env;
+    use std::ffi::OsString;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use crate::cli::{CliError, MutantsArgs, code};
+
+    const FLAG: &str = "--cfg swarm_mutants";
+
+    pub fn run(args: &MutantsArgs) -> Result<u8, CliError> {
+        let Some(root) = sources() else {
+            eprintln!("planted bugs are compiled in, and the sources are not here: run this from the project's folder");
+            return Ok(code::UNAVAILABLE);
+        };
+        let target = root.join("target/mutants");
+        eprintln!("building swarm-sim with the planted bugs, in {}", target.display());
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(&cargo);
+        build.args(["build", "--release", "-p", "swarm-sim", "--manifest-path"]).arg(root.join("Cargo.toml"));
+        build.arg("--target-dir").arg(&target).env("RUSTFLAGS", flags(env::var_os("RUSTFLAGS")));
+        // It would be taken instead of RUSTFLAGS.
+        if let Some(encoded) = env::var_os("CARGO_ENCODED_RUSTFLAGS") {
+            let flags =
+                flags(Some(encoded)).to_string_lossy().replace(&format!(" {FLAG}"), "\u{1f}--cfg\u{1f}swarm_mutants");
+            build.env("CARGO_ENCODED_RUSTFLAGS", flags);
+        }
+        match build.status() {
+            Ok(done) if done.success() => {}
+            Ok(_) => {
+                eprintln!("the build with the planted bugs failed: what cargo says above is the reason");
+                return Ok(code::UNAVAILABLE);
+            }
+            Err(error) => {
+                eprintln!(
+                    "cargo cannot be run ({error}): install Rust from https://rustup.rs, or set CARGO to its path"
+                );
+                return Ok(code::UNAVAILABLE);
+            }
+        }
+        let binary = target.join("release").join(format!("swarm-sim{}", env::consts::EXE_SUFFIX));
+        let mut hunt = Command::new(&binary);
+        hunt.args(["mutants", "--seeds", &args.seeds.to_string()]);
+        if let Some(json) = &args.json {
+            hunt.arg("--json").arg(json);
+        }
+        let done = hunt.status().map_err(CliError::unreadable(&binary))?;
+        Ok(done.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(code::INTERRUPTED))
+    }
+
+    /// The project's folder: this one, or the one this program was built in.
+    fn sources() -> Option<PathBuf> {
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        [env::current_dir().ok()?, built].into_iter().find(|folder| folder.join("core/src/mutant.rs").is_file())
+    }
+
+    /// What the user asks of the compiler stays.
+    fn flags(before: Option<OsString>) -> OsString {
+        let mut flags = before.unwrap_or_default();
+        flags.push(" ");
+        flags.push(FLAG);
+        flags
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn flags_are_added_not_replaced() {
+            assert_eq!(flags(Some("-C target-cpu=native".into())), "-C target-cpu=native --cfg swarm_mutants");
+            assert!(sources().is_some());
+        }
+    }
+}
+
+/// The build with the bugs.
+#[cfg(swarm_mutants)]
+mod hunt {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::num::NonZeroUsize;
+    use std::ops::ControlFlow;
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use comfy_table::{Table, presets};
+    use serde::Serialize;
+    use swarm_core::mutant::{Mutant, plant};
+    use swarm_reports::check::Verdict;
+    use swarm_reports::history::AlarmKind;
+    use swarm_scenarios::Scenario;
+
+    use crate::cli::files::LateFile;
+    use crate::cli::pool::in_order;
+    use crate::cli::progress::Progress;
+    use crate::cli::{CliError, MutantsArgs, code, interrupt, panics, say, scenarios};
+    use crate::world::{self, RunOptions};
+
+    /// Of the report's form.
+    const VERSION: u32 = 1;
+
+    /// All of it.
+    #[derive(Serialize)]
+    struct Hunt {
+        version: u32,
+        /// Most seeds tried for each.
+        seeds: u64,
+        /// Every bug was caught by its property, and the unmodified protocol never accused.
+        held: bool,
+        bugs: Vec<Row>,
+        unmodified: Vec<Clean>,
+    }
+
+    /// One bug.
+    #[derive(Serialize)]
+    struct Row {
+        bug: &'static str,
+        breaks: &'static str,
+        scenario: &'static str,
+        /// The property that must fall.
+        expected: &'static str,
+        caught: Option<Catch>,
+        /// The first seed in which only something else fell.
+        otherwise: Option<Catch>,
+        #[serde(rename = "real_ms", serialize_with = "millis")]
+        real: Duration,
+    }
+
+    /// A run that accused.
+    #[derive(Clone, Serialize)]
+    struct Catch {
+        seed: u64,
+        /// What fell, with the first words of each.
+        fell: BTreeMap<String, String>,
+    }
+
+    /// The protocol as it is, over one scenario.
+    #[derive(Serialize)]
+    struct Clean {
+        scenario: &'static str,
+        runs: u64,
+        accused: Option<Catch>,
+        #[serde(rename = "real_ms", serialize_with = "millis")]
+        real: Duration,
+    }
+
+    fn millis<S: serde::Serializer>(real: &Duration, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_u64(u64::try_from(real.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub fn run(args: &MutantsArgs) -> Result<u8, CliError> {
+        let file = args.json.as_deref().map(LateFile::begin).transpose()?;
+        let names: BTreeSet<_> = Mutant::ALL.iter().map(|mutant| mutant.scenario()).collect();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+        let load = |name: &&'static str| Ok((*name, scenarios::one(&folder.join(name).with_extension("toml"))?));
+        let stage: BTreeMap<_, _> = names.iter().map(load).collect::<Result<_, CliError>>()?;
+
+        let bugs: Vec<_> = (Mutant::ALL.iter())
+            .filter(|_| !interrupt::asked())
+            .map(|mutant| bug(*mutant, &stage[mutant.scenario()], args.seeds))
+            .collect::<Result<_, _>>()?;
+        plant(None);
+        let unmodified: Vec<_> = (stage.iter())
+            .filter(|_| !interrupt::asked())
+            .map(|(name, scenario)| clean(name, scenario, args.seeds))
+            .collect::<Result<_, _>>()?;
+        let held = bugs.iter().all(|row| row.caught.is_some()) && unmodified.iter().all(|row| row.accused.is_none());
+        let hunt = Hunt { version: VERSION, seeds: args.seeds, held, bugs, unmodified };
+        if let Some(file) = file {
+            let mut bytes = serde_json::to_vec_pretty(&hunt).expect("every report has a JSON form");
+            bytes.push(b'\n');
+            file.finish(&bytes)?;
+        }
+        say(table(&hunt))?;
+        if interrupt::asked() {
+            return Ok(code::INTERRUPTED);
+        }
+        Ok(u8::from(!held))
+    }
+
+    /// Plants `mutant` and looks for the first seed in which its property falls.
+    fn bug(mutant: Mutant, scenario: &Scenario, seeds: u64) -> Result<Row, CliError> {
+        plant(Some(mutant));
+        let (mut caught, mut otherwise) = (None, None);
+        let real = search(mutant.name(), scenario, seeds, |catch| {
+            if catch.fell.contains_key(mutant.falls()) {
+                caught = Some(catch);
+                return ControlFlow::Break(());
+            }
+            otherwise.get_or_insert(catch);
+            ControlFlow::Continue(())
+        })?;
+        Ok(Row {
+            bug: mutant.name(),
+            breaks: mutant.breaks(),
+            scenario: mutant.scenario(),
+            expected: mutant.falls(),
+            caught,
+            otherwise,
+            real: real.1,
+        })
+    }
+
+    /// Looks for a seed in which the protocol as it is would be accused.
+    fn clean(name: &'static str, scenario: &Scenario, seeds: u64) -> Result<Clean, CliError> {
+        let mut accused = None;
+        let (runs, real) = search("unmodified", scenario, seeds, |catch| {
+            accused.get_or_insert(catch);
+            ControlFlow::Break(())
+        })?;
+        Ok(Clean { scenario: name, runs, accused, real })
+    }
+
+    /// Runs the seeds on all cores and hands over, by rising seed, those that accuse somebody; how many were run, and how
+    /// long it took.
+    fn search(
+        what: &'static str,
+        scenario: &Scenario,
+        seeds: u64,
+        mut take: impl FnMut(Catch) -> ControlFlow<()>,
+    ) -> Result<(u64, Duration), CliError> {
+        let began = Instant::now();
+        let jobs = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let mut progress = Progress::new(what, seeds);
+        let (mut runs, mut failed) = (0, None);
+        let attempt = |seed| trial(scenario, seed);
+        let each = |seed, fell: Result<BTreeMap<String, String>, CliError>| {
+            runs += 1;
+            match fell {
+                Ok(fell) if fell.is_empty() => ControlFlow::Continue(()),
+                Ok(fell) => take(Catch { seed, fell }),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        in_order(jobs, seeds, interrupt::flag(), attempt, each, |done| progress.at(done, 0))?;
+        failed.map_or(Ok((runs, began.elapsed())), Err)
+    }
+
+    /// What fell in one run. A panic is an internal error, as is an alarm about our own code.
+    fn trial(scenario: &Scenario, seed: u64) -> Result<BTreeMap<String, String>, CliError> {
+        let judged = match panics::guarded(|| world::run(scenario, seed, RunOptions::default())) {
+            Ok(done) => done.map_err(|source| CliError::Input { source })?.judgement,
+            Err(panic) => return Ok([("internal".to_owned(), panic)].into()),
+        };
+        let mut fell = BTreeMap::new();
+        for (name, finding) in judged.properties.iter().filter(|(_, f)| f.verdict == Verdict::Violated) {
+            let what = finding.contradictions.first().map(|c| c.what.clone()).unwrap_or_default();
+            fell.insert((*name).to_owned(), what);
+        }
+        for (kind, what) in &judged.alarms {
+            let name = if *kind == AlarmKind::Internal { "internal" } else { "data-loss" };
+            fell.entry(name.to_owned()).or_insert_with(|| what.clone());
+        }
+        Ok(fell)
+    }
+
+    fn table(hunt: &Hunt) -> String {
+        let fell = |catch: &Catch| catch.fell.keys().cloned().collect::<Vec<_>>().join(" ");
+        let time = |real: &Duration| format!("{:.1} s", real.as_secs_f64());
+        let mut bugs = Table::new();
+        bugs.load_preset(presets::NOTHING);
+        bugs.set_header(["planted bug", "must fell", "fell", "scenario", "seeds", "time"]);
+        for row in &hunt.bugs {
+            let (felled, seeds) = match (&row.caught, &row.otherwise) {
+                (Some(catch), _) => (fell(catch), (catch.seed + 1).to_string()),
+                (None, Some(other)) => (format!("only {}", fell(other)), "never".to_owned()),
+                (None, None) => ("nothing".to_owned(), "never".to_owned()),
+            };
+            bugs.add_row([row.bug, row.expected, &felled, row.scenario, &seeds, &time(&row.real)]);
+        }
+        let mut clean = Table::new();
+        clean.load_preset(presets::NOTHING);
+        clean.set_header(["unmodified in", "runs", "accused", "time"]);
+        for row in &hunt.unmodified {
+            let accused =
+                row.accused.as_ref().map_or("never".to_owned(), |c| format!("{} at seed {}", fell(c), c.seed));
+            clean.add_row([row.scenario, &row.runs.to_string(), &accused, &time(&row.real)]);
+        }
+        let caught = hunt.bugs.iter().filter(|row| row.caught.is_some()).count();
+        let mut text = format!("{bugs}\n\n{clean}\n\n{caught} of {} planted bugs caught\n", hunt.bugs.len());
+        for row in &hunt.unmodified {
+            for (property, what) in row.accused.iter().flat_map(|catch| &catch.fell) {
+                text.push_str(&format!("the unmodified protocol is accused in {}: {property}: {what}\n", row.scenario));
+            }
+        }
+        text
+    }
 }
