@@ -193,7 +193,7 @@ impl QuorumValidity {
                 faults.extend(self.related(pool, seats, &self.judged(state, task, commit)?));
                 Ok((None, faults))
             }
-            Event::Decided { need, epoch, snapshot, approvals, planner, k, .. } => {
+            Event::Decided { need, epoch, snapshot, approvals, k, .. } => {
                 let state = self.need(need)?;
                 let (k_plan, _) = state.targets.ok_or(Missing("the need's own text"))?;
                 let draw = state.voters.get(epoch).ok_or(Missing("the draw of the voters"))?;
@@ -205,7 +205,6 @@ impl QuorumValidity {
                 if drawn_from != snapshot {
                     faults.push("the decision names another snapshot than its voters were drawn from".into());
                 }
-                faults.extend(self.related(pool, approvals, &[*planner]));
                 faults.extend(enough(approvals, own_k(rules, k_plan, pool.taken.active), *k));
                 Ok((Some(draw.clone()), faults))
             }
