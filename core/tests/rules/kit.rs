@@ -258,7 +258,8 @@ impl Stage {
             content.epoch = Some(self.record.epoch);
         }
         if fence != Field::Barred {
-            content.fence = held.filter(|f| fence == Field::Needed || f.0 > 0).or((fence == Field::Needed).then_some(Fence(0)));
+            content.fence =
+                held.filter(|f| fence == Field::Needed || f.0 > 0).or((fence == Field::Needed).then_some(Fence(0)));
         }
         if !first {
             self.nonce += 1;
@@ -279,11 +280,17 @@ impl Stage {
         match &outcome {
             Err(reject) => {
                 assert_eq!(format!("{:?}", self.record), before, "a refusal changes nothing");
-                assert!(checked == Err(*reject) || *reject == Reject::Expired, "check knows it: {checked:?} {reject:?}");
+                assert!(
+                    checked == Err(*reject) || *reject == Reject::Expired,
+                    "check knows it: {checked:?} {reject:?}"
+                );
             }
             Ok(events) => {
                 assert_eq!(checked, Ok(()), "check knows it");
                 for (event, at) in events.iter().zip(0..) {
+                    if let Event::Granting { fence, task, .. } = event {
+                        assert!(self.fences.get(task).is_none_or(|last| fence > last), "every grant has a fresh fence");
+                    }
                     self.follower.fold(seq, at, event);
                 }
                 self.log.extend(events.iter().cloned());

@@ -3,8 +3,8 @@
 use crate::kit::*;
 use swarm_core::id::label;
 use swarm_core::plan::TaskState;
-use swarm_core::reject::Reject;
 use swarm_core::register::{Command, Ending};
+use swarm_core::reject::Reject;
 use swarm_core::slot::Phase;
 
 #[test]
