@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Params;
 use crate::id::{AgentId, Cid, Digest, Epoch, NeedId};
+use crate::mutant::{Mutant, planted};
 use crate::pool::{Identity, Snapshot};
 use crate::quorum;
 use crate::rng::{Seed, Stream};
@@ -87,7 +88,8 @@ pub fn seed(commit: &Cid, reveals: &BTreeMap<AgentId, Digest>) -> Seed {
 /// [`Unseatable`], naming the cap that keeps most of the others out.
 pub fn draw(seed: &Seed, terms: Terms<'_>, params: &Params) -> Result<Committee, Unseatable> {
     let snapshot = terms.snapshot;
-    let kin: Vec<bool> = snapshot.seats().iter().map(|s| terms.barred.iter().any(|b| b.related(&s.identity))).collect();
+    let barred = if planted(Mutant::KinSeated) { &[] } else { terms.barred };
+    let kin: Vec<bool> = snapshot.seats().iter().map(|s| barred.iter().any(|b| b.related(&s.identity))).collect();
     let strangers = kin.iter().filter(|k| !**k).count() as u32;
     let eligible = if snapshot.bootstrap() { snapshot.active() } else { strangers };
     if eligible == 0 {
@@ -161,7 +163,8 @@ impl<'a> Benches<'a> {
     fn new(snapshot: &'a Snapshot, size: u32, params: &Params) -> Self {
         let shares = [params.org_cap_bp, params.asn_cap_bp, params.region_cap_bp];
         // A young pool is excused.
-        let caps = shares.map(|bp| if snapshot.bootstrap() { u32::MAX } else { seats_max(size, bp) });
+        let excused = snapshot.bootstrap() || planted(Mutant::CapsIgnored);
+        let caps = shares.map(|bp| if excused { u32::MAX } else { seats_max(size, bp) });
         Self { caps, seated: Vec::new(), snapshot, total: 0, weights: vec![0; snapshot.seats().len()] }
     }
 
@@ -194,7 +197,9 @@ impl<'a> Benches<'a> {
 
     fn seat(&mut self, drawn: usize) {
         self.seated.push(drawn);
-        self.leave(drawn);
+        if !planted(Mutant::DrawnTwice) {
+            self.leave(drawn);
+        }
         for dimension in 0..CAPPED.len() {
             if self.is_full(dimension, drawn) {
                 let group = self.attribute(dimension, drawn);

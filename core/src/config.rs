@@ -111,8 +111,10 @@ knobs! {
 }
 
 knobs! {
-    /// A node's own pace. Never part of anything that is agreed upon.
+    /// A node's own pace. Never part of anything that is agreed upon. In alphabetical order: it opens the audit log.
     Local {
+        /// An answer that does not come in this time is taken as unknown; milliseconds.
+        answer_ms: u32 = 5_000, 1, 3_600_000;
         /// Longest back-off of a retry; milliseconds.
         backoff_max_ms: u32 = 60_000, 1, 3_600_000;
         /// First back-off of a retry; milliseconds.
@@ -127,8 +129,6 @@ knobs! {
         parked_max: u32 = 64, 0, 4_096;
         /// How long each further coordinator waits for an earlier one to do what any of them may do; milliseconds.
         stagger_ms: u32 = 500, 0, 60_000;
-        /// An answer that does not come in this time is taken as unknown; milliseconds.
-        answer_ms: u32 = 5_000, 1, 3_600_000;
     }
 }
 

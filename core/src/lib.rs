@@ -29,6 +29,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod audit;
 pub mod bids;
 pub mod committee;
 pub mod config;
@@ -37,6 +38,7 @@ pub mod id;
 pub mod identity;
 pub mod lamport;
 pub mod ledger;
+pub mod mutant;
 pub mod node;
 pub mod nonce;
 pub mod plan;

@@ -9,11 +9,13 @@ use serde::Serialize;
 
 use crate::config::Params;
 use crate::id::AgentId;
+use crate::mutant::{Mutant, planted};
 use crate::reject::Reject;
 
 /// K: `target`, but no more than the share alpha of the `active` pool, nor more than are `eligible`, and never below one.
 /// Caps on diversity never lower it: what cannot be seated under them is not seated (T25).
 pub fn k(target: u32, active: u32, eligible: u32, params: &Params) -> u32 {
+    let target = if planted(Mutant::QuorumOfOne) { 1 } else { target };
     let share = u64::from(active) * u64::from(params.alpha_bp) / 10_000;
     target.min(u32::try_from(share).unwrap_or(u32::MAX)).min(eligible).max(1)
 }

@@ -3,6 +3,7 @@
 use super::{Account, Ledger, OpKey, Pot};
 use crate::config::COMMONS;
 use crate::id::{AgentId, Credits};
+use crate::mutant::{Mutant, planted};
 use crate::reject::Reject;
 
 impl Ledger {
@@ -39,6 +40,7 @@ impl Ledger {
             books.known(&rest_to)?;
             let rest = books.left_after(pot, payouts)?;
             books.pay_out(key, pot, payouts);
+            let rest = if planted(Mutant::RestForgotten) { Credits(0) } else { rest };
             // Booked even if nothing is left, so that whoever reads the moves alone sees the pot end.
             books.post(key, Account::Pot(pot.clone()), Account::Available(rest_to), rest);
             books.postings.last_mut().expect("it was booked just now").ends = true;

@@ -10,14 +10,15 @@ use alloc::vec::Vec;
 
 use crate::config::ms;
 use crate::id::{AgentId, Digest, Fence, NeedId, TaskName, Thread, label};
+use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
-use crate::node::duty::{Duties, What, name};
+use crate::node::duty::{Duties, What, key, name};
 use crate::node::io::{Message, Note, Subject};
 use crate::node::lane::Lane;
 use crate::node::threads::{Holding, Sheet};
 use crate::node::timer::Timer;
 use crate::plan::TaskState;
-use crate::register::{Applied, Command, Entry, Event, Outcome, Proof};
+use crate::register::{Applied, Believed, Command, Entry, Event, Outcome, Proof};
 use crate::reject::Reject;
 use crate::slot::{Phase, Record, Waiting};
 use crate::system::System;
@@ -203,7 +204,7 @@ impl Coordinator {
             Ok(()) => self.submit(desk, Thread::Need(need), command),
             Err(reject) if may_pass(&slot.record, envelope, reject) => {
                 let early = &mut self.slot(need).early;
-                if early.len() < EARLY_MAX {
+                if early.len() < EARLY_MAX && !planted(Mutant::EarlyDropped) {
                     early.push_back(Arc::clone(envelope));
                 }
             }
@@ -342,7 +343,7 @@ impl Coordinator {
         let applied = slot.lane.push(desk, &entry.command, outcome);
         slot.lane.watch(desk, slot.record.waits.iter());
         if settles(&entry.command, &applied.outcome) {
-            self.duties.done(desk, &entry.command.id());
+            self.duties.done(desk, &key(entry.thread, &applied.command));
         }
         let events = applied.outcome.events();
         let params = &desk.setup.genesis.clone().params;
@@ -376,7 +377,7 @@ impl Coordinator {
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());
         if settles(&entry.command, &applied.outcome) {
-            self.duties.done(desk, &entry.command.id());
+            self.duties.done(desk, &key(entry.thread, &applied.command));
         }
         if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
             desk.emit(Note::Pool(self.system.pool()));
@@ -451,7 +452,9 @@ impl Coordinator {
                     None => return,
                 },
             };
-            let Some((entry, vouchers)) = lane.believe(desk, &self.members, self.believe_at) else { return };
+            let Some(Believed { entry, vouchers, .. }) = lane.believe(desk, &self.members, self.believe_at) else {
+                return;
+            };
             for (event, at) in entry.outcome.events().iter().zip(0..) {
                 if let Thread::Need(need) = thread {
                     let slot = self.slot(need);
@@ -525,7 +528,11 @@ impl Coordinator {
                 Saying::new(Subject::MarketTask, thread, Body::Release(body)).epoch(epoch).fence(*fence)
             }
             Event::Final { record } => {
-                let mut saying = Saying::new(Subject::MarketFinal, thread, Body::Finalize((**record).clone()));
+                let mut said = (**record).clone();
+                if planted(Mutant::FinalizeFromTheDay) {
+                    said.snapshot = self.system.snapshot().reference();
+                }
+                let mut saying = Saying::new(Subject::MarketFinal, thread, Body::Finalize(said));
                 saying.refs = record.outputs.values().copied().collect();
                 saying.epoch(record.epoch).fence(record.fence)
             }

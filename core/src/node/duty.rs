@@ -32,7 +32,7 @@ pub(super) struct Duties {
 impl Duties {
     /// Takes on a submission. A coordinator's own word has no line to stand in.
     pub fn submit(&mut self, desk: &mut Desk, place: usize, of: usize, thread: Thread, command: Command) {
-        let key = command.id();
+        let key = key(thread, &command.id());
         let rank = if command.author().is_some() { 0 } else { rank(&key, place, of) };
         self.take(desk, key, rank, What::Submit { thread, command: Arc::new(command) });
     }
@@ -78,6 +78,11 @@ impl Duties {
             _ => None,
         })
     }
+}
+
+/// The name of a submission: commands that say the same in two threads are two.
+pub(super) fn key(thread: Thread, command: &Digest) -> Digest {
+    Digest::of_json("swarm/submission", &(thread, command))
 }
 
 /// This coordinator's place in line for a duty.

@@ -242,6 +242,8 @@ pub enum Note {
     Believed {
         /// The entry's events as told.
         entry: Arc<Applied>,
+        /// Its link.
+        link: Digest,
         /// Its thread.
         thread: Thread,
     },

@@ -10,7 +10,7 @@ use crate::id::{AgentId, Digest, Segment, Seq, Thread};
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Note, Subject};
 use crate::node::timer::Timer;
-use crate::register::{Applied, Chain, Command, Feed, Outcome};
+use crate::register::{Applied, Believed, Chain, Command, Event, Feed, Outcome};
 use crate::slot::{Stopwatch, Waiting};
 use crate::time::{Instant, Span};
 use crate::wire::{Body, EntryBatch, Envelope};
@@ -95,8 +95,11 @@ impl Lane {
         self.feed.applied(link, Arc::clone(&entry));
         self.links.push(link);
         self.unsaid.push(Arc::clone(&entry));
+        // Reports of a wait that goes on concern nobody but coordinators, who applied them: they are vouched for with the next
+        // entry that matters. A day's window would otherwise cost a hundred signatures of each of them.
+        let matters = entry.outcome.events().iter().any(|event| !matches!(event, Event::Reported { .. }));
         let timer = Timer::Batch(self.thread);
-        if !desk.is_waiting(&timer) {
+        if matters && !desk.is_waiting(&timer) {
             desk.wake_in(ms(desk.setup.local.entry_batch_ms), timer);
         }
         desk.emit(Note::Applied { link, entry: Arc::clone(&entry), thread: self.thread });
@@ -127,22 +130,17 @@ impl Lane {
     }
 
     /// The next entry believed, of those applied here.
-    pub fn believe(
-        &mut self,
-        desk: &mut Desk,
-        coordinators: &[AgentId],
-        believe_at: usize,
-    ) -> Option<(Arc<Applied>, Vec<Arc<Envelope>>)> {
+    pub fn believe(&mut self, desk: &mut Desk, coordinators: &[AgentId], believe_at: usize) -> Option<Believed> {
         if self.feed.chain().seq >= self.chain.seq {
             return None;
         }
-        let (entry, vouchers) = self.feed.poll(coordinators, believe_at)?;
-        let own = self.own.remove(&entry.seq);
-        if own != Some(entry.link(self.thread)) {
-            desk.emit(Note::Diverged { thread: self.thread, entry: Arc::clone(&entry) });
+        let believed = self.feed.poll(coordinators, believe_at)?;
+        let Believed { entry, link, .. } = &believed;
+        if self.own.remove(&entry.seq) != Some(*link) {
+            desk.emit(Note::Diverged { thread: self.thread, entry: Arc::clone(entry) });
         }
-        desk.emit(Note::Believed { entry: Arc::clone(&entry), thread: self.thread });
-        Some((entry, vouchers))
+        desk.emit(Note::Believed { entry: Arc::clone(entry), link: *link, thread: self.thread });
+        Some(believed)
     }
 
     /// Brings the stopwatches in line with the waits that the thread's state has.

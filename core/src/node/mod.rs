@@ -163,6 +163,7 @@ impl Node {
                 Asked::Publish(_) | Asked::Submit(_) | Asked::Reveal(_) => {}
             }
         }
+        self.worker.boot(&mut self.desk, &self.threads);
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.boot(&mut self.desk);
         }

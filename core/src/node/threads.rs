@@ -8,7 +8,7 @@ use crate::id::{AgentId, NeedId, Seq, Thread};
 use crate::node::desk::Desk;
 use crate::node::io::{Effect, Message, Note};
 use crate::plan::{Document, View};
-use crate::register::{Applied, Event, Feed};
+use crate::register::{Applied, Believed, Event, Feed};
 use crate::reject::Reject;
 use crate::slot::Record;
 use crate::wire::Envelope;
@@ -136,9 +136,9 @@ impl Threads {
         }
         followed.feed.vouch(&message.envelope, &message.entries)?;
         let mut news = Vec::new();
-        while let Some((entry, _)) = followed.feed.poll(&self.coordinators, self.believe_at) {
+        while let Some(Believed { entry, link, .. }) = followed.feed.poll(&self.coordinators, self.believe_at) {
             followed.fold(&entry);
-            desk.emit(Note::Believed { entry: Arc::clone(&entry), thread: Thread::Need(need) });
+            desk.emit(Note::Believed { entry: Arc::clone(&entry), link, thread: Thread::Need(need) });
             news.extend(entry.outcome.events().iter().map(|event| (need, entry.seq, event.clone())));
         }
         Ok(news)

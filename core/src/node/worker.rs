@@ -278,6 +278,18 @@ impl Worker {
         }
     }
 
+    /// After a boot nobody here knows how long it slept, so the count begins anew, with a heartbeat at once. It may now work
+    /// on beyond its lease; the fence keeps that without effect. Giving up instead would cost it bond and task for a blink.
+    pub fn boot(&self, desk: &mut Desk, threads: &Threads) {
+        for ((need, task), held) in &self.held {
+            let lease_ms = threads.record(need).and_then(Record::need).map_or(1, |n| n.windows.lease_ms);
+            desk.wake_in(
+                lease_margin(Span::from_ms(lease_ms.into())),
+                Timer::LeaseEnd(*need, task.clone(), held.fence),
+            );
+        }
+    }
+
     /// Work asked for before a boot is asked for again.
     pub fn again(&mut self, desk: &mut Desk, op: OpId, work: &Work) {
         if let Some(held) = self.held.values_mut().find(|h| h.op == Some(op)) {

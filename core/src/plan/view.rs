@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::links::{Class, Links, Rank};
 use super::{Fact, TaskState, facts_of};
 use crate::id::{AgentId, Cid, Digest, Epoch, Fence, Label, TaskName};
+use crate::mutant::{Mutant, planted};
 use crate::reject::Reject;
 use crate::wire::{Body, Envelope, canonical};
 
@@ -160,7 +161,7 @@ impl View {
             }
         } else if self.entitled.contains(&envelope.sender) {
             self.show(&id, Class::Added);
-        } else {
+        } else if !planted(Mutant::ViewByArrival) {
             self.held.entry(envelope.sender).or_default().insert(id);
         }
         Ok(true)

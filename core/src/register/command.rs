@@ -57,9 +57,11 @@ impl Command {
             Self::Relay(proof) => {
                 Digest::of_json("swarm/relay", &(proof.thread, proof.entry.seq, proof.at, &proof.entry.command))
             }
-            Self::Elapsed { by, elapsed, segment } => Digest::of_json("swarm/elapsed", &(by, elapsed, segment)),
-            Self::Reveal { by, round, value } => Digest::of_json("swarm/reveal", &(by, round, value)),
-            Self::Snapshot { number } => Digest::of_json("swarm/snapshot", number),
+            Self::Elapsed { by, elapsed, segment } => {
+                Digest::of("swarm/elapsed", &[&by.0, &elapsed.0.to_be_bytes(), &segment.0.to_be_bytes()])
+            }
+            Self::Reveal { by, round, value } => Digest::of("swarm/reveal", &[&by.0, &round.to_be_bytes(), &value.0]),
+            Self::Snapshot { number } => Digest::of("swarm/take-snapshot", &[&number.to_be_bytes()]),
         }
     }
 

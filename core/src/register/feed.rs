@@ -50,6 +50,17 @@ fn vouched(envelope: &Envelope, seq: Seq) -> Option<Digest> {
     batch.links.get(usize::try_from(seq.0.checked_sub(batch.first.0)?).ok()?).copied()
 }
 
+/// An entry that has become believed.
+#[derive(Clone, Debug)]
+pub struct Believed {
+    /// The entry.
+    pub entry: Arc<Applied>,
+    /// Its link.
+    pub link: Digest,
+    /// The ENTRY envelopes that vouch for it.
+    pub vouchers: Vec<Arc<Envelope>>,
+}
+
 /// Most entries past the believed ones that a feed keeps; what is further ahead is delivered again by the bus.
 const AHEAD_MAX: u64 = 4_096;
 
@@ -131,8 +142,8 @@ impl Feed {
         who.is_some_and(|who| who.contains_key(sender))
     }
 
-    /// The next entry that has become believed, with the envelopes that vouch for it; call until there is none.
-    pub fn poll(&mut self, coordinators: &[AgentId], believe_at: usize) -> Option<(Arc<Applied>, Vec<Arc<Envelope>>)> {
+    /// The next entry that has become believed; call until there is none.
+    pub fn poll(&mut self, coordinators: &[AgentId], believe_at: usize) -> Option<Believed> {
         let next = self.chain.seq.next();
         let (link, who) = self
             .vouches
@@ -144,6 +155,6 @@ impl Feed {
         self.chain.push(&link);
         self.vouches.remove(&next);
         self.contents = self.contents.split_off(&(next.next(), Digest([0; 32])));
-        Some((entry, vouchers))
+        Some(Believed { entry, link, vouchers })
     }
 }

@@ -12,4 +12,4 @@ mod feed;
 pub use command::Command;
 pub use entry::{Applied, Chain, Entry, Outcome};
 pub use event::{Answer, Ask, BondFate, Counted, Ending, Event};
-pub use feed::{Feed, Proof};
+pub use feed::{Believed, Feed, Proof};

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use crate::bids::{self, Bid};
 use crate::config::{Params, ms};
 use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, Seq, TaskName, Thread};
+use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::quorum::{self, Tally};
 use crate::register::{Answer, Ask, BondFate, Command, Counted, Ending, Event, Proof};
@@ -297,11 +298,10 @@ impl Record {
             return Err(Reject::StaleEpoch);
         }
         let task = self.tasks.get(task).ok_or(Reject::NoSuchThing)?;
-        #[cfg(swarm_mutants)]
-        let fenced = crate::mutant!("fence-unchecked") || envelope.fence == Some(task.fence);
-        #[cfg(not(swarm_mutants))]
-        let fenced = envelope.fence == Some(task.fence);
-        if !fenced {
+        if planted(Mutant::FenceUnchecked) && task.state == state {
+            return Ok(task);
+        }
+        if envelope.fence != Some(task.fence) {
             return Err(Reject::StaleFence);
         }
         if task.state != state {
@@ -341,7 +341,8 @@ impl Record {
     }
 
     fn count_plan_votes(&self, seq: Seq, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
-        if self.phase != Phase::Open || self.candidates.is_empty() || self.voters.is_empty() {
+        let open = self.phase == Phase::Open || planted(Mutant::DecidesAgain);
+        if !open || self.candidates.is_empty() || self.voters.is_empty() {
             return Err(Reject::WrongPhase);
         }
         let mut tally = Tally::new(self.k_plan, self.voters.iter().copied());
@@ -471,7 +472,9 @@ impl<R: Registry> Doing<'_, R> {
             }
             Move::Propose(proposal, score) => self.emit(Event::Proposed { proposal, score }),
             Move::Decide { counted, proposal } => {
-                self.stop(Waiting::Decision);
+                if !planted(Mutant::VoteGoesOn) {
+                    self.stop(Waiting::Decision);
+                }
                 self.emit(Event::Decided { counted, proposal });
             }
             Move::Split(candidates) => self.pass_epoch(candidates),
@@ -750,6 +753,9 @@ impl<R: Registry> Doing<'_, R> {
                         return true;
                     }
                     let waiting = Waiting::Bids(name.clone());
+                    if planted(Mutant::NeverReopened) && task.attempts > 0 {
+                        continue;
+                    }
                     if parents().all(Task::is_final) && !self.record.waits.contains_key(&waiting) {
                         self.emit(Event::Bidding { task: name.clone() });
                         let bids_ms = self.need().windows.bids_ms;

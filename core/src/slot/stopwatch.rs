@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::majority;
 use crate::id::{AgentId, Digest, Segment, TaskName};
+use crate::mutant::{Mutant, planted};
 use crate::time::Span;
 
 /// What is waited for.
@@ -79,6 +80,7 @@ impl Stopwatch {
     pub fn agreed(&self, n: usize) -> Span {
         let mut spans: alloc::vec::Vec<Span> = self.reports.values().copied().collect();
         spans.sort_unstable_by(|a, b| b.cmp(a));
+        let n = if planted(Mutant::OneClockEnough) { 1 } else { n };
         spans.get(majority(n) - 1).copied().unwrap_or_default()
     }
 

@@ -17,6 +17,7 @@ use crate::config::{Params, ms};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName, Thread};
 use crate::ledger::{Ledger, LienId, OpKey, Posting, Pot, only_authority, op_key};
+use crate::mutant::{Mutant, planted};
 use crate::pool::{self, Age, Snapshot};
 use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
 use crate::reject::Reject;
@@ -180,6 +181,7 @@ impl System {
                 let (need, number, _) = self.asked_by(proof)?;
                 // In order: an escrow that was closed before its last attempt was paid could not pay it any more.
                 match number.cmp(&(self.asked.get(&need).copied().unwrap_or(0) + 1)) {
+                    Ordering::Less if planted(Mutant::AskedTwice) => Ok(()),
                     Ordering::Less => Err(Reject::Duplicate),
                     Ordering::Equal => Ok(()),
                     Ordering::Greater => Err(Reject::WrongPhase),
@@ -410,7 +412,8 @@ impl System {
             self.ledger.unlien_all(key, need, *commit).expect("liens end once, with their attempt");
         }
         let pot = Pot::Bond(need, task.clone(), *fence);
-        if let Some(worker) = self.bonds.remove(&(need, task.clone(), *fence)) {
+        let owner = self.bonds.remove(&(need, task.clone(), *fence)).filter(|_| !planted(Mutant::BondKept));
+        if let Some(worker) = owner {
             let held = self.ledger.pot(&pot).unwrap_or_default();
             let key = doing.key();
             let kept = match bond {

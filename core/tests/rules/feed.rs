@@ -49,8 +49,8 @@ impl Listener {
     /// Places of what has become believed, with how many vouch.
     fn believes(&mut self) -> Vec<(u64, usize)> {
         let mut all = Vec::new();
-        while let Some((entry, vouchers)) = self.feed.poll(&self.members, self.believe_at) {
-            all.push((entry.seq.0, vouchers.len()));
+        while let Some(believed) = self.feed.poll(&self.members, self.believe_at) {
+            all.push((believed.entry.seq.0, believed.vouchers.len()));
         }
         all
     }

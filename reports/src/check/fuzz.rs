@@ -13,7 +13,7 @@ fn distort(event: &mut Event, by: u64) {
         Event::Renewed { fence, .. } | Event::LeaseEnded { fence, .. } | Event::Accepted { fence, .. } => {
             *fence = Fence(by)
         }
-        Event::Applied { seq, .. } | Event::Believed { seq, .. } => *seq = Seq(by),
+        Event::Applied { seq, .. } | Event::Believed { seq, .. } | Event::Discharged { seq, .. } => *seq = Seq(by),
         Event::Decided { k, snapshot, .. } => (*k, snapshot.number) = (by as u32, by as u32),
         Event::SnapshotTaken(taken) => {
             let taken = std::sync::Arc::make_mut(taken);
@@ -24,6 +24,7 @@ fn distort(event: &mut Event, by: u64) {
             let rules = std::sync::Arc::make_mut(rules);
             (rules.alpha_bp, rules.seats_spare, rules.voters_spare, rules.held_ns_max) =
                 (by as u32, by as u32, by as u32, by);
+            rules.held_ns_min = by;
         }
         Event::NeedPosted { k_plan, k_result, .. } => (*k_plan, *k_result) = (by as u32, by as u32),
         Event::Ledger(LedgerEvent::Posted { legs, .. }) => {

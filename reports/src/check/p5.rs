@@ -2,13 +2,16 @@
 //! strictly rise, and nothing is accepted from or renewed for anyone else; and an abandoned task is open again, or over,
 //! within a bound.
 //!
+//! No lease expires before its time: from the moment the entry that granted or renewed it was first applied anywhere, to the
+//! moment the entry that ends it was, any majority with one good clock in it needs the time that the rules promise.
+//!
 //! The order is judged per node, always. The bound is judged in global time over all nodes (whoever tells it first), and
 //! only for what was still due once the run was healed: before that a partition may hold anything up.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Fence, NeedId, Segment, TaskName};
+use swarm_core::id::{AgentId, Fence, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::wire::ReleaseReason;
 
 use super::{Checker, End, Finding, Liars, Notes};
@@ -19,6 +22,7 @@ const NAME: &str = "P5";
 /// The oracle of P5.
 #[derive(Debug, Default)]
 pub struct LeaseLifetime {
+    entries: Entries,
     healed_at: Option<u64>,
     liars: Liars,
     needs: BTreeMap<NeedId, BTreeMap<TaskName, Task>>,
@@ -36,6 +40,15 @@ struct Task {
     wait: Wait,
 }
 
+/// When the entries of needs were applied, and which one a node tells of.
+#[derive(Debug, Default)]
+struct Entries {
+    /// In global time, by whoever was first.
+    applied: BTreeMap<NeedId, BTreeMap<Seq, u64>>,
+    /// The entry whose events a node tells; none once it left one out.
+    told: BTreeMap<(NodeNo, NeedId), Option<Seq>>,
+}
+
 /// Where a task stands for one node. The records are those that made it so.
 #[derive(Debug, Default)]
 enum State {
@@ -48,6 +61,8 @@ enum State {
 
 #[derive(Debug, Default)]
 struct Belief {
+    /// When the lease that stands was granted or renewed: when its entry was first applied, in global time.
+    since: Option<(u64, Record)>,
     state: State,
     top: Fence,
 }
@@ -81,6 +96,14 @@ impl Checker for LeaseLifetime {
             Event::Phase(phase) if *phase >= Phase::Heal => {
                 self.healed_at.get_or_insert(record.at);
             }
+            Event::Applied { thread: Thread::Need(need), seq, .. } if !self.liars.told(record) => {
+                self.entries.applied.entry(*need).or_default().entry(*seq).or_insert(record.at);
+            }
+            Event::Believed { thread: Thread::Need(need), seq, .. } if !self.liars.told(record) => {
+                let before = self.entries.told.get(&(record.node, *need)).copied();
+                let next = before.map_or(Some(Seq(1)), |told| told.map(Seq::next));
+                self.entries.told.insert((record.node, *need), next.filter(|next| next == seq));
+            }
             Event::Granted { need, task, .. }
             | Event::Renewed { need, task, .. }
             | Event::LeaseEnded { need, task, .. }
@@ -94,6 +117,10 @@ impl Checker for LeaseLifetime {
                 }
                 let known = tasks.get_mut(task).expect("it was just put there");
                 known.order(record, &mut self.notes);
+                let least = self.rules.as_deref().map_or(0, |rules| rules.held_ns_min);
+                if let Some(applied_at) = self.entries.applied_at(record.node, need) {
+                    known.early(record, applied_at, least, &mut self.notes);
+                }
                 let bound = Bound { rules: self.rules.as_deref(), healed_at: self.healed_at };
                 known.wait.see(record, bound, &mut self.notes);
             }
@@ -195,6 +222,34 @@ impl Task {
                     notes.contradict(NAME, "a task ends twice", &[then, record]);
                 }
                 belief.state = State::Over(record.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Entries {
+    /// When the entry that `node` tells of was first applied.
+    fn applied_at(&self, node: NodeNo, need: &NeedId) -> Option<u64> {
+        let seq = self.told.get(&(node, *need)).copied().flatten()?;
+        self.applied.get(need)?.get(&seq).copied()
+    }
+}
+
+impl Task {
+    /// Judges whether a lease expired before its time, by when the entries were applied.
+    fn early(&mut self, record: &Record, applied_at: u64, least: u64, notes: &mut Notes) {
+        let belief = self.by_node.entry(record.node).or_default();
+        match &record.event {
+            Event::Granted { .. } | Event::Renewed { .. } => belief.since = Some((applied_at, record.clone())),
+            Event::LeaseEnded { reason: ReleaseReason::Expired, .. } if least > 0 => {
+                let Some((since, then)) = belief.since.take() else { return };
+                notes.checked();
+                let held = applied_at.saturating_sub(since);
+                if held < least {
+                    let what = format!("a lease expired after {held} ns, before any majority could have seen {least}");
+                    notes.contradict(NAME, what, &[&then, record]);
+                }
             }
             _ => {}
         }

@@ -152,3 +152,40 @@ fn what_was_due_before_the_heal_is_judged_from_the_heal_on() {
     run.records.push(Record::new(1_010 * S, NodeNo(0), accepted(1, 1)));
     holds(LeaseLifetime::default(), &run);
 }
+
+/// Entries 1 and 2 of a need, applied `held` apart, grant a lease and end it; belief comes whenever it comes.
+fn held_for(held: u64, least: u64, reason: ReleaseReason) -> crate::check::fixture::Run {
+    let mut run = told(Phase::Fault, Vec::new());
+    run.edit_all(|e| {
+        if let Event::Genesis { rules, .. } = e {
+            *rules = Rules::clone(rules).held_at_least(least).into();
+        }
+    });
+    let thread = Thread::Need(need());
+    let link = swarm_core::id::Digest::sha256(b"link");
+    for (applied, seq, event) in [(S, Seq(1), granted(1, 1)), (S + held, Seq(2), ended(1, reason))] {
+        let mut tell = |at, node, event| run.records.push(Record::new(at, NodeNo(node), event));
+        tell(applied, 1, Event::Applied { link, seq, thread });
+        tell(applied + 7, 2, Event::Applied { link, seq, thread });
+        tell(900 * S, 0, Event::Believed { link, seq, thread });
+        tell(900 * S, 0, event);
+    }
+    run.end.settled = false;
+    run
+}
+
+#[test]
+fn a_lease_that_expires_before_its_time() {
+    caught(LeaseLifetime::default(), &held_for(9 * S, 10 * S, Expired), "before any majority");
+    for (held, least, reason) in [(10 * S, 10 * S, Expired), (9 * S, 0, Expired), (S, 10 * S, Yielded)] {
+        let found = held_for(held, least, reason).finding(LeaseLifetime::default());
+        assert_eq!(found.violations, 0, "{found:#?}");
+    }
+}
+
+#[test]
+fn who_leaves_entries_out_cannot_say_when_a_lease_began() {
+    let mut run = held_for(9 * S, 10 * S, Expired);
+    run.records.retain(|r| !matches!(r.event, Event::Believed { seq: Seq(1), .. }));
+    assert_eq!(run.finding(LeaseLifetime::default()).violations, 0);
+}

@@ -1,13 +1,13 @@
 //! P9, conservation: the books of every node are the same list of operations, and folding it gives books in which nothing
 //! is negative, everything sums to what was minted less what was burned, stake covers its liens, every pot ends exactly
-//! once and empty, and no pot or lien outlives a need that ended.
+//! once and empty, and no pot or lien outlives a need that ended; and what a need asks for is carried out once.
 //!
 //! The list is folded once, by whoever is furthest; every other node's telling is compared with it line by line.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Credits, NeedId};
+use swarm_core::id::{AgentId, Credits, NeedId, Seq};
 
 use super::{Checker, End, Finding, Liars, Notes};
 use crate::history::{Account, Event, LedgerEvent, Leg, Move, NodeNo, Record};
@@ -19,6 +19,8 @@ const NAME: &str = "P9";
 pub struct Conservation {
     balances: BTreeMap<Account, i128>,
     burned: i128,
+    /// Who told first that an ask was carried out, by need, entry and part, per node.
+    discharged: BTreeMap<(NodeNo, NeedId, Seq, u32), Record>,
     ended_needs: BTreeMap<NeedId, Record>,
     /// Keys of operations already folded.
     keys: BTreeMap<Arc<str>, usize>,
@@ -65,6 +67,13 @@ impl Checker for Conservation {
             Event::Genesis { rules, .. } => self.supply_max = Some(rules.supply_max),
             Event::NeedEnded { need, .. } if !self.liars.told(record) => {
                 self.ended_needs.entry(*need).or_insert_with(|| record.clone());
+            }
+            Event::Discharged { need, seq, at } if !self.liars.told(record) => {
+                self.notes.checked();
+                if let Some(before) = self.discharged.insert((record.node, *need, *seq, *at), record.clone()) {
+                    let what = format!("what entry {seq} asks for is carried out twice");
+                    self.notes.contradict(NAME, what, &[&before, record]);
+                }
             }
             Event::Ledger(LedgerEvent::Books { balances, burned, minted }) if !self.liars.told(record) => {
                 self.compare_books(record, balances, *burned, *minted);

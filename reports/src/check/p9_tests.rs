@@ -152,3 +152,13 @@ fn a_laggards_books_are_held_against_books_of_its_position() {
     run.records[5].node = NodeNo(1);
     caught(Conservation::default(), &run, "other books after the same operations");
 }
+
+#[test]
+fn an_ask_carried_out_twice() {
+    let mut run = good();
+    let told = |at| Event::Discharged { at, need: need(), seq: Seq(3) };
+    [(0, told(0)), (1, told(0)), (0, told(1))].into_iter().for_each(|(node, event)| run.tell(node, event));
+    holds(Conservation::default(), &run);
+    run.tell(1, told(0));
+    caught(Conservation::default(), &run, "carried out twice");
+}

@@ -117,6 +117,10 @@ pub struct Rules {
     /// Longest a lease may stand, in global time, after its grant or last renewal; nanoseconds.
     #[serde(with = "crate::wide")]
     pub held_ns_max: u64,
+    /// Shortest a lease must stand, in global time, from its grant or last renewal until it may expire; nanoseconds. Zero
+    /// where no majority of clocks is good enough to promise anything.
+    #[serde(with = "crate::wide")]
+    pub held_ns_min: u64,
     /// Longest a task that lost its holder may wait, in global time, for the next one or for its end; nanoseconds.
     #[serde(with = "crate::wide")]
     pub idle_ns_max: u64,
@@ -144,6 +148,7 @@ impl Rules {
             asn_cap_bp: params.asn_cap_bp,
             bootstrap_active_min: params.bootstrap_active_min,
             held_ns_max,
+            held_ns_min: 0,
             idle_ns_max,
             liars_max: params.liars_max,
             org_cap_bp: params.org_cap_bp,
@@ -153,6 +158,12 @@ impl Rules {
             supply_max: params.supply_max,
             voters_spare: params.voters_spare,
         }
+    }
+
+    /// The same, with a promise that no lease expires sooner than this.
+    #[must_use]
+    pub fn held_at_least(self, held_ns_min: u64) -> Self {
+        Self { held_ns_min, ..self }
     }
 }
 
@@ -266,11 +277,13 @@ pub enum Event {
     TaskEnded { how: TaskEnd, need: NeedId, task: TaskName },
     /// Nothing more happens to a need.
     NeedEnded { how: NeedEnd, need: NeedId },
+    /// What a need asked of the system thread, in part `at` of its entry `seq`, was carried out.
+    Discharged { at: u32, need: NeedId, seq: Seq },
     /// The books moved.
     Ledger(LedgerEvent),
     /// A coordinator applied an entry.
     Applied { link: Digest, seq: Seq, thread: Thread },
-    /// A node believes an entry; entries it believes as one batch may be told by the last.
+    /// A node believes an entry, and tells next what it did; entries it believes as one batch may be told by the last.
     Believed { link: Digest, seq: Seq, thread: Thread },
     /// At the end of the run: a node's replica of a thread. `correct`: it was healed and must have caught up.
     View { correct: bool, digest: Digest, heads: Vec<Digest>, thread: Thread },

@@ -6,7 +6,7 @@ use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 
 use super::{grouped, span};
 use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
-use crate::report::{FaultCount, RunReport, SweepReport};
+use crate::report::{FaultCount, GapKind, RUNS_TELLING, RunReport, SweepReport};
 
 /// How text may look. The caller knows whether it goes to a terminal and whether `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,11 +74,17 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     let _ = writeln!(out, "{} runs of {} scenarios: {verdict}", grouped(total.runs), report.scenarios.len());
     let _ = writeln!(out, "\nneeds: {}", needs(&total.needs));
 
-    let mut table = style.table(&["scenario", "runs", "failed", "settled", "deliveries"]);
+    // Rates are per second of one core: the time of all runs together, whatever number ran side by side.
+    let head = ["scenario", "runs", "failed", "settled", "bites", "deliveries", "deliveries/s", "runs/s"];
+    let mut table = style.table(&head);
     for (name, sums) in &report.scenarios {
         let failed = report.failures.iter().filter(|f| f.scenario == *name).count() as u64;
-        let cells = [sums.runs, failed, sums.needs.settled, sums.deliveries].map(number);
-        table.add_row([Cell::new(name)].into_iter().chain(cells));
+        let bites = sums.faults.values().map(|fault| fault.bites).fold(0, u64::saturating_add);
+        let rate = per_second(sums.deliveries, sums.real_ns.0);
+        let cells = [sums.runs, failed, sums.needs.settled, bites, sums.deliveries, rate].map(number);
+        let tenths = per_second(sums.runs.saturating_mul(10), sums.real_ns.0);
+        let runs = Cell::new(format!("{}.{}", grouped(tenths / 10), tenths % 10)).set_alignment(CellAlignment::Right);
+        table.add_row([Cell::new(name)].into_iter().chain(cells).chain([runs]));
     }
     section(&mut out, &table);
     let mut table = style.table(&["property", "verdict", "checked", "violated", "unknown"]);
@@ -97,13 +103,20 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     let _ = writeln!(out, "\ntime: {}", times(total.simulated_ns, total.real_ns.0));
     let _ = writeln!(out, "traffic: {}", traffic(total.deliveries, total.envelopes, total.signatures));
     let _ = writeln!(out, "trace hash of all: {}", total.trace_hash);
-    let never = [
-        ("never checked", &report.vacuous),
-        ("marks never hit", &report.marks_never_hit),
-        ("faults that never bit", &report.faults_never_bit),
-    ];
-    for (what, list) in never.into_iter().filter(|(_, list)| !list.is_empty()) {
-        let _ = writeln!(out, "\n{}: {}", style.paint(what, Color::Yellow), list.join(", "));
+    for (name, _) in &report.scenarios {
+        let gaps: Vec<_> = report.gaps.iter().filter(|gap| gap.scenario == *name).collect();
+        for (kind, what) in [
+            (GapKind::Property, "properties never checked"),
+            (GapKind::Mark, "marks never hit"),
+            (GapKind::Fault, "faults that never bit"),
+        ] {
+            let list: Vec<_> = gaps.iter().filter(|gap| gap.kind == kind).map(|gap| gap.name.as_str()).collect();
+            let few = gaps.iter().any(|gap| gap.kind == kind && !gap.counts);
+            let note = if few { format!(" (too few runs to tell: {RUNS_TELLING} would)") } else { String::new() };
+            if !list.is_empty() {
+                let _ = writeln!(out, "\n{name}: {}: {}{note}", style.paint(what, Color::Yellow), list.join(", "));
+            }
+        }
     }
     for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
         let verdict = style.paint(failure.verdict.as_str(), outcome_color(failure.verdict));
@@ -131,7 +144,7 @@ fn contradiction(out: &mut String, found: &Contradiction, style: Style) {
 
 /// `text` with every name of digits and letters too long to read cut to its end, where names differ. The JSON report has
 /// them whole.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let part = |c: char| c.is_ascii_alphanumeric() || c == ':';
     let mut out = String::new();
     let mut rest = text;
@@ -163,6 +176,12 @@ fn times(simulated: u64, real: u64) -> String {
     text
 }
 
+/// `n` in `ns` nanoseconds, per second.
+fn per_second(n: u64, ns: u64) -> u64 {
+    let rate = u128::from(n) * 1_000_000_000 / u128::from(ns.max(1));
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
 fn traffic(deliveries: u64, envelopes: u64, signatures: u64) -> String {
     let [deliveries, envelopes, signatures] = [deliveries, envelopes, signatures].map(grouped);
     format!("{deliveries} deliveries, {envelopes} envelopes, {signatures} signatures")
@@ -184,7 +203,7 @@ fn marks(marks: &std::collections::BTreeMap<String, u64>, style: Style) -> Optio
     (!marks.is_empty()).then_some(table)
 }
 
-fn section(out: &mut String, table: &Table) {
+pub(super) fn section(out: &mut String, table: &Table) {
     out.push('\n');
     for line in table.lines() {
         out.push_str(line.trim_end());
@@ -192,7 +211,7 @@ fn section(out: &mut String, table: &Table) {
     }
 }
 
-fn number(n: u64) -> Cell {
+pub(super) fn number(n: u64) -> Cell {
     Cell::new(grouped(n)).set_alignment(CellAlignment::Right)
 }
 
@@ -227,7 +246,7 @@ impl Style {
         if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    fn table(self, head: &[&str]) -> Table {
+    pub(super) fn table(self, head: &[&str]) -> Table {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_header(head);
         for column in table.column_iter_mut() {
@@ -301,9 +320,9 @@ mod tests {
 
         needs: 3 posted, 3 opened, 3 finalized; 3 settled, 0 cancelled, 0 failed, 0 unfinished
 
-        scenario  runs  failed  settled  deliveries
-        quiet        2       0        2       8,422
-        split        1       1        1       4,211
+        scenario  runs  failed  settled  bites  deliveries  deliveries/s  runs/s
+        quiet        2       0        2      6       8,422       576,849   136.9
+        split        1       1        1      3       4,211       576,849   136.9
 
         property  verdict   checked  violated  unknown
         P1        violated        9         1        0
@@ -326,9 +345,11 @@ mod tests {
         traffic: 12,633 deliveries, 291 envelopes, 360 signatures
         trace hash of all: 4a635669fb6abf30a1f446030c21888e
 
-        marks never hit: lost-disk
+        quiet: marks never hit: lost-disk (too few runs to tell: 100 would)
 
-        faults that never bit: partition
+        quiet: faults that never bit: partition (too few runs to tell: 100 would)
+
+        split: faults that never bit: partition (too few runs to tell: 100 would)
 
         split, seed 3: violated
           P1 violated (1)

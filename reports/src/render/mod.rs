@@ -5,6 +5,7 @@
 pub mod human;
 pub mod junit;
 pub mod markdown;
+pub mod story;
 
 use serde::Serialize;
 

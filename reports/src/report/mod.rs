@@ -10,7 +10,7 @@ mod sweep;
 
 pub use scalar::{RealNs, TraceHash};
 pub use schema::{run_schema, sweep_schema};
-pub use sweep::{Failure, PropertySum, Sums, SweepReport};
+pub use sweep::{Failure, Gap, GapKind, PropertySum, RUNS_TELLING, Sums, SweepReport};
 
 use std::collections::BTreeMap;
 

@@ -74,6 +74,34 @@ pub struct Failure {
     pub reproduce: String,
 }
 
+/// Runs of one scenario from which on a mark never hit or a fault that never bit is no bad luck any more.
+pub const RUNS_TELLING: u64 = 100;
+
+/// What kind of thing a scenario asked for and did not get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapKind {
+    /// A property to be judged that was never checked.
+    Property,
+    /// A mark to be hit that never was.
+    Mark,
+    /// A planned fault that never made a difference.
+    Fault,
+}
+
+/// Something that a scenario asked for and that none of its runs had: there, nothing was checked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Gap {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What kind of thing.
+    pub kind: GapKind,
+    /// Its name.
+    pub name: String,
+    /// Whether it counts in the verdict: a property always, the rest from [`RUNS_TELLING`] runs on.
+    pub counts: bool,
+}
+
 /// What a sweep came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SweepReport {
@@ -94,6 +122,9 @@ pub struct SweepReport {
     pub marks_never_hit: Vec<String>,
     /// Faults planned somewhere that bit nowhere.
     pub faults_never_bit: Vec<String>,
+    /// What each scenario asked for and none of its runs had.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
 }
 
 impl Default for SweepReport {
@@ -108,6 +139,7 @@ impl Default for SweepReport {
             vacuous: Vec::new(),
             marks_never_hit: Vec::new(),
             faults_never_bit: Vec::new(),
+            gaps: Vec::new(),
         }
     }
 }
@@ -133,6 +165,7 @@ impl SweepReport {
 
     /// Adds a failure that no run's report tells, for example of a run that did not come to the same hash again.
     pub fn fail(&mut self, failure: Failure) {
+        self.scenarios.entry(failure.scenario.clone()).or_default();
         self.failures.push(failure);
         self.conclude();
     }
@@ -161,7 +194,8 @@ impl SweepReport {
         self.vacuous = names(&self.total.properties, |p| p.asked > 0 && p.checked == 0);
         self.marks_never_hit = names(&self.total.sometimes, |hits| *hits == 0);
         self.faults_never_bit = names(&self.total.faults, |fault| fault.bites == 0);
-        let empty = self.total.runs == 0 || !self.vacuous.is_empty();
+        self.gaps = self.scenarios.iter().flat_map(|(scenario, sums)| sums.gaps(scenario)).collect();
+        let empty = self.total.runs == 0 || self.gaps.iter().any(|gap| gap.counts);
         let failed = self.failures.iter().map(|f| f.verdict).max().unwrap_or_default();
         self.verdict = failed.max(if empty { Outcome::Vacuous } else { Outcome::Held });
     }
@@ -223,6 +257,20 @@ impl From<&RunReport> for Sums {
 }
 
 impl Sums {
+    fn gaps(&self, scenario: &str) -> Vec<Gap> {
+        let gap = |kind: GapKind, name: &String| {
+            let counts = kind == GapKind::Property || self.runs >= RUNS_TELLING;
+            Gap { scenario: scenario.to_owned(), kind, name: name.clone(), counts }
+        };
+        let properties = self.properties.iter().filter(|(_, p)| p.asked > 0 && p.checked == 0);
+        let marks = self.sometimes.iter().filter(|(_, hits)| **hits == 0);
+        let faults = self.faults.iter().filter(|(_, fault)| fault.bites == 0);
+        (properties.map(|(name, _)| gap(GapKind::Property, name)))
+            .chain(marks.map(|(name, _)| gap(GapKind::Mark, name)))
+            .chain(faults.map(|(name, _)| gap(GapKind::Fault, name)))
+            .collect()
+    }
+
     fn merge(&mut self, other: &Self) {
         self.trace_hash.0 = self.trace_hash.0.wrapping_add(other.trace_hash.0);
         for (name, p) in &other.properties {
@@ -306,6 +354,29 @@ mod tests {
         assert!(sweep.failures.is_empty());
         assert_eq!(SweepReport::of([&vacuous(1), &held(2)]).verdict, Outcome::Held);
         assert_eq!(SweepReport::default().exit_code(), 4);
+    }
+
+    #[test]
+    fn every_scenario_is_held_to_its_own_word() {
+        let other = |mut run: RunReport| {
+            run.scenario = "other".into();
+            run
+        };
+        let sweep = SweepReport::of([&vacuous(1), &other(held(2))]);
+        assert_eq!((sweep.verdict, sweep.vacuous.len()), (Outcome::Vacuous, 0));
+        let gap = sweep.gaps.iter().find(|gap| gap.counts).unwrap();
+        assert_eq!((gap.scenario.as_str(), gap.kind, gap.name.as_str()), ("quiet", GapKind::Property, "P2"));
+    }
+
+    #[test]
+    fn marks_and_faults_count_once_there_were_runs_enough() {
+        let runs: Vec<_> = (0..RUNS_TELLING).map(held).collect();
+        let few = SweepReport::of(&runs[1..]);
+        assert_eq!((few.verdict, few.gaps.len()), (Outcome::Held, 2));
+        let enough = SweepReport::of(&runs);
+        assert_eq!((enough.verdict, enough.exit_code()), (Outcome::Vacuous, 4));
+        let names: Vec<_> = enough.gaps.iter().map(|gap| (gap.kind, gap.name.as_str(), gap.counts)).collect();
+        assert_eq!(names, [(GapKind::Mark, "lost-disk", true), (GapKind::Fault, "partition", true)]);
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl Bus {
             }
             Wire::Follow(need) => {
                 let Some(group) = self.groups.iter().position(|g| g.members.contains(&from)) else { return };
+                cx.send(from, Wire::Following { need, on: true });
                 if self.groups[group].follows.insert(need) && !self.groups[group].topics.coordinator {
                     let kept: Vec<_> =
                         self.threads.get(&need).into_iter().flatten().filter(|p| is_for_parties(p)).cloned().collect();
@@ -105,6 +106,7 @@ impl Bus {
                 if let Some(group) = self.groups.iter_mut().find(|g| g.members.contains(&from)) {
                     group.follows.remove(&need);
                 }
+                cx.send(from, Wire::Following { need, on: false });
             }
             Wire::Ack { delivery } => {
                 let Some(pending) = self.pending.remove(&delivery) else { return };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{Genesis, Holding, Member};
-use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
+use swarm_core::id::{Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
 use swarm_core::identity::Keys;
 use swarm_core::policy::{self, BaseRules, Evaluator};
 use swarm_core::reveal::Chain;
@@ -57,8 +57,6 @@ pub struct Cluster {
     pub members: Vec<Member0>,
     /// Agents that join later: when, what they state, and their keys.
     pub joiners: Vec<(Keys, Manifest)>,
-    /// Who may mint.
-    pub mint: AgentId,
     pub genesis: Arc<Genesis>,
     pub local: Local,
     pub evaluator: Arc<dyn Evaluator>,
@@ -165,7 +163,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         entry_batch_ms: (cluster.entry_batch.0 / 1_000_000) as u32,
         ..Local::default()
     };
-    Ok(Cluster { members, joiners, mint, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })
+    Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })
 }
 
 fn joiners(scenario: &Scenario, seed: &Seed, skills: &BTreeSet<Label>, first: u32) -> Vec<(Keys, Manifest)> {

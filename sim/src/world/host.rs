@@ -3,22 +3,22 @@
 //! The host holds what the node must not: the keys. It does the work the node asks for on artifacts from the store, taking
 //! simulated time; and it gives every question that nobody answered in time the honest answer, `Unknown`.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, Label, NeedId, OpId, label};
+use swarm_core::id::{Cid, Label, NeedId, OpId, Thread, label};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Work};
-use swarm_core::register::Entry;
 use swarm_core::reveal::Chain;
 use swarm_core::time::{Instant, Now, WallTime};
-use swarm_core::wire::Envelope;
+use swarm_core::wire::{Body, Envelope};
 use swarm_ports::{jobs, recipes};
 
 use crate::kernel::{Cx, LocalTime, Span};
 use crate::world::actor::{BUS, REGISTER, STORE, service};
+use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
 use crate::world::wire::{Post, Wire};
 
@@ -37,6 +37,8 @@ enum Waits {
     Store(u64),
     /// The end of a job.
     Job(u64),
+    /// The bus, to follow a need or no longer.
+    Follow(NeedId),
     /// An act of the agent behind the node.
     Act(Act),
 }
@@ -79,7 +81,12 @@ pub struct Host {
     pub signatures: u64,
     waits: BTreeMap<(LocalTime, u64), Waits>,
     answers: BTreeMap<OpId, (LocalTime, u64)>,
+    /// What the bus has not acknowledged, signed once; and which operation asked for it.
+    posts: BTreeMap<Cid, Rc<Post>>,
+    posting: BTreeMap<OpId, Cid>,
     jobs: BTreeMap<u64, Job>,
+    /// Subscriptions that the bus has not confirmed: to be on, or off.
+    follows: BTreeMap<NeedId, bool>,
     counter: u64,
     /// Place of the next entry, and those that arrived before their turn.
     next_entry: u64,
@@ -89,6 +96,8 @@ pub struct Host {
     recorder: Rc<RefCell<Recorder>>,
     /// The setup and every input, kept if the node is to be replayed.
     pub tape: Option<Tape>,
+    /// The audit log, if somebody wants to keep it.
+    pub audit: Option<AuditLog>,
 }
 
 /// What it takes to live a node's life again.
@@ -123,18 +132,27 @@ impl Host {
             signatures: 0,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
+            posts: BTreeMap::new(),
+            posting: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            follows: BTreeMap::new(),
             counter: 0,
             next_entry: 0,
             seen: BTreeSet::new(),
             inbox: VecDeque::new(),
             recorder,
             tape,
+            audit: None,
         }
     }
 
     pub fn node(&mut self) -> &mut Node {
         &mut self.node
+    }
+
+    /// The whole audit log, closed, if it was kept.
+    pub fn close_audit(&mut self) -> Option<String> {
+        self.audit.take().map(|audit| audit.close(&self.keys))
     }
 
     pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
@@ -163,12 +181,21 @@ impl Host {
             if let Some(tape) = &mut self.tape {
                 tape.inputs.push((now, input.clone()));
             }
+            if let Some(audit) = &mut self.audit {
+                audit.input(now, &input);
+            }
             self.node.handle(now, input);
             while let Some(effect) = self.node.poll_effect() {
                 if let Some(tape) = &mut self.tape {
                     tape.effects.push(word(&effect));
                 }
+                if let Some(audit) = &mut self.audit {
+                    audit.effect(&effect, &self.keys);
+                }
                 self.carry_out(cx, effect);
+            }
+            if let Some(audit) = &mut self.audit {
+                audit.drained(&self.keys);
             }
             self.inbox.pop_front();
         }
@@ -196,10 +223,12 @@ impl Host {
             match entry.remove() {
                 Waits::Answer(op) => {
                     self.answers.remove(&op);
+                    self.posting.remove(&op);
                     self.input(cx, Input::Done { op, outcome: Outcome::Unknown });
                 }
                 Waits::Store(job) => self.ask_store(cx, job),
                 Waits::Job(job) => self.finish(cx, job),
+                Waits::Follow(need) => self.ask_bus(cx, need),
                 Waits::Act(act) => self.input(cx, Input::Act(act)),
             }
         }
@@ -212,14 +241,28 @@ impl Host {
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, msg: Wire) {
         match msg {
             Wire::Deliver { delivery, post } => {
-                let message = Message::clone(&post.message);
                 if !self.seen.insert(delivery) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
-                self.input(cx, Input::Message(message));
+                match post.receive() {
+                    Ok(message) => {
+                        let envelope = Arc::clone(&message.envelope);
+                        self.input(cx, Input::Message(message));
+                        if let (Body::Need(_), Thread::Need(need)) = (&envelope.body, envelope.thread) {
+                            self.may_decline(cx, need);
+                        }
+                    }
+                    Err(reject) => {
+                        let envelope = post.message.envelope.id();
+                        self.recorder.borrow_mut().note(self.no, Note::Refused { envelope, reject });
+                    }
+                }
                 self.send(cx, BUS, Wire::Ack { delivery });
             }
             Wire::Published { op } | Wire::Submitted { op } => {
+                if let Some(id) = self.posting.remove(&op) {
+                    self.posts.remove(&id);
+                }
                 if let Some(key) = self.answers.remove(&op) {
                     self.waits.remove(&key);
                     self.input(cx, Input::Done { op, outcome: Outcome::Committed });
@@ -228,11 +271,16 @@ impl Host {
             Wire::Entry { place, entry } => {
                 if place == self.next_entry {
                     self.next_entry += 1;
-                    self.input(cx, Input::Applied(Entry::clone(&entry)));
+                    self.input(cx, Input::Applied(entry.entry.clone()));
                 } else if place > self.next_entry {
                     self.recorder.borrow_mut().mark("entry-caught-up");
                 }
                 self.send(cx, REGISTER, Wire::Applied { next: self.next_entry });
+            }
+            Wire::Following { need, on } => {
+                if self.follows.get(&need) == Some(&on) {
+                    self.follows.remove(&need);
+                }
             }
             Wire::Kept { job, cid } => {
                 if let Some(at) = self.jobs.get_mut(&job) {
@@ -255,7 +303,12 @@ impl Host {
 
     /// Sends, unless the worker has fallen silent.
     fn send(&mut self, cx: &mut Cx<'_, Wire>, to: u32, msg: Wire) {
-        if self.silent && !matches!(msg, Wire::Ack { .. } | Wire::Applied { .. } | Wire::Get { .. }) {
+        // It still hears: what it takes to receive goes through.
+        let hears = matches!(
+            msg,
+            Wire::Ack { .. } | Wire::Applied { .. } | Wire::Get { .. } | Wire::Follow(_) | Wire::Unfollow(_)
+        );
+        if self.silent && !hears {
             self.silenced += 1;
             return;
         }
@@ -270,9 +323,22 @@ impl Host {
     fn carry_out(&mut self, cx: &mut Cx<'_, Wire>, effect: Effect) {
         match effect {
             Effect::Publish { op, subject, inboxes, draft, entries } => {
-                let envelope = Arc::new(self.sign(&draft));
-                self.recorder.borrow_mut().published(self.no, &envelope);
-                let post = Rc::new(Post { subject, message: Message { entries, envelope }, inboxes });
+                let post = match self.posts.get(&draft.id()) {
+                    Some(post) => Rc::clone(post),
+                    None => {
+                        let envelope = Arc::new(self.sign(&draft));
+                        self.recorder.borrow_mut().published(self.no, &envelope);
+                        let post = Rc::new(Post {
+                            subject,
+                            message: Message { entries, envelope },
+                            verified: OnceCell::new(),
+                            inboxes,
+                        });
+                        self.posts.insert(draft.id(), Rc::clone(&post));
+                        post
+                    }
+                };
+                self.posting.insert(op, draft.id());
                 self.answer_within(cx, op);
                 self.send(cx, BUS, Wire::Publish { op, post });
             }
@@ -286,10 +352,22 @@ impl Host {
                 let outcome = value.map_or(Outcome::NotCommitted, Outcome::Revealed);
                 self.input(cx, Input::Done { op, outcome });
             }
-            Effect::Follow(need) => self.send(cx, BUS, Wire::Follow(need)),
-            Effect::Unfollow(need) => self.send(cx, BUS, Wire::Unfollow(need)),
+            Effect::Follow(need) => self.follow(cx, need, true),
+            Effect::Unfollow(need) => self.follow(cx, need, false),
             Effect::Emit(note) => self.recorder.borrow_mut().note(self.no, note),
         }
+    }
+
+    fn follow(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId, on: bool) {
+        self.follows.insert(need, on);
+        self.ask_bus(cx, need);
+    }
+
+    /// Asks the bus for a subscription until it confirms it.
+    fn ask_bus(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
+        let Some(on) = self.follows.get(&need) else { return };
+        self.send(cx, BUS, if *on { Wire::Follow(need) } else { Wire::Unfollow(need) });
+        self.wait(cx, ANSWER, Waits::Follow(need));
     }
 
     fn sign(&mut self, draft: &swarm_core::wire::Draft) -> Envelope {
@@ -359,7 +437,7 @@ impl Host {
     }
 
     fn plan(&self, need: &Envelope) -> Outcome {
-        let swarm_core::wire::Body::Need(body) = &need.body else { return Outcome::CouldNot(label("no-need")) };
+        let Body::Need(body) = &need.body else { return Outcome::CouldNot(label("no-need")) };
         match recipes::plan(body.recipe.as_str(), body, self.habits.variant) {
             Ok(plan) => Outcome::Planned(plan.into_propose(self.habits.variant)),
             Err(_) => Outcome::CouldNot(label("no-plan")),
@@ -395,8 +473,8 @@ impl Host {
         self.input(cx, Input::Done { op: at.op, outcome });
     }
 
-    /// Whether the agent declines this need.
-    pub fn declines(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
+    /// An agent may decline a need that it hears of.
+    fn may_decline(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
         if self.habits.refuse_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.refuse_bp) {
             self.input(cx, Input::Act(Act::Refuse(need)));
         }
@@ -434,9 +512,7 @@ pub fn word(effect: &Effect) -> u64 {
         Effect::Execute { op, .. } => op.0,
         Effect::Reveal { round, .. } => u64::from(*round) << 32,
         Effect::Follow(need) | Effect::Unfollow(need) => need.0.0.prefix(),
-        Effect::Emit(Note::Believed { entry, thread } | Note::Applied { entry, thread, .. }) => {
-            entry.link(*thread).prefix()
-        }
+        Effect::Emit(Note::Believed { link, .. } | Note::Applied { link, .. }) => link.prefix(),
         Effect::Emit(note) => word_of(&format!("{note:?}")),
     }
 }

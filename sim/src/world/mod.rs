@@ -4,6 +4,7 @@
 //! does, and tell a [`recorder`] what they saw; faults reach them only through links, clocks and the services they use.
 
 mod actor;
+mod audit;
 mod bus;
 mod cluster;
 mod host;

@@ -118,6 +118,11 @@ impl Recorder {
                 };
                 self.tell(no, event);
             }
+            // What is said of a result is held against what is believed of it.
+            (Body::Finalize(record), Thread::Need(need)) => {
+                let (fence, task, bytes) = (record.fence, record.task.clone(), canonical::to_vec(record));
+                self.tell(no, Event::Finalized { fence, need, record: bytes.into(), task });
+            }
             (Body::Yield(_), _) => self.mark("task-yielded"),
             (Body::Refuse(_), _) => self.mark("task-refused"),
             _ => {}
@@ -127,8 +132,7 @@ impl Recorder {
     /// A node told something.
     pub fn note(&mut self, no: u32, note: Note) {
         match note {
-            Note::Believed { entry, thread } => {
-                let link = entry.link(thread);
+            Note::Believed { entry, link, thread } => {
                 self.tell(no, Event::Believed { link, seq: entry.seq, thread });
                 self.believed(no, thread, &entry);
             }
@@ -155,10 +159,13 @@ impl Recorder {
 
     /// Liens are booked and ended in the system thread's entries.
     fn believed_system(&mut self, no: u32, did: &Did) {
-        if let Did::Registered { .. } = did {
-            self.mark("agent-joined");
+        match did {
+            Did::Registered { .. } => self.mark("agent-joined"),
+            Did::Answered { at, need, seq, .. } | Did::Told { at, need, seq } => {
+                self.tell(no, Event::Discharged { at: *at, need: *need, seq: *seq });
+            }
+            _ => {}
         }
-        let _ = no;
     }
 
     fn believed_need(&mut self, no: u32, need: NeedId, did: &Did) {

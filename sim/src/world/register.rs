@@ -11,7 +11,7 @@ use swarm_core::id::{AgentId, Seq, Thread};
 use swarm_core::register::Entry;
 
 use crate::kernel::{Cx, LocalTime, NodeId};
-use crate::world::wire::Wire;
+use crate::world::wire::{Placed, Wire};
 
 /// How long the sequencer waits for a coordinator to say how far it came before it sends again, nanoseconds.
 const RESEND: u64 = 2_000_000_000;
@@ -32,7 +32,7 @@ struct Member {
 
 /// The sequencer.
 pub struct Sequencer {
-    log: Vec<Rc<Entry>>,
+    log: Vec<Rc<Placed>>,
     last: BTreeMap<Thread, Seq>,
     members: Vec<Member>,
     /// Entries that had to be sent again.
@@ -54,7 +54,8 @@ impl Sequencer {
                 }
                 let last = self.last.entry(thread).or_default();
                 *last = last.next();
-                self.log.push(Rc::new(Entry { command, seq: *last, thread }));
+                let id = command.id();
+                self.log.push(Rc::new(Placed { entry: Entry { command, seq: *last, thread }, id }));
                 cx.send(from, Wire::Submitted { op });
                 for member in 0..self.members.len() {
                     self.send(cx, member);

@@ -1,17 +1,18 @@
 //! One run of a scenario under one seed: fault, heal, settle, then the verdict (ARCHITECTURE: The simulator).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
 use swarm_core::node::{Act, Effect, Node, Note, Setup};
 use swarm_core::register::Event as Did;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
-use swarm_nemeses::{Between, Change, Fault as Strike, schedule};
+use swarm_nemeses::{Between, Change, Fault as Strike, Pick, Role as Group, Target, What, schedule};
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
 use swarm_reports::{Judgement, RunFacts, RunReport};
@@ -19,6 +20,7 @@ use swarm_scenarios::{NeedEnd as EndName, Scenario};
 
 use crate::kernel::{ClockSpec, Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
 use crate::world::actor::{Actor, BUS, STORE, host_id, service};
+use crate::world::audit::AuditLog;
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
 use crate::world::host::{Habits, Host, Tape, word};
@@ -36,10 +38,14 @@ pub struct RunOptions<'a> {
     pub keep_history: bool,
     /// Replay every node's inputs afterwards, not just two nodes'.
     pub replay_all: bool,
-    /// Keep every node's setup and inputs.
-    pub keep_tapes: bool,
+    /// Keep every node's audit log.
+    pub keep_audit: bool,
     /// Record the kernel's trace, to show where two runs part.
     pub record_trace: bool,
+    /// The command that does this run again, for its report.
+    pub reproduce: &'a str,
+    /// Once set, the run is cut short; what it came to is then unknown.
+    pub stop: Option<&'a AtomicBool>,
 }
 
 /// What a run gives.
@@ -47,8 +53,8 @@ pub struct Outcome {
     pub report: RunReport,
     pub judgement: Judgement,
     pub history: Vec<Record>,
-    /// Nodes' keys, setups and inputs, if kept.
-    pub tapes: Vec<(u32, Tape)>,
+    /// Nodes' audit logs, if kept.
+    pub audit: Vec<(u32, String)>,
     /// Final outputs, by need, task and label.
     pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, (Cid, Option<Arc<[u8]>>)>>>,
     pub trace: Option<crate::kernel::Trace>,
@@ -91,10 +97,11 @@ struct World<'a> {
     posted_by: BTreeMap<usize, (u32, usize)>,
     expect: Expect,
     cut_short: bool,
+    stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> World<'a> {
-    fn build(scenario: &'a Scenario, seed: u64, root: &Seed, cluster: Cluster, options: RunOptions<'_>) -> Self {
+    fn build(scenario: &'a Scenario, seed: u64, root: &Seed, cluster: Cluster, options: RunOptions<'a>) -> Self {
         let mut kernel: Kernel<Actor> = Kernel::new(seed);
         if options.record_trace {
             kernel.record_trace();
@@ -168,7 +175,9 @@ impl<'a> World<'a> {
                 region: manifest.region,
             });
             let taped = replayed.contains(&no);
-            let host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
+            let audit = options.keep_audit.then(|| AuditLog::open(&setup));
+            let mut host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
+            host.audit = audit;
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
             let width = offset.max.0.abs_diff(offset.min.0).saturating_add(1);
@@ -211,12 +220,14 @@ impl<'a> World<'a> {
             posted_by: BTreeMap::new(),
             expect: expect(scenario),
             cut_short: false,
+            stop: options.stop,
         };
         for timed in timetable {
             world.at(timed.at_ns, Plan::Fault(timed.id, timed.change));
         }
         world.plan_workload(&fork_of, founders, &joiners_of);
-        let rules = Rules::of(&cluster.genesis.params, held_max(scenario), idle_max(scenario));
+        let rules = Rules::of(&cluster.genesis.params, held_max(scenario), idle_max(scenario))
+            .held_at_least(held_min(scenario));
         world.recorder.borrow_mut().world(Event::Genesis { parties: parties.into(), rules: Arc::new(rules) });
         world
     }
@@ -310,7 +321,8 @@ impl<'a> World<'a> {
         while !self.cut_short && self.kernel.step(until) {
             let now = self.kernel.now().ns();
             self.recorder.borrow_mut().stamp(now);
-            if self.kernel.counters().deliveries >= self.scenario.limits.max_deliveries {
+            let stopped = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+            if stopped || self.kernel.counters().deliveries >= self.scenario.limits.max_deliveries {
                 self.cut_short = true;
             }
         }
@@ -393,7 +405,8 @@ impl<'a> World<'a> {
         let mut quiet = true;
         for no in 0..self.hosts {
             if let Actor::Host(host) = self.kernel.node_mut(host_id(no)) {
-                quiet &= host.node().is_quiet();
+                // One that fell silent for good is waited for by nobody.
+                quiet &= host.silent || host.node().is_quiet();
             }
         }
         quiet
@@ -401,19 +414,21 @@ impl<'a> World<'a> {
 
     /// Judges.
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
+        let silent: Vec<bool> = (0..self.hosts)
+            .map(|no| matches!(self.kernel.node(host_id(no)), Actor::Host(host) if host.silent))
+            .collect();
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
-        let mut tapes = Vec::new();
+        let mut audit = Vec::new();
         let mut signatures = 0;
         for no in 0..self.hosts {
             let Actor::Host(host) = self.kernel.node_mut(host_id(no)) else { continue };
             signatures += host.signatures;
-            let silent = host.silent;
+            let correct = !silent[no as usize];
             let views = host.node().needs();
             let mut recorder = self.recorder.borrow_mut();
             for (need, held) in views {
                 let (digest, heads) = (held.view, vec![held.heads]);
-                let correct = !silent;
                 recorder.tell(no, Event::View { correct, digest, heads, thread: Thread::Need(need) });
             }
             if let Some(system) = host.node().system() {
@@ -422,10 +437,8 @@ impl<'a> World<'a> {
             if let Some(tape) = host.tape.take() {
                 let first_difference = relive(&tape);
                 recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
-                if options.keep_tapes {
-                    tapes.push((no, tape));
-                }
             }
+            audit.extend(host.close_audit().map(|log| (no, log)));
         }
         let at = self.kernel.now().ns();
         let mut recorder = self.recorder.borrow_mut();
@@ -433,7 +446,6 @@ impl<'a> World<'a> {
         let end = End { at, expect: self.expect.clone(), settled };
         let judgement = recorder.finish(&end);
         let counters = self.kernel.counters();
-        let input = options.input.map_or(String::new(), |path| format!(" --input {}", path.display()));
         let facts = RunFacts {
             scenario: self.scenario.name.clone(),
             seed: self.seed,
@@ -444,17 +456,16 @@ impl<'a> World<'a> {
             signatures,
             simulated_ns: at,
             real_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            reproduce: format!(
-                "cargo run --release -p swarm-sim -- run scenarios/{}.toml --seed {}{input}",
-                self.scenario.name, self.seed
-            ),
+            reproduce: options.reproduce.to_owned(),
         };
         let report = RunReport::new(facts, &judgement);
         let mut outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, _>>> = BTreeMap::new();
         if let Actor::Store(store) = self.kernel.node(service(STORE)) {
+            let produced: BTreeSet<&Label> = self.cluster_needs.iter().flat_map(|need| &need.produces).collect();
             for (need, tasks) in &recorder.outputs {
                 for (task, labels) in tasks {
-                    let found = labels.iter().map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
+                    let finals = labels.iter().filter(|(label, _)| produced.contains(label));
+                    let found = finals.map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
                     outputs.entry(*need).or_default().insert(task.clone(), found.collect());
                 }
             }
@@ -462,7 +473,7 @@ impl<'a> World<'a> {
         let history = recorder.kept.take().unwrap_or_default();
         let trace = options.record_trace.then(|| self.kernel.trace().clone());
         let _ = BUS;
-        Outcome { report, judgement, history, tapes, outputs, trace }
+        Outcome { report, judgement, history, audit, outputs, trace }
     }
 }
 
@@ -477,7 +488,7 @@ fn topics(agent: swarm_core::id::AgentId, roles: &[Role]) -> Topics {
 
 /// Nodes whose inputs are lived through again: all that are asked for, or a coordinator and one other, by the seed.
 fn replayed(seed: u64, total: u32, options: RunOptions<'_>) -> Vec<u32> {
-    if options.replay_all || options.keep_tapes {
+    if options.replay_all || options.keep_audit {
         return (0..total).collect();
     }
     let mut stream = Stream::new(&Digest::of("swarm-sim/replay", &[&seed.to_be_bytes()]));
@@ -529,6 +540,28 @@ fn expect(scenario: &Scenario) -> Expect {
 /// their reports take.
 fn held_max(scenario: &Scenario) -> u64 {
     scenario.protocol.lease.0.saturating_mul(4).saturating_add(scenario.phases.fault.0)
+}
+
+/// The shortest a lease can stand in true time: a majority measures it, and one in every majority has a clock that at worst
+/// runs fast. Nothing is promised where a majority of clocks may leap.
+fn held_min(scenario: &Scenario) -> u64 {
+    let members = scenario.cluster.coordinators;
+    let (mut leap, mut fastest_ppm) = (0, scenario.clocks.drift_ppm.max.max(0));
+    for nemesis in &scenario.nemeses {
+        let What::Skew { who, offset_ns, drift_ppm } = &nemesis.what else { continue };
+        let hit = match who {
+            Target::Of(Group::Coordinator, Pick::All) | Target::All => members,
+            Target::Of(Group::Coordinator, _) => nemesis.count.max.min(members),
+            _ => continue,
+        };
+        fastest_ppm = fastest_ppm.max(drift_ppm.max);
+        leap += if offset_ns.max > 0 { hit } else { 0 };
+    }
+    if leap > members / 2 {
+        return 0;
+    }
+    let ppm = 1_000_000 + u128::from(fastest_ppm.unsigned_abs());
+    u64::try_from(u128::from(scenario.protocol.lease.0) * 1_000_000 / ppm).expect("a quotient of what fitted")
 }
 
 /// The longest a task can wait for its next holder once the network is whole.

@@ -1,11 +1,14 @@
 //! What travels between actors.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use swarm_core::id::{Cid, NeedId, OpId, Thread};
 use swarm_core::node::{Message, Subject};
 use swarm_core::register::{Command, Entry};
+use swarm_core::reject::Reject;
+use swarm_core::wire::Envelope;
 
 use crate::kernel::Fingerprint;
 
@@ -15,7 +18,28 @@ use crate::kernel::Fingerprint;
 pub struct Post {
     pub subject: Subject,
     pub message: Message,
+    /// What its bytes were found to be, by whoever received it first: signed once, verified once, delivered often.
+    pub verified: OnceCell<Result<Arc<Envelope>, Reject>>,
     pub inboxes: Vec<swarm_core::id::AgentId>,
+}
+
+impl Post {
+    /// The message as a receiver takes it: parsed and verified from its bytes.
+    ///
+    /// # Errors
+    /// Why the bytes are refused.
+    pub fn receive(&self) -> Result<Message, Reject> {
+        let verified = self.verified.get_or_init(|| Envelope::verify(self.message.envelope.bytes()).map(Arc::new));
+        let envelope = verified.clone()?;
+        Ok(Message { entries: self.message.entries.clone(), envelope })
+    }
+}
+
+/// An entry in its place, with its command's id.
+#[derive(Debug)]
+pub struct Placed {
+    pub entry: Entry,
+    pub id: swarm_core::id::Digest,
 }
 
 /// One message between two actors.
@@ -29,6 +53,8 @@ pub enum Wire {
     Follow(NeedId),
     /// To the bus: no longer.
     Unfollow(NeedId),
+    /// From the bus: what is followed has changed so.
+    Following { need: NeedId, on: bool },
     /// From the bus: a delivery, to be acknowledged.
     Deliver { delivery: u64, post: Rc<Post> },
     /// To the bus: the delivery has taken effect.
@@ -38,7 +64,7 @@ pub enum Wire {
     /// From the register: it has its place.
     Submitted { op: OpId },
     /// From the register: the `place`-th entry of all.
-    Entry { place: u64, entry: Rc<Entry> },
+    Entry { place: u64, entry: Rc<Placed> },
     /// To the register: everything before `next` was applied.
     Applied { next: u64 },
     /// To the store: keep these bytes.
@@ -58,11 +84,13 @@ impl Fingerprint for Wire {
             Self::Published { op } => (2, op.0),
             Self::Follow(need) => (3, need.0.0.prefix()),
             Self::Unfollow(need) => (4, need.0.0.prefix()),
+            Self::Following { need, on } => (15, need.0.0.prefix() ^ u64::from(*on)),
             Self::Deliver { delivery, post } => (5, delivery ^ post.message.envelope.id().0.prefix()),
             Self::Ack { delivery } => (6, *delivery),
-            Self::Submit { op, command, .. } => (7, op.0 ^ command.id().prefix()),
+            // What is submitted follows from what the submitter heard, and shows in every entry that is applied.
+            Self::Submit { op, .. } => (7, op.0),
             Self::Submitted { op } => (8, op.0),
-            Self::Entry { place, entry } => (9, place ^ entry.command.id().prefix()),
+            Self::Entry { place, entry } => (9, place ^ entry.id.prefix()),
             Self::Applied { next } => (10, *next),
             Self::Put { cid, .. } => (11, cid.0.prefix()),
             Self::Kept { cid, .. } => (12, cid.0.prefix()),

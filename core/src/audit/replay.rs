@@ -1,0 +1,467 @@
+//! Reads an audit log: is it whole and in order, did this node write it, and does feeding it to a fresh node give it again?
+//!
+//! Twice over the log. First everything that needs no node: shape, numbers, chain, signatures; then the inputs go into a
+//! fresh node, and a writer of its own must write the very same lines. Nothing of an unchecked log ever reaches a node.
+//! Keys come from manifests, never from the line that is checked (T04).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use ed25519_dalek::VerifyingKey;
+use serde::Deserialize;
+
+use crate::audit::line::{FORMAT, Line, LineBody, Opening, Record, Seal};
+use crate::audit::writer::Writer;
+use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread};
+use crate::node::{Effect, Input, Node, Setup};
+use crate::policy::Evaluator;
+use crate::reject::Reject;
+use crate::time::Instant;
+use crate::wire::{Body, Envelope, canonical};
+
+/// The first bad line of a log, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLog {
+    /// Which line, counted from 1 as editors do.
+    pub line: u64,
+    /// What is wrong.
+    pub why: Why,
+}
+
+/// What can be wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The log does not begin with an opening.
+    NoOpening,
+    /// Another version wrote it.
+    WrongVersion {
+        /// The format it names.
+        found: u32,
+    },
+    /// It has no end: the log was cut inside it.
+    Torn,
+    /// It is no line of an audit log.
+    Malformed {
+        /// What the parser says.
+        what: String,
+    },
+    /// It says something in another spelling than the one this format has.
+    NotCanonical,
+    /// An envelope in it does not verify.
+    BadEnvelope {
+        /// Which check fails.
+        reject: Reject,
+    },
+    /// Its number is not that of its place: lines before it are missing or doubled, or it was moved.
+    OutOfPlace {
+        /// The number of this place.
+        expected: u64,
+        /// Its number.
+        found: u64,
+    },
+    /// It was changed, or the digest of the line before it was: the chain does not hold here.
+    BrokenChain,
+    /// The node's key did not sign this.
+    BadSeal,
+    /// No manifest in the log says that the node exists.
+    UnknownSigner,
+    /// The genesis is not a possible one.
+    BadGenesis {
+        /// Why not.
+        what: String,
+    },
+    /// The genesis names an engine that is not the one at hand.
+    WrongEngine {
+        /// The engine it names.
+        found: Digest,
+        /// The engine at hand.
+        here: Digest,
+    },
+    /// The node's clock went back without a boot.
+    ClockWentBack,
+    /// The register handed entries over with a gap.
+    EntryGap,
+    /// The node's replay says something else here.
+    Diverged {
+        /// What the log says.
+        expected: String,
+        /// What the replay says.
+        got: String,
+    },
+    /// The log ends before all that the last input brought about is recorded.
+    Truncated,
+}
+
+impl fmt::Display for BadLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.why)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoOpening => write!(f, "an audit log begins with an opening, and this is none"),
+            Self::WrongVersion { found } => {
+                write!(f, "format {found}; this version reads format {FORMAT}: use the version that wrote it")
+            }
+            Self::Torn => write!(f, "the log is cut inside this line"),
+            Self::Malformed { what } => write!(f, "not a line of an audit log: {what}"),
+            Self::NotCanonical => write!(f, "not in canonical form: it was not written by a node"),
+            Self::BadEnvelope { reject } => write!(f, "an envelope in it was tampered with: {reject}"),
+            Self::OutOfPlace { expected, found } => {
+                write!(f, "number {found} in the place of {expected}: lines are missing, doubled or moved from here on")
+            }
+            Self::BrokenChain => write!(f, "it was changed after it was written: the chain does not hold"),
+            Self::BadSeal => write!(f, "the seal is not by the node's key"),
+            Self::UnknownSigner => write!(f, "the seal's signer has no manifest in this log"),
+            Self::BadGenesis { what } => write!(f, "its genesis is not a possible one: {what}"),
+            Self::WrongEngine { found, here } => {
+                write!(f, "its policies ran on engine {found}, here is only {here}: use the version that wrote it")
+            }
+            Self::ClockWentBack => write!(f, "the node's clock went back without a boot"),
+            Self::EntryGap => write!(f, "an entry of the register before this one is missing"),
+            Self::Diverged { expected, got } => write!(f, "the log says {expected}, the replay says {got}"),
+            Self::Truncated => write!(f, "the log ends here, before all that the last input brought about is recorded"),
+        }
+    }
+}
+
+impl core::error::Error for BadLog {}
+
+/// What a replay gave.
+#[derive(Clone)]
+pub struct Replayed {
+    /// The node as it was at the log's end.
+    pub node: Node,
+    /// Which deployment it is of.
+    pub genesis: Digest,
+    /// Lines in all.
+    pub lines: u64,
+    /// The canonical bytes of every result that the node believed or applied as final.
+    pub finals: BTreeMap<(NeedId, TaskName, Fence), Vec<u8>>,
+    /// Envelopes it refused.
+    pub refused: u64,
+    /// Times it was started.
+    pub boots: u64,
+    /// Times its agent wanted something of it.
+    pub acts: u64,
+    /// Needs it follows.
+    pub following: BTreeSet<NeedId>,
+    /// How far the register's entries went in, per thread.
+    pub applied: BTreeMap<Thread, Seq>,
+    /// Lines that the last seal vouches for, the seal itself included.
+    pub sealed_to: u64,
+    /// Whether the log ends with the seal of a node that was stopped on purpose. If not, the node still runs, was killed, or
+    /// lines were cut off the end: nothing but what other nodes hold can tell which.
+    pub closed: bool,
+}
+
+/// A node to go on with.
+#[derive(Clone)]
+pub struct Restored {
+    /// What the log gave.
+    pub replayed: Replayed,
+    /// Writes the next line.
+    pub writer: Writer,
+    /// Bytes of the log to keep; what follows was never acted upon, and is to be cut away.
+    pub keep: usize,
+}
+
+/// Replays a whole log. `evaluator` must be the engine that its genesis names.
+///
+/// # Errors
+/// The first bad line.
+pub fn replay(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Replayed, BadLog> {
+    let (lines, torn) = split(log);
+    let read = read(&lines, &*evaluator)?;
+    if torn {
+        return Err(BadLog { line: lines.len() as u64 + 1, why: Why::Torn });
+    }
+    let mut run = Run::new(&lines, &read, evaluator)?;
+    while run.step()? {}
+    Ok(run.replayed)
+}
+
+/// Makes a node again from what a crash left of its log. The next input must be [`Input::Boot`].
+///
+/// A torn last line, and a last input of which not every record is there, were not durable when the process died; then
+/// nothing they brought about had left the node, and they are dropped. `None` if not even the opening is whole.
+///
+/// # Errors
+/// The first bad line: damage that no crash can do.
+pub fn restore(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Option<Restored>, BadLog> {
+    let (lines, _) = split(log);
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let read = read(&lines, &*evaluator)?;
+    let mut run = Run::new(&lines, &read, evaluator)?;
+    let last = read.iter().rposition(|line| matches!(line.body, LineBody::Input { .. }));
+    let mut before = None;
+    loop {
+        if Some(run.at) == last {
+            before = Some((run.replayed.clone(), run.writer.clone(), run.at));
+        }
+        match (run.step(), before.take()) {
+            (Ok(true), kept) => before = kept,
+            (Err(BadLog { why: Why::Truncated, .. }), Some((replayed, writer, at))) => {
+                (run.replayed, run.writer, run.at) = (replayed, writer, at);
+                break;
+            }
+            (Ok(false), _) => break,
+            (Err(bad), _) => return Err(bad),
+        }
+    }
+    let keep = lines[..run.at].iter().map(|line| line.len() + 1).sum();
+    Ok(Some(Restored { replayed: run.replayed, writer: run.writer, keep }))
+}
+
+/// The whole lines, and whether something follows them.
+fn split(log: &[u8]) -> (Vec<&[u8]>, bool) {
+    let mut lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
+    let rest = lines.pop().is_some_and(|rest| !rest.is_empty());
+    (lines, rest)
+}
+
+/// Checks everything that needs no node.
+fn read(lines: &[&[u8]], evaluator: &dyn Evaluator) -> Result<Vec<Line>, BadLog> {
+    let bad = |at: usize, why| BadLog { line: at as u64 + 1, why };
+    let hashes: Vec<Digest> = lines.iter().map(|line| Digest::sha256(line)).collect();
+    let mut read = Vec::with_capacity(lines.len());
+    for (at, bytes) in lines.iter().enumerate() {
+        if at == 0 {
+            version(bytes).map_err(|why| bad(0, why))?;
+        }
+        let line = parse(bytes).map_err(|why| bad(at, why))?;
+        if line.number.0 != at as u64 {
+            return Err(bad(at, Why::OutOfPlace { expected: at as u64, found: line.number.0 }));
+        }
+        let prev = if at == 0 { Digest::default() } else { hashes[at - 1] };
+        if line.prev != prev {
+            // Either line may be the changed one. If somebody vouches for this one, it is the other.
+            let next = lines.get(at + 1).and_then(|next| parse(next).ok());
+            let opening = opening_of(read.first());
+            let vouched = next.is_some_and(|next| next.prev == hashes[at])
+                || matches!((&line.body, opening), (LineBody::Seal(_), Some(o)) if sealed(&o.me, &line).is_ok());
+            return Err(bad(if vouched && at > 0 { at - 1 } else { at }, Why::BrokenChain));
+        }
+        read.push(line);
+    }
+    let Some(opening) = opening_of(read.first()) else { return Err(bad(0, Why::NoOpening)) };
+    opening.genesis.check().map_err(|out| bad(0, Why::BadGenesis { what: out.0 }))?;
+    let (found, here) = (opening.genesis.engine, evaluator.engine());
+    if found != here {
+        return Err(bad(0, Why::WrongEngine { found, here }));
+    }
+    let is_known = opening.genesis.manifest(&opening.me).is_some() || read.iter().any(|l| manifest_of(l, &opening.me));
+    let mut clock = Instant(0);
+    let mut applied: BTreeMap<Thread, Seq> = BTreeMap::new();
+    for (at, line) in read.iter().enumerate() {
+        match &line.body {
+            LineBody::Open(_) if at > 0 => return Err(bad(at, Why::NoOpening)),
+            LineBody::Seal(_) if !is_known => return Err(bad(at, Why::UnknownSigner)),
+            LineBody::Seal(_) => sealed(&opening.me, line).map_err(|why| bad(at, why))?,
+            LineBody::Input { input, now } => {
+                if now.mono < clock && *input != Input::Boot {
+                    return Err(bad(at, Why::ClockWentBack));
+                }
+                clock = now.mono;
+                if let Input::Applied(entry) = input {
+                    let last = applied.entry(entry.thread).or_default();
+                    if entry.seq.0 > last.0 + 1 {
+                        return Err(bad(at, Why::EntryGap));
+                    }
+                    *last = entry.seq.max(*last);
+                }
+            }
+            LineBody::Open(_) | LineBody::Record(_) => {}
+        }
+    }
+    Ok(read)
+}
+
+fn opening_of(line: Option<&Line>) -> Option<&Opening> {
+    match &line?.body {
+        LineBody::Open(opening) => Some(opening),
+        _ => None,
+    }
+}
+
+/// Another version may have another shape: all that is asked of it is to name itself.
+fn version(bytes: &[u8]) -> Result<(), Why> {
+    #[derive(Deserialize)]
+    struct Peek {
+        body: PeekBody,
+    }
+    #[derive(Deserialize)]
+    struct PeekBody {
+        open: PeekOpen,
+    }
+    #[derive(Deserialize)]
+    struct PeekOpen {
+        format: u32,
+    }
+    match serde_json::from_slice::<Peek>(bytes) {
+        Ok(peek) if peek.body.open.format == FORMAT => Ok(()),
+        Ok(peek) => Err(Why::WrongVersion { found: peek.body.open.format }),
+        Err(_) => Err(Why::NoOpening),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Line, Why> {
+    let line: Line = serde_json::from_slice(bytes).map_err(|error| {
+        let what = error.to_string();
+        let first = what.split(" at line ").next().unwrap_or_default();
+        match Reject::ALL.iter().find(|reject| reject.as_str() == first) {
+            Some(reject) => Why::BadEnvelope { reject: *reject },
+            None => Why::Malformed { what },
+        }
+    })?;
+    if canonical::to_vec(&line) == bytes { Ok(line) } else { Err(Why::NotCanonical) }
+}
+
+/// Whether a line holds a MANIFEST of `me`, by its own signature.
+fn manifest_of(line: &Line, me: &AgentId) -> bool {
+    let is = |envelope: &Envelope| envelope.sender == *me && matches!(envelope.body, Body::Manifest(_));
+    match &line.body {
+        LineBody::Input { input: Input::Message(message), .. } => is(&message.envelope),
+        LineBody::Record(Record::Publish { envelope, .. }) => is(envelope),
+        _ => false,
+    }
+}
+
+fn sealed(me: &AgentId, line: &Line) -> Result<(), Why> {
+    let LineBody::Seal(seal) = &line.body else { return Err(Why::BadSeal) };
+    let covers = Seal::covers(me, line.number, &line.prev, seal.closing);
+    let key = VerifyingKey::from_bytes(&me.0).map_err(|_| Why::BadSeal)?;
+    let sig = ed25519_dalek::Signature::from_bytes(&seal.sig.0);
+    key.verify_strict(&covers.0, &sig).map_err(|_| Why::BadSeal)
+}
+
+/// The second time over the log.
+struct Run<'a> {
+    bytes: &'a [&'a [u8]],
+    lines: &'a [Line],
+    at: usize,
+    writer: Writer,
+    replayed: Replayed,
+}
+
+impl<'a> Run<'a> {
+    fn new(bytes: &'a [&'a [u8]], lines: &'a [Line], evaluator: Arc<dyn Evaluator>) -> Result<Self, BadLog> {
+        let opening = opening_of(lines.first()).ok_or(BadLog { line: 1, why: Why::NoOpening })?;
+        let setup = Setup {
+            me: opening.me,
+            genesis: Arc::clone(&opening.genesis),
+            local: opening.local.clone(),
+            stream: opening.stream,
+            evaluator,
+        };
+        let (writer, _) = Writer::open(&setup);
+        let replayed = Replayed {
+            genesis: setup.genesis.digest(),
+            node: Node::new(setup),
+            lines: 1,
+            finals: BTreeMap::new(),
+            refused: 0,
+            boots: 0,
+            acts: 0,
+            following: BTreeSet::new(),
+            applied: BTreeMap::new(),
+            sealed_to: 0,
+            closed: false,
+        };
+        Ok(Self { bytes, lines, at: 1, writer, replayed })
+    }
+
+    /// One input with all its records, or a seal. `false` at the log's end.
+    fn step(&mut self) -> Result<bool, BadLog> {
+        let Some(line) = self.lines.get(self.at) else { return Ok(false) };
+        match &line.body {
+            LineBody::Input { input, now } => {
+                let again = self.writer.input(*now, input);
+                self.expect(&again)?;
+                match input {
+                    Input::Boot => self.replayed.boots += 1,
+                    Input::Act(_) => self.replayed.acts += 1,
+                    Input::Applied(entry) => {
+                        let last = self.replayed.applied.entry(entry.thread).or_default();
+                        *last = entry.seq.max(*last);
+                    }
+                    _ => {}
+                }
+                self.replayed.closed = false;
+                self.replayed.node.handle(*now, input.clone());
+                while let Some(effect) = self.replayed.node.poll_effect() {
+                    self.came_out(&effect)?;
+                }
+            }
+            LineBody::Seal(seal) => {
+                let again = self.writer.sealed(seal.clone());
+                self.expect(&again)?;
+                (self.replayed.sealed_to, self.replayed.closed) = (self.at as u64, seal.closing);
+            }
+            LineBody::Record(_) | LineBody::Open(_) => {
+                return Err(self.bad(Why::Diverged { expected: self.said(), got: "nothing".to_string() }));
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next line must be the record of `effect`, if it has one.
+    fn came_out(&mut self, effect: &Effect) -> Result<(), BadLog> {
+        let there = match self.lines.get(self.at).map(|line| &line.body) {
+            Some(LineBody::Record(record)) => Some(record),
+            _ => None,
+        };
+        let mut signed = None;
+        if let Effect::Publish { draft, .. } = effect {
+            signed = match there {
+                Some(Record::Publish { envelope, .. }) if envelope.id() == draft.id() => Some(envelope),
+                _ if self.at == self.lines.len() => return Err(self.bad(Why::Truncated)),
+                _ => {
+                    let got = String::from_utf8_lossy(&draft.unsigned_bytes()).into_owned();
+                    return Err(self.bad(Why::Diverged { expected: self.said(), got }));
+                }
+            };
+        }
+        let Some(line) = self.writer.effect(effect, signed) else { return Ok(()) };
+        self.expect(&line)?;
+        let Some(record) = there else { unreachable!("the line was the record's") };
+        match record {
+            Record::Refused { .. } => self.replayed.refused += 1,
+            Record::Follow(need) => drop(self.replayed.following.insert(*need)),
+            Record::Unfollow(need) => drop(self.replayed.following.remove(need)),
+            _ => {}
+        }
+        for result in record.finals() {
+            let name = (result.need, result.task.clone(), result.fence);
+            self.replayed.finals.insert(name, canonical::to_vec(&**result));
+        }
+        Ok(())
+    }
+
+    /// The next line must be `again`.
+    fn expect(&mut self, again: &str) -> Result<(), BadLog> {
+        match self.bytes.get(self.at) {
+            None => Err(self.bad(Why::Truncated)),
+            Some(bytes) if again.as_bytes().strip_suffix(b"\n") == Some(bytes) => {
+                self.at += 1;
+                self.replayed.lines = self.at as u64;
+                Ok(())
+            }
+            Some(_) => Err(self.bad(Why::Diverged { expected: self.said(), got: again.trim_end().to_string() })),
+        }
+    }
+
+    fn said(&self) -> String {
+        self.bytes.get(self.at).map_or_else(String::new, |bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn bad(&self, why: Why) -> BadLog {
+        BadLog { line: self.at as u64 + 1, why }
+    }
+}

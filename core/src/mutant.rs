@@ -1,0 +1,103 @@
+//! Planted bugs: what the checkers must catch, or a green sweep means nothing (ARCHITECTURE: The simulator).
+//!
+//! They exist only under `--cfg swarm_mutants`. In every other build [`planted`] is a constant `false`, the compiler drops
+//! the line, and nothing here can be switched on. Each is one line of the protocol, marked with its name, that does the
+//! wrong thing while it is planted; one at a time is, for the whole process.
+
+macro_rules! mutants {
+    ($($(#[doc = $breaks:literal])+ $variant:ident: $name:literal, $falls:literal, $scenario:literal;)+) => {
+        /// A planted bug.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Mutant { $($(#[doc = $breaks])+ $variant,)+ }
+
+        impl Mutant {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Its name in reports, kebab-case.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it breaks, in a sentence.
+            pub const fn breaks(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($breaks),+).trim_ascii(),)+ }
+            }
+
+            /// The property that must fall.
+            pub const fn falls(self) -> &'static str {
+                match self { $(Self::$variant => $falls,)+ }
+            }
+
+            /// The shipped scenario in which it must be caught.
+            pub const fn scenario(self) -> &'static str {
+                match self { $(Self::$variant => $scenario,)+ }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// The stopwatch of the vote runs on after the decision, and its end opens another epoch.
+    VoteGoesOn: "vote-goes-on", "P1", "quiet";
+    /// A need that is decided takes votes, and decides once more.
+    DecidesAgain: "decides-again", "P1", "lossy";
+    /// FINALIZE is said with the pool as the sayer sees it now, not with the one that was recorded.
+    FinalizeFromTheDay: "finalize-from-the-day", "P2", "quiet";
+    /// Whoever held a task once may still act on it: neither fence nor holder is compared.
+    FenceUnchecked: "fence-unchecked", "P5", "silent-worker";
+    /// One coordinator's stopwatch ends a wait, not a majority's.
+    OneClockEnough: "one-clock-enough", "P5", "skewed-clocks";
+    /// A task that lost its holder takes no bids again.
+    NeverReopened: "never-reopened", "P5", "market";
+    /// Who was drawn stays in the draw, and may sit twice.
+    DrawnTwice: "drawn-twice", "P6", "quiet";
+    /// One vote is a quorum.
+    QuorumOfOne: "quorum-of-one", "P6", "quiet";
+    /// Those whose work is judged, and their relations, sit in judgement.
+    KinSeated: "kin-seated", "P6", "grown-pool";
+    /// One organisation may fill a committee.
+    CapsIgnored: "caps-ignored", "P6", "grown-pool";
+    /// What is left of a pot when it ends is not given back.
+    RestForgotten: "rest-forgotten", "P9", "quiet";
+    /// A worker's bond is never ended.
+    BondKept: "bond-kept", "P9", "quiet";
+    /// What a need asks is carried out as often as it is relayed.
+    AskedTwice: "asked-twice", "P9", "quiet";
+    /// A plan fact that comes before the entry that entitles its author is dropped instead of held.
+    ViewByArrival: "view-by-arrival", "P10", "lossy";
+    /// What comes before the register is ready for it is dropped instead of kept.
+    EarlyDropped: "early-dropped", "liveness", "quiet";
+}
+
+/// Whether `mutant` is planted: never, in this build.
+#[cfg(not(swarm_mutants))]
+#[must_use]
+#[inline(always)]
+pub const fn planted(_mutant: Mutant) -> bool {
+    false
+}
+
+#[cfg(swarm_mutants)]
+pub use planting::{plant, planted};
+
+#[cfg(swarm_mutants)]
+mod planting {
+    use super::Mutant;
+    use core::sync::atomic::{AtomicU8, Ordering};
+
+    const NONE: u8 = u8::MAX;
+    static PLANTED: AtomicU8 = AtomicU8::new(NONE);
+
+    /// Plants one bug in every node of this process, or none. Only while no node runs.
+    pub fn plant(mutant: Option<Mutant>) {
+        PLANTED.store(mutant.map_or(NONE, |m| m as u8), Ordering::SeqCst);
+    }
+
+    /// Whether `mutant` is planted.
+    #[must_use]
+    pub fn planted(mutant: Mutant) -> bool {
+        PLANTED.load(Ordering::Relaxed) == mutant as u8
+    }
+}

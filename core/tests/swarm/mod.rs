@@ -1,0 +1,357 @@
+//! A swarm in a box: real nodes, a bus that delivers at once, one sequencer, a toy executor, one clock that jumps.
+//!
+//! No faults and no randomness of its own: what it is for is the simplest run in which the whole protocol happens.
+
+#![allow(dead_code, reason = "each test uses its own part of it")]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use swarm_core::audit::Writer;
+use swarm_core::config::{Local, Params};
+use swarm_core::genesis::{Genesis, Holding, Member};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Lamport, NeedId, Nonce, Seq, Thread, label};
+use swarm_core::identity::Keys;
+use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
+use swarm_core::plan::Fact;
+use swarm_core::policy::{BaseRules, Evaluator, Limits};
+use swarm_core::register::{Ending, Entry, Event};
+use swarm_core::reveal::Chain;
+use swarm_core::time::{Instant, Now, Span, WallTime};
+use swarm_core::wire::*;
+
+pub const COORDINATORS: usize = 3;
+
+/// What each node of the box is.
+pub const ROLES: [Role; 17] = [
+    Role::Coordinator,
+    Role::Coordinator,
+    Role::Coordinator,
+    Role::Requester,
+    Role::Planner,
+    Role::Planner,
+    Role::Worker,
+    Role::Worker,
+    Role::Verifier,
+    Role::Verifier,
+    Role::Verifier,
+    Role::Verifier,
+    Role::Verifier,
+    Role::Verifier,
+    Role::Verifier,
+    Role::Verifier,
+    Role::Verifier,
+];
+
+pub fn evaluator() -> Arc<dyn Evaluator> {
+    Arc::new(BaseRules::new(Limits::default()))
+}
+
+/// Node `n`'s keys; coordinators come in rising order of their ids.
+pub fn keys() -> Vec<Keys> {
+    let mut keys: Vec<Keys> =
+        (0..ROLES.len()).map(|n| Keys::from_seed(&Digest::sha256(format!("key {n}").as_bytes()))).collect();
+    keys[..COORDINATORS].sort_by_key(Keys::agent);
+    keys
+}
+
+fn chain(n: usize) -> Chain {
+    Chain::new(&Digest::sha256(format!("chain {n}").as_bytes()), 256)
+}
+
+fn founding(keys: &Keys, n: usize, role: Role) -> Arc<Envelope> {
+    let capability = |name: &str| Capability {
+        input: String::new(),
+        name: label(name),
+        output: String::new(),
+        tags: Vec::new(),
+        version: 1,
+    };
+    let body = Body::Manifest(Manifest {
+        agent: keys.agent(),
+        asn: format!("as-{n}"),
+        capabilities: vec![capability("toy")],
+        constraints: Vec::new(),
+        org: format!("org-{n}"),
+        price_floor: Credits(1),
+        region: format!("region-{n}"),
+        roles: vec![role],
+        sealing: Digest(keys.sealing()),
+        stake_account: keys.agent(),
+        tier: 0,
+        zones: Vec::new(),
+    });
+    let content = Content {
+        body,
+        capability: CapabilityRef { manifest: Cid::default(), name: label("toy") },
+        epoch: None,
+        expires: None,
+        fence: None,
+        lamport: Lamport(0),
+        nonce: Nonce(0),
+        policy: PolicyRef::default(),
+        refs: Vec::new(),
+        sender: keys.agent(),
+        target: None,
+        thread: Thread::System,
+        time: WallTime(0),
+        trace: trace_of(Thread::System, None),
+    };
+    Arc::new(keys.sign(Draft::new(content)))
+}
+
+pub fn genesis(keys: &[Keys]) -> Genesis {
+    let evaluator = evaluator();
+    let params = Params { bid_extension_ms: 50, reveal_ms: 100, snapshot_ms: 100, ..Params::default() };
+    let stake = |role| if role == Role::Verifier { Credits(10_000) } else { Credits(0) };
+    let holdings = keys
+        .iter()
+        .zip(ROLES)
+        .map(|(k, role)| (k.agent(), Holding { balance: Credits(1_000_000), stake: stake(role) }));
+    let members = keys[..COORDINATORS].iter().enumerate();
+    Genesis {
+        capsule: evaluator.capsule(),
+        coordinators: members.map(|(n, k)| Member { agent: k.agent(), anchor: chain(n).anchor() }).collect(),
+        engine: evaluator.engine(),
+        holdings: holdings.collect(),
+        manifests: keys.iter().zip(ROLES).enumerate().map(|(n, (k, role))| founding(k, n, role)).collect(),
+        mints: Vec::new(),
+        params,
+    }
+}
+
+pub fn local() -> Local {
+    Local { bid_jitter_ms: 20, entry_batch_ms: 1, heartbeat_ms: 200, stagger_ms: 20, ..Local::default() }
+}
+
+/// Two tasks, one after the other.
+pub fn need() -> Need {
+    Need {
+        budget: Credits(1_000),
+        class: Class::Simple,
+        deadline_ms: 60_000,
+        fee: Credits(2),
+        fees: Credits(1_000),
+        k_plan: 3,
+        k_result: 3,
+        produces: vec![label("out")],
+        recipe: label("toy"),
+        requires: BTreeMap::from([(label("text"), Cid::of(b"a text"))]),
+        supersedes: None,
+        windows: Windows {
+            bids_ms: 100,
+            challenge_ms: 100,
+            decision_ms: 500,
+            lease_ms: 1_000,
+            proposals_ms: 100,
+            verify_ms: 1_000,
+        },
+    }
+}
+
+fn toy_plan() -> Propose {
+    let task = |name: &str, requires: &str, produces: &str| Fact::AddTask {
+        job: label("toy"),
+        produces: vec![label(produces)],
+        requires: vec![label(requires)],
+        task: label(name),
+    };
+    Propose {
+        ballot: 1,
+        cost_caps: BTreeMap::from([(label("first"), Credits(400)), (label("second"), Credits(400))]),
+        eta_ms: 10,
+        patch: vec![
+            task("first", "text", "middle"),
+            task("second", "middle", "out"),
+            Fact::Link { child: label("second"), parent: label("first") },
+        ],
+    }
+}
+
+/// One node with what its host holds for it.
+pub struct Host {
+    pub node: Node,
+    pub keys: Keys,
+    pub chain: Option<Chain>,
+    pub writer: Writer,
+    pub log: String,
+    pub follows: BTreeSet<NeedId>,
+    /// What went in and was not handled yet.
+    pub inbox: VecDeque<Input>,
+}
+
+/// All of them.
+pub struct Swarm {
+    pub hosts: Vec<Host>,
+    pub now: Now,
+    pub register: BTreeMap<Thread, Vec<Arc<swarm_core::register::Command>>>,
+    pub said: Vec<(Subject, Message)>,
+    /// Needs that coordinators have seen end.
+    pub ended: BTreeMap<NeedId, Ending>,
+    /// What must not happen.
+    pub diverged: u32,
+    pub refused: Vec<(AgentId, String)>,
+}
+
+impl Swarm {
+    pub fn new() -> Self {
+        let all = keys();
+        let genesis = Arc::new(genesis(&all));
+        genesis.check().expect("a sound genesis");
+        let hosts = all.into_iter().enumerate().map(|(n, keys)| {
+            let setup = Setup {
+                me: keys.agent(),
+                genesis: Arc::clone(&genesis),
+                local: local(),
+                stream: Digest::sha256(format!("stream {n}").as_bytes()),
+                evaluator: evaluator(),
+            };
+            let (writer, log) = Writer::open(&setup);
+            let chain = (n < COORDINATORS).then(|| chain(n));
+            let inbox = VecDeque::from([Input::Boot]);
+            Host { node: Node::new(setup), keys, chain, writer, log, follows: BTreeSet::new(), inbox }
+        });
+        Self {
+            hosts: hosts.collect(),
+            now: Now { mono: Instant(1_000), wall: WallTime(1_700_000_000_000) },
+            register: BTreeMap::new(),
+            said: Vec::new(),
+            ended: BTreeMap::new(),
+            diverged: 0,
+            refused: Vec::new(),
+        }
+    }
+
+    /// The requester's agent posts a need.
+    pub fn post(&mut self, need: Need) {
+        self.hosts[3].inbox.push_back(Input::Act(Act::Post(need)));
+    }
+
+    /// Handles inputs until there are none, jumping over idle time, until `done` or `span` has passed.
+    pub fn run(&mut self, span: Span, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now.mono + span;
+        loop {
+            while let Some(n) = self.hosts.iter().position(|h| !h.inbox.is_empty()) {
+                self.step(n);
+            }
+            if done(self) {
+                return true;
+            }
+            let next = self.hosts.iter().filter_map(|h| h.node.next_deadline()).min();
+            let Some(next) = next.filter(|next| *next <= end) else { return false };
+            self.now.mono = next.max(self.now.mono);
+            for host in &mut self.hosts {
+                if host.node.next_deadline().is_some_and(|at| at <= next) {
+                    host.inbox.push_back(Input::Wake);
+                }
+            }
+        }
+    }
+
+    /// Runs one need to its end, closes all logs, and gives them.
+    pub fn finished() -> Self {
+        let mut swarm = Self::new();
+        swarm.post(need());
+        assert!(swarm.run(Span::from_secs(60), |s| !s.ended.is_empty()), "the need ends");
+        swarm.run(Span::from_ms(500), |_| false);
+        swarm.close();
+        swarm
+    }
+
+    pub fn close(&mut self) {
+        for host in &mut self.hosts {
+            host.log += &host.writer.seal(&host.keys, true);
+        }
+    }
+
+    fn step(&mut self, n: usize) {
+        let host = &mut self.hosts[n];
+        let input = host.inbox.pop_front().expect("there is one");
+        host.log += &host.writer.input(self.now, &input);
+        host.node.handle(self.now, input);
+        let mut effects = Vec::new();
+        while let Some(effect) = host.node.poll_effect() {
+            let signed = match &effect {
+                Effect::Publish { draft, .. } => Some(Arc::new(host.keys.sign(Draft::clone(draft)))),
+                _ => None,
+            };
+            host.log.extend(host.writer.effect(&effect, signed.as_ref()));
+            effects.push((effect, signed));
+        }
+        if host.writer.is_seal_due() {
+            host.log += &host.writer.seal(&host.keys, false);
+        }
+        effects.into_iter().for_each(|(effect, signed)| self.carry_out(n, effect, signed));
+    }
+
+    fn carry_out(&mut self, n: usize, effect: Effect, signed: Option<Arc<Envelope>>) {
+        let mut answer = |op, outcome| self.hosts[n].inbox.push_back(Input::Done { op, outcome });
+        match effect {
+            Effect::Publish { op, subject, inboxes, entries, .. } => {
+                let message = Message { entries, envelope: signed.expect("signed above") };
+                self.said.push((subject, message.clone()));
+                for (m, host) in self.hosts.iter_mut().enumerate() {
+                    let concerns = match subject {
+                        Subject::MarketNeed | Subject::MarketTask | Subject::MarketFinal | Subject::System => true,
+                        Subject::Coordinators => m < COORDINATORS,
+                        Subject::Thread(need) => m < COORDINATORS || host.follows.contains(&need),
+                        Subject::Inbox(agent) => agent == host.keys.agent(),
+                    };
+                    if concerns || inboxes.contains(&host.keys.agent()) {
+                        host.inbox.push_back(Input::Message(message.clone()));
+                    }
+                }
+                self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
+            }
+            Effect::Submit { op, thread, command } => {
+                let log = self.register.entry(thread).or_default();
+                if !log.contains(&command) {
+                    log.push(Arc::clone(&command));
+                    let seq = Seq(log.len() as u64);
+                    for host in &mut self.hosts[..COORDINATORS] {
+                        host.inbox.push_back(Input::Applied(Entry { command: Arc::clone(&command), seq, thread }));
+                    }
+                }
+                self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
+            }
+            Effect::Execute { op, work: Work::Plan { .. } } => answer(op, Outcome::Planned(toy_plan())),
+            Effect::Execute { op, work: Work::Run { inputs, key, produces, .. } } => {
+                let done = Digest::of_json("toy", &inputs);
+                let outputs = produces.into_iter().map(|name| (name, Cid(done))).collect();
+                let telemetry = Telemetry { bytes: Count(1), steps: Count(1) };
+                let proof = Digest::of("toy-proof", &[&key.0, &done.0]);
+                answer(op, Outcome::Ran { outputs, proof, states: vec![done], telemetry });
+            }
+            Effect::Reveal { op, round } => {
+                let value =
+                    self.hosts[n].chain.as_ref().and_then(|c| c.value(round)).expect("the chain is long enough");
+                self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Revealed(value) });
+            }
+            Effect::Follow(need) => {
+                if self.hosts[n].follows.insert(need) && n >= COORDINATORS {
+                    let past = self.said.iter().filter(|(subject, _)| *subject == Subject::Thread(need));
+                    self.hosts[n].inbox.extend(past.map(|(_, message)| Input::Message(message.clone())));
+                }
+            }
+            Effect::Unfollow(need) => drop(self.hosts[n].follows.remove(&need)),
+            Effect::Emit(note) => self.note(n, &note),
+        }
+    }
+
+    fn note(&mut self, n: usize, note: &Note) {
+        match note {
+            Note::Diverged { .. } => self.diverged += 1,
+            Note::Refused { reject, .. } => {
+                self.refused.push((self.hosts[n].keys.agent(), reject.to_string()));
+            }
+            Note::Applied { thread: Thread::Need(need), .. } => {
+                for event in note.events() {
+                    if let Event::Over { ending } = event {
+                        self.ended.insert(*need, *ending);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Who takes part, and what they all start from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use swarm_core::config::{Local, Params};
+use swarm_core::genesis::{Genesis, Holding, Member};
+use swarm_core::id::{Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
+use swarm_core::identity::Keys;
+use swarm_core::node::Setup;
+use swarm_core::policy::{BaseRules, Evaluator, Limits};
+use swarm_core::reveal;
+use swarm_core::rng::fork;
+use swarm_core::time::WallTime;
+use swarm_core::wire::{
+    Body, Capability, CapabilityRef, Content, Draft, Envelope, Manifest, PolicyRef, Role, trace_of,
+};
+
+use crate::cli::Up;
+use crate::job::Job;
+
+/// Coordinators of the register.
+const COORDINATORS: u32 = 3;
+/// Planners.
+const PLANNERS: u32 = 2;
+/// What every verifier stakes, and every worker may pledge.
+const STAKE: u64 = 1_000_000;
+
+/// A participant before it is a node.
+pub struct Actor {
+    /// Its name in this folder, for people and files.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+    /// Its secret.
+    pub secret: Digest,
+}
+
+impl Actor {
+    /// Its keys.
+    pub fn keys(&self) -> Keys {
+        Keys::from_seed(&self.secret)
+    }
+
+    /// Its hash chain, which only a coordinator uses.
+    pub fn chain(&self) -> reveal::Chain {
+        reveal::Chain::new(&fork(&self.secret, "reveals"), reveal::LENGTH)
+    }
+}
+
+/// Names and roles of all who take part.
+pub fn cast(options: &Up) -> Vec<(String, Role)> {
+    let several = |name: &'static str, role, n| (1..=n).map(move |i| (format!("{name}-{i}"), role));
+    several("coordinator", Role::Coordinator, COORDINATORS)
+        .chain([("requester".to_owned(), Role::Requester)])
+        .chain(several("planner", Role::Planner, PLANNERS))
+        .chain(several("worker", Role::Worker, options.workers))
+        .chain(several("verifier", Role::Verifier, options.verifiers))
+        .collect()
+}
+
+/// The rules every envelope is judged by.
+pub fn evaluator() -> Arc<dyn Evaluator> {
+    Arc::new(BaseRules::new(Limits::default()))
+}
+
+/// A node's pace among neighbours in one process.
+fn local() -> Local {
+    Local {
+        answer_ms: 2_000,
+        backoff_max_ms: 5_000,
+        backoff_ms: 200,
+        bid_jitter_ms: 50,
+        entry_batch_ms: 5,
+        heartbeat_ms: 5_000,
+        stagger_ms: 150,
+        ..Local::default()
+    }
+}
+
+/// What `actor`'s node is made of.
+pub fn setup(actor: &Actor, genesis: &Arc<Genesis>) -> Setup {
+    let me = actor.keys().agent();
+    // From its public key: a stream is no secret, and nothing that is logged may come from one.
+    let stream = fork(&Digest(me.0), "stream");
+    Setup { me, genesis: Arc::clone(genesis), local: local(), stream, evaluator: evaluator() }
+}
+
+/// The genesis of `job` with these actors.
+pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
+    let evaluator = evaluator();
+    let mut coordinators: Vec<Member> = (actors.iter())
+        .filter(|actor| actor.role == Role::Coordinator)
+        .map(|actor| Member { agent: actor.keys().agent(), anchor: actor.chain().anchor() })
+        .collect();
+    coordinators.sort_by_key(|member| member.agent);
+    let holding = |role| match role {
+        Role::Requester => Holding { balance: Credits(job.cost()), stake: Credits(0) },
+        Role::Worker => Holding { balance: Credits(STAKE), stake: Credits(0) },
+        Role::Verifier => Holding { balance: Credits(0), stake: Credits(STAKE) },
+        _ => Holding::default(),
+    };
+    let params = Params { bid_extension_ms: 50, reveal_ms: 2_000, snapshot_ms: 500, ..Params::default() };
+    let held: u64 = STAKE * actors.len() as u64 + job.cost();
+    Genesis {
+        capsule: evaluator.capsule(),
+        coordinators,
+        engine: evaluator.engine(),
+        holdings: actors.iter().map(|actor| (actor.keys().agent(), holding(actor.role))).collect::<BTreeMap<_, _>>(),
+        manifests: (actors.iter()).map(|actor| manifest(actor, &job.kinds)).collect(),
+        mints: Vec::new(),
+        params: Params { supply_max: Credits(params.supply_max.0.max(held)), ..params },
+    }
+}
+
+/// An actor's founding MANIFEST. In one process nothing is truly diverse: every actor says it is its own organisation, so
+/// that committees are drawn by the same rules as anywhere.
+fn manifest(actor: &Actor, kinds: &BTreeSet<Label>) -> Arc<Envelope> {
+    let keys = actor.keys();
+    let capability =
+        |name: Label| Capability { input: String::new(), name, output: String::new(), tags: Vec::new(), version: 1 };
+    let names = match actor.role {
+        Role::Worker => kinds.iter().cloned().collect(),
+        role => vec![label(&format!("{role:?}").to_lowercase())],
+    };
+    let body = Body::Manifest(Manifest {
+        agent: keys.agent(),
+        asn: actor.name.clone(),
+        capabilities: names.iter().cloned().map(capability).collect(),
+        constraints: Vec::new(),
+        org: actor.name.clone(),
+        price_floor: Credits(1),
+        region: actor.name.clone(),
+        roles: vec![actor.role],
+        sealing: Digest(keys.sealing()),
+        stake_account: keys.agent(),
+        tier: 0,
+        zones: Vec::new(),
+    });
+    let content = Content {
+        body,
+        capability: CapabilityRef { manifest: Cid::default(), name: names[0].clone() },
+        epoch: None,
+        expires: None,
+        fence: None,
+        lamport: Lamport(0),
+        nonce: Nonce(0),
+        policy: PolicyRef::default(),
+        refs: Vec::new(),
+        sender: keys.agent(),
+        target: None,
+        thread: Thread::System,
+        time: WallTime(0),
+        trace: trace_of(Thread::System, None),
+    };
+    Arc::new(keys.sign(Draft::new(content)))
+}

@@ -1,0 +1,109 @@
+//! Where work is done: a few threads that plan needs and run jobs, so that the loop goes on beating meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use swarm_core::id::{Cid, OpId, label};
+use swarm_core::node::{Outcome, Work};
+use swarm_core::wire::Body;
+use swarm_ports::store::embedded::DiskArtifacts;
+use swarm_ports::store::{Answer, Artifacts as _};
+use swarm_ports::{jobs, recipes};
+
+/// Work of node `host`, and its answer's name.
+struct Order {
+    host: usize,
+    op: OpId,
+    work: Work,
+    /// Sets planners apart.
+    variant: u32,
+}
+
+/// An answer for a node.
+pub struct Finished {
+    /// Which node.
+    pub host: usize,
+    /// What was asked.
+    pub op: OpId,
+    /// The answer.
+    pub outcome: Outcome,
+}
+
+/// The threads.
+pub struct Office {
+    orders: Sender<Order>,
+    finished: Receiver<Finished>,
+}
+
+impl Office {
+    /// Opens with one thread per core, four at most.
+    pub fn open(artifacts: Arc<Mutex<DiskArtifacts>>) -> Self {
+        let (orders, queue) = channel::<Order>();
+        let (out, finished) = channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..thread::available_parallelism().map_or(1, |n| n.get().min(4)) {
+            let (queue, out, artifacts) = (Arc::clone(&queue), out.clone(), Arc::clone(&artifacts));
+            thread::spawn(move || {
+                loop {
+                    let order = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(Order { host, op, work, variant }) = order else { return };
+                    let outcome = perform(&artifacts, &work, variant);
+                    if out.send(Finished { host, op, outcome }).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { orders, finished }
+    }
+
+    /// Takes an order.
+    pub fn order(&self, host: usize, op: OpId, work: Work, variant: u32) {
+        let sent = self.orders.send(Order { host, op, work, variant });
+        assert!(sent.is_ok(), "the threads of the office end after it");
+    }
+
+    /// The next answer, waiting for it at most `patience`.
+    pub fn finished(&self, patience: Duration) -> Option<Finished> {
+        match self.finished.recv_timeout(patience) {
+            Ok(finished) => Some(finished),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => panic!("every thread of the office has died"),
+        }
+    }
+}
+
+fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outcome {
+    let could_not = |why| Outcome::CouldNot(label(why));
+    match work {
+        Work::Plan { need } => match &need.body {
+            Body::Need(body) => match recipes::plan(body.recipe.as_str(), body, variant) {
+                Ok(plan) => Outcome::Planned(plan.into_propose(1)),
+                Err(_) => could_not("no-plan"),
+            },
+            _ => could_not("no-plan"),
+        },
+        Work::Run { inputs, job, key, produces, verify, .. } => {
+            let store = || artifacts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut given = Vec::new();
+            for cid in inputs {
+                match store().get(cid) {
+                    Ok(Some(bytes)) => given.push(bytes),
+                    Ok(None) | Err(_) => return could_not("unavailable"),
+                }
+            }
+            let Ok(done) = jobs::run(job.as_str(), &given, produces, *key) else { return could_not("job-failed") };
+            let mut outputs = BTreeMap::new();
+            for (name, bytes) in done.outputs {
+                if !verify && !matches!(store().put(&bytes), Answer::Committed(_)) {
+                    return could_not("unavailable");
+                }
+                outputs.insert(name, Cid::of(&bytes));
+            }
+            Outcome::Ran { outputs, proof: done.proof, states: done.states, telemetry: done.telemetry }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `up`: from the command line to the outputs on the disk.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use swarm_core::register::Ending;
+use swarm_ports::store::{Answer, Artifacts as _};
+
+use crate::cli::Up;
+use crate::error::{Exit, LiveError, unwritable};
+use crate::folder::{self, Folder};
+use crate::job::Job;
+use crate::progress::Progress;
+use crate::swarm::{End, Fate, Swarm};
+
+/// Brings a swarm up, or up again, and sees its needs to their end.
+///
+/// # Errors
+/// Bad input, or something on the disk that cannot be had; [`LiveError::exit`] says which.
+pub fn up(options: &Up) -> Result<Exit, LiveError> {
+    let started = Instant::now();
+    let job = Job::load(options)?;
+    let mut folder = Folder::open(options, &job)?;
+    match folder.artifacts.put(&job.text) {
+        Answer::Committed(_) => {}
+        Answer::NotCommitted(error) | Answer::Unknown(error) => return Err(error.into()),
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // The second Ctrl-C would find the flag set already: what is on the disk is safe, so it may simply end the process.
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    })
+    .map_err(|error| LiveError::System { what: "Ctrl-C cannot be caught", source: std::io::Error::other(error) })?;
+    let path = folder.path.clone();
+    let mut swarm = Swarm::open(folder)?;
+    if swarm.is_resumed() {
+        eprintln!("{}: going on where it stopped", path.display());
+    }
+    let mut progress = Progress::start(job.needs.len(), job.tasks);
+    let end = swarm.run(&job, options.timeout, &stop, &mut progress);
+    progress.end();
+    let end = end?;
+
+    let fates = swarm.fates();
+    for fate in &fates {
+        let out = path.join("out").join(fate.need.to_string());
+        for (name, cid) in fate.outputs.iter().filter(|_| fate.ending == Some(Ending::Closed)) {
+            // A label may have slashes in it; it is one file all the same.
+            let file = out.join(name.as_str().replace('/', "-"));
+            fs::create_dir_all(&out).map_err(unwritable(&out))?;
+            folder::write(&file, &swarm.artifact(cid)?, 0o644)?;
+        }
+        let ending = fate.ending.map_or("still open".to_owned(), |ending| format!("{ending:?}").to_lowercase());
+        println!("{ending:<10}  {:<14}  {}", fate.recipe.as_str(), out.display());
+    }
+    let refused: u64 = swarm.refused.values().sum();
+    println!(
+        "{} of {} needs closed, {} tasks final, {} messages, {refused} refused, {} bytes of input, {:.1} s",
+        fates.iter().filter(|fate| fate.ending == Some(Ending::Closed)).count(),
+        job.needs.len(),
+        swarm.tally.finals.len(),
+        swarm.published,
+        job.text.len(),
+        started.elapsed().as_secs_f64(),
+    );
+    for (reject, times) in &swarm.refused {
+        println!("refused: {reject} ({times})");
+    }
+    Ok(exit(&swarm, &fates, end, job.needs.len()))
+}
+
+fn exit(swarm: &Swarm, fates: &[Fate], end: End, needs: usize) -> Exit {
+    if swarm.diverged > 0 {
+        eprintln!("{} times a node believed what contradicts what it applied: this must never happen", swarm.diverged);
+        return Exit::Violated;
+    }
+    let closed = fates.len() == needs && fates.iter().all(|fate| fate.ending == Some(Ending::Closed));
+    match end {
+        End::Interrupted => Exit::Interrupted,
+        End::Done if closed => Exit::Held,
+        End::Done => {
+            eprintln!("not every need could be closed");
+            Exit::NoLiveness
+        }
+        End::TimedOut => {
+            eprintln!("time is up (--timeout); the same command goes on");
+            Exit::NoLiveness
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The command line as data: every command, option and its help. What they do is in the files named after them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::cli::seeds::Seeds;
+
+/// Runs scenarios in a simulated swarm and says whether the protocol kept its promises.
+#[derive(Debug, Parser)]
+#[command(name = "swarm-sim", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes (when several apply, the first of 75 70 1 3 2 4):
+  0 all held            1 a property was violated    2 unknown
+  3 no liveness         4 nothing was checked       64 wrong usage
+  65 bad input file    69 something is unavailable  70 internal error
+  75 data loss        130 interrupted; the report so far is given";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario under one seed and judge it
+    Run(RunArgs),
+    /// Run scenarios under many seeds, on all cores
+    Sweep(SweepArgs),
+    /// Live nodes' lives again from their audit logs and compare every FINALIZE record
+    Replay(ReplayArgs),
+    /// Say what is wrong with scenario files, where, and how to mend it
+    Lint(LintArgs),
+    /// Run the planted protocol bugs: each must be caught
+    Mutants(MutantsArgs),
+    /// Print the JSON Schema of a format
+    Schema(SchemaArgs),
+    /// Print a completion script
+    Completions(CompletionsArgs),
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A scenario file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The seed, which decides everything; the scenario's own unless given
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// A file, or a folder that is taken as one text, for a scenario that does real work
+    #[arg(long, value_name = "PATH")]
+    pub input: Option<PathBuf>,
+    /// Keep all there is to know in this folder, new or empty: run.json, history.jsonl, audit/NODE.jsonl, out/NEED/LABEL
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A short summary
+    Human,
+    /// The whole report; see `schema run`
+    Json,
+}
+
+/// Options of `sweep`.
+///
+/// Beyond the properties of each run, a sweep holds every scenario to its word: a property asked for must have been checked
+/// in some run, a `sometimes` mark hit in some run, a planned fault must have made a difference in some run. A few seeds may
+/// honestly miss marks and faults, so those two are only noted in a scenario of fewer than 100 runs; from 100 on they
+/// count as nothing checked (exit code 4).
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct SweepArgs {
+    /// Scenario files, or folders of them
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Seeds from A up to, not including, B
+    #[arg(long, value_name = "A..B")]
+    pub seeds: Seeds,
+    /// Runs at a time; all cores unless given. The result does not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Write a JUnit report for CI
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write the whole report; see `schema sweep`
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Run every seed twice and compare; the first event that differs is named
+    #[arg(long)]
+    pub check_determinism: bool,
+    /// End the sweep at the Nth failing run, in order of scenarios and seeds; it goes on to the end unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_fail: Option<u64>,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// A folder that `run --out` or a live swarm wrote, or one audit log
+    #[arg(value_name = "RUN_DIR|AUDIT.jsonl")]
+    pub path: PathBuf,
+}
+
+/// Options of `lint`.
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// Scenario files, or folders of them
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `mutants`.
+#[derive(Debug, Args)]
+pub struct MutantsArgs {
+    /// The most seeds tried for each planted bug
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub seeds: u64,
+    /// Write the table as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Options of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Which format
+    #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
+    pub of: SchemaOf,
+}
+
+/// A published format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A scenario file
+    Scenario,
+    /// The report of `run --format json`
+    Run,
+    /// The report of `sweep --json`
+    Sweep,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

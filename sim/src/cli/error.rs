@@ -1,0 +1,113 @@
+//! What can be wrong with what a command is given, in words that say where and how to mend it, and its exit code.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+
+use crate::cli::code;
+use crate::world::InputError;
+
+/// Why a command did not do what it should.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum CliError {
+    /// Scenario files with mistakes.
+    #[error("{}", counted(.0.len()))]
+    Scenarios(#[related] Vec<swarm_scenarios::Failure>),
+    /// No scenario file among what was named.
+    #[error("no scenario file in what was named: {}", listed(.0))]
+    #[diagnostic(help("name .toml files, or folders that hold some"))]
+    NoScenarios(Vec<PathBuf>),
+    /// The real input.
+    #[error("{source}")]
+    #[diagnostic(help("{}", mend(source)))]
+    Input {
+        /// What is wrong with it.
+        source: InputError,
+    },
+    /// A folder to write to that holds something.
+    #[error("--out {}: the folder is not empty", .0.display())]
+    #[diagnostic(help("name a new folder, or empty this one: nothing is ever overwritten"))]
+    NotEmpty(PathBuf),
+    /// A file to write to that is a folder, or the other way round.
+    #[error("{}: {what}", path.display())]
+    #[diagnostic(help("name another one"))]
+    WrongKind {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file or folder cannot be written.
+    #[error("{}: cannot be written: {source}", path.display())]
+    #[diagnostic(help(
+        "check that the folder exists, who owns it, and the room on the disk; nothing was left half-written"
+    ))]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file or folder cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    #[diagnostic(help("check the path and who may read it"))]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Nothing to replay.
+    #[error("{}: no audit log (*.jsonl) in this folder, nor in an `audit` folder below it", .0.display())]
+    #[diagnostic(help("name a folder that `run --out` wrote, or one log"))]
+    NoLogs(PathBuf),
+    /// Standard output cannot be written.
+    #[error("standard output: {0}")]
+    Output(io::Error),
+    /// No threads to run on.
+    #[error("no threads for --jobs: {0}")]
+    #[diagnostic(help("try a smaller number"))]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// Ctrl-C could not be listened for.
+    #[error("Ctrl-C cannot be listened for: {0}")]
+    Signals(#[from] ctrlc::Error),
+}
+
+impl CliError {
+    /// The exit code it ends the program with.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::NotEmpty(_) | Self::WrongKind { .. } | Self::NoScenarios(_) => code::USAGE,
+            Self::Scenarios(_) | Self::Input { .. } | Self::Unreadable { .. } | Self::NoLogs(_) => code::BAD_INPUT,
+            Self::Unwritable { .. } | Self::Output(_) | Self::Threads(_) | Self::Signals(_) => code::UNAVAILABLE,
+        }
+    }
+
+    /// `path` cannot be written.
+    pub(crate) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Unwritable { path: path.to_owned(), source }
+    }
+
+    /// `path` cannot be read.
+    pub(crate) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Unreadable { path: path.to_owned(), source }
+    }
+}
+
+fn counted(files: usize) -> String {
+    if files == 1 { "a scenario cannot be used".to_owned() } else { format!("{files} scenarios cannot be used") }
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn mend(error: &InputError) -> &'static str {
+    match error {
+        InputError::Gather(_) => "name a file or a folder of files that can be read",
+        InputError::Unused => "leave --input out, or give the scenario a needs file",
+        InputError::Need { .. } => "change its recipe, its parts or its budget in the needs file",
+        InputError::Genesis(_) => "change the setting in the scenario's [protocol] or [cluster]",
+    }
+}

@@ -1,0 +1,47 @@
+//! `run`: one scenario, one seed, one verdict.
+
+use swarm_reports::render::{human, json, story};
+
+use crate::cli::files::LateFolder;
+use crate::cli::folder::write;
+use crate::cli::progress::Going;
+use crate::cli::{CliError, Format, RunArgs, again, code, interrupt, panics, say, scenarios};
+use crate::world::{self, RunOptions};
+
+/// Runs it and prints its report; the exit code is its verdict.
+pub fn run(args: &RunArgs) -> Result<u8, CliError> {
+    let scenario = scenarios::one(&args.file)?;
+    let seed = args.seed.unwrap_or(scenario.seed);
+    let folder = args.out.as_deref().map(LateFolder::begin).transpose()?;
+    let reproduce = again::run(&args.file, seed, args.input.as_deref());
+    let options = RunOptions {
+        input: args.input.as_deref(),
+        keep_history: true,
+        keep_audit: folder.is_some(),
+        reproduce: &reproduce,
+        stop: Some(interrupt::flag()),
+        ..RunOptions::default()
+    };
+    let going = Going::on(format!("{}, seed {seed}", scenario.name));
+    let done = panics::guarded(|| world::run(&scenario, seed, options));
+    drop(going);
+    let outcome = match done {
+        Ok(done) => done.map_err(|source| CliError::Input { source })?,
+        Err(panic) => {
+            eprintln!("{}", panics::line(&panic, &reproduce));
+            return Ok(code::INTERNAL);
+        }
+    };
+    if let Some(folder) = folder {
+        write(&folder, &outcome)?;
+        folder.finish()?;
+    }
+    say(match args.format {
+        Format::Json => json(&outcome.report),
+        Format::Human => {
+            let style = human::Style { color: console::colors_enabled() };
+            human::run(&outcome.report, style) + &story::needs(&outcome.history, style)
+        }
+    })?;
+    Ok(if interrupt::asked() { code::INTERRUPTED } else { outcome.report.exit_code() })
+}

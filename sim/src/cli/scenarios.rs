@@ -1,0 +1,36 @@
+//! From paths on the command line to scenarios that can be run, or everything that is wrong with them.
+
+use std::path::{Path, PathBuf};
+
+use swarm_scenarios::{Failure, Scenario, discover, lint_all};
+
+use crate::cli::CliError;
+
+/// The scenario files meant; never none.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
+    let found = discover(paths).map_err(CliError::unreadable(first))?;
+    if found.is_empty() { Err(CliError::NoScenarios(paths.to_vec())) } else { Ok(found) }
+}
+
+/// One scenario.
+pub fn one(file: &Path) -> Result<Scenario, CliError> {
+    swarm_scenarios::load(file).map_err(|failure| CliError::Scenarios(vec![failure]))
+}
+
+/// All scenarios meant, each with its file. Two of one name would be summed as one, so they are refused.
+pub fn all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
+    let files = files(paths)?;
+    let mut bad: Vec<Failure> =
+        lint_all(&files).into_iter().filter(|report| !report.is_usable()).map(|report| Failure { report }).collect();
+    let mut good = Vec::new();
+    if bad.is_empty() {
+        for file in files {
+            match swarm_scenarios::load(&file) {
+                Ok(scenario) => good.push((file, scenario)),
+                Err(failure) => bad.push(failure),
+            }
+        }
+    }
+    if bad.is_empty() { Ok(good) } else { Err(CliError::Scenarios(bad)) }
+}

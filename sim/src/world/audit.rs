@@ -1,0 +1,49 @@
+//! A node's audit log, written as the run goes: what really happened, not what a replay makes of it.
+
+use std::sync::Arc;
+
+use swarm_core::audit::Writer;
+use swarm_core::identity::Keys;
+use swarm_core::node::{Effect, Input, Setup};
+use swarm_core::time::Now;
+use swarm_core::wire::Draft;
+
+/// The log so far.
+pub struct AuditLog {
+    writer: Writer,
+    text: String,
+}
+
+impl AuditLog {
+    pub fn open(setup: &Setup) -> Self {
+        let (writer, text) = Writer::open(setup);
+        Self { writer, text }
+    }
+
+    /// Before the node handles it.
+    pub fn input(&mut self, now: Now, input: &Input) {
+        self.text.push_str(&self.writer.input(now, input));
+    }
+
+    /// Before it is carried out. A publish is signed here as the host signs it: signing twice gives the same bytes.
+    pub fn effect(&mut self, effect: &Effect, keys: &Keys) {
+        let signed = match effect {
+            Effect::Publish { draft, .. } => Some(Arc::new(keys.sign(Draft::clone(draft)))),
+            _ => None,
+        };
+        self.text.extend(self.writer.effect(effect, signed.as_ref()));
+    }
+
+    /// After an input's last effect.
+    pub fn drained(&mut self, keys: &Keys) {
+        if self.writer.is_seal_due() {
+            self.text.push_str(&self.writer.seal(keys, false));
+        }
+    }
+
+    /// The whole log, sealed by a node that stops.
+    pub fn close(mut self, keys: &Keys) -> String {
+        self.text.push_str(&self.writer.seal(keys, true));
+        self.text
+    }
+}
