@@ -219,8 +219,8 @@ impl Record {
             Effect::Follow(need) => (Thread::Need(*need), Self::Follow(*need)),
             Effect::Unfollow(need) => (Thread::Need(*need), Self::Unfollow(*need)),
             Effect::Emit(note) => match note {
-                Note::Believed { entry, thread } => {
-                    (*thread, Self::Believed { finals: finals(entry), link: entry.link(*thread), seq: entry.seq })
+                Note::Believed { entry, link, thread } => {
+                    (*thread, Self::Believed { finals: finals(entry), link: *link, seq: entry.seq })
                 }
                 Note::Applied { link, entry, thread } => {
                     (*thread, Self::Applied { finals: finals(entry), link: *link, seq: entry.seq })
