@@ -117,6 +117,13 @@ impl Record {
     }
 
     fn examine(&self, seq: Seq, command: &Command, registry: &impl Registry) -> Result<Move, Reject> {
+        // One HEARTBEAT prolongs a lease once and one CANCEL ends what is idle once, however often they are submitted. First
+        // of all, because a copy is no offence, whenever it comes.
+        if let Command::Act(envelope) = command
+            && self.acts.contains(&envelope.id())
+        {
+            return Err(Reject::Duplicate);
+        }
         if self.is_over() {
             return Err(Reject::WrongPhase);
         }
@@ -144,10 +151,6 @@ impl Record {
 
     fn act(&self, seq: Seq, envelope: &Arc<Envelope>, registry: &impl Registry) -> Result<Move, Reject> {
         self.evidence(seq, envelope)?;
-        // One HEARTBEAT prolongs a lease once and one CANCEL ends what is idle once, however often they are submitted.
-        if self.acts.contains(&envelope.id()) {
-            return Err(Reject::Duplicate);
-        }
         match &envelope.body {
             Body::Need(need) => self.open(envelope, need, registry.params()),
             Body::Propose(propose) => self.propose(envelope, propose, registry),
@@ -251,6 +254,10 @@ impl Record {
             return Err(Reject::StaleEpoch);
         }
         let task = self.tasks.get(&claim.task).ok_or(Reject::NoSuchThing)?;
+        // A price asked in an earlier window was asked for another attempt: nobody is bound to it in this one.
+        if envelope.fence.unwrap_or_default() != task.fence {
+            return Err(Reject::StaleFence);
+        }
         if !self.waits.contains_key(&Waiting::Bids(claim.task.clone())) {
             return Err(Reject::WrongPhase);
         }
