@@ -388,12 +388,23 @@ impl Coordinator {
         self.believe(desk, Thread::System);
     }
 
+    /// Whether a submission of one's own would take effect now. A proof was checked when it was believed: only whether it
+    /// is still wanted is looked at again.
+    fn stands(&self, thread: Thread, command: &Command) -> Result<(), Reject> {
+        match (thread, command) {
+            (Thread::System, Command::Relay(proof)) => self.system.turn_of(proof),
+            (Thread::Need(need), Command::Relay(proof)) => self.slots[&need].record.awaits(proof),
+            (Thread::System, command) => self.system.check(command),
+            (Thread::Need(need), command) => self.slots[&need].record.check(command, &self.system),
+        }
+    }
+
     /// Gives up what would have no effect any more.
     fn stand_down(&mut self, desk: &mut Desk, thread: Thread) {
         let moot: Vec<Digest> = (self.duties.submissions(thread))
             .filter(|(_, command)| match thread {
-                Thread::System => !matches!(self.system.check(command), Ok(()) | Err(Reject::WrongPhase)),
-                Thread::Need(need) => match self.slots[&need].record.check(command, &self.system) {
+                Thread::System => !matches!(self.stands(thread, command), Ok(()) | Err(Reject::WrongPhase)),
+                Thread::Need(need) => match self.stands(thread, command) {
                     Ok(()) => false,
                     Err(reject) => match &**command {
                         Command::Act(envelope) => !may_pass(&self.slots[&need].record, envelope, reject),
@@ -483,7 +494,7 @@ impl Coordinator {
         match (thread, event) {
             (Thread::Need(_), Event::Asked { .. }) => {
                 let command = Command::Relay(proof());
-                if self.system.check(&command) != Err(Reject::Duplicate) {
+                if self.stands(Thread::System, &command) != Err(Reject::Duplicate) {
                     self.submit(desk, Thread::System, command);
                 }
             }
@@ -491,7 +502,7 @@ impl Coordinator {
                 let command = Command::Relay(proof());
                 let need = *need;
                 self.slot(need);
-                if self.slots[&need].record.check(&command, &self.system).is_ok() {
+                if self.stands(Thread::Need(need), &command).is_ok() {
                     self.submit(desk, Thread::Need(need), command);
                 }
             }
@@ -574,7 +585,7 @@ impl Coordinator {
     fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
         let Some((what, attempts)) = self.duties.due(key) else { return };
         match what {
-            What::Submit { thread: Thread::System, command } if self.system.check(&command).is_err() => {
+            What::Submit { thread: Thread::System, command } if self.stands(Thread::System, &command).is_err() => {
                 if self.system.check(&command) == Err(Reject::WrongPhase) {
                     // Its turn has not come: another ask of the same need goes first.
                     desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));

@@ -28,6 +28,11 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// The event it is about, if the entry is what it is said to be: good enough to see that it is not wanted any more.
+    pub fn claim(&self) -> Option<&Event> {
+        self.entry.outcome.events().get(self.at as usize)
+    }
+
     /// The proved event.
     ///
     /// # Errors

@@ -406,20 +406,26 @@ impl Record {
         Ok(votes)
     }
 
+    /// Whether the answer that `proof` speaks of is waited for.
+    ///
+    /// # Errors
+    /// `Duplicate` if it was taken, `NoEvidence` if it answers somebody else.
+    pub fn awaits(&self, proof: &Proof) -> Result<(), Reject> {
+        match (proof.thread, proof.claim()) {
+            (Thread::System, Some(Event::Answered { at, need, seq, .. })) if *need == self.id => {
+                if self.asks.contains_key(&(*seq, *at)) { Ok(()) } else { Err(Reject::Duplicate) }
+            }
+            _ => Err(Reject::NoEvidence),
+        }
+    }
+
     fn answered(&self, proof: &Proof, registry: &impl Registry) -> Result<Move, Reject> {
+        self.awaits(proof)?;
         let coordinators = registry.coordinators();
-        if proof.thread != Thread::System {
-            return Err(Reject::NoEvidence);
+        match proof.check(coordinators, registry.params().believe_at(coordinators.len()))? {
+            Event::Answered { answer, at, seq, .. } => Ok(Move::Answer { answer: answer.clone(), seq: *seq, at: *at }),
+            _ => Err(Reject::NoEvidence),
         }
-        let event = proof.check(coordinators, registry.params().believe_at(coordinators.len()))?;
-        let Event::Answered { answer, at, need, seq } = event else { return Err(Reject::NoEvidence) };
-        if *need != self.id {
-            return Err(Reject::NoEvidence);
-        }
-        if !self.asks.contains_key(&(*seq, *at)) {
-            return Err(Reject::Duplicate);
-        }
-        Ok(Move::Answer { answer: answer.clone(), seq: *seq, at: *at })
     }
 }
 

@@ -91,8 +91,9 @@ pub struct Host {
     /// Place of the next entry, and those that arrived before their turn.
     next_entry: u64,
     seen: BTreeSet<u64>,
-    /// Inputs that wait for the present one to be drained; the first is the present one.
+    /// Inputs that wait for the present one to be drained.
     inbox: VecDeque<Input>,
+    busy: bool,
     recorder: Rc<RefCell<Recorder>>,
     /// The setup and every input, kept if the node is to be replayed.
     pub tape: Option<Tape>,
@@ -140,6 +141,7 @@ impl Host {
             next_entry: 0,
             seen: BTreeSet::new(),
             inbox: VecDeque::new(),
+            busy: false,
             recorder,
             tape,
             audit: None,
@@ -173,10 +175,10 @@ impl Host {
     /// for its turn.
     fn input(&mut self, cx: &mut Cx<'_, Wire>, input: Input) {
         self.inbox.push_back(input);
-        if self.inbox.len() > 1 {
+        if core::mem::replace(&mut self.busy, true) {
             return;
         }
-        while let Some(input) = self.inbox.front().cloned() {
+        while let Some(input) = self.inbox.pop_front() {
             let now = Self::now(cx);
             if let Some(tape) = &mut self.tape {
                 tape.inputs.push((now, input.clone()));
@@ -197,8 +199,8 @@ impl Host {
             if let Some(audit) = &mut self.audit {
                 audit.drained(&self.keys);
             }
-            self.inbox.pop_front();
         }
+        self.busy = false;
         self.arm(cx);
     }
 
