@@ -182,10 +182,10 @@ impl Worker {
                     desk.mark("lease-renewed");
                 }
             }
-            Event::Released { fence, task, .. } => {
-                if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) {
-                    self.drop(desk, need, task);
-                }
+            Event::Released { fence, task, .. }
+                if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) =>
+            {
+                self.drop(desk, need, task);
             }
             Event::Over { .. } => {
                 self.fences.retain(|(of, _), _| *of != need);

@@ -769,14 +769,15 @@ impl<R: Registry> Doing<'_, R> {
                         return true;
                     }
                 }
-                TaskState::Final if task.unchallenged => {
-                    if parents().all(|p| matches!(p.state, TaskState::Settled | TaskState::Paid)) {
-                        let payouts = task.record.as_ref().expect("final").payouts.clone();
-                        self.emit(Event::Settled { payouts, task: name.clone() });
-                        let challenge_ms = self.need().windows.challenge_ms;
-                        self.wait(Waiting::Late(name.clone()), challenge_ms);
-                        return true;
-                    }
+                TaskState::Final
+                    if task.unchallenged
+                        && parents().all(|p| matches!(p.state, TaskState::Settled | TaskState::Paid)) =>
+                {
+                    let payouts = task.record.as_ref().expect("final").payouts.clone();
+                    self.emit(Event::Settled { payouts, task: name.clone() });
+                    let challenge_ms = self.need().windows.challenge_ms;
+                    self.wait(Waiting::Late(name.clone()), challenge_ms);
+                    return true;
                 }
                 _ => {}
             }

@@ -40,7 +40,7 @@ enum Waits {
     /// The bus, to follow a need or no longer.
     Follow(NeedId),
     /// An act of the agent behind the node.
-    Act(Act),
+    Act(Box<Act>),
 }
 
 /// A job in progress.
@@ -163,7 +163,7 @@ impl Host {
 
     /// The agent behind the node wants something, `after` nanoseconds from now.
     pub fn act(&mut self, cx: &mut Cx<'_, Wire>, after: u64, act: Act) {
-        self.wait(cx, after, Waits::Act(act));
+        self.wait(cx, after, Waits::Act(Box::new(act)));
         self.arm(cx);
     }
 
@@ -231,7 +231,7 @@ impl Host {
                 Waits::Store(job) => self.ask_store(cx, job),
                 Waits::Job(job) => self.finish(cx, job),
                 Waits::Follow(need) => self.ask_bus(cx, need),
-                Waits::Act(act) => self.input(cx, Input::Act(act)),
+                Waits::Act(act) => self.input(cx, Input::Act(*act)),
             }
         }
         if self.node.next_deadline().is_some_and(|at| at.0 <= cx.now().ns()) {
@@ -279,10 +279,8 @@ impl Host {
                 }
                 self.send(cx, REGISTER, Wire::Applied { next: self.next_entry });
             }
-            Wire::Following { need, on } => {
-                if self.follows.get(&need) == Some(&on) {
-                    self.follows.remove(&need);
-                }
+            Wire::Following { need, on } if self.follows.get(&need) == Some(&on) => {
+                self.follows.remove(&need);
             }
             Wire::Kept { job, cid } => {
                 if let Some(at) = self.jobs.get_mut(&job) {
