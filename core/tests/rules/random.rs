@@ -67,7 +67,7 @@ fn words(step_words: usize, task: usize, amount: u64) -> String {
     match WORDS[step_words] {
         "need" => "need".into(),
         "propose" => format!("propose {}", amount as u32),
-        "cancel" if amount % 3 == 0 => "cancel".into(),
+        "cancel" if amount.is_multiple_of(3) => "cancel".into(),
         word => format!("{word} {} {amount}", TASKS[task]),
     }
 }
