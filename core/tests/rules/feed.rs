@@ -152,18 +152,18 @@ fn t80_one_liar_that_signs_both_sides_convinces_nobody() {
     let [one, other] = [entry(1, 1), entry(1, 2)];
     for first in [0, 1] {
         let mut l = Listener::of(5, 1);
-        l.hears("c1", &[one.clone()]).unwrap();
-        l.hears("c2", &[one.clone()]).unwrap();
-        l.hears("c3", &[other.clone()]).unwrap();
-        l.hears("c4", &[other.clone()]).unwrap();
+        l.hears("c1", std::slice::from_ref(&one)).unwrap();
+        l.hears("c2", std::slice::from_ref(&one)).unwrap();
+        l.hears("c3", std::slice::from_ref(&other)).unwrap();
+        l.hears("c4", std::slice::from_ref(&other)).unwrap();
         for story in if first == 0 { [&one, &other] } else { [&other, &one] } {
-            l.hears("c5", &[story.clone()]).unwrap();
+            l.hears("c5", std::slice::from_ref(story)).unwrap();
         }
         assert_eq!(l.believes(), []);
     }
     let mut bare = Listener::of(5, 0);
     for who in ["c1", "c2", "c5"] {
-        bare.hears(who, &[one.clone()]).unwrap();
+        bare.hears(who, std::slice::from_ref(&one)).unwrap();
     }
     assert_eq!(bare.believes(), [(1, 3)], "that is what the fourth signature is for");
 }

@@ -740,7 +740,8 @@ fn an_expired_envelope_is_no_evidence() {
 #[test]
 fn a_need_with_hostile_numbers_is_refused() {
     let max = Credits(u64::MAX);
-    let edits: [(&str, fn(&mut Need)); 8] = [
+    type Edit = (&'static str, fn(&mut Need));
+    let edits: [Edit; 8] = [
         ("budget", |n| n.budget = Credits(u64::MAX)),
         ("fees", |n| n.fees = Credits(u64::MAX)),
         ("both", |n| (n.budget, n.fees) = (Credits(u64::MAX), Credits(u64::MAX))),

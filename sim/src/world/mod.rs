@@ -1,7 +1,7 @@
 //! A simulated swarm: nodes of the protocol, a bus, a register, an artifact store and clocks, all as actors on the kernel.
 //!
 //! Nothing here decides anything about the protocol. Hosts carry out what their nodes ask for, exactly as a live driver
-//! does, and tell a [`recorder`] what they saw; faults reach them only through links, clocks and the services they use.
+//! does, and tell a recorder what they saw; faults reach them only through links, clocks and the services they use.
 
 mod actor;
 mod audit;
