@@ -237,7 +237,9 @@ mod tests {
             let bids: alloc::vec::Vec<Bid> = (0..).zip(&scores).map(|(n, s)| bid(n, 1, *s)).collect();
             let keep = |order: &mut dyn Iterator<Item = &Bid>| {
                 let mut window = Window::default();
-                order.for_each(|b| drop(place(&mut window, b.clone())));
+                order.for_each(|b| {
+                    let _kept_or_not = place(&mut window, b.clone());
+                });
                 window.kept
             };
             let turn = turn % bids.len();

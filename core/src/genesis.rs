@@ -2,14 +2,14 @@
 //!
 //! Two nodes with different genesis digests are two deployments: nothing one signs means anything to the other.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{OutOfBounds, Params};
 use crate::id::{AgentId, Cid, Credits, Digest};
-use crate::wire::{Body, Envelope, Manifest};
+use crate::wire::{Body, Envelope, Manifest, Role};
 
 /// A founding member of the register.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,11 @@ impl Genesis {
         self.coordinators.iter().map(|m| m.agent).collect()
     }
 
+    /// Whether `agent` is a member of the register. A manifest alone makes nobody one.
+    pub fn is_coordinator(&self, agent: &AgentId) -> bool {
+        self.coordinators.iter().any(|m| m.agent == *agent)
+    }
+
     /// The founding manifest of `agent`.
     pub fn manifest(&self, agent: &AgentId) -> Option<(&Arc<Envelope>, &Manifest)> {
         self.manifests.iter().find_map(|envelope| match &envelope.body {
@@ -87,8 +92,18 @@ impl Genesis {
         if self.params.believe_at(n) > n - (self.params.liars_max as usize).min(n) {
             return bad("liars_max leaves too few honest coordinators to believe an entry");
         }
-        if self.coordinators.iter().any(|m| self.manifest(&m.agent).is_none()) {
-            return bad("a coordinator has no founding manifest");
+        let mut known = BTreeSet::new();
+        for envelope in &self.manifests {
+            if !matches!(&envelope.body, Body::Manifest(_)) || envelope.check().is_err() {
+                return bad("a founding manifest is no MANIFEST of its sender");
+            }
+            if !known.insert(envelope.sender) {
+                return bad("an agent has two founding manifests");
+            }
+        }
+        let speaks = |m: &Member| self.manifest(&m.agent).is_some_and(|(_, m)| m.roles.contains(&Role::Coordinator));
+        if !self.coordinators.iter().all(speaks) {
+            return bad("a coordinator has no founding manifest that says so");
         }
         let total =
             self.holdings.values().try_fold(0u64, |sum, h| sum.checked_add(h.balance.0)?.checked_add(h.stake.0));

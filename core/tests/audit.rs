@@ -2,7 +2,7 @@
 
 mod swarm;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use ed25519_dalek::Signer as _;
@@ -13,7 +13,7 @@ use swarm_core::id::{Digest, OpId, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Effect, Input, Setup};
 use swarm_core::register::Ending;
-use swarm_core::time::{Instant, Now, WallTime};
+use swarm_core::time::{Instant, Now, Span, WallTime};
 use swarm_core::wire::{Signature, canonical};
 
 const PLANNER: usize = 4;
@@ -272,6 +272,39 @@ fn a_node_that_lies_in_its_own_log_is_found_out_by_the_replay() {
         at
     });
     assert_eq!(back, Why::ClockWentBack);
+}
+
+#[test]
+fn the_whole_swarm_killed_at_once_goes_on_from_its_logs() {
+    let mut swarm = Swarm::new();
+    swarm.post(swarm::need());
+    let mut lives = 1;
+    // A while of running, then nothing is left but the logs, the register and the bus, and every clock begins anew.
+    while !swarm.run(Span::from_ms(130), |s| !s.ended.is_empty()) {
+        lives += 1;
+        assert!(lives < 100, "it gets nowhere");
+        swarm.now.mono = Instant(lives);
+        for host in &mut swarm.hosts {
+            let restored = audit::restore(host.log.as_bytes(), evaluator()).unwrap().unwrap();
+            assert_eq!(restored.keep, host.log.len());
+            assert_eq!(restored.replayed.following, host.follows);
+            (host.node, host.writer) = (restored.replayed.node, restored.writer);
+            host.inbox.push_back(Input::Boot);
+        }
+    }
+    assert!(lives > 3, "only {lives} lives");
+    assert_eq!(swarm.ended.values().collect::<Vec<_>>(), [&Ending::Closed], "refused: {:?}", swarm.refused);
+    assert_eq!(swarm.diverged, 0);
+    swarm.close();
+    let mut finals = BTreeMap::new();
+    for host in &swarm.hosts {
+        let replayed = audit::replay(host.log.as_bytes(), evaluator()).unwrap();
+        assert_eq!(replayed.boots, lives);
+        for (name, bytes) in replayed.finals {
+            assert_eq!(finals.entry(name).or_insert_with(|| bytes.clone()), &bytes);
+        }
+    }
+    assert_eq!(finals.len(), 2);
 }
 
 #[test]

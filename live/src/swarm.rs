@@ -350,7 +350,11 @@ impl Swarm {
                     }
                 }
                 Effect::Submit { op, thread, command } => submits.push((n, op, thread, canonical::to_vec(&*command))),
-                Effect::Execute { op, work } => self.office.order(n, op, work, n as u32),
+                Effect::Execute { op, work } => {
+                    // Planners offer the same on different terms.
+                    let variant = self.hosts[..n].iter().filter(|host| host.role == Role::Planner).count();
+                    self.office.order(n, op, work, variant as u32);
+                }
                 Effect::Reveal { op, round } => {
                     let value = self.hosts[n].reveal(round);
                     let outcome = value.map_or_else(|| Outcome::CouldNot(label("used-up")), Outcome::Revealed);
@@ -434,7 +438,7 @@ impl Swarm {
         }
     }
 
-    /// What became of every need, in the order they were posted as far as the clock tells.
+    /// What became of every need, by rising id.
     pub fn fates(&mut self) -> Vec<Fate> {
         let ended = self.tally.ended.clone();
         let fate = |(need, holding): (NeedId, swarm_core::node::Holding)| {

@@ -75,6 +75,8 @@ pub(super) struct Coordinator {
     denied: BTreeMap<AgentId, Instant>,
     /// The round revealed in last.
     revealed: u32,
+    /// Needs that ended since the last time somebody asked.
+    ended: Vec<NeedId>,
 }
 
 impl Coordinator {
@@ -97,7 +99,18 @@ impl Coordinator {
             members,
             denied: BTreeMap::new(),
             revealed: 0,
+            ended: Vec::new(),
         }
+    }
+
+    /// Whether it is believed that a need has ended.
+    pub fn has_ended(&self, need: &NeedId) -> bool {
+        self.slots.get(need).is_some_and(|slot| slot.believed.is_over())
+    }
+
+    /// The needs of which that has become believed since the last call.
+    pub fn take_ended(&mut self) -> Vec<NeedId> {
+        core::mem::take(&mut self.ended)
     }
 
     pub fn system(&self) -> &System {
@@ -109,9 +122,12 @@ impl Coordinator {
         self.slots.iter_mut().map(|(need, slot)| (*need, Holding::of(&slot.record, &mut slot.sheet))).collect()
     }
 
-    /// Whether every need has ended as far as it is believed, and nothing is left to be done.
+    /// Whether every need has ended as far as it is believed, and nothing is left to be done. A thread in which nothing was
+    /// ever applied is no need: anyone can name one.
     pub fn is_quiet(&self) -> bool {
-        self.duties.is_empty() && self.slots.values().all(|slot| slot.believed.is_over())
+        let rests =
+            |slot: &Slot| slot.believed.is_over() || (slot.record.phase == Phase::Absent && slot.held.is_empty());
+        self.duties.is_empty() && self.slots.values().all(rests)
     }
 
     fn slot(&mut self, need: NeedId) -> &mut Slot {
@@ -206,6 +222,14 @@ impl Coordinator {
             _ => None,
         };
         let slot = self.slot(need);
+        // Strangers can fill the box with votes that never count; they make room for those that do.
+        if slot.ballots.len() >= EARLY_MAX && counts(&slot.record, task.as_ref(), envelope) {
+            let Slot { ballots, record, .. } = slot;
+            if let Some(idle) = ballots.iter().find(|((of, _), vote)| !counts(record, of.as_ref(), vote)) {
+                let idle = idle.0.clone();
+                ballots.remove(&idle);
+            }
+        }
         if slot.ballots.len() < EARLY_MAX {
             // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
             let newer = |old: &Arc<Envelope>| (old.epoch, old.fence) < (envelope.epoch, envelope.fence);
@@ -221,20 +245,20 @@ impl Coordinator {
     fn count(&mut self, desk: &mut Desk, need: NeedId, task: Option<TaskName>) {
         let slot = &self.slots[&need];
         let record = &slot.record;
-        let (seats, k, fence) = match &task {
-            None if record.phase == Phase::Open => (&record.voters, record.k_plan, None),
+        let (seats, k) = match &task {
+            None => (&record.voters, record.k_plan),
             Some(task) => match record.tasks.get(task) {
-                Some(t) if t.state == TaskState::Verifying => (&t.seats, t.k_result, Some(t.fence)),
-                _ => return,
+                Some(t) => (&t.seats, t.k_result),
+                None => return,
             },
-            None => return,
         };
         let votes: Vec<&Arc<Envelope>> = (slot.ballots.iter())
-            .filter(|((of, voter), vote)| {
-                *of == task && seats.contains(voter) && vote.epoch == Some(record.epoch) && vote.fence == fence
-            })
+            .filter(|((of, _), vote)| *of == task && counts(record, task.as_ref(), vote))
             .map(|(_, vote)| vote)
             .collect();
+        if votes.is_empty() {
+            return;
+        }
         let mut choices: BTreeMap<Digest, Vec<Arc<Envelope>>> = BTreeMap::new();
         for vote in &votes {
             let choice = match &vote.body {
@@ -284,7 +308,7 @@ impl Coordinator {
         loop {
             let reached = self.lane.chain.seq;
             let slot = self.slot(need);
-            let Some(entry) = slot.held.front() else { return };
+            let Some(entry) = slot.held.front().cloned() else { return };
             let expected = slot.lane.chain.seq.next();
             if entry.seq != expected {
                 assert!(entry.seq < expected, "the register hands entries over in order");
@@ -294,10 +318,12 @@ impl Coordinator {
             if let Command::Relay(proof) = &*entry.command
                 && proof.thread == Thread::System
                 && proof.entry.seq > reached
+                && proof.check(&self.members, self.believe_at).is_ok()
             {
+                // What is proved comes; what is only claimed is not waited for, or one liar would stop the thread.
                 return;
             }
-            let entry = slot.held.pop_front().expect("there is a first");
+            self.slot(need).held.pop_front();
             self.apply_need(desk, need, &entry);
         }
     }
@@ -316,7 +342,9 @@ impl Coordinator {
         }
         let applied = slot.lane.push(desk, &entry.command, outcome);
         slot.lane.watch(desk, slot.record.waits.iter());
-        self.duties.done(desk, &key(entry.thread, &applied.command));
+        if settles(&entry.command, &applied.outcome) {
+            self.duties.done(desk, &key(entry.thread, &applied.command));
+        }
         let events = applied.outcome.events();
         let params = &desk.setup.genesis.clone().params;
         for event in events {
@@ -348,7 +376,9 @@ impl Coordinator {
         }
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());
-        self.duties.done(desk, &key(entry.thread, &applied.command));
+        if settles(&entry.command, &applied.outcome) {
+            self.duties.done(desk, &key(entry.thread, &applied.command));
+        }
         if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
             desk.emit(Note::Pool(self.system.pool()));
         }
@@ -358,12 +388,23 @@ impl Coordinator {
         self.believe(desk, Thread::System);
     }
 
+    /// Whether a submission of one's own would take effect now. A proof was checked when it was believed: only whether it
+    /// is still wanted is looked at again.
+    fn stands(&self, thread: Thread, command: &Command) -> Result<(), Reject> {
+        match (thread, command) {
+            (Thread::System, Command::Relay(proof)) => self.system.turn_of(proof),
+            (Thread::Need(need), Command::Relay(proof)) => self.slots[&need].record.awaits(proof),
+            (Thread::System, command) => self.system.check(command),
+            (Thread::Need(need), command) => self.slots[&need].record.check(command, &self.system),
+        }
+    }
+
     /// Gives up what would have no effect any more.
     fn stand_down(&mut self, desk: &mut Desk, thread: Thread) {
         let moot: Vec<Digest> = (self.duties.submissions(thread))
             .filter(|(_, command)| match thread {
-                Thread::System => !matches!(self.system.check(command), Ok(()) | Err(Reject::WrongPhase)),
-                Thread::Need(need) => match self.slots[&need].record.check(command, &self.system) {
+                Thread::System => !matches!(self.stands(thread, command), Ok(()) | Err(Reject::WrongPhase)),
+                Thread::Need(need) => match self.stands(thread, command) {
                     Ok(()) => false,
                     Err(reject) => match &**command {
                         Command::Act(envelope) => !may_pass(&self.slots[&need].record, envelope, reject),
@@ -431,6 +472,9 @@ impl Coordinator {
                     slot.believed.fold(entry.seq, at, event);
                     let Slot { believed, sheet, .. } = slot;
                     sheet.believe(believed, event);
+                    if let Event::Over { .. } = event {
+                        self.ended.push(need);
+                    }
                 }
                 self.carry(desk, thread, (&entry, at), &vouchers, event);
             }
@@ -450,7 +494,7 @@ impl Coordinator {
         match (thread, event) {
             (Thread::Need(_), Event::Asked { .. }) => {
                 let command = Command::Relay(proof());
-                if self.system.check(&command) != Err(Reject::Duplicate) {
+                if self.stands(Thread::System, &command) != Err(Reject::Duplicate) {
                     self.submit(desk, Thread::System, command);
                 }
             }
@@ -458,7 +502,7 @@ impl Coordinator {
                 let command = Command::Relay(proof());
                 let need = *need;
                 self.slot(need);
-                if self.slots[&need].record.check(&command, &self.system).is_ok() {
+                if self.stands(Thread::Need(need), &command).is_ok() {
                     self.submit(desk, Thread::Need(need), command);
                 }
             }
@@ -541,9 +585,13 @@ impl Coordinator {
     fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
         let Some((what, attempts)) = self.duties.due(key) else { return };
         match what {
-            What::Submit { thread: Thread::System, command } if self.system.check(&command).is_err() => {
-                // Its turn has not come: another ask of the same need goes first.
-                desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
+            What::Submit { thread: Thread::System, command } if self.stands(Thread::System, &command).is_err() => {
+                if self.system.check(&command) == Err(Reject::WrongPhase) {
+                    // Its turn has not come: another ask of the same need goes first.
+                    desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
+                } else {
+                    self.duties.done(desk, key);
+                }
             }
             What::Submit { thread, command } => {
                 desk.submit(thread, command);
@@ -572,6 +620,30 @@ impl Coordinator {
         let mut saying = Saying::new(Subject::Inbox(envelope.sender), envelope.thread, Body::Deny(body));
         saying.target = Some(envelope.sender);
         desk.say(saying);
+    }
+}
+
+/// Whether an applied command needs no more submitting. A relay that was refused may have been another's forgery under the
+/// same id, which does not cover the proof; one that has no effect any more is given up for that.
+fn settles(command: &Command, outcome: &Outcome) -> bool {
+    !matches!((command, outcome), (Command::Relay(_), Outcome::Refused(_)))
+}
+
+/// Whether a vote counts now: of one who is called, under the present tokens, for what is up for choice.
+fn counts(record: &Record, task: Option<&TaskName>, vote: &Envelope) -> bool {
+    if vote.epoch != Some(record.epoch) {
+        return false;
+    }
+    match (&vote.body, task) {
+        (Body::AttestPlan(attest), None) => {
+            let offered = attest.proposal.is_none_or(|proposal| record.candidates.contains(&proposal));
+            record.phase == Phase::Open && record.voters.contains(&vote.sender) && offered
+        }
+        (Body::Attest(attest), Some(task)) => record.tasks.get(task).is_some_and(|t| {
+            let judged = t.commit.as_ref().is_some_and(|commit| commit.id() == attest.commit);
+            t.state == TaskState::Verifying && vote.fence == Some(t.fence) && t.seats.contains(&vote.sender) && judged
+        }),
+        _ => false,
     }
 }
 
@@ -606,6 +678,7 @@ fn may_pass(record: &Record, envelope: &Envelope, reject: Reject) -> bool {
         Reject::StaleEpoch => envelope.epoch > Some(record.epoch),
         Reject::StaleFence => {
             let task = match &envelope.body {
+                Body::Claim(b) => &b.task,
                 Body::Heartbeat(b) => &b.task,
                 Body::Yield(b) => &b.task,
                 Body::Commit(b) => &b.task,

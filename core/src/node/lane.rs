@@ -225,3 +225,135 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Local;
+    use crate::genesis::Genesis;
+    use crate::id::{Cid, NeedId, Nonce, label};
+    use crate::node::io::Setup;
+    use crate::policy::{BaseRules, Limits};
+    use crate::time::{Now, WallTime};
+
+    /// One coordinator's lane with one running wait.
+    struct Bench {
+        desk: Desk,
+        lane: Lane,
+        waits: BTreeMap<Waiting, Stopwatch>,
+        waiting: Waiting,
+    }
+
+    impl Bench {
+        fn new(waiting: Waiting, total: Span) -> Self {
+            let genesis = Genesis {
+                capsule: Cid::default(),
+                coordinators: Vec::new(),
+                engine: Digest::default(),
+                holdings: BTreeMap::new(),
+                manifests: Vec::new(),
+                mints: Vec::new(),
+                params: Params::default(),
+            };
+            let setup = Setup {
+                me: AgentId([1; 32]),
+                genesis: Arc::new(genesis),
+                local: Local::default(),
+                stream: Digest::default(),
+                evaluator: Arc::new(BaseRules::new(Limits::default())),
+            };
+            let mut desk = Desk::new(setup);
+            let mut lane = Lane::new(Thread::Need(NeedId::of(&AgentId([1; 32]), Nonce(1))));
+            let waits = BTreeMap::from([(waiting.clone(), Stopwatch::new(Segment(1), total))]);
+            lane.watch(&mut desk, waits.iter());
+            Self { desk, lane, waits, waiting }
+        }
+
+        fn at(&mut self, s: u64) -> &mut Self {
+            self.desk.now = Now { mono: Instant(Span::from_secs(s).0), wall: WallTime(0) };
+            self
+        }
+
+        fn bid(&mut self) {
+            let params = self.desk.setup.genesis.params.clone();
+            self.lane.extend(&mut self.desk, &self.waiting, &params);
+        }
+
+        /// What it reports when asked now, in seconds.
+        fn report(&mut self) -> Option<u64> {
+            let Command::Elapsed { elapsed, .. } = self.lane.report(&mut self.desk, Segment(1))? else { return None };
+            Some(elapsed.as_ms() / 1_000)
+        }
+
+        /// The register applied what it reported.
+        fn applied(&mut self, s: u64) {
+            let watch = self.waits.get_mut(&self.waiting).unwrap();
+            watch.report(AgentId([1; 32]), Span::from_secs(s));
+        }
+
+        fn reboot(&mut self) {
+            self.lane.reboot(&mut self.desk, self.waits.iter());
+        }
+
+        fn due(&self) -> Option<u64> {
+            self.desk.next_deadline().map(|at| at.0 / 1_000_000_000)
+        }
+    }
+
+    #[test]
+    fn t21_a_late_bid_makes_a_stopwatch_patient_but_only_so_often() {
+        let mut bench = Bench::new(Waiting::Bids(label("t")), Span::from_secs(30));
+        bench.at(10).bid();
+        assert_eq!(bench.due(), Some(30), "an early bid changes nothing");
+        for (s, due) in [(26, 35), (34, 40), (39, 45), (44, 45), (44, 45)] {
+            bench.at(s).bid();
+            assert_eq!(bench.due(), Some(due));
+        }
+        assert_eq!(bench.at(44).report(), None);
+        assert_eq!(bench.at(45).report(), Some(30), "patience is its own; what it reports is the window");
+        bench.bid();
+        assert_eq!(bench.at(60).report(), Some(30), "what it reported it cannot take back");
+    }
+
+    #[test]
+    fn t21_only_windows_for_offers_are_extended() {
+        let mut bench = Bench::new(Waiting::Lease(label("t")), Span::from_secs(30));
+        bench.at(29).bid();
+        assert_eq!(bench.due(), Some(30));
+    }
+
+    #[test]
+    fn t72_a_reboot_neither_restarts_a_wait_nor_ends_it_early() {
+        // Ten hours: reported each tenth.
+        let hour = 3_600;
+        let mut bench = Bench::new(Waiting::Challenge(label("t")), Span::from_secs(10 * hour));
+        assert_eq!((bench.at(hour - 1).report(), bench.due()), (None, Some(hour)));
+        assert_eq!(bench.at(hour).report(), Some(hour));
+        bench.applied(hour);
+        assert_eq!(bench.at(2 * hour).report(), Some(2 * hour));
+        // It reboots at half past two; its clock starts over, and its second report was lost.
+        bench.at(0).reboot();
+        assert_eq!(bench.report(), None, "nothing has passed since");
+        assert_eq!(bench.at(hour).report(), Some(2 * hour));
+        bench.applied(2 * hour);
+        // Time and again it reboots after ten minutes: each time it goes on from its last applied report, and ends.
+        bench.at(0).reboot();
+        let mut passed = 0;
+        while bench.at(passed).report() != Some(10 * hour) {
+            passed += hour / 2;
+            assert!(passed <= 8 * hour, "it never ends");
+        }
+        assert_eq!(passed, 8 * hour, "no earlier than the whole");
+    }
+
+    #[test]
+    fn t72_a_wait_that_is_gone_is_not_reported() {
+        let mut bench = Bench::new(Waiting::Lease(label("t")), Span::from_secs(30));
+        // Renewed: another segment of the same wait.
+        bench.waits.insert(bench.waiting.clone(), Stopwatch::new(Segment(2), Span::from_secs(30)));
+        bench.at(20);
+        let Bench { desk, lane, waits, .. } = &mut bench;
+        lane.watch(desk, waits.iter());
+        assert_eq!((bench.at(30).report(), bench.due()), (None, Some(50)));
+    }
+}

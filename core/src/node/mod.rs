@@ -29,6 +29,7 @@ use crate::nonce::{Nonces, exempt};
 use crate::policy;
 use crate::register::Event;
 use crate::reject::Reject;
+use crate::slot::Record;
 use crate::time::{Instant, Now};
 use crate::wire::{Amount, Body, Envelope, Refuse, Role, Verb};
 use coordinator::Coordinator;
@@ -106,6 +107,7 @@ impl Node {
         while let Some(timer) = self.desk.due() {
             self.wake(timer);
         }
+        self.forget_ended();
     }
 
     /// What follows, in order; call until there is nothing.
@@ -225,6 +227,10 @@ impl Node {
     /// Whether the envelope may be acted upon now; `Ok(false)` if it is parked or was seen before.
     fn admit(&mut self, message: &Message) -> Result<bool, Reject> {
         let envelope = &message.envelope;
+        // Anyone may claim the role; the genesis knows who has it.
+        if envelope.verb().roles() == [Role::Coordinator] && !self.desk.setup.genesis.is_coordinator(&envelope.sender) {
+            return Err(Reject::NotEntitled);
+        }
         match self.manifests.entitled(envelope) {
             Ok(()) => {}
             Err(Ingress::Refuse(reject)) => return Err(reject),
@@ -245,11 +251,35 @@ impl Node {
         }
         let roles = self.manifests.roles(envelope);
         policy::ingress(&*self.desk.setup.evaluator, envelope, roles).map_err(|denial| denial.reject)?;
+        if let Thread::Need(need) = envelope.thread
+            && !exempt(envelope.verb())
+            && self.has_ended(&need)
+        {
+            // Its windows were given back. What members say is the same said twice; nobody else's word counts any more.
+            if !self.desk.setup.genesis.is_coordinator(&envelope.sender) {
+                self.desk.emit(Note::Refused { envelope: envelope.id(), reject: Reject::WrongPhase });
+                return Ok(false);
+            }
+            return Ok(true);
+        }
         if !exempt(envelope.verb()) && self.nonces.accept(envelope.sender, envelope.thread, envelope.nonce).is_err() {
             // The bus delivers at least once: a second copy is no offence and no news (T02).
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Whether this node believes that a need has ended.
+    fn has_ended(&self, need: &NeedId) -> bool {
+        let coordinator = self.coordinator.as_ref().is_some_and(|c| c.has_ended(need));
+        coordinator || self.threads.record(need).is_some_and(Record::is_over)
+    }
+
+    /// Gives back what was kept to tell the envelopes of ended needs apart.
+    fn forget_ended(&mut self) {
+        for need in self.coordinator.as_mut().map(Coordinator::take_ended).unwrap_or_default() {
+            self.nonces.forget(Thread::Need(need));
+        }
     }
 
     fn refuse(&mut self, envelope: &Envelope, reject: Reject) {
@@ -282,13 +312,18 @@ impl Node {
                 }
             }
             (Body::Finalize(record), Thread::Need(need)) => self.worker.finalized(desk, need, &record.task),
-            (Body::Release(release), Thread::Need(need)) => self.worker.released(desk, need, &release.task),
+            (Body::Release(release), Thread::Need(need)) => {
+                self.worker.released(desk, need, &release.task, envelope.fence.unwrap_or_default());
+            }
             (Body::Entry(_), Thread::Need(_)) => {
                 if verifier {
                     self.verifier.called(desk, threads, message);
                 }
                 for (need, _, event) in threads.vouch(desk, message)? {
                     self.believe(need, &event);
+                    if let Event::Over { .. } = event {
+                        self.nonces.forget(Thread::Need(need));
+                    }
                 }
             }
             (Body::UpdatePlan(_), Thread::Need(need)) => {

@@ -49,6 +49,8 @@ pub(super) struct Worker {
     needs: BTreeMap<NeedId, Arc<Envelope>>,
     offers: BTreeMap<NeedId, Offer>,
     held: BTreeMap<(NeedId, TaskName), Held>,
+    /// The fence under which each task was last released, as the register said: a bid names the attempt it follows.
+    fences: BTreeMap<(NeedId, TaskName), Fence>,
 }
 
 impl Worker {
@@ -83,7 +85,10 @@ impl Worker {
     }
 
     /// A task is open again.
-    pub fn released(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName) {
+    pub fn released(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName, fence: Fence) {
+        if self.needs.contains_key(&need) || self.offers.contains_key(&need) {
+            self.fences.insert((need, task.clone()), fence);
+        }
         if let Some(offer) = self.offers.get_mut(&need) {
             offer.bids.remove(task);
             self.look(desk, need);
@@ -143,7 +148,10 @@ impl Worker {
         let most = body.windows.lease_ms.min(body.deadline_ms);
         let eta_ms = most - desk.stream.below(u64::from(most / 2) + 1) as u32;
         let claim = Claim { cost, eta_ms: eta_ms.max(1), task: task.clone() };
-        let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Claim(claim)).epoch(offer.epoch);
+        let told = self.fences.get(&(need, task.clone())).copied().unwrap_or_default();
+        let believed = threads.record(&need).and_then(|r| r.tasks.get(task)).map_or(Fence(0), |t| t.fence);
+        let mut saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Claim(claim)).epoch(offer.epoch);
+        saying.fence = Some(told.max(believed)).filter(|fence| fence.0 > 0);
         if let Some(id) = desk.say(saying) {
             offer.bids.insert(task.clone(), (round, cost, id));
             threads.follow(desk, need);
@@ -174,12 +182,13 @@ impl Worker {
                     desk.mark("lease-renewed");
                 }
             }
-            Event::Released { fence, task, .. } => {
-                if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) {
-                    self.drop(desk, need, task);
-                }
+            Event::Released { fence, task, .. }
+                if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) =>
+            {
+                self.drop(desk, need, task);
             }
             Event::Over { .. } => {
+                self.fences.retain(|(of, _), _| *of != need);
                 self.offers.remove(&need);
             }
             _ => {}

@@ -28,6 +28,11 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// The event it is about, if the entry is what it is said to be: good enough to see that it is not wanted any more.
+    pub fn claim(&self) -> Option<&Event> {
+        self.entry.outcome.events().get(self.at as usize)
+    }
+
     /// The proved event.
     ///
     /// # Errors
@@ -108,6 +113,7 @@ impl Feed {
         if chain.head != batch.head {
             return Err(Reject::WrongLink);
         }
+        let mut fresh = Vec::new();
         for entry in entries {
             let link = vouched(envelope, entry.seq).ok_or(Reject::WrongLink)?;
             if !self.is_ahead(entry.seq) || self.contents.contains_key(&(entry.seq, link)) {
@@ -116,15 +122,29 @@ impl Feed {
             if entry.link(self.thread) != link {
                 return Err(Reject::WrongLink);
             }
-            self.contents.insert((entry.seq, link), Arc::clone(entry));
+            fresh.push(((entry.seq, link), Arc::clone(entry)));
         }
         for (link, seq) in batch.links.iter().zip(batch.first.0..) {
             if self.is_ahead(Seq(seq)) {
-                let who = self.vouches.entry(Seq(seq)).or_default().entry(*link).or_default();
-                who.insert(envelope.sender, Arc::clone(envelope));
+                self.note(Seq(seq), *link, envelope);
             }
         }
+        fresh.retain(|((seq, link), _)| self.has_voice(*seq, link, &envelope.sender));
+        self.contents.extend(fresh);
         Ok(())
+    }
+
+    /// A coordinator's first word on a place stands: whoever says another one lies, and could fill the memory of all.
+    fn note(&mut self, seq: Seq, link: Digest, envelope: &Arc<Envelope>) {
+        let said = self.vouches.entry(seq).or_default();
+        if said.values().all(|who| !who.contains_key(&envelope.sender)) {
+            said.entry(link).or_default().insert(envelope.sender, Arc::clone(envelope));
+        }
+    }
+
+    fn has_voice(&self, seq: Seq, link: &Digest, sender: &AgentId) -> bool {
+        let who = self.vouches.get(&seq).and_then(|said| said.get(link));
+        who.is_some_and(|who| who.contains_key(sender))
     }
 
     /// The next entry that has become believed; call until there is none.

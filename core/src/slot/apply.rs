@@ -117,6 +117,13 @@ impl Record {
     }
 
     fn examine(&self, seq: Seq, command: &Command, registry: &impl Registry) -> Result<Move, Reject> {
+        // One HEARTBEAT prolongs a lease once and one CANCEL ends what is idle once, however often they are submitted. First
+        // of all, because a copy is no offence, whenever it comes.
+        if let Command::Act(envelope) = command
+            && self.acts.contains(&envelope.id())
+        {
+            return Err(Reject::Duplicate);
+        }
         if self.is_over() {
             return Err(Reject::WrongPhase);
         }
@@ -144,10 +151,6 @@ impl Record {
 
     fn act(&self, seq: Seq, envelope: &Arc<Envelope>, registry: &impl Registry) -> Result<Move, Reject> {
         self.evidence(seq, envelope)?;
-        // One HEARTBEAT prolongs a lease once and one CANCEL ends what is idle once, however often they are submitted.
-        if self.acts.contains(&envelope.id()) {
-            return Err(Reject::Duplicate);
-        }
         match &envelope.body {
             Body::Need(need) => self.open(envelope, need, registry.params()),
             Body::Propose(propose) => self.propose(envelope, propose, registry),
@@ -251,6 +254,10 @@ impl Record {
             return Err(Reject::StaleEpoch);
         }
         let task = self.tasks.get(&claim.task).ok_or(Reject::NoSuchThing)?;
+        // A price asked in an earlier window was asked for another attempt: nobody is bound to it in this one.
+        if envelope.fence.unwrap_or_default() != task.fence {
+            return Err(Reject::StaleFence);
+        }
         if !self.waits.contains_key(&Waiting::Bids(claim.task.clone())) {
             return Err(Reject::WrongPhase);
         }
@@ -399,20 +406,26 @@ impl Record {
         Ok(votes)
     }
 
+    /// Whether the answer that `proof` speaks of is waited for.
+    ///
+    /// # Errors
+    /// `Duplicate` if it was taken, `NoEvidence` if it answers somebody else.
+    pub fn awaits(&self, proof: &Proof) -> Result<(), Reject> {
+        match (proof.thread, proof.claim()) {
+            (Thread::System, Some(Event::Answered { at, need, seq, .. })) if *need == self.id => {
+                if self.asks.contains_key(&(*seq, *at)) { Ok(()) } else { Err(Reject::Duplicate) }
+            }
+            _ => Err(Reject::NoEvidence),
+        }
+    }
+
     fn answered(&self, proof: &Proof, registry: &impl Registry) -> Result<Move, Reject> {
+        self.awaits(proof)?;
         let coordinators = registry.coordinators();
-        if proof.thread != Thread::System {
-            return Err(Reject::NoEvidence);
+        match proof.check(coordinators, registry.params().believe_at(coordinators.len()))? {
+            Event::Answered { answer, at, seq, .. } => Ok(Move::Answer { answer: answer.clone(), seq: *seq, at: *at }),
+            _ => Err(Reject::NoEvidence),
         }
-        let event = proof.check(coordinators, registry.params().believe_at(coordinators.len()))?;
-        let Event::Answered { answer, at, need, seq } = event else { return Err(Reject::NoEvidence) };
-        if *need != self.id {
-            return Err(Reject::NoEvidence);
-        }
-        if !self.asks.contains_key(&(*seq, *at)) {
-            return Err(Reject::Duplicate);
-        }
-        Ok(Move::Answer { answer: answer.clone(), seq: *seq, at: *at })
     }
 }
 
@@ -756,14 +769,15 @@ impl<R: Registry> Doing<'_, R> {
                         return true;
                     }
                 }
-                TaskState::Final if task.unchallenged => {
-                    if parents().all(|p| matches!(p.state, TaskState::Settled | TaskState::Paid)) {
-                        let payouts = task.record.as_ref().expect("final").payouts.clone();
-                        self.emit(Event::Settled { payouts, task: name.clone() });
-                        let challenge_ms = self.need().windows.challenge_ms;
-                        self.wait(Waiting::Late(name.clone()), challenge_ms);
-                        return true;
-                    }
+                TaskState::Final
+                    if task.unchallenged
+                        && parents().all(|p| matches!(p.state, TaskState::Settled | TaskState::Paid)) =>
+                {
+                    let payouts = task.record.as_ref().expect("final").payouts.clone();
+                    self.emit(Event::Settled { payouts, task: name.clone() });
+                    let challenge_ms = self.need().windows.challenge_ms;
+                    self.wait(Waiting::Late(name.clone()), challenge_ms);
+                    return true;
                 }
                 _ => {}
             }

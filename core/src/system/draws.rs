@@ -39,7 +39,11 @@ impl System {
     /// The value of round r hashes to the one last accepted in as many steps as rounds lie between them: one that was
     /// silent in a round skips that round's value.
     pub(super) fn check_reveal(&self, by: &AgentId, round: u32, value: &Digest) -> Result<(), Reject> {
-        let open = self.round.as_ref().filter(|open| open.number == round).ok_or(Reject::WrongPhase)?;
+        if round > self.rounds {
+            return Err(Reject::WrongPhase);
+        }
+        // What comes after its round never counts: whoever still carries it may let it go.
+        let open = self.round.as_ref().filter(|open| open.number == round).ok_or(Reject::Expired)?;
         if open.reveals.contains_key(by) {
             return Err(Reject::Duplicate);
         }

@@ -178,14 +178,8 @@ impl System {
             Command::Act(envelope) if self.acts.contains(&envelope.id()) => Err(Reject::Duplicate),
             Command::Act(_) => Ok(()),
             Command::Relay(proof) => {
-                let (need, number, _) = self.asked_by(proof)?;
-                // In order: an escrow that was closed before its last attempt was paid could not pay it any more.
-                match number.cmp(&(self.asked.get(&need).copied().unwrap_or(0) + 1)) {
-                    Ordering::Less if planted(Mutant::AskedTwice) => Ok(()),
-                    Ordering::Less => Err(Reject::Duplicate),
-                    Ordering::Equal => Ok(()),
-                    Ordering::Greater => Err(Reject::WrongPhase),
-                }
+                self.turn_of(proof)?;
+                self.asked_by(proof).map(|_| ())
             }
             Command::Elapsed { by, elapsed, segment } => {
                 let watch = self.waits.values().find(|w| w.segment == *segment).ok_or(Reject::WrongSegment)?;
@@ -313,6 +307,23 @@ impl System {
             }
             Waiting::Reveals => self.close_round(doing),
             _ => unreachable!("only needs wait for that"),
+        }
+    }
+
+    /// Whether it is the turn of the ask that `proof` speaks of. In order: an escrow that was closed before its last attempt
+    /// was paid could not pay it any more.
+    ///
+    /// # Errors
+    /// `Duplicate` if it was carried out, `WrongPhase` if others come first.
+    pub fn turn_of(&self, proof: &Proof) -> Result<(), Reject> {
+        let (Thread::Need(need), Some(Event::Asked { number, .. })) = (proof.thread, proof.claim()) else {
+            return Err(Reject::NoEvidence);
+        };
+        match number.cmp(&(self.asked.get(&need).copied().unwrap_or(0) + 1)) {
+            Ordering::Less if planted(Mutant::AskedTwice) => Ok(()),
+            Ordering::Less => Err(Reject::Duplicate),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(Reject::WrongPhase),
         }
     }
 

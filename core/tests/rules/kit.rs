@@ -288,6 +288,9 @@ impl Stage {
             Ok(events) => {
                 assert_eq!(checked, Ok(()), "check knows it");
                 for (event, at) in events.iter().zip(0..) {
+                    if let Event::Granting { fence, task, .. } = event {
+                        assert!(self.fences.get(task).is_none_or(|last| fence > last), "every grant has a fresh fence");
+                    }
                     self.follower.fold(seq, at, event);
                 }
                 self.log.extend(events.iter().cloned());

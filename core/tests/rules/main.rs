@@ -2,7 +2,9 @@
 //! that only folds the events holds the same record, the books balance, and a refusal has changed nothing.
 
 mod feed;
+mod host;
 mod kit;
 mod life;
+mod nodes;
 mod random;
 mod traps;

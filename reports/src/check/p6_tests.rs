@@ -115,7 +115,11 @@ fn t45_without_stake() {
 #[test]
 fn related_to_worker_or_planner() {
     // The planner is agent 2 of organisation "plan", the worker agent 3 of "work".
-    broken(pool(|p| p.members[0].org = "plan".into()), "shares the organisation");
+    broken(pool(|p| p.members[6].org = "plan".into()), "shares the organisation");
+    // Committees only: who votes on a plan may be a relation of its planner.
+    let mut run = good();
+    run.edit_all(pool(|p| p.members[0].org = "plan".into()));
+    holds(QuorumValidity::default(), &run);
     broken(pool(|p| p.members[6].asn = "AS-work".into()), "shares the network");
     broken(
         |e| {

@@ -103,7 +103,7 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     let _ = writeln!(out, "\ntime: {}", times(total.simulated_ns, total.real_ns.0));
     let _ = writeln!(out, "traffic: {}", traffic(total.deliveries, total.envelopes, total.signatures));
     let _ = writeln!(out, "trace hash of all: {}", total.trace_hash);
-    for (name, _) in &report.scenarios {
+    for name in report.scenarios.keys() {
         let gaps: Vec<_> = report.gaps.iter().filter(|gap| gap.scenario == *name).collect();
         for (kind, what) in [
             (GapKind::Property, "properties never checked"),

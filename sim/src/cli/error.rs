@@ -1,5 +1,6 @@
 //! What can be wrong with what a command is given, in words that say where and how to mend it, and its exit code.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,8 @@ use crate::world::InputError;
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum CliError {
     /// Scenario files with mistakes.
-    #[error("{}", counted(.0.len()))]
-    Scenarios(#[related] Vec<swarm_scenarios::Failure>),
+    #[error("{}", counted(.0))]
+    Scenarios(#[related] Vec<swarm_scenarios::Finding>),
     /// No scenario file among what was named.
     #[error("no scenario file in what was named: {}", listed(.0))]
     #[diagnostic(help("name .toml files, or folders that hold some"))]
@@ -95,8 +96,10 @@ impl CliError {
     }
 }
 
-fn counted(files: usize) -> String {
-    if files == 1 { "a scenario cannot be used".to_owned() } else { format!("{files} scenarios cannot be used") }
+fn counted(errors: &[swarm_scenarios::Finding]) -> String {
+    let files: BTreeSet<&str> = errors.iter().map(|finding| finding.file.as_str()).collect();
+    let files: Vec<&str> = files.into_iter().collect();
+    format!("cannot be used: {}", files.join(", "))
 }
 
 fn listed(paths: &[PathBuf]) -> String {

@@ -62,7 +62,7 @@ impl LateFolder {
             Ok(true) => {}
             Ok(false) => return Err(CliError::NotEmpty(path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory && path.exists() => {
                 return Err(CliError::WrongKind { path, what: "is no folder" });
             }
             Err(source) => return Err(CliError::Unwritable { path, source }),
@@ -139,6 +139,7 @@ mod tests {
         assert_eq!((names(folder.path()), names(&path)), (vec!["run".to_owned()], vec!["a".to_owned()]));
         assert!(matches!(LateFolder::begin(&path), Err(CliError::NotEmpty(_))));
         assert!(matches!(LateFolder::begin(&path.join("a/b")), Err(CliError::WrongKind { .. })));
+        assert!(matches!(LateFolder::begin(&path.join("a/b/c")), Err(CliError::Unwritable { .. })));
         assert!(matches!(LateFolder::begin(Path::new("/")), Err(CliError::NotEmpty(_) | CliError::WrongKind { .. })));
     }
 }

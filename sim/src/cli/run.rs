@@ -40,7 +40,9 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         Format::Json => json(&outcome.report),
         Format::Human => {
             let style = human::Style { color: console::colors_enabled() };
-            human::run(&outcome.report, style) + &story::needs(&outcome.history, style)
+            // What happened first, then what it came to: the command that does it again stands last.
+            let story = story::needs(&outcome.history, style);
+            format!("{}\n{}", story.trim_start(), human::run(&outcome.report, style))
         }
     })?;
     Ok(if interrupt::asked() { code::INTERRUPTED } else { outcome.report.exit_code() })

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use swarm_scenarios::{Failure, Scenario, discover, lint_all};
+use swarm_scenarios::{Finding, Scenario, discover, lint_all};
 
 use crate::cli::CliError;
 
@@ -15,20 +15,19 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 
 /// One scenario.
 pub fn one(file: &Path) -> Result<Scenario, CliError> {
-    swarm_scenarios::load(file).map_err(|failure| CliError::Scenarios(vec![failure]))
+    swarm_scenarios::load(file).map_err(|failure| CliError::Scenarios(failure.report.errors))
 }
 
 /// All scenarios meant, each with its file. Two of one name would be summed as one, so they are refused.
 pub fn all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
     let files = files(paths)?;
-    let mut bad: Vec<Failure> =
-        lint_all(&files).into_iter().filter(|report| !report.is_usable()).map(|report| Failure { report }).collect();
+    let mut bad: Vec<Finding> = lint_all(&files).into_iter().flat_map(|report| report.errors).collect();
     let mut good = Vec::new();
     if bad.is_empty() {
         for file in files {
             match swarm_scenarios::load(&file) {
                 Ok(scenario) => good.push((file, scenario)),
-                Err(failure) => bad.push(failure),
+                Err(failure) => bad.extend(failure.report.errors),
             }
         }
     }

@@ -194,3 +194,65 @@ impl Sweep<'_> {
         Ok(parted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "teaches = \"One need of one task.\"\n[workload]\nneeds = 1\nrecipe = \"single\"\n";
+    static GO: AtomicBool = AtomicBool::new(false);
+
+    fn plan(seeds: &str) -> Plan {
+        let file = PathBuf::from("some where/one.toml");
+        let scenario = swarm_scenarios::load_text(&file, ONE).unwrap();
+        Plan { scenarios: vec![(file, scenario)], seeds: seeds.parse().unwrap() }
+    }
+
+    fn sweep(plan: &Plan, max_fail: Option<u64>) -> Sweep<'_> {
+        Sweep { plan, jobs: 2, max_fail, stop: &GO }
+    }
+
+    fn held(seed: u64) -> Attempt {
+        Attempt::Done(Box::new(RunReport { scenario: "one".into(), seed, ..RunReport::default() }))
+    }
+
+    #[test]
+    fn a_panic_is_one_seeds_failure() {
+        let plan = plan("10..14");
+        let attempt = |number| match panics::guarded(|| assert_ne!(number, 2, "a rule of ours")) {
+            Ok(()) => held(number),
+            Err(panic) => Attempt::Panicked(plan.internal(number, vec![format!("panicked: {panic}")])),
+        };
+        let (report, prints) = sweep(&plan, None).first(true, attempt).unwrap();
+        assert_eq!((report.total.runs, report.exit_code()), (3, code::INTERNAL));
+        let failure = &report.failures[0];
+        assert_eq!(failure.seed, 12);
+        assert!(failure.reproduce.ends_with("run 'some where/one.toml' --seed 12"), "{}", failure.reproduce);
+        assert_eq!(prints.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, true]);
+    }
+
+    #[test]
+    fn max_fail_ends_at_that_failure_in_order() {
+        let plan = plan("0..50");
+        let attempt = |number| Attempt::Panicked(plan.internal(number, Vec::new()));
+        let (report, prints) = sweep(&plan, Some(3)).first(false, attempt).unwrap();
+        assert_eq!(report.failures.iter().map(|f| f.seed).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(prints.len(), 3);
+    }
+
+    #[test]
+    fn a_run_that_is_not_the_same_twice_is_an_internal_error() {
+        let plan = plan("0..5");
+        let sweep = sweep(&plan, None);
+        let (mut report, prints) = sweep.first(true, held).unwrap();
+        assert!(sweep.second(&prints, held).unwrap().is_empty());
+        let other = |number| match number {
+            1 | 3 => held(number + 100),
+            same => held(same),
+        };
+        assert_eq!(sweep.second(&prints, other).unwrap(), [1, 3]);
+        report.fail(plan.parted(3));
+        assert_eq!(report.exit_code(), code::INTERNAL);
+        assert_eq!(report.failures[0].what[0], "not the same when done again");
+    }
+}

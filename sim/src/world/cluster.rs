@@ -249,8 +249,11 @@ fn class(name: ClassName) -> Class {
     }
 }
 
+/// Needs, and the artifacts they start from.
+type Workload = (Vec<Need>, Vec<Arc<[u8]>>);
+
 /// The needs to post, and the artifacts they start from.
-fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<(Vec<Need>, Vec<Arc<[u8]>>), InputError> {
+fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Workload, InputError> {
     let workload = &scenario.workload;
     let make = |recipe: Label, tasks: u32, given: Cid, budget: u64, fee: u64, class: Class| {
         let protocol = &scenario.protocol;

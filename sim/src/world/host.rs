@@ -40,7 +40,7 @@ enum Waits {
     /// The bus, to follow a need or no longer.
     Follow(NeedId),
     /// An act of the agent behind the node.
-    Act(Act),
+    Act(Box<Act>),
 }
 
 /// A job in progress.
@@ -91,8 +91,9 @@ pub struct Host {
     /// Place of the next entry, and those that arrived before their turn.
     next_entry: u64,
     seen: BTreeSet<u64>,
-    /// Inputs that wait for the present one to be drained; the first is the present one.
+    /// Inputs that wait for the present one to be drained.
     inbox: VecDeque<Input>,
+    busy: bool,
     recorder: Rc<RefCell<Recorder>>,
     /// The setup and every input, kept if the node is to be replayed.
     pub tape: Option<Tape>,
@@ -140,6 +141,7 @@ impl Host {
             next_entry: 0,
             seen: BTreeSet::new(),
             inbox: VecDeque::new(),
+            busy: false,
             recorder,
             tape,
             audit: None,
@@ -161,7 +163,7 @@ impl Host {
 
     /// The agent behind the node wants something, `after` nanoseconds from now.
     pub fn act(&mut self, cx: &mut Cx<'_, Wire>, after: u64, act: Act) {
-        self.wait(cx, after, Waits::Act(act));
+        self.wait(cx, after, Waits::Act(Box::new(act)));
         self.arm(cx);
     }
 
@@ -173,10 +175,10 @@ impl Host {
     /// for its turn.
     fn input(&mut self, cx: &mut Cx<'_, Wire>, input: Input) {
         self.inbox.push_back(input);
-        if self.inbox.len() > 1 {
+        if core::mem::replace(&mut self.busy, true) {
             return;
         }
-        while let Some(input) = self.inbox.front().cloned() {
+        while let Some(input) = self.inbox.pop_front() {
             let now = Self::now(cx);
             if let Some(tape) = &mut self.tape {
                 tape.inputs.push((now, input.clone()));
@@ -197,8 +199,8 @@ impl Host {
             if let Some(audit) = &mut self.audit {
                 audit.drained(&self.keys);
             }
-            self.inbox.pop_front();
         }
+        self.busy = false;
         self.arm(cx);
     }
 
@@ -229,7 +231,7 @@ impl Host {
                 Waits::Store(job) => self.ask_store(cx, job),
                 Waits::Job(job) => self.finish(cx, job),
                 Waits::Follow(need) => self.ask_bus(cx, need),
-                Waits::Act(act) => self.input(cx, Input::Act(act)),
+                Waits::Act(act) => self.input(cx, Input::Act(*act)),
             }
         }
         if self.node.next_deadline().is_some_and(|at| at.0 <= cx.now().ns()) {
@@ -277,10 +279,8 @@ impl Host {
                 }
                 self.send(cx, REGISTER, Wire::Applied { next: self.next_entry });
             }
-            Wire::Following { need, on } => {
-                if self.follows.get(&need) == Some(&on) {
-                    self.follows.remove(&need);
-                }
+            Wire::Following { need, on } if self.follows.get(&need) == Some(&on) => {
+                self.follows.remove(&need);
             }
             Wire::Kept { job, cid } => {
                 if let Some(at) = self.jobs.get_mut(&job) {

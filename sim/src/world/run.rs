@@ -48,15 +48,22 @@ pub struct RunOptions<'a> {
     pub stop: Option<&'a AtomicBool>,
 }
 
+/// Outputs by need, task and label: the address, and the bytes if the store has them.
+pub type Outputs = BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, (Cid, Option<Arc<[u8]>>)>>>;
+
 /// What a run gives.
 pub struct Outcome {
+    /// What is reported of it.
     pub report: RunReport,
+    /// What the oracles found.
     pub judgement: Judgement,
+    /// Everything told, if kept.
     pub history: Vec<Record>,
     /// Nodes' audit logs, if kept.
     pub audit: Vec<(u32, String)>,
     /// Final outputs, by need, task and label.
-    pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, (Cid, Option<Arc<[u8]>>)>>>,
+    pub outputs: Outputs,
+    /// The kernel's trace, if recorded.
     pub trace: Option<crate::kernel::Trace>,
 }
 

@@ -1,0 +1,220 @@
+//! A host for whole nodes in a few lines: a bus that loses nothing, a register that orders what it is given, an executor that
+//! knows one job. Time jumps to the next deadline when nobody has anything to say.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::kit::{chain, genesis, keys, propose, two_steps};
+use swarm_core::config::{Local, Params};
+use swarm_core::genesis::Genesis;
+use swarm_core::id::*;
+use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
+use swarm_core::policy::{BaseRules, Evaluator, Limits};
+use swarm_core::register::{Command, Entry};
+use swarm_core::rng::Stream;
+use swarm_core::time::{Instant, Now, Span, WallTime};
+use swarm_core::wire::{Envelope, Need, Telemetry};
+
+/// What a hook makes of a submission: order these instead.
+pub type Hook = Box<dyn FnMut(&Thread, &Arc<Command>) -> Option<Vec<Arc<Command>>>>;
+
+pub struct Host {
+    pub genesis: Arc<Genesis>,
+    pub nodes: BTreeMap<String, Node>,
+    pub notes: Vec<(String, Note)>,
+    /// Everything said, with where.
+    pub said: Vec<(Subject, Message)>,
+    pub now: u64,
+    /// May stand between the coordinators and the register.
+    pub hook: Option<Hook>,
+    /// Whose reveals are answered only when `late_reveals` is called.
+    pub silent: Option<String>,
+    /// Delivers in an order drawn from this.
+    pub shuffle: Option<Stream>,
+    unrevealed: Vec<(String, OpId, u32)>,
+    register: BTreeMap<Thread, Vec<Arc<Command>>>,
+    follows: BTreeMap<NeedId, BTreeSet<String>>,
+    queue: VecDeque<(String, Input)>,
+}
+
+impl Host {
+    pub fn new() -> Self {
+        let (mut genesis, people) = genesis(3, |_: &mut Params| {});
+        let evaluator = Arc::new(BaseRules::new(Limits::default()));
+        (genesis.engine, genesis.capsule) = (evaluator.engine(), evaluator.capsule());
+        genesis.check().expect("the genesis is sound");
+        let genesis = Arc::new(genesis);
+        let node = |name: &String| {
+            let setup = Setup {
+                me: people[name].agent(),
+                genesis: Arc::clone(&genesis),
+                local: Local::default(),
+                stream: Digest::sha256(name.as_bytes()),
+                evaluator: evaluator.clone(),
+            };
+            (name.clone(), Node::new(setup))
+        };
+        let nodes: BTreeMap<String, Node> = people.keys().map(node).collect();
+        let queue = nodes.keys().map(|name| (name.clone(), Input::Boot)).collect();
+        Self {
+            nodes,
+            notes: Vec::new(),
+            said: Vec::new(),
+            now: 0,
+            hook: None,
+            silent: None,
+            shuffle: None,
+            unrevealed: Vec::new(),
+            register: BTreeMap::new(),
+            follows: BTreeMap::new(),
+            queue,
+            genesis,
+        }
+    }
+
+    pub fn post(&mut self, need: Need) -> NeedId {
+        self.queue.push_back(("r1".into(), Input::Act(Act::Post(need))));
+        NeedId::of(&keys("r1").agent(), Nonce(1))
+    }
+
+    /// Hands an envelope to everyone.
+    pub fn tell_all(&mut self, envelope: &Arc<Envelope>) {
+        let message = Message { entries: vec![], envelope: Arc::clone(envelope) };
+        for name in self.nodes.keys() {
+            self.queue.push_back((name.clone(), Input::Message(message.clone())));
+        }
+    }
+
+    /// Hands everything that was ever said to everyone again.
+    pub fn repeat_all(&mut self) {
+        for (_, message) in self.said.clone() {
+            for name in self.nodes.keys() {
+                self.queue.push_back((name.clone(), Input::Message(message.clone())));
+            }
+        }
+    }
+
+    /// Gives the answers that were held back.
+    pub fn late_reveals(&mut self) {
+        self.silent = None;
+        for (name, op, round) in std::mem::take(&mut self.unrevealed) {
+            let value = chain(&name).value(round).expect("the chain is long enough");
+            self.queue.push_back((name, Input::Done { op, outcome: Outcome::Revealed(value) }));
+        }
+    }
+
+    /// Puts a command in its place.
+    pub fn order(&mut self, thread: Thread, command: Arc<Command>) {
+        let entries = self.register.entry(thread).or_default();
+        if entries.contains(&command) {
+            return;
+        }
+        entries.push(Arc::clone(&command));
+        let entry = Entry { command, seq: Seq(entries.len() as u64), thread };
+        for name in self.coordinators() {
+            self.queue.push_back((name, Input::Applied(entry.clone())));
+        }
+    }
+
+    pub fn coordinators(&self) -> Vec<String> {
+        self.nodes.keys().filter(|name| name.starts_with('c')).cloned().collect()
+    }
+
+    /// Runs until everyone is quiet or `hours` have passed; whether all are quiet.
+    pub fn run(&mut self, hours: u64) -> bool {
+        let end = self.now + Span::from_secs(hours * 3_600).0;
+        loop {
+            while let Some((name, input)) = self.next() {
+                self.handle(&name, input);
+            }
+            if self.nodes.values().all(Node::is_quiet) && !self.said.is_empty() {
+                return true;
+            }
+            let next = self.nodes.iter().filter_map(|(name, node)| Some((node.next_deadline()?.0, name.clone()))).min();
+            match next {
+                Some((at, name)) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.handle(&name, Input::Wake);
+                }
+                _ => return false,
+            }
+        }
+    }
+
+    /// The next input: in order, or messages in any order.
+    fn next(&mut self) -> Option<(String, Input)> {
+        let messages: Vec<usize> = match self.queue.front()? {
+            (_, Input::Message(_)) if self.shuffle.is_some() => {
+                let at = self.queue.iter().enumerate().filter(|(_, (_, i))| matches!(i, Input::Message(_)));
+                at.map(|(at, _)| at).take(64).collect()
+            }
+            _ => vec![0],
+        };
+        let pick = self.shuffle.as_mut().map_or(0, |stream| stream.below(messages.len() as u64) as usize);
+        self.queue.remove(messages[pick])
+    }
+
+    fn handle(&mut self, name: &str, input: Input) {
+        let now = Now { mono: Instant(self.now), wall: WallTime(0) };
+        self.nodes.get_mut(name).expect("a node").handle(now, input);
+        while let Some(effect) = self.nodes.get_mut(name).expect("a node").poll_effect() {
+            self.carry_out(name, effect);
+        }
+    }
+
+    fn carry_out(&mut self, name: &str, effect: Effect) {
+        let (op, outcome) = match effect {
+            Effect::Publish { op, subject, inboxes, draft, entries } => {
+                let envelope = Arc::new(keys(name).sign(draft.as_ref().clone()));
+                let message = Message { entries, envelope };
+                self.said.push((subject, message.clone()));
+                for to in self.nodes.keys() {
+                    let follows = |need| self.follows.get(&need).is_some_and(|who: &BTreeSet<String>| who.contains(to));
+                    let hears = match subject {
+                        Subject::Thread(need) => to.starts_with('c') || follows(need),
+                        Subject::Coordinators => to.starts_with('c'),
+                        Subject::Inbox(agent) => keys(to).agent() == agent,
+                        _ => true,
+                    };
+                    if hears || inboxes.contains(&keys(to).agent()) {
+                        self.queue.push_back((to.clone(), Input::Message(message.clone())));
+                    }
+                }
+                (op, Outcome::Committed)
+            }
+            Effect::Submit { op, thread, command } => {
+                let ordered = self.hook.as_mut().and_then(|hook| hook(&thread, &command));
+                for command in ordered.unwrap_or_else(|| vec![command]) {
+                    self.order(thread, command);
+                }
+                (op, Outcome::Committed)
+            }
+            Effect::Execute { op, work: Work::Plan { .. } } => (op, Outcome::Planned(propose(two_steps(), 1))),
+            Effect::Execute { op, work: Work::Run { produces, .. } } => {
+                let outputs = produces.into_iter().map(|l| (l.clone(), Cid::of(l.as_str().as_bytes()))).collect();
+                let ran =
+                    Outcome::Ran { outputs, proof: Digest::default(), states: vec![], telemetry: Telemetry::default() };
+                (op, ran)
+            }
+            Effect::Reveal { op, round } if self.silent.as_deref() == Some(name) => {
+                self.unrevealed.push((name.into(), op, round));
+                return;
+            }
+            Effect::Reveal { op, round } => (op, Outcome::Revealed(chain(name).value(round).expect("long enough"))),
+            Effect::Follow(need) => {
+                if self.follows.entry(need).or_default().insert(name.into()) {
+                    for (_, message) in self.said.iter().filter(|(subject, _)| *subject == Subject::Thread(need)) {
+                        self.queue.push_back((name.into(), Input::Message(message.clone())));
+                    }
+                }
+                return;
+            }
+            Effect::Unfollow(_) => return,
+            Effect::Emit(note) => {
+                self.notes.push((name.into(), note));
+                return;
+            }
+        };
+        self.queue.push_back((name.into(), Input::Done { op, outcome }));
+    }
+}

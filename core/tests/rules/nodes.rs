@@ -1,0 +1,248 @@
+//! Whole nodes under attack: what one liar, or anyone at all, can say must neither stop a need nor keep anyone awake.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::host::Host;
+use crate::kit::*;
+use swarm_core::id::*;
+use swarm_core::node::Note;
+use swarm_core::policy::{BaseRules, Limits, preflight};
+use swarm_core::register::{Command, Ending, Proof};
+use swarm_core::reject::Reject;
+use swarm_core::rng::Stream;
+use swarm_core::slot::{Phase, Record};
+use swarm_core::wire::*;
+
+fn need() -> Need {
+    Stage::new().body
+}
+
+/// The need's record at every coordinator.
+fn records(host: &mut Host, need: NeedId) -> Vec<Record> {
+    let mut all = Vec::new();
+    for name in host.coordinators() {
+        let held = host.nodes.get_mut(&name).unwrap().needs();
+        all.extend(held.into_iter().find(|(id, _)| *id == need).map(|(_, holding)| holding.record));
+    }
+    all
+}
+
+fn assert_closed(host: &mut Host, id: NeedId) {
+    let records = records(host, id);
+    assert_eq!(records.len(), 3);
+    for record in &records {
+        assert_eq!(record.phase, Phase::Over(Ending::Closed));
+        assert!(record.tasks.values().all(|t| t.record.is_some()), "every task has its result");
+        assert_eq!(shared(record), shared(&records[0]), "all coordinators hold the same");
+    }
+    for name in host.coordinators() {
+        let ledger = host.nodes[&name].system().unwrap().ledger();
+        assert_eq!((ledger.open_pots().count(), ledger.all_liens().count()), (0, 0));
+    }
+    let diverged = host.notes.iter().any(|(_, note)| matches!(note, Note::Diverged { .. }));
+    assert!(!diverged, "nobody believes other than it applied");
+}
+
+/// An envelope that passes the policy, of somebody with its own manifest.
+fn said_by(
+    who: &str,
+    manifest: Cid,
+    thread: Thread,
+    body: Body,
+    roles: &[Role],
+    edit: impl FnOnce(&mut Content),
+) -> Arc<Envelope> {
+    let keys = keys(who);
+    let mut content = content_of(&keys, thread, body, manifest);
+    edit(&mut content);
+    let (draft, _) = preflight(&BaseRules::new(Limits::default()), content, roles).expect("the policy lets it out");
+    Arc::new(keys.sign(draft))
+}
+
+/// Who refused an envelope, and why.
+fn refused(host: &Host, envelope: &Envelope) -> BTreeSet<(String, Reject)> {
+    let of = |note: &Note| match note {
+        Note::Refused { envelope: id, reject } if *id == envelope.id() => Some(*reject),
+        _ => None,
+    };
+    host.notes.iter().filter_map(|(name, note)| Some((name.clone(), of(note)?))).collect()
+}
+
+#[test]
+fn a_need_closes_and_everyone_rests() {
+    let mut host = Host::new();
+    let id = host.post(need());
+    assert!(host.run(48), "somebody never rests");
+    assert_closed(&mut host, id);
+}
+
+#[test]
+fn t02_an_ended_need_stays_ended_when_all_is_said_again() {
+    let mut host = Host::new();
+    let id = host.post(need());
+    assert!(host.run(48));
+    let (said, notes) = (host.said.len(), host.notes.len());
+    host.repeat_all();
+    assert!(host.run(48));
+    assert_closed(&mut host, id);
+    assert_eq!(host.said.len(), said, "nobody answers a duplicate, with a DENY least of all");
+    let believed =
+        host.notes[notes..].iter().any(|(_, note)| matches!(note, Note::Believed { .. } | Note::Applied { .. }));
+    assert!(!believed, "nothing is believed twice");
+}
+
+#[test]
+fn t73_a_forged_relay_under_the_true_ones_name_stops_nobody() {
+    // The id of a relay does not cover its proof: a liar can have its forgery ordered first, while the true one is lost.
+    let mut host = Host::new();
+    let mut seen = BTreeSet::new();
+    host.hook = Some(Box::new(move |_, command| match &**command {
+        Command::Relay(proof) if seen.insert(command.id()) => {
+            let forged = Command::Relay(Proof { vouchers: vec![], ..proof.clone() });
+            assert_eq!(forged.id(), command.id());
+            Some(vec![Arc::new(forged)])
+        }
+        _ => None,
+    }));
+    let id = host.post(need());
+    assert!(host.run(48), "a need is stuck");
+    assert_closed(&mut host, id);
+}
+
+#[test]
+fn t80_what_a_liar_claims_of_the_future_is_not_waited_for() {
+    let mut host = Host::new();
+    let mut done = false;
+    host.hook = Some(Box::new(move |thread, command| match (&**command, thread) {
+        (Command::Relay(proof), Thread::Need(_)) if !done => {
+            done = true;
+            let mut liar = Proof { vouchers: vec![], ..proof.clone() };
+            liar.entry.seq = Seq(1 << 40);
+            Some(vec![Arc::new(Command::Relay(liar)), Arc::clone(command)])
+        }
+        _ => None,
+    }));
+    let id = host.post(need());
+    assert!(host.run(48), "the thread waits for what never comes");
+    assert_closed(&mut host, id);
+}
+
+#[test]
+fn t68_a_reveal_that_comes_after_its_round_is_let_go() {
+    let mut host = Host::new();
+    host.silent = Some("c3".into());
+    let id = host.post(need());
+    host.run(48);
+    host.late_reveals();
+    assert!(host.run(1), "a late reveal is carried for ever");
+    assert_closed(&mut host, id);
+}
+
+#[test]
+fn t11_nobody_speaks_for_the_register_but_its_members() {
+    let mut host = Host::new();
+    let id = host.post(need());
+    let roles = [Role::Coordinator, Role::Verifier];
+    let join = said_by(
+        "x1",
+        Cid::default(),
+        Thread::System,
+        Body::Manifest(manifest_of("x1", roles.to_vec())),
+        &roles,
+        |_| (),
+    );
+    host.tell_all(&join);
+    let task = label("cut");
+    let links = vec![Digest::default()];
+    let mut batch = swarm_core::register::Chain::default();
+    batch.push(&links[0]);
+    let release = Body::Release(Release { reason: ReleaseReason::Expired, task: task.clone() });
+    let entry = Body::Entry(EntryBatch { first: Seq(1), head: batch.head, links, prev: Digest::default() });
+    let settle = Body::Settle(Settle { payouts: vec![], task });
+    let thread = Thread::Need(id);
+    let lies: Vec<_> = [release, entry, settle]
+        .into_iter()
+        .enumerate()
+        .map(|(n, body)| {
+            said_by("x1", join.id(), thread, body, &roles, |c| {
+                c.nonce = Nonce(10 + n as u64);
+                (c.epoch, c.fence) = match c.body.verb() {
+                    Verb::Release => (Some(Epoch(1)), Some(Fence(7))),
+                    _ => (None, None),
+                };
+            })
+        })
+        .collect();
+    lies.iter().for_each(|lie| host.tell_all(lie));
+    assert!(host.run(48));
+    assert_closed(&mut host, id);
+    for lie in &lies {
+        let by_all = host.nodes.keys().map(|name| (name.clone(), Reject::NotEntitled)).collect();
+        assert_eq!(refused(&host, lie), by_all, "{}", lie.verb().as_str());
+    }
+}
+
+#[test]
+fn t45_strangers_votes_crowd_nobody_out() {
+    let mut host = Host::new();
+    let id = host.post(need());
+    let roles = [Role::Verifier];
+    let join = said_by(
+        "x1",
+        Cid::default(),
+        Thread::System,
+        Body::Manifest(manifest_of("x1", roles.to_vec())),
+        &roles,
+        |_| (),
+    );
+    host.tell_all(&join);
+    for n in 0..300 {
+        let body = Body::Attest(Attest {
+            commit: Cid::default(),
+            policy: Digest::default(),
+            proof: Digest::default(),
+            reasons: vec![],
+            task: label(&format!("t{n}")),
+            verdict: Verdict::Fail,
+        });
+        let vote = said_by("x1", join.id(), Thread::Need(id), body, &roles, |c| {
+            (c.nonce, c.epoch, c.fence) = (Nonce(10 + n), Some(Epoch(1)), Some(Fence(1)));
+        });
+        host.tell_all(&vote);
+    }
+    assert!(host.run(48));
+    assert_closed(&mut host, id);
+    assert_eq!(records(&mut host, id)[0].epoch, Epoch::FIRST, "decided by the first vote");
+}
+
+#[test]
+fn a_thread_that_somebody_named_keeps_nobody_awake() {
+    let mut host = Host::new();
+    let id = host.post(need());
+    let nowhere = Thread::Need(NeedId::of(&id_of("w1"), Nonce(77)));
+    let manifest = host.genesis.manifest(&id_of("w1")).unwrap().0.id();
+    let body = Body::Claim(Claim { cost: Credits(1), eta_ms: 1, task: label("cut") });
+    let claim =
+        said_by("w1", manifest, nowhere, body, &[Role::Worker], |c| (c.nonce, c.epoch) = (Nonce(900), Some(Epoch(1))));
+    host.tell_all(&claim);
+    assert!(host.run(48), "somebody waits for a need that nobody opened");
+    assert_closed(&mut host, id);
+}
+
+#[test]
+fn t75_messages_in_any_order_give_one_state() {
+    for seed in 0..4_u8 {
+        let mut host = Host::new();
+        host.shuffle = Some(Stream::new(&Digest::sha256(&[seed])));
+        let id = host.post(need());
+        assert!(host.run(96), "seed {seed}");
+        assert_closed(&mut host, id);
+        let mut views = BTreeSet::new();
+        for name in host.coordinators() {
+            let held = host.nodes.get_mut(&name).unwrap().needs();
+            views.extend(held.iter().map(|(_, holding)| (holding.heads, holding.view)));
+        }
+        assert_eq!(views.len(), 1, "seed {seed}: one plan, one view");
+    }
+}

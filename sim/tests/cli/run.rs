@@ -1,0 +1,129 @@
+//! `run`.
+
+use serde_json::Value;
+
+use crate::{HELD, NO_LIVENESS, Place, UNKNOWN, VACUOUS, names, sim};
+
+#[test]
+fn code_0_all_held() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    let did = sim(["run", &place.text("held.toml"), "--seed", "7"]);
+    assert_eq!(did.code, 0, "{}{}", did.out, did.err);
+    for word in ["held, seed 7: held", "closed", "liveness", "trace hash: "] {
+        assert!(did.out.contains(word), "no {word:?} in: {}", did.out);
+    }
+    assert!(!did.out.contains('\u{1b}') && !did.err.contains('\u{1b}'), "no colour where there is no terminal");
+}
+
+#[test]
+fn json_has_all_that_was_promised() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    let did = sim(["run", &place.text("held.toml"), "--format", "json"]);
+    let report: Value = serde_json::from_str(&did.out).unwrap();
+    let names =
+        "version scenario seed verdict trace_hash properties faults sometimes needs deliveries simulated_ns real_ns";
+    for name in names.split(' ') {
+        assert!(!report[name].is_null(), "no {name}");
+    }
+    assert_eq!((&report["version"], &report["seed"], &report["verdict"]), (&1.into(), &"1".into(), &"held".into()));
+    assert_eq!(report["properties"]["P1"]["verdict"], "holds");
+    assert_eq!((&report["needs"]["opened"], &report["needs"]["settled"]), (&1.into(), &1.into()));
+    let schema: Value = serde_json::from_str(&sim(["schema", "run"]).out).unwrap();
+    for name in report.as_object().unwrap().keys() {
+        assert!(schema["properties"].get(name).is_some(), "{name} is not in the schema");
+    }
+}
+
+#[test]
+fn code_2_unknown() {
+    let place = Place::with(&[("cut.toml", UNKNOWN)]);
+    let did = sim(["run", &place.text("cut.toml")]);
+    assert_eq!(did.code, 2, "{}{}", did.out, did.err);
+    assert!(did.out.contains("the run was cut short"), "{}", did.out);
+}
+
+#[test]
+fn code_3_no_liveness_with_a_command_that_does_it_again() {
+    let place = Place::with(&[("a stuck one.toml", &NO_LIVENESS.replace("teaches", "name = \"stuck\"\nteaches"))]);
+    let did = sim(["run", &place.text("a stuck one.toml"), "--seed", "18446744073709551615"]);
+    assert_eq!(did.code, 3, "{}{}", did.out, did.err);
+    let found = did.out.split_once("\nliveness: ").expect("the property, and what contradicts it").1;
+    assert!(found.contains(" ns: {\"need-ended\":"), "a witness: {found}");
+    let again = did.out.lines().last().unwrap().strip_prefix("again: ").unwrap();
+    let shell = std::process::Command::new("sh").args(["-c", again]).output().unwrap();
+    assert_eq!(shell.status.code(), Some(3), "{again}");
+    let hash = |text: &str| text.lines().find(|line| line.starts_with("trace hash")).unwrap().to_owned();
+    assert_eq!(hash(&String::from_utf8(shell.stdout).unwrap()), hash(&did.out));
+}
+
+#[test]
+fn code_4_nothing_was_checked() {
+    let place = Place::with(&[("vacuous.toml", VACUOUS)]);
+    let did = sim(["run", &place.text("vacuous.toml")]);
+    assert_eq!(did.code, 4, "{}{}", did.out, did.err);
+    assert!(did.out.contains("never checked: P5"), "{}", did.out);
+}
+
+#[test]
+fn code_65_scenarios_that_cannot_be_used() {
+    let place = Place::with(&[
+        ("syntax.toml", "teaches = \n"),
+        ("late.toml", &format!("{HELD}[[faults]]\nkind = \"loss\"\nat = \"9h\"\nfor = \"1s\"\nppm = 5\n")),
+        ("huge.toml", &HELD.replace("needs = 1", "needs = 99999999999999999999")),
+        ("quorum.toml", &format!("{HELD}[protocol]\nk_result = 40\n")),
+    ]);
+    let run = |name: &str| sim(["run", &place.text(name)]);
+    run("none.toml").fails(65, &["none.toml", "unreadable"]);
+    run("syntax.toml").fails(65, &["syntax.toml:1", "syntax"]);
+    run("late.toml").fails(65, &["fault-after-end", "help:"]);
+    run("huge.toml").fails(65, &["huge.toml:6"]);
+    run("quorum.toml").fails(65, &["k_result", "help:"]);
+    sim(["run", &place.0.path().display().to_string()]).fails(65, &["unreadable"]);
+}
+
+#[test]
+fn code_65_input_that_cannot_be_used() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/wordcount.toml");
+    sim(["run", shipped, "--input", &place.text("none")]).fails(65, &["--input", "none: no such file or folder"]);
+    sim(["run", &place.text("held.toml"), "--input", &place.text("held.toml")]).fails(65, &["needs_file", "help:"]);
+    std::fs::create_dir(place.path("empty")).unwrap();
+    sim(["run", shipped, "--input", &place.text("empty"), "--out", &place.text("out")]).fails(65, &["no file"]);
+    assert_eq!(place.names(), ["empty", "held.toml"], "nothing half-written");
+}
+
+#[test]
+fn out_holds_everything_or_is_not_there() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    let run = |out: &str| sim(["run", &place.text("held.toml"), "--format", "json", "--out", &place.text(out)]);
+    let did = run("out");
+    assert_eq!(did.code, 0, "{}", did.err);
+    assert_eq!(names(&place.path("out")), ["audit", "history.jsonl", "out", "run.json"]);
+    assert_eq!(std::fs::read_to_string(place.path("out/run.json")).unwrap(), did.out);
+    let audit = names(&place.path("out/audit"));
+    assert!(audit.len() > 10 && audit[0] == "node-000.jsonl", "{audit:?}");
+    let need = &names(&place.path("out/out"))[0];
+    assert_eq!(names(&place.path("out/out").join(need)), ["result"]);
+    run("out").fails(64, &["the folder is not empty", "help:"]);
+    run("held.toml").fails(64, &["is no folder"]);
+    run("no/where").fails(69, &["cannot be written", "help:"]);
+    run("held.toml/x").fails(69, &["cannot be written"]);
+    assert_eq!(place.names(), ["held.toml", "out"], "nothing half-written");
+}
+
+#[test]
+#[cfg(unix)]
+fn code_69_a_read_only_folder() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::with(&[("held.toml", HELD)]);
+    let closed = place.path("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o555)).unwrap();
+    // Who may do anything may write here too.
+    if std::fs::write(closed.join("probe"), "").is_err() {
+        sim(["run", &place.text("held.toml"), "--out", &place.text("closed/run")]).fails(69, &["cannot be written"]);
+        let json = place.text("closed/report.json");
+        let did = sim(["sweep", &place.text("held.toml"), "--seeds", "0..1", "--json", &json]);
+        did.fails(69, &["cannot be written"]);
+    }
+}
