@@ -222,6 +222,14 @@ impl Coordinator {
             _ => None,
         };
         let slot = self.slot(need);
+        let of = task.as_ref().and_then(|task| slot.record.tasks.get(task));
+        if of.is_some_and(|t| {
+            let over = t.state > TaskState::Verifying || t.state == TaskState::Idle;
+            envelope.fence < Some(t.fence) || (envelope.fence == Some(t.fence) && over)
+        }) {
+            desk.mark("verdict-late");
+        }
+        let slot = self.slot(need);
         // Strangers can fill the box with votes that never count; they make room for those that do.
         if slot.ballots.len() >= EARLY_MAX && counts(&slot.record, task.as_ref(), envelope) {
             let Slot { ballots, record, .. } = slot;

@@ -145,7 +145,7 @@ impl Worker {
     ) {
         let Some(offer) = self.offers.get_mut(&need) else { return };
         let Body::Need(body) = &offer.need.body else { return };
-        let most = body.windows.lease_ms.min(body.deadline_ms);
+        let most = body.windows.lease_ms.saturating_mul(2).min(body.deadline_ms);
         let eta_ms = most - desk.stream.below(u64::from(most / 2) + 1) as u32;
         let claim = Claim { cost, eta_ms: eta_ms.max(1), task: task.clone() };
         let told = self.fences.get(&(need, task.clone())).copied().unwrap_or_default();

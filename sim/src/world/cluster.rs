@@ -261,7 +261,8 @@ fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Workl
         Need {
             budget: Credits(budget),
             class,
-            deadline_ms: windows(scenario).lease_ms,
+            // A task may take longer than one lease: a holder that lives renews it.
+            deadline_ms: windows(scenario).lease_ms.saturating_mul(2),
             fee: Credits(fee),
             // Enough for every task to be judged three times.
             fees: Credits(fee * (u64::from(protocol.k_plan) + 3 * per_try * u64::from(tasks))),

@@ -35,6 +35,8 @@ struct TaskTold {
     worker: AgentId,
     commit: Cid,
     k_result: u32,
+    /// A bid is kept in the open window.
+    bid: bool,
     workers: BTreeSet<AgentId>,
 }
 
@@ -200,8 +202,14 @@ impl Recorder {
                 task.worker = bid.agent;
                 return;
             }
+            Did::Bidding { task } => {
+                told.tasks.entry(task.clone()).or_default().bid = false;
+                return;
+            }
             Did::Bid { task, .. } => {
-                let _ = task;
+                if core::mem::replace(&mut told.tasks.entry(task.clone()).or_default().bid, true) {
+                    self.mark("bid-beaten");
+                }
                 return;
             }
             Did::Leased { fence, task } => {
