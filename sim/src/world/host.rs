@@ -52,6 +52,8 @@ struct Job {
     /// Outputs on their way to the store.
     unkept: BTreeMap<Cid, Arc<[u8]>>,
     outcome: Option<Outcome>,
+    /// The time it takes has passed.
+    ready: bool,
     asks: u32,
 }
 
@@ -382,7 +384,7 @@ impl Host {
             Work::Plan { .. } => BTreeMap::new(),
             Work::Run { inputs, .. } => inputs.iter().map(|cid| (*cid, None)).collect(),
         };
-        self.jobs.insert(job, Job { op, work, inputs, unkept: BTreeMap::new(), outcome: None, asks: 0 });
+        self.jobs.insert(job, Job { op, work, inputs, unkept: BTreeMap::new(), outcome: None, ready: false, asks: 0 });
         self.work(cx, job);
         if self.jobs.get(&job).is_some_and(|at| at.outcome.is_none()) {
             self.ask_store(cx, job);
@@ -392,6 +394,10 @@ impl Host {
     /// Asks the store for what a job still lacks, or to keep what is not kept yet; gives up after a while.
     fn ask_store(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
         let Some(at) = self.jobs.get_mut(&job) else { return };
+        if at.outcome.is_some() && !at.ready {
+            // At work: nothing is wanted of the store until it is done.
+            return;
+        }
         at.asks += 1;
         if at.asks > FETCHES {
             return self.end(cx, job, Outcome::CouldNot(label("unavailable")));
@@ -447,7 +453,7 @@ impl Host {
     /// The work is done; its outputs must be kept before anyone is told of them.
     fn finish(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
         let Some(at) = self.jobs.get_mut(&job) else { return };
-        at.asks = 0;
+        (at.asks, at.ready) = (0, true);
         if at.unkept.is_empty() {
             self.finish_if_kept(cx, job);
         } else {
@@ -456,7 +462,7 @@ impl Host {
     }
 
     fn finish_if_kept(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
-        if self.jobs.get(&job).is_some_and(|at| at.unkept.is_empty() && at.outcome.is_some())
+        if self.jobs.get(&job).is_some_and(|at| at.ready && at.unkept.is_empty())
             && let Some(outcome) = self.jobs.get_mut(&job).and_then(|at| at.outcome.take())
         {
             self.end(cx, job, outcome);
