@@ -499,3 +499,21 @@ fn counters_reach_their_ends() {
         assert_eq!(*Envelope::verify(envelope.bytes()).unwrap(), content);
     }
 }
+
+/// Tracing is not an option that changes bytes: the context is a function of thread and cause, whoever asks and however the
+/// envelope will travel, and no other context is accepted for that thread.
+#[test]
+fn t05_trace_context_is_fixed_by_thread_and_cause() {
+    let (key, cause) = (fixed_key(), Cid::of(b"the cause"));
+    let of = |cause: Option<&Cid>| {
+        let content = Content { trace: trace_of(golden().thread, cause), ..golden() };
+        Draft::new(content).sign(&key)
+    };
+    assert_eq!(of(Some(&cause)).bytes(), of(Some(&cause)).bytes());
+    assert_ne!(of(Some(&cause)).id(), of(None).id());
+    for trace in ["", "00-00000000000000000000000000000000-0000000000000000-00", &trace_of(Thread::System, None)] {
+        let content = Content { trace: trace.into(), ..golden() };
+        let bytes = Draft::new(content).sign(&key).bytes().clone();
+        assert_eq!(Envelope::verify(&bytes).err(), Some(Reject::WrongFields), "{trace:?}");
+    }
+}

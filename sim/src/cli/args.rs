@@ -123,7 +123,7 @@ pub struct LintArgs {
 #[derive(Debug, Args)]
 pub struct MutantsArgs {
     /// The most seeds tried for each planted bug
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub seeds: u64,
     /// Write the table as JSON
     #[arg(long, value_name = "FILE")]
