@@ -19,7 +19,7 @@ use swarm_reports::{Judgement, RunFacts, RunReport};
 use swarm_scenarios::{NeedEnd as EndName, Scenario};
 
 use crate::kernel::{ClockSpec, Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
-use crate::world::actor::{Actor, BUS, STORE, host_id, service};
+use crate::world::actor::{Actor, STORE, host_id, service};
 use crate::world::audit::AuditLog;
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
@@ -479,7 +479,6 @@ impl<'a> World<'a> {
         }
         let history = recorder.kept.take().unwrap_or_default();
         let trace = options.record_trace.then(|| self.kernel.trace().clone());
-        let _ = BUS;
         Outcome { report, judgement, history, audit, outputs, trace }
     }
 }
