@@ -21,7 +21,9 @@ pub const MARKS: &[Mark] = &[
     mark("agent-left", "an agent unstaked mid-run"),
     mark("bid-beaten", "a kept best bid was replaced by a better one"),
     mark("bid-window-extended", "a late bid extended its window"),
+    mark("bus-loss-noticed", "a host saw that the bus forgot what it had acknowledged, and published it again"),
     mark("clock-jumped", "a skew moved a node's clock while a window was open"),
+    mark("corrupt-read-refused", "bytes from the store did not match their address and were refused"),
     mark("entry-caught-up", "a node that missed applied entries fetched them later"),
     mark("epoch-advanced", "a need went to its next epoch before it was decided"),
     mark("lease-expired", "a lease was ended by a majority of stopwatches"),
@@ -30,11 +32,16 @@ pub const MARKS: &[Mark] = &[
     mark("need-cancelled", "a need was cancelled"),
     mark("need-failed", "a need ended as failed"),
     mark("need-settled", "a need ended with every task settled"),
+    mark("node-restarted", "a node that died started again from its disk"),
     mark("partition-healed", "a message passed where a partition had cut one off before"),
+    mark("stale-refused", "an old envelope, published again, was refused"),
     mark("task-reassigned", "a task was granted to another worker than before"),
     mark("task-refused", "a worker refused a need"),
     mark("task-yielded", "a worker gave its lease back early"),
+    mark("torn-tail", "a crash tore the last line of a log"),
+    mark("unsynced-lost", "a crash lost inputs that were not yet durable"),
     mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
+    mark("zombie-spoke", "a worker that slept through its lease acted as if it still held it"),
 ];
 
 #[cfg(test)]

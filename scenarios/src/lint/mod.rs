@@ -1,10 +1,12 @@
 //! Whether a well-formed scenario makes sense. Each idea has a file: who takes part (`cluster`),
-//! what is asked (`workload`), how long things take (`timing`), what goes wrong (`faults`). They
+//! what is asked (`workload`), how long things take (`timing`), what goes wrong (`faults`) and
+//! how much of it is borne (`tolerance`). They
 //! judge values only; places come from the document afterwards.
 
 mod cluster;
 mod faults;
 mod timing;
+mod tolerance;
 mod workload;
 
 use crate::document::{Document, SCENARIO_BYTES_MAX};
@@ -144,6 +146,7 @@ fn judge(scenario: &mut Scenario, notes: &mut Notes<'_>) {
     cluster::judge(scenario, notes);
     workload::judge(scenario, notes);
     timing::judge(scenario, notes);
+    tolerance::judge(scenario, notes);
     scenario.nemeses = faults::judge(scenario, notes);
 }
 

@@ -34,7 +34,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         let mend = "lengthen `settle`, or shorten `challenge` in `[protocol]` (it runs twice)";
         notes.error("phases.settle", Code::SettleTooShort, what, mend);
     }
-    if !scenario.faults.is_empty() && last >= phases.fault.0 && last > 0 {
+    if !(scenario.faults.is_empty() && scenario.chaos.budget.max == 0) && last >= phases.fault.0 && last > 0 {
         let what = format!("the last need may arrive after {}, when the faults are over", Nanos(last));
         let mend = "shorten `every` or lengthen the fault phase, so that every need is hurt";
         notes.warning("workload.every", Code::NoEffect, what, mend);
@@ -92,6 +92,7 @@ fn rates(scenario: &Scenario, notes: &mut Notes<'_>) {
         ("network.reorder_extra", network.reorder_extra),
         ("store.delay", scenario.store.delay.max),
         ("bus.ack_wait", scenario.bus.ack_wait),
+        ("disk.sync", scenario.disk.sync.max),
     ];
     for (path, delay) in delays {
         if delay > Nanos::secs(60) {
