@@ -3,8 +3,8 @@
 //!
 //! Cuts, isolation and halves are not special: they are one fault on different scopes.
 
-use super::{NodeId, SimTime};
 use super::rng::Span;
+use super::{NodeId, SimTime};
 use std::collections::BTreeSet;
 
 /// A node's class, such as "worker" or "bus"; the numbers are the harness's own.

@@ -464,7 +464,7 @@ proptest! {
             kernel.net_mut().impose(Scope::All, Fault::Delay { ppm, extra: Span::new(0, delay) });
             match act {
                 0 => kernel.pause(b),
-                1 => kernel.resume(b),
+                1 => drop(kernel.resume(b)),
                 _ => {}
             }
             send(&mut kernel, a, b, step * 10..step * 10 + 10);
