@@ -569,6 +569,7 @@ fn a_reboot_keeps_the_value_and_starts_it_again() {
 #[test]
 fn who_resumes_says_how_much_it_slept_through() {
     let (mut kernel, [a, b]) = listeners();
+    kernel.run_until(at(1));
     kernel.with_node(b, |_, cx| cx.wake_after(5 * MS));
     kernel.pause(b);
     send(&mut kernel, a, b, 0..3);

@@ -3,7 +3,7 @@
 //! Whatever it forgets, it knows that its count of messages is smaller than it was, and says so to every client until each
 //! has understood: who holds the acknowledgement of a lost message publishes it again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use swarm_core::id::{AgentId, Epoch, Fence};
@@ -54,12 +54,13 @@ pub struct Harm {
     pub stormed: u64,
 }
 
-/// What a power loss took, for those who have not understood it yet.
+/// What power losses took, for those who have not understood it yet.
 #[derive(Debug)]
 pub(super) struct Lost {
+    /// The present era.
     era: u64,
-    last: u64,
-    untold: BTreeSet<NodeId>,
+    /// The last message that is surely there, by client: who has not heard of an earlier loss hears of both as one.
+    last: BTreeMap<NodeId, u64>,
     due: LocalTime,
 }
 
@@ -147,8 +148,11 @@ impl Bus {
             stays
         });
         self.place = Place { era: self.place.era + 1, seq: self.place.seq - gone.len() as u64 };
-        let untold = self.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
-        self.lost = Some(Lost { era: self.place.era, last: self.place.seq, untold, due: now });
+        let seq = self.place.seq;
+        let earlier = self.lost.take().map(|lost| lost.last).unwrap_or_default();
+        let members = self.groups.iter().flat_map(|group| group.members.iter().copied());
+        let last = members.map(|id| (id, earlier.get(&id).map_or(seq, |before| seq.min(*before)))).collect();
+        self.lost = Some(Lost { era: self.place.era, last, due: now });
         self.wake(cx);
         gone.len() as u64
     }
@@ -157,9 +161,9 @@ impl Bus {
     pub(super) fn noted(&mut self, era: u64, by: NodeId) {
         self.lost.take_if(|lost| {
             if lost.era == era {
-                lost.untold.remove(&by);
+                lost.last.remove(&by);
             }
-            lost.untold.is_empty()
+            lost.last.is_empty()
         });
     }
 
@@ -228,8 +232,8 @@ impl Bus {
             && lost.due <= cx.now()
         {
             lost.due = again;
-            let (era, last) = (lost.era, lost.last);
-            lost.untold.iter().for_each(|member| cx.send(*member, Wire::Lost { era, last }));
+            let era = lost.era;
+            lost.last.iter().for_each(|(member, last)| cx.send(*member, Wire::Lost { era, last: *last }));
         }
     }
 }

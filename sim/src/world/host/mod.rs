@@ -105,7 +105,7 @@ pub struct Host {
     counter: u64,
     /// What orders its commands and hands it entries.
     register: Half,
-    seen: BTreeSet<u64>,
+    seen: BTreeSet<Cid>,
     /// Inputs that wait for the present one to be drained.
     inbox: VecDeque<Input>,
     busy: bool,
@@ -270,7 +270,7 @@ impl Host {
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
         match msg {
             Wire::Deliver { delivery, post } => {
-                if !self.seen.insert(delivery) {
+                if !self.seen.insert(post.message.envelope.id()) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
                 match post.receive() {
@@ -386,7 +386,10 @@ impl Host {
                 if self.ills.undead {
                     let commits = matches!(draft.body, Body::Commit(_));
                     self.harm.undead_commits += u64::from(commits);
-                    self.harm.undead += u64::from(commits || matches!(draft.body, Body::Heartbeat(_) | Body::Yield(_)));
+                    if commits || matches!(draft.body, Body::Heartbeat(_) | Body::Yield(_)) {
+                        self.harm.undead += 1;
+                        self.recorder.borrow_mut().mark("zombie-spoke");
+                    }
                 }
                 self.posting.insert(op, draft.id());
                 self.answer_within(cx, op);

@@ -110,7 +110,9 @@ impl Strikes {
     /// A fault ends; says how often it bit.
     pub fn stop(&mut self, kernel: &mut Kernel<Actor>, id: u32) -> (Option<Fault>, u64) {
         let Some(striking) = self.striking.remove(&id) else { return (None, 0) };
-        let mut bites = self.settle(kernel);
+        let slept_through = self.settle(kernel);
+        // A zombie bites by what it says, not by what it missed.
+        let mut bites = if is_zombie(&striking.fault) { 0 } else { slept_through };
         bites += self.strike_services(kernel, &striking.fault);
         bites += self.bites(kernel, &striking.fault) - striking.before;
         self.wake_zombie(kernel, &striking);
