@@ -252,6 +252,8 @@ pub enum Event {
         proposal: Cid,
         snapshot: SnapshotRef,
     },
+    /// A decision of an older generation surfaced and was declared void (RECONCILE). Told by whoever found it.
+    Voided { epoch: Epoch, need: NeedId, proposal: Cid },
     /// A worker holds a task.
     Granted { epoch: Epoch, fence: Fence, need: NeedId, task: TaskName, worker: AgentId },
     /// The holder's lease was prolonged; `segment` rises with each renewal of a fence.
