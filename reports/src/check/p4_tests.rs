@@ -180,7 +180,7 @@ fn told(entries: Entries) -> Run {
     };
     run.tell(0, Event::Genesis { parties: (0..3).map(party).collect(), rules: rules().into() });
     for ((command, events), seq) in entries.into_iter().zip(1..) {
-        let applied = Applied { command: command.id(), outcome: Outcome::Did(events), seq: Seq(seq) };
+        let applied = Applied::new(command.id(), Outcome::Did(events), Seq(seq));
         let (command, entry, thread) = (Arc::new(command), Arc::new(applied), Thread::Need(need()));
         run.tell(0, Event::Ordered { command, entry, thread });
     }
@@ -285,7 +285,7 @@ fn an_epoch_only_rises() {
 fn what_was_refused_has_no_effect_and_what_is_missing_is_not_guessed() {
     let mut run = told(story());
     let late = Command::Act(commit(4, 1, 1));
-    let refused = Applied { command: late.id(), outcome: Outcome::Refused(Reject::StaleFence), seq: Seq(18) };
+    let refused = Applied::new(late.id(), Outcome::Refused(Reject::StaleFence), Seq(18));
     run.tell(0, Event::Ordered { command: late.into(), entry: refused.into(), thread: Thread::Need(need()) });
     holds(Fencing::default(), &run);
     // Told again by a node that restarted.
