@@ -32,7 +32,7 @@ pub use scenario::{
     Bus, ChaosSection, Clocks, Cluster, Disk, Limits, NeedEnd, Network, Phases, Properties, Property, Protocol,
     Scenario, Store,
 };
-pub use schema::schema;
+pub use schema::{needs_schema, schema};
 pub use swarm_nemeses::Between;
 pub use value::{Credits, DURATION_MAX_NS, Lasting, Nanos, SignedNanos};
 pub use workload::{Class, Joiner, JoinerRole, Leaver, Recipe, Workload};
