@@ -12,7 +12,7 @@ use swarm_core::node::{Act, Effect, Node, Note, Setup};
 use swarm_core::register::Event as Did;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
-use swarm_nemeses::{Between, Change, Fault as Strike, Timed, schedule};
+use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
 use swarm_reports::{Judgement, RunFacts, RunReport};
@@ -140,6 +140,9 @@ impl<'a> World<'a> {
         kernel.add(Actor::Store(Box::new(store)));
 
         let fork_of = Fork::new(seed);
+        let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
+            .expect("lint resolved every target");
+        let disks = disks(&timetable);
         let mut parties = Vec::new();
         let replayed: Vec<u32> = replayed(seed, total, options);
         let mut chance = fork_of.stream("clocks");
@@ -184,7 +187,9 @@ impl<'a> World<'a> {
             });
             let taped = replayed.contains(&no);
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
-            let mut host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
+            let may_die = disks.iter().any(|nodes| nodes.contains(party_of(no, &shape)));
+            let sync = (may_die || scenario.disk.everywhere).then(|| draw(scenario.disk.sync));
+            let mut host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped, sync);
             host.audit = audit;
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
@@ -213,12 +218,10 @@ impl<'a> World<'a> {
             net.impose(Scope::All, F::Reorder { ppm: scenario.network.reorder_ppm, extra });
         }
 
-        let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
-            .expect("lint resolved every target");
         // What chaos may draw stands in the report although this seed did not: over a sweep each kind must bite.
         let planned = scenario.kinds().into_iter();
         let mut world = Self {
-            strikes: Strikes::new(shape, healthy, planned),
+            strikes: Strikes::new(shape, healthy, fork_of.stream("strikes"), planned),
             scenario,
             seed,
             kernel,
@@ -450,7 +453,7 @@ impl<'a> World<'a> {
             if let Some(system) = host.node().system() {
                 recorder.books(no, system.ledger());
             }
-            if let Some(tape) = host.tape.take() {
+            if let Some(tape) = host.take_tape() {
                 let first_difference = relive(&tape);
                 recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
             }
@@ -514,7 +517,7 @@ fn replayed(seed: u64, total: u32, options: RunOptions<'_>) -> Vec<u32> {
 fn relive(tape: &Tape) -> Option<String> {
     let mut node = Node::new(tape.setup.clone());
     let mut at = 0;
-    for (number, (now, input)) in tape.inputs.iter().enumerate() {
+    for (number, (now, input, _)) in tape.inputs.iter().enumerate() {
         node.handle(*now, input.clone());
         while let Some(effect) = node.poll_effect() {
             if tape.effects.get(at) != Some(&word(&effect)) {
@@ -555,6 +558,26 @@ fn expect(scenario: &Scenario) -> Expect {
 /// their reports take.
 fn held_max(scenario: &Scenario) -> u64 {
     scenario.protocol.lease.0.saturating_mul(4).saturating_add(scenario.phases.fault.0)
+}
+
+/// Whose disks matter in this run: where something dies, or the disk itself ails.
+fn disks(timetable: &[Timed]) -> Vec<Nodes> {
+    let of = |timed: &Timed| match &timed.change {
+        Change::Start(Strike::Crash { nodes, .. } | Strike::DiskFull { nodes } | Strike::DiskSlow { nodes, .. }) => {
+            Some(nodes.clone())
+        }
+        Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
+        _ => None,
+    };
+    timetable.iter().filter_map(of).collect()
+}
+
+/// The `no`-th host as faults name it.
+fn party_of(no: u32, shape: &Shape) -> swarm_nemeses::Node {
+    match no.checked_sub(shape.coordinators) {
+        None => swarm_nemeses::Node::Coordinator(no),
+        Some(agent) => swarm_nemeses::Node::Agent(agent),
+    }
 }
 
 /// The shortest a lease can stand in true time: a majority measures it, and one in every majority has a clock that at worst
