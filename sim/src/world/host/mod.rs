@@ -93,6 +93,15 @@ pub struct Harm {
     pub undead_commits: u64,
 }
 
+/// What is remembered of a host's life.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// It is to be lived again at the end.
+    pub replayed: bool,
+    /// It is written to a disk that takes this long for each sync; without one, writing takes no time and nobody may die.
+    pub sync: Option<Span>,
+}
+
 /// One node's host.
 pub struct Host {
     pub no: u32,
@@ -154,8 +163,7 @@ impl Host {
         chain: Option<Chain>,
         habits: Habits,
         recorder: Rc<RefCell<Recorder>>,
-        replayed: bool,
-        sync: Option<Span>,
+        Memory { replayed, sync }: Memory,
     ) -> Self {
         let tape = (replayed || sync.is_some()).then(|| Tape {
             setup: setup.clone(),
