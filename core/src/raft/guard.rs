@@ -101,10 +101,13 @@ fn snapshot(m: &Message, raw: &RawNode<Store>, members: &Members) -> Result<(), 
     let sound = !conf.voters.is_empty()
         && rising(&conf.voters)
         && rising(&conf.learners)
-        && conf.voters.iter().chain(&conf.learners).all(known)
         && !conf.learners.iter().any(|id| conf.voters.contains(id));
     if joint || !sound {
         return Err(Reject::WrongFields);
+    }
+    // Perhaps a mandate has not come here yet: it is asked for.
+    if !conf.voters.iter().chain(&conf.learners).all(known) {
+        return Err(Reject::NotEntitled);
     }
     let log = &raw.raft.raft_log;
     if meta.index <= log.store.last_index().unwrap_or(0)

@@ -3,7 +3,6 @@
 //! A newcomer joins as a learner, the one it replaces goes, and it votes when it has caught up. Never do two voters change at
 //! once: two majorities that need not overlap would be possible in between.
 
-use raft::ProgressState;
 use raft::eraftpb::{ConfChange, ConfChangeType};
 
 use super::group::Group;
@@ -123,7 +122,7 @@ fn next_change(group: &Group, table: &Members) -> Option<(Option<ConfChangeType>
     let last = group.raw.raft.raft_log.last_index();
     let caught_up = |id: &&u64| {
         let progress = group.raw.raft.prs().get(**id);
-        progress.is_some_and(|p| p.state == ProgressState::Replicate && p.matched + BEHIND_MAX >= last)
+        progress.is_some_and(|p| p.recent_active && p.matched > 0 && p.matched + BEHIND_MAX >= last)
     };
     let ready = conf.learners.iter().find(caught_up).map(|id| (Some(ConfChangeType::AddNode), *id));
     ready.or_else(|| conf.learners.first().map(|id| (None, *id)))

@@ -1,5 +1,6 @@
 //! Register halves in a small world of their own.
 
+mod chaos;
 mod net;
 
 use std::println;

@@ -79,6 +79,7 @@ pub struct Net {
     pub log: BTreeMap<Thread, Vec<Digest>>,
     pub committed: BTreeSet<(Thread, Digest)>,
     pub never: BTreeSet<(Thread, Digest)>,
+    shared: BTreeSet<Digest>,
     pub answers: BTreeMap<OpId, Outcome>,
     asked: BTreeMap<OpId, (Thread, Digest)>,
     pub transcript: Digest,
@@ -129,6 +130,7 @@ impl Net {
             log: BTreeMap::new(),
             committed: BTreeSet::new(),
             never: BTreeSet::new(),
+            shared: BTreeSet::new(),
             answers: BTreeMap::new(),
             asked: BTreeMap::new(),
             transcript: Digest::default(),
@@ -278,7 +280,7 @@ impl Net {
         let asked = self.asked[&op];
         match outcome {
             Outcome::Committed => drop(self.committed.insert(asked)),
-            Outcome::NotCommitted => drop(self.never.insert(asked)),
+            Outcome::NotCommitted if !self.shared.contains(&asked.1) => drop(self.never.insert(asked)),
             _ => {}
         }
         self.answers.insert(op, outcome);
@@ -295,6 +297,10 @@ impl Net {
     pub fn command(&mut self, host: usize, thread: Thread, command: Command) -> OpId {
         self.next += 1;
         let op = OpId(self.next);
+        if command.author().is_none() {
+            // Another member may have submitted the same: that this submission never left says nothing about it.
+            self.shared.insert(command.id());
+        }
         self.asked.insert(op, (thread, command.id()));
         self.handle(host, In::Submit { op, thread, command: Arc::new(command) });
         op
@@ -404,6 +410,36 @@ impl Net {
 
     pub fn is_asleep(&self) -> bool {
         self.up().iter().all(|h| self.hosts[*h].raft.as_ref().unwrap().groups().all(|(_, awake)| !awake))
+    }
+
+    /// Whether a member votes in each group, as far as all who are up have applied.
+    pub fn votes_everywhere(&self, host: usize) -> bool {
+        let Some(me) = self.hosts[host].raft.as_ref().map(|raft| raft.me.0) else { return false };
+        let votes = |raft: &Raft| raft.groups.values().all(|group| group.conf().voters.contains(&me));
+        self.up().iter().all(|h| self.hosts[*h].raft.as_ref().is_some_and(votes))
+    }
+
+    /// What each awake group looks like, for whoever has to find out why.
+    pub fn awake(&self) -> Vec<String> {
+        let tell = |host: usize, group: &group::Group| {
+            let log = &group.raw.raft.raft_log;
+            format!(
+                "{host} group {:?} {:?} term {} last {} committed {} applied {} queued {} saving {} pending conf {} {:?} {:?}",
+                group.id,
+                group.raw.raft.state,
+                group.raw.raft.term,
+                log.last_index(),
+                log.committed,
+                log.applied,
+                group.queued.len(),
+                group.is_saving(),
+                group.raw.raft.has_pending_conf(),
+                group.conf(),
+                group.peers().iter().map(|id| group.raw.raft.prs().get(*id).map(|p| (p.matched, p.committed_index))).collect::<Vec<_>>()
+            )
+        };
+        let awake = |host: usize| self.hosts[host].raft.iter().flat_map(move |raft| raft.groups.values().filter(|g| g.awake).map(move |g| tell(host, g)));
+        self.up().into_iter().flat_map(awake).collect()
     }
 
     /// After everything is healed: all agree, all answered `Committed` is there, all said to be impossible is not.
