@@ -127,6 +127,18 @@ knobs! {
         heartbeat_ms: u32 = 30_000, 10, 3_600_000;
         /// Parked envelopes kept per sender.
         parked_max: u32 = 64, 0, 4_096;
+        /// Ticks without a word from a leader before a member of a register group stands for election; each waits up to as
+        /// many more, so that they rarely stand at once.
+        raft_election_ticks: u32 = 10, 4, 1_000;
+        /// Applied entries after which a register group folds its log into its history. A follower that lacks folded entries
+        /// fetches history, which costs no more; the log is what a restart replays.
+        raft_fold_entries: u32 = 1_024, 1, 1_000_000;
+        /// Ticks between two heartbeats of a register group's leader: a third of an election, so that one may be lost.
+        raft_heartbeat_ticks: u32 = 3, 1, 3;
+        /// Ticks in which nothing happens before a register group goes to sleep.
+        raft_sleep_ticks: u32 = 2, 1, 1_000;
+        /// Length of a register group's tick; milliseconds. A round trip and a sync must fit in well.
+        raft_tick_ms: u32 = 100, 1, 60_000;
         /// How long each further coordinator waits for an earlier one to do what any of them may do; milliseconds.
         stagger_ms: u32 = 500, 0, 60_000;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{Genesis, Holding, Member};
-use swarm_core::id::{Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
 use swarm_core::identity::Keys;
 use swarm_core::node::Setup;
 use swarm_core::policy::{BaseRules, Evaluator, Limits};
@@ -109,8 +109,19 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
         holdings: actors.iter().map(|actor| (actor.keys().agent(), holding(actor.role))).collect::<BTreeMap<_, _>>(),
         manifests: (actors.iter()).map(|actor| manifest(actor, &job.kinds)).collect(),
         mints: Vec::new(),
+        recovery: recovery(actors),
         params: Params { supply_max: Credits(params.supply_max.0.max(held)), ..params },
     }
+}
+
+/// The recovery keys, rising. Whoever runs a deployment in one process holds everything anyway; they are grown from the
+/// requester's secret, which no coordinator has.
+fn recovery(actors: &[Actor]) -> Vec<AgentId> {
+    let owner = actors.iter().find(|actor| actor.role == Role::Requester).expect("the cast has a requester");
+    let mut keys: Vec<AgentId> =
+        (0..3).map(|n| Keys::from_seed(&fork(&owner.secret, &format!("recovery/{n}"))).agent()).collect();
+    keys.sort_unstable();
+    keys
 }
 
 /// An actor's founding MANIFEST. In one process nothing is truly diverse: every actor says it is its own organisation, so

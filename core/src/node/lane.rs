@@ -283,6 +283,7 @@ mod tests {
                 manifests: Vec::new(),
                 mints: Vec::new(),
                 params: Params::default(),
+                recovery: Vec::new(),
             };
             let setup = Setup {
                 me: AgentId([1; 32]),

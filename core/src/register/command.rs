@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Cid, Digest, Segment};
+use crate::members::Mandate;
 use crate::register::Proof;
 use crate::time::Span;
 use crate::wire::Envelope;
@@ -43,6 +44,13 @@ pub enum Command {
         /// The number after the current one.
         number: u32,
     },
+    /// Start the register group of a bucket, with the members of this very place (system thread).
+    Start {
+        /// The bucket.
+        bucket: u32,
+    },
+    /// An act of the recovery keys: it changes who the members are (system thread).
+    Mandate(Arc<Mandate>),
 }
 
 impl Command {
@@ -62,6 +70,8 @@ impl Command {
             }
             Self::Reveal { by, round, value } => Digest::of("swarm/reveal", &[&by.0, &round.to_be_bytes(), &value.0]),
             Self::Snapshot { number } => Digest::of("swarm/take-snapshot", &[&number.to_be_bytes()]),
+            Self::Start { bucket } => Digest::of("swarm/start", &[&bucket.to_be_bytes()]),
+            Self::Mandate(mandate) => Digest::of_json("swarm/mandate-id", &mandate.act),
         }
     }
 

@@ -145,7 +145,9 @@ impl Record {
                 }
                 Ok(Move::Report(Event::Reported { by: *by, elapsed: *elapsed, segment: *segment }))
             }
-            Command::Reveal { .. } | Command::Snapshot { .. } => Err(Reject::WrongFields),
+            Command::Reveal { .. } | Command::Snapshot { .. } | Command::Start { .. } | Command::Mandate(_) => {
+                Err(Reject::WrongFields)
+            }
         }
     }
 

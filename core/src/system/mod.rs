@@ -163,7 +163,9 @@ impl System {
                 let snapshot = self.take_snapshot().reference();
                 doing.events.push(Event::SnapshotTaken { snapshot });
             }
-            Command::Count(_) => return Err(Reject::WrongFields),
+            // That a group of the register runs is no state of the protocol.
+            Command::Start { .. } => {}
+            Command::Count(_) | Command::Mandate(_) => return Err(Reject::WrongFields),
         }
         self.ledger.check();
         Ok(doing.events)
@@ -191,7 +193,9 @@ impl System {
             Command::Reveal { by, round, value } => self.check_reveal(by, *round, value),
             Command::Snapshot { number } if !self.dirty || *number != self.number() + 1 => Err(Reject::WrongPhase),
             Command::Snapshot { .. } => Ok(()),
-            Command::Count(_) => Err(Reject::WrongFields),
+            Command::Start { bucket } if *bucket >= self.params().buckets => Err(Reject::OutOfBounds),
+            Command::Start { .. } => Ok(()),
+            Command::Count(_) | Command::Mandate(_) => Err(Reject::WrongFields),
         }
     }
 

@@ -95,8 +95,16 @@ pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis,
         manifests,
         mints: vec![],
         params,
+        recovery: recovery().iter().map(Keys::agent).collect(),
     };
     (genesis, people)
+}
+
+/// The recovery keys, rising.
+pub fn recovery() -> Vec<Keys> {
+    let mut all: Vec<Keys> = (1..=3).map(|n| keys(&format!("recovery{n}"))).collect();
+    all.sort_by_key(Keys::agent);
+    all
 }
 
 pub fn chain(name: &str) -> reveal::Chain {

@@ -117,7 +117,15 @@ pub fn genesis(keys: &[Keys]) -> Genesis {
         manifests: keys.iter().zip(ROLES).enumerate().map(|(n, (k, role))| founding(k, n, role)).collect(),
         mints: Vec::new(),
         params,
+        recovery: recovery().iter().map(Keys::agent).collect(),
     }
+}
+
+/// The recovery keys, rising.
+pub fn recovery() -> Vec<Keys> {
+    let mut all: Vec<Keys> = (1..=3).map(|n| Keys::from_seed(&Digest::sha256(&[b'r', n]))).collect();
+    all.sort_by_key(Keys::agent);
+    all
 }
 
 pub fn local() -> Local {

@@ -147,6 +147,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         .filter_map(|m| m.chain.as_ref().map(|c| Member { agent: m.keys.agent(), anchor: c.anchor() }))
         .collect();
     coordinators.sort_by_key(|m| m.agent);
+    let recovery = recovery_keys(seed);
     let genesis = Genesis {
         capsule: evaluator.capsule(),
         coordinators,
@@ -155,6 +156,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         manifests: members.iter().map(|m| Arc::clone(&m.manifest)).collect(),
         mints: vec![mint],
         params: params(scenario),
+        recovery: recovery.iter().map(Keys::agent).collect(),
     };
     genesis.check().map_err(|why| InputError::Genesis(why.0))?;
     let joiners = joiners(scenario, seed, &skills, agent_no);
@@ -164,6 +166,13 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         ..Local::default()
     };
     Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })
+}
+
+/// The keys that may give a lost seat away, rising.
+pub fn recovery_keys(seed: &Seed) -> Vec<Keys> {
+    let mut keys: Vec<Keys> = (0..3).map(|n| Keys::from_seed(&fork(seed, &format!("key/recovery/{n}")))).collect();
+    keys.sort_by_key(Keys::agent);
+    keys
 }
 
 fn joiners(scenario: &Scenario, seed: &Seed, skills: &BTreeSet<Label>, first: u32) -> Vec<(Keys, Manifest)> {
