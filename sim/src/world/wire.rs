@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use swarm_core::id::{Cid, NeedId, OpId, Thread};
 use swarm_core::node::{Message, Subject};
+use swarm_core::raft::Packet;
 use swarm_core::register::{Command, Entry};
 use swarm_core::reject::Reject;
 use swarm_core::wire::Envelope;
@@ -67,6 +68,8 @@ pub enum Wire {
     Entry { place: u64, entry: Rc<Placed> },
     /// To the register: everything before `next` was applied.
     Applied { next: u64 },
+    /// Between two members of Raft groups.
+    Raft(Rc<Packet>),
     /// To the store: keep these bytes.
     Put { job: u64, cid: Cid, bytes: Arc<[u8]> },
     /// From the store: they are kept.
@@ -92,6 +95,7 @@ impl Fingerprint for Wire {
             Self::Submitted { op } => (8, op.0),
             Self::Entry { place, entry } => (9, place ^ entry.id.prefix()),
             Self::Applied { next } => (10, *next),
+            Self::Raft(packet) => (16, crate::world::register::packet_word(packet)),
             Self::Put { cid, .. } => (11, cid.0.prefix()),
             Self::Kept { cid, .. } => (12, cid.0.prefix()),
             Self::Get { cid, .. } => (13, cid.0.prefix()),

@@ -6,6 +6,7 @@
 //! which is the host's business.
 
 mod embedded;
+mod raft;
 mod sequencer;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use swarm_core::node::Outcome;
 use swarm_core::register::{Command, Entry};
 
 pub use embedded::Embedded;
+pub use raft::{Cut, Peers, RaftHalf, Shared, word as packet_word};
 pub use sequencer::Sequencer;
 
 use crate::kernel::{Cx, LocalTime, NodeId};
@@ -39,6 +41,9 @@ pub type Outs = VecDeque<Out>;
 
 /// What every register half does. From `cx` it takes time and randomness only: what it sends leaves through [`Outs`].
 pub trait Register {
+    /// The host has booted.
+    fn start(&mut self, _cx: &mut Cx<'_, Wire>, _outs: &mut Outs) {}
+
     /// The protocol half wants this ordered.
     fn submit(&mut self, cx: &mut Cx<'_, Wire>, op: OpId, thread: Thread, command: Arc<Command>, outs: &mut Outs);
 
@@ -47,6 +52,11 @@ pub trait Register {
 
     /// Time has passed; called at the latest when [`Self::deadline`] has come.
     fn on_time(&mut self, _cx: &mut Cx<'_, Wire>, _outs: &mut Outs) {}
+
+    /// Whether it is the one to cut off if a leader is to be cut off.
+    fn leads(&self) -> bool {
+        false
+    }
 
     /// When it wants to be called next.
     fn deadline(&self) -> Option<LocalTime> {
@@ -58,6 +68,8 @@ pub trait Register {
 pub enum Half {
     /// The client of the one sequencer.
     Embedded(Embedded),
+    /// A member of Raft groups.
+    Raft(Box<RaftHalf>),
 }
 
 impl Half {
@@ -65,6 +77,7 @@ impl Half {
     pub fn get(&self) -> &dyn Register {
         match self {
             Self::Embedded(half) => half,
+            Self::Raft(half) => &**half,
         }
     }
 
@@ -72,6 +85,7 @@ impl Half {
     pub fn get_mut(&mut self) -> &mut dyn Register {
         match self {
             Self::Embedded(half) => half,
+            Self::Raft(half) => &mut **half,
         }
     }
 }
