@@ -53,7 +53,7 @@ pub trait Register {
     /// Time has passed; called at the latest when [`Self::deadline`] has come.
     fn on_time(&mut self, _cx: &mut Cx<'_, Wire>, _outs: &mut Outs) {}
 
-    /// Whether it is the one to cut off if a leader is to be cut off.
+    /// Whether it believes that it leads the register; a fault may aim at whoever does.
     fn leads(&self) -> bool {
         false
     }
