@@ -104,7 +104,7 @@ pub fn hurt_and_heal(plan: Plan) -> Seen {
         assert_eq!(net.answers.get(&op), Some(&Outcome::Committed), "STUCK: no progress after healing, seed {seed}");
     }
     net.check();
-    assert!(net.is_asleep(), "AWAKE: something never sleeps, seed {seed}: {:#?}", net.awake());
+    assert!(net.is_asleep(), "AWAKE: something never sleeps, seed {seed}: {:#?}", net.tell(true));
     Seen { transcript: net.transcript, notes: net.notes.clone(), net }
 }
 

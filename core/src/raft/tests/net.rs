@@ -84,6 +84,8 @@ pub struct Net {
     asked: BTreeMap<OpId, (Thread, Digest)>,
     pub transcript: Digest,
     pub verbose: bool,
+    /// A member lies: only that nobody stops is asked.
+    pub lenient: bool,
     mandates: Vec<Arc<Mandate>>,
     recovery: Vec<Keys>,
     genesis: Arc<Genesis>,
@@ -135,6 +137,7 @@ impl Net {
             asked: BTreeMap::new(),
             transcript: Digest::default(),
             verbose: false,
+            lenient: false,
             mandates: Vec::new(),
             recovery,
             genesis,
@@ -266,6 +269,7 @@ impl Net {
         let log = self.log.entry(entry.thread).or_default();
         let (at, id) = (*count as usize - 1, entry.command.id());
         match log.get(at) {
+            Some(_) if self.lenient => {}
             Some(known) => assert_eq!(
                 *known, id,
                 "FORK: member {host} applied another entry at {} of {}, seed {}",
@@ -320,6 +324,9 @@ impl Net {
             match event {
                 Event::Packet { to, from, packet } => {
                     let Some(host) = self.index(&to) else { continue };
+                    if self.verbose {
+                        println!("{:>9} {host} <- {:?}", self.now / 1_000, packet.parts.iter().map(brief).collect::<Vec<_>>());
+                    }
                     self.handle(host, In::Packet { from, packet });
                 }
                 Event::Synced { host, boot } if self.hosts[host].boot == boot => {
@@ -419,8 +426,31 @@ impl Net {
         self.up().iter().all(|h| self.hosts[*h].raft.as_ref().is_some_and(votes))
     }
 
-    /// What each awake group looks like, for whoever has to find out why.
-    pub fn awake(&self) -> Vec<String> {
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    pub fn recovery(&self) -> &[Keys] {
+        &self.recovery
+    }
+
+    pub fn setup(&self, host: usize) -> Setup {
+        self.hosts[host].setup.clone()
+    }
+
+    /// What the disk of a member holds.
+    pub fn records(&self, host: usize) -> Vec<Record> {
+        let host = &self.hosts[host];
+        decode(&host.disk, &self.genesis.digest(), &host.keys.agent()).expect("a sound disk").0
+    }
+
+    pub fn highest_term(&self) -> u64 {
+        let terms = |host: &Host| host.raft.as_ref().and_then(|raft| raft.groups.values().map(|g| g.raw.raft.term).max());
+        self.hosts.iter().filter_map(terms).max().unwrap_or(0)
+    }
+
+    /// What each group, or each awake one, looks like, for whoever has to find out why.
+    pub fn tell(&self, awake_only: bool) -> Vec<String> {
         let tell = |host: usize, group: &group::Group| {
             let log = &group.raw.raft.raft_log;
             format!(
@@ -438,7 +468,7 @@ impl Net {
                 group.peers().iter().map(|id| group.raw.raft.prs().get(*id).map(|p| (p.matched, p.committed_index))).collect::<Vec<_>>()
             )
         };
-        let awake = |host: usize| self.hosts[host].raft.iter().flat_map(move |raft| raft.groups.values().filter(|g| g.awake).map(move |g| tell(host, g)));
+        let awake = |host: usize| self.hosts[host].raft.iter().flat_map(move |raft| raft.groups.values().filter(move |g| g.awake || !awake_only).map(move |g| tell(host, g)));
         self.up().into_iter().flat_map(awake).collect()
     }
 
