@@ -7,11 +7,13 @@ use alloc::vec::Vec;
 use std::{format, println, string::String};
 
 use super::super::*;
-use crate::config::Params;
-use crate::genesis::Member;
-use crate::id::{Cid, Credits, Digest, NeedId, Nonce};
+use crate::config::{Local, Params};
+use crate::genesis::{Genesis, Member};
+use crate::id::{AgentId, Cid, Credits, Digest, NeedId, Nonce, OpId, Thread};
 use crate::identity::Keys;
-use crate::members::Act;
+use crate::members::{Act, Mandate};
+use crate::node::Outcome;
+use crate::register::{Command, Entry};
 use crate::rng::{Stream, fork};
 use crate::wire::{Body, Capability, Manifest, Role, testing};
 
@@ -189,8 +191,7 @@ impl Net {
         if self.verbose {
             println!("{:>9} {what}", self.now / 1_000);
         }
-        self.transcript =
-            Digest::of("test/line", &[&self.transcript.0, &self.now.to_be_bytes(), what.as_bytes()]);
+        self.transcript = Digest::of("test/line", &[&self.transcript.0, &self.now.to_be_bytes(), what.as_bytes()]);
     }
 
     pub fn handle(&mut self, host: usize, input: In) {
@@ -226,10 +227,10 @@ impl Net {
         }
         let h = &mut self.hosts[host];
         let wake = h.raft.as_ref().and_then(Raft::next_deadline).map(|at| (h.booted_at + at.0).max(self.now));
-        if wake.is_some() && wake != h.wake_at {
+        if let Some(at) = wake.filter(|at| h.wake_at != Some(*at)) {
             let boot = h.boot;
             h.wake_at = wake;
-            self.push(wake.unwrap(), Event::Wake { host, boot });
+            self.push(at, Event::Wake { host, boot });
         }
     }
 
@@ -325,7 +326,11 @@ impl Net {
                 Event::Packet { to, from, packet } => {
                     let Some(host) = self.index(&to) else { continue };
                     if self.verbose {
-                        println!("{:>9} {host} <- {:?}", self.now / 1_000, packet.parts.iter().map(brief).collect::<Vec<_>>());
+                        println!(
+                            "{:>9} {host} <- {:?}",
+                            self.now / 1_000,
+                            packet.parts.iter().map(brief).collect::<Vec<_>>()
+                        );
                     }
                     self.handle(host, In::Packet { from, packet });
                 }
@@ -407,7 +412,13 @@ impl Net {
 
     /// Members that hold a seat by the mandates so far.
     pub fn seated(&self) -> Vec<usize> {
-        let gone: Vec<AgentId> = self.mandates.iter().map(|m| match &m.act { Act::Replace { old, .. } => *old }).collect();
+        let gone: Vec<AgentId> = self
+            .mandates
+            .iter()
+            .map(|m| match &m.act {
+                Act::Replace { old, .. } => *old,
+            })
+            .collect();
         (0..self.hosts.len()).filter(|h| !gone.contains(&self.hosts[*h].keys.agent())).collect()
     }
 
@@ -445,7 +456,8 @@ impl Net {
     }
 
     pub fn highest_term(&self) -> u64 {
-        let terms = |host: &Host| host.raft.as_ref().and_then(|raft| raft.groups.values().map(|g| g.raw.raft.term).max());
+        let terms =
+            |host: &Host| host.raft.as_ref().and_then(|raft| raft.groups.values().map(|g| g.raw.raft.term).max());
         self.hosts.iter().filter_map(terms).max().unwrap_or(0)
     }
 
@@ -465,10 +477,18 @@ impl Net {
                 group.is_saving(),
                 group.raw.raft.has_pending_conf(),
                 group.conf(),
-                group.peers().iter().map(|id| group.raw.raft.prs().get(*id).map(|p| (p.matched, p.committed_index))).collect::<Vec<_>>()
+                group
+                    .peers()
+                    .iter()
+                    .map(|id| group.raw.raft.prs().get(*id).map(|p| (p.matched, p.committed_index)))
+                    .collect::<Vec<_>>()
             )
         };
-        let awake = |host: usize| self.hosts[host].raft.iter().flat_map(move |raft| raft.groups.values().filter(move |g| g.awake || !awake_only).map(move |g| tell(host, g)));
+        let awake = |host: usize| {
+            self.hosts[host].raft.iter().flat_map(move |raft| {
+                raft.groups.values().filter(move |g| g.awake || !awake_only).map(move |g| tell(host, g))
+            })
+        };
         self.up().into_iter().flat_map(awake).collect()
     }
 

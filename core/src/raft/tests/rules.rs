@@ -12,6 +12,8 @@ use crate::identity::Keys;
 use crate::members::{Act, Mandate, Members};
 use crate::node::Outcome;
 use crate::raft::*;
+use crate::register::Command;
+use crate::reject::Reject;
 
 const DAY: u64 = 24 * 3_600 * 1_000 * MS;
 
@@ -181,11 +183,16 @@ fn a_snapshot_that_does_not_match_its_digest_is_named() {
     let mut records = net.records(0);
     let folded = records.iter().position(|r| matches!(r, Record::Folded(..))).expect("eight entries were folded");
     let Record::Folded(_, snapshot) = &mut records[folded] else { unreachable!() };
-    snapshot.data = br#"{"count":"9","head":"0000000000000000000000000000000000000000000000000000000000000000"}"#[..].to_vec().into();
+    snapshot.data = br#"{"count":"9","head":"0000000000000000000000000000000000000000000000000000000000000000"}"#[..]
+        .to_vec()
+        .into();
     let refused = Raft::restore(net.setup(0), &records).err();
     assert_eq!(refused, Some(StartError::Wal(WalError::WrongDigest(folded))));
     records.remove(folded);
-    assert!(matches!(Raft::restore(net.setup(0), &records).err(), None | Some(StartError::Wal(WalError::OutOfPlace(_)))));
+    assert!(matches!(
+        Raft::restore(net.setup(0), &records).err(),
+        None | Some(StartError::Wal(WalError::OutOfPlace(_)))
+    ));
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -216,7 +223,14 @@ fn message() -> impl Strategy<Value = Message> {
     let numbers = prop::array::uniform8(number.clone());
     let voters = prop::collection::vec(0..8u64, 0..4);
     (kind, numbers, prop::collection::vec(entry, 0..4), any::<bool>(), voters, 0..8u64).prop_map(
-        |(kind, [term, log_term, index, commit, commit_term, hint, snap_index, snap_term], entries, reject, voters, odd)| {
+        |(
+            kind,
+            [term, log_term, index, commit, commit_term, hint, snap_index, snap_term],
+            entries,
+            reject,
+            voters,
+            odd,
+        )| {
             let mut m = Message::default();
             m.set_msg_type(kind);
             (m.term, m.log_term, m.index, m.commit, m.commit_term) = (term, log_term, index, commit, commit_term);
