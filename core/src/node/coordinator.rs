@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::ms;
-use crate::id::{AgentId, Digest, Fence, NeedId, TaskName, Thread, label};
+use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread, label};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::duty::{Duties, What, key, name};
@@ -47,9 +47,9 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(need: NeedId) -> Self {
+    fn new(need: NeedId, lane: Lane) -> Self {
         Self {
-            lane: Lane::new(Thread::Need(need)),
+            lane,
             record: Record::new(need),
             believed: Record::new(need),
             sheet: Sheet::new(need),
@@ -85,12 +85,13 @@ impl Coordinator {
         let members = genesis.coordinators();
         let place = members.iter().position(|m| *m == desk.me()).expect("only a member is a coordinator");
         let mut system = System::new(Arc::clone(&genesis));
-        desk.emit(Note::Posted(system.take_postings()));
+        desk.emit(Note::Booked { bookings: system.take_bookings(), seq: Seq(0) });
         desk.emit(Note::Pool(system.pool()));
-        let mut lane = Lane::new(Thread::System);
+        let believe_at = genesis.params.believe_at(members.len());
+        let mut lane = Lane::new(Thread::System, place, members.len(), believe_at);
         lane.watch(desk, system.waits().iter());
         Self {
-            believe_at: genesis.params.believe_at(members.len()),
+            believe_at,
             system,
             lane,
             slots: BTreeMap::new(),
@@ -131,7 +132,9 @@ impl Coordinator {
     }
 
     fn slot(&mut self, need: NeedId) -> &mut Slot {
-        self.slots.entry(need).or_insert_with(|| Slot::new(need))
+        let (place, of, believe_at) = (self.place, self.members.len(), self.believe_at);
+        let lane = || Lane::new(Thread::Need(need), place, of, believe_at);
+        self.slots.entry(need).or_insert_with(|| Slot::new(need, lane()))
     }
 
     fn submit(&mut self, desk: &mut Desk, thread: Thread, command: Command) {
@@ -378,9 +381,9 @@ impl Coordinator {
             desk.clock.applied(envelope.lamport);
         }
         let outcome: Outcome = self.system.apply(entry.seq, &entry.command).into();
-        let postings = self.system.take_postings();
-        if !postings.is_empty() {
-            desk.emit(Note::Posted(postings));
+        let bookings = self.system.take_bookings();
+        if !bookings.is_empty() {
+            desk.emit(Note::Booked { bookings, seq: entry.seq });
         }
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());
