@@ -437,6 +437,11 @@ impl Net {
         self.up().iter().all(|h| self.hosts[*h].raft.as_ref().is_some_and(votes))
     }
 
+    /// Whether something of a member is on its way to the disk.
+    pub fn is_writing(&self, host: usize) -> bool {
+        !self.hosts[host].waiting.is_empty()
+    }
+
     pub fn genesis(&self) -> &Genesis {
         &self.genesis
     }
