@@ -68,9 +68,9 @@ mutants! {
     /// A plan fact that comes before the entry that entitles its author is dropped instead of held.
     ViewByArrival: "view-by-arrival", "P10", "lossy";
     /// A member of a register group says whom it votes for before its disk holds it.
-    VoteNotPersisted: "vote-not-persisted", "P1", "chaos-standard";
+    VoteNotPersisted: "vote-not-persisted", "P1", "everything";
     /// Who takes the seat of a member that lost its disk votes under that member's number.
-    WipedKeepsId: "wiped-keeps-id", "P1", "chaos-standard";
+    WipedKeepsId: "wiped-keeps-id", "P1", "everything";
     /// That a challenge window is over is forgotten, and what it guarded is never settled.
     WindowForgotten: "window-forgotten", "liveness", "quiet";
 }
