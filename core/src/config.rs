@@ -125,7 +125,7 @@ knobs! {
         entry_batch_ms: u32 = 50, 0, 60_000;
         /// Time between heartbeats; milliseconds.
         heartbeat_ms: u32 = 30_000, 10, 3_600_000;
-        /// Parked envelopes kept per sender.
+        /// Envelopes of one sender that may wait here for what they rest on.
         parked_max: u32 = 64, 0, 4_096;
         /// How long each further coordinator waits for an earlier one to do what any of them may do; milliseconds.
         stagger_ms: u32 = 500, 0, 60_000;
