@@ -9,21 +9,25 @@ use crate::config::WINDOW_BOUNDS_MS;
 use crate::id::{Credits, Label};
 use crate::plan::Fact;
 use crate::reject::Reject;
-use crate::wire::{Body, Manifest, Need, Propose};
+use crate::wire::{Body, ENVELOPE_BYTES_MAX, Manifest, Need, Propose};
 
 /// Artifacts an envelope may refer to: all inputs of a NEED, or all outputs of a COMMIT. Were it fewer, a COMMIT could be
 /// accepted whose FINALIZE nobody could say.
 pub const REFS_MAX: usize = 128;
-/// Approvals inside a DECIDE; no quorum of plan voters is larger.
-pub const APPROVALS_MAX: usize = 50;
 /// The largest quorum a NEED may ask for, before it is clamped by the pool.
 pub const K_MAX: u32 = 50;
+/// Approvals inside a DECIDE; no quorum of plan voters is larger.
+pub const APPROVALS_MAX: usize = K_MAX as usize;
+/// The longest ATTEST_PLAN, in bytes: it cites nothing and is meant for nobody in particular.
+pub const ATTEST_PLAN_BYTES_MAX: usize = 1_280;
+/// What a DECIDE says beside the envelopes inside it, in bytes.
+const DECIDE_BYTES: usize = 2_048;
 /// Inputs of a NEED.
 pub const INPUTS_MAX: usize = REFS_MAX;
 /// Outputs of a NEED, of a task, of a COMMIT.
 pub const OUTPUTS_MAX: usize = REFS_MAX;
-/// Tasks of a plan.
-pub const TASKS_MAX: usize = 256;
+/// Tasks of a plan: as many as counting the words of 64 parts takes. Each costs the register some dozen entries.
+pub const TASKS_MAX: usize = 130;
 /// Facts in one envelope.
 pub const FACTS_MAX: usize = 512;
 /// Labels in one fact.
@@ -58,6 +62,11 @@ pub const PLACE_BYTES_MAX: usize = 64;
 pub const ETA_MS_MAX: u32 = 30 * 24 * 3_600_000;
 /// All of something, in basis points.
 const WHOLE_BP: u32 = 10_000;
+
+/// The longest PROPOSE for a need that asks for `k_plan` approvals, in bytes: its DECIDE holds it with all of them.
+pub const fn propose_bytes_max(k_plan: u32) -> usize {
+    ENVELOPE_BYTES_MAX.saturating_sub(DECIDE_BYTES + k_plan as usize * (ATTEST_PLAN_BYTES_MAX + 1))
+}
 
 type Checked = Result<(), Reject>;
 

@@ -411,7 +411,7 @@ fn t68_a_reveal_is_its_makers_due_and_true() {
     stage.relay();
     let round = stage.system.open_round().unwrap();
     let mut reveal = |by: &str, of: &str, index, round| {
-        let value = chain(of).value(index).unwrap();
+        let value = crate::kit::value(of, index);
         stage.submit_system(Command::Reveal { by: id_of(by), round, value })
     };
     assert_eq!(reveal("c1", "c1", 2, round), Err(Reject::WrongReveal), "another round's value");
@@ -444,7 +444,7 @@ fn t68_a_silent_coordinator_is_omitted_by_stopwatch_and_may_skip_on() {
     };
     // With nobody's value there is no seed: the wait goes on.
     assert_eq!(silence(&mut stage), "Reported WaitClosed");
-    let value = chain("c1").value(1).unwrap();
+    let value = value("c1", 1);
     stage.submit_system(Command::Reveal { by: id_of("c1"), round: 1, value }).unwrap();
     assert_eq!(silence(&mut stage), "Reported WaitClosed RoundClosed Answered");
     stage.relay();

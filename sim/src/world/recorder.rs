@@ -109,16 +109,7 @@ impl Recorder {
         self.envelopes += 1;
         match (&envelope.body, envelope.thread) {
             (Body::Need(body), Thread::Need(need)) => {
-                self.posted.push(need);
-                let event = Event::NeedPosted {
-                    budget: body.budget,
-                    fees: body.fees,
-                    k_plan: body.k_plan,
-                    k_result: body.k_result,
-                    need,
-                    requester: envelope.sender,
-                };
-                self.tell(no, event);
+                self.need_posted(no, need, body, envelope.sender);
             }
             // What is said of a result is held against what is believed of it.
             (Body::Finalize(record), Thread::Need(need)) => {
@@ -131,6 +122,19 @@ impl Recorder {
         }
     }
 
+    fn need_posted(&mut self, no: u32, need: NeedId, asked: &Need, requester: AgentId) {
+        self.posted.push(need);
+        let event = Event::NeedPosted {
+            budget: asked.budget,
+            fees: asked.fees,
+            k_plan: asked.k_plan,
+            k_result: asked.k_result,
+            need,
+            requester,
+        };
+        self.tell(no, event);
+    }
+
     /// A node told something.
     pub fn note(&mut self, no: u32, note: Note) {
         match note {
@@ -140,6 +144,13 @@ impl Recorder {
             }
             Note::Applied { link, entry, thread } => self.tell(no, Event::Applied { link, seq: entry.seq, thread }),
             Note::Refused { reject, .. } => self.tell(no, Event::Refused { reason: reject }),
+            // It came to an end before anyone heard of it: one that nobody tells of would never be missed.
+            Note::NeedRefused { asked, need, reject, requester } => {
+                self.need_posted(no, need, &asked, requester);
+                self.tell(no, Event::Refused { reason: reject });
+                self.over.insert(need, Ending::Failed);
+                self.tell(no, Event::NeedEnded { how: NeedEnd::Failed, need });
+            }
             Note::Diverged { thread, entry } => {
                 let what = format!("what is believed at {} of {thread} is not what was applied", entry.seq);
                 self.tell(no, Event::Alarm { kind: AlarmKind::Internal, what });

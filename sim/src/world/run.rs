@@ -124,7 +124,7 @@ impl<'a> World<'a> {
         let mut members = Vec::new();
         for (no, member) in (0..).zip(&cluster.members) {
             bus.join(vec![host_id(no)], topics(member.keys.agent(), &member.roles));
-            if member.chain.is_some() {
+            if member.chains.is_some() {
                 members.push((host_id(no), member.keys.agent()));
             }
         }
@@ -145,11 +145,11 @@ impl<'a> World<'a> {
         let mut chance = fork_of.stream("clocks");
         let mut planner = 0;
         let manifests: BTreeMap<_, _> = cluster.genesis.manifests.iter().map(|m| (m.sender, Arc::clone(m))).collect();
-        let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chain, m.roles));
+        let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chains, m.roles));
         let joiners_of = cluster.joiners.iter().map(|(_, manifest)| manifest.clone()).collect::<Vec<_>>();
         let late = cluster.joiners.into_iter().map(|(keys, manifest)| (keys, None, manifest.roles));
         let mut requesters = Vec::new();
-        for (no, (keys, chain, roles)) in (0u32..).zip(founders_of.chain(late)) {
+        for (no, (keys, chains, roles)) in (0u32..).zip(founders_of.chain(late)) {
             let agent = keys.agent();
             let setup = Setup {
                 me: agent,
@@ -175,7 +175,7 @@ impl<'a> World<'a> {
             parties.push(Party {
                 agent,
                 asn: manifest.asn,
-                coordinator: chain.is_some(),
+                coordinator: chains.is_some(),
                 honest: true,
                 node: NodeNo(no),
                 org: manifest.org,
@@ -183,7 +183,7 @@ impl<'a> World<'a> {
             });
             let taped = replayed.contains(&no);
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
-            let mut host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
+            let mut host = Host::new(no, setup, keys, chains, habits, Rc::clone(&recorder), taped);
             host.audit = audit;
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
