@@ -17,7 +17,7 @@ use swarm_core::wire::{
 };
 
 use crate::cli::Up;
-use crate::job::Job;
+use crate::job::{Job, WINDOWS};
 
 /// Coordinators of the register.
 const COORDINATORS: u32 = 3;

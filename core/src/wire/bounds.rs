@@ -16,8 +16,10 @@ use crate::wire::{Body, ENVELOPE_BYTES_MAX, Manifest, Need, Propose};
 pub const REFS_MAX: usize = 128;
 /// The largest quorum a NEED may ask for, before it is clamped by the pool.
 pub const K_MAX: u32 = 50;
+/// The largest quorum that it may ask for on its plan: a DECIDE holds the plan and all approvals.
+pub const K_PLAN_MAX: u32 = 32;
 /// Approvals inside a DECIDE; no quorum of plan voters is larger.
-pub const APPROVALS_MAX: usize = K_MAX as usize;
+pub const APPROVALS_MAX: usize = K_PLAN_MAX as usize;
 /// The longest ATTEST_PLAN, in bytes: it cites nothing and is meant for nobody in particular.
 pub const ATTEST_PLAN_BYTES_MAX: usize = 1_280;
 /// What a DECIDE says beside the envelopes inside it, in bytes.
@@ -118,7 +120,7 @@ impl Body {
             Self::AttestPlan(_) | Self::Release(_) => Ok(()),
             Self::Decide(decide) => {
                 at_most(decide.approvals.len(), APPROVALS_MAX)?;
-                within(decide.k_plan, 1, K_MAX)?;
+                within(decide.k_plan, 1, K_PLAN_MAX)?;
                 if decide.approvals.windows(2).all(|pair| pair[0].id() < pair[1].id()) {
                     Ok(())
                 } else {
@@ -173,7 +175,7 @@ fn check_need(need: &Need) -> Checked {
     positive(need.budget)?;
     within(need.fee, Credits(0), need.class.fee_max())?;
     within(need.deadline_ms, 1, ETA_MS_MAX)?;
-    within(need.k_plan, 1, K_MAX)?;
+    within(need.k_plan, 1, K_PLAN_MAX)?;
     within(need.k_result, 1, K_MAX)?;
     let waits = &need.windows;
     let (min, max) = WINDOW_BOUNDS_MS;

@@ -10,7 +10,7 @@ use swarm_core::plan::{Fact, TaskState};
 use swarm_core::register::{Applied, Command, Ending, Event};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Phase;
-use swarm_core::wire::bounds::{ATTEST_PLAN_BYTES_MAX, K_MAX, propose_bytes_max};
+use swarm_core::wire::bounds::{ATTEST_PLAN_BYTES_MAX, K_PLAN_MAX, propose_bytes_max};
 use swarm_core::wire::*;
 
 /// Holds `cut` for a bid of `cost` and `eta_ms`.
@@ -118,7 +118,7 @@ fn t11_what_is_proposed_fits_into_its_decide_with_every_approval() {
         }
         assert!(longest > 50_000, "there is room for a plan");
     }
-    assert!(propose_bytes_max(K_MAX) < propose_bytes_max(1), "the most approvals leave the least room");
+    assert!(propose_bytes_max(K_PLAN_MAX) > 20_000, "the most approvals leave room for a plan too");
 }
 
 /// The longest vote there can be, all its fields at their ends.
@@ -206,7 +206,7 @@ fn t74_stake_under_a_lien_may_unbond_but_not_leave() {
     stage.commit("w1", "cut");
     let seat = stage.record.tasks[&label("cut")].seats[0];
     let who = stage.who(&seat);
-    let mut say = |stage: &mut Stage, body| {
+    let say = |stage: &mut Stage, body| {
         let envelope = stage.say(&who, body);
         stage.submit_system(Command::Act(envelope))
     };

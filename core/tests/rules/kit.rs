@@ -419,7 +419,7 @@ impl Stage {
         match words[0] {
             "need" => Body::Need(self.body.clone()),
             "propose" => Body::Propose(propose(two_steps(), number(1) as u32)),
-            "claim" => Body::Claim(Claim { cost: Credits(number(2)), eta_ms: 60_000, task: of(1) }),
+            "claim" => Body::Claim(Claim { cost: Credits(number(2)), eta_ms: 120_000, task: of(1) }),
             "heartbeat" => Body::Heartbeat(Heartbeat { progress_bp: 0, task: of(1) }),
             "yield" => Body::Yield(Yield { reason: String::new(), task: of(1) }),
             "cancel" => Body::Cancel(Cancel { reason: String::new(), task: words.get(1).map(|w| label(w)) }),

@@ -14,6 +14,9 @@ const STAKE_MIN: u64 = 1_000;
 const BOOTSTRAP_ACTIVE: u32 = 10;
 /// Credits above this could not be summed over all agents without care.
 const CREDITS_MAX: u64 = 1_000_000_000_000;
+/// The largest quorums that a need may ask for, on its plan and on a result.
+const K_PLAN_MAX: u64 = 32;
+const K_RESULT_MAX: u64 = 50;
 /// Seats drawn beyond K for a plan's voters and for a result's committee (PROTOCOL 5 and 6).
 const PLAN_SPARE: u32 = 5;
 pub(super) const RESULT_SPARE: u32 = 2;
@@ -39,8 +42,8 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     notes.within("cluster.entry_batch", cluster.entry_batch.0, 0, 10_000_000_000);
     let protocol = &scenario.protocol;
     sound &= notes.within("protocol.alpha_bp", protocol.alpha_bp.into(), 1, 10_000);
-    sound &= notes.within("protocol.k_plan", protocol.k_plan.into(), 1, 100);
-    sound &= notes.within("protocol.k_result", protocol.k_result.into(), 1, 100);
+    sound &= notes.within("protocol.k_plan", protocol.k_plan.into(), 1, K_PLAN_MAX);
+    sound &= notes.within("protocol.k_result", protocol.k_result.into(), 1, K_RESULT_MAX);
     if sound {
         pool(scenario, notes);
     }
@@ -84,7 +87,8 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
         if target > active {
             let what = format!("`{key}` is {target}, but there are only {active} verifiers");
             let mend = format!("write {active} or less, or add verifiers");
-            notes.error(path, Code::ImpossibleQuorum, what, mend);
+            let at = notes.said(&[path, "cluster.verifiers"]);
+            notes.error(at, Code::ImpossibleQuorum, what, mend);
         } else if notes.says(path) && u64::from(target) > share.max(1) {
             // Only said of targets that somebody wrote: the defaults are meant to be clamped.
             let needed = (u64::from(target) * 10_000).div_ceil(protocol.alpha_bp.into());
@@ -102,7 +106,9 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
     if let Some(cap) = unseatable(cluster, &everyone, voters) {
         let what = format!("{voters} plan voters cannot be seated under the cap per {cap}");
         let mend = format!("spread the agents over more of `{cap}s`, or add verifiers");
-        notes.error(&format!("cluster.{cap}s"), Code::ImpossibleCommittee, what, mend);
+        let path = format!("cluster.{cap}s");
+        let at = notes.said(&[&path, "protocol.k_plan", "cluster.verifiers", "cluster.bootstrap"]);
+        notes.error(at, Code::ImpossibleCommittee, what, mend);
     }
     committees(scenario, k(protocol.k_result), notes);
 }
@@ -131,16 +137,17 @@ fn committees(scenario: &Scenario, k: u64, notes: &mut Notes<'_>) {
         }
     }
     let path = format!("cluster.{cap}s");
+    let path = notes.said(&[&path, "protocol.k_result", "cluster.verifiers", "cluster.bootstrap"]);
     let mend = format!("spread the agents over more of `{cap}s`, or add verifiers");
     if short == pairs {
         let what = format!("no committee of {k} and {RESULT_SPARE} spare can be seated under the cap per {cap}");
-        notes.error(&path, Code::ImpossibleCommittee, what, mend);
+        notes.error(path, Code::ImpossibleCommittee, what, mend);
     } else if short > 0 {
         let what = format!(
             "for {short} of {pairs} pairs of worker and planner no committee of {k} and {RESULT_SPARE} spare can be \
              seated under the cap per {cap}"
         );
-        notes.warning(&path, Code::NarrowCommittee, what, mend);
+        notes.warning(path, Code::NarrowCommittee, what, mend);
     }
 }
 

@@ -1,0 +1,63 @@
+//! Whether what must happen can happen: a mark, or an end of a need, that nothing in the scenario brings about.
+
+use super::Notes;
+use crate::finding::Code;
+use crate::scenario::{NeedEnd, Scenario};
+use swarm_nemeses::Kind;
+
+/// Faults that make clocks jump.
+const JUMPS: [Kind; 2] = [Kind::Skew, Kind::ClockJump];
+
+pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
+    let properties = &scenario.properties;
+    if let Some(at) = properties.ends.iter().position(|end| *end == NeedEnd::Cancelled)
+        && scenario.workload.cancel_bp == 0
+    {
+        let what = "no need is ever cancelled";
+        let mend = "write `cancel_bp = 2_000` in `[workload]`, or take `cancelled` out";
+        notes.warning(&format!("properties.ends.{at}"), Code::NoEffect, what, mend);
+    }
+    for (at, mark) in properties.sometimes.iter().enumerate() {
+        if let Some(missing) = missing(scenario, mark) {
+            let what = format!("nothing in this scenario can bring `{mark}` about");
+            notes.warning(&format!("properties.sometimes.{at}"), Code::NoEffect, what, format!("add {missing}"));
+        }
+    }
+}
+
+/// What would have to be added for `mark` to be hit; none if it can be, or if the protocol brings it about by itself.
+fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
+    let workload = &scenario.workload;
+    let drawn = if scenario.chaos.budget.max > 0 { &scenario.chaos.kinds[..] } else { &[] };
+    let met = || scenario.faults.iter().map(|fault| fault.kind).chain(drawn.iter().copied());
+    let kind = |begin: &str| met().any(|kind| kind.name().starts_with(begin));
+    let has = |kinds: &[Kind]| met().any(|kind| kinds.contains(&kind));
+    let (there, missing) = match mark {
+        "agent-joined" => (!workload.joiners.is_empty(), "a `[[workload.joiner]]`"),
+        "agent-left" => (!workload.leavers.is_empty(), "a `[[workload.leaver]]`"),
+        "clock-jumped" => (
+            scenario.faults.iter().any(|f| f.offset.is_some()) || drawn.iter().any(|k| JUMPS.contains(k)),
+            "a fault `clock-jump`, or `skew` with an `offset`",
+        ),
+        "bus-loss-noticed" => (has(&[Kind::BusAckedThenLost]), "a fault `bus-acked-then-lost`"),
+        "corrupt-read-refused" => (has(&[Kind::StoreCorrupt]), "a fault `store-corrupt`"),
+        "node-restarted" | "torn-tail" | "unsynced-lost" => {
+            (has(&[Kind::Crash, Kind::QuorumSwap]), "a fault such as `crash`")
+        }
+        "zombie-spoke" => (has(&[Kind::ZombieWorker]), "a fault `zombie-worker`"),
+        // An acknowledgement that is lost or late brings the message again.
+        "message-redelivered" => (
+            scenario.bus.redeliver_ppm > 0
+                || scenario.network.loss_ppm > 0
+                || scenario.network.duplicate_ppm > 0
+                || met().next().is_some(),
+            "`redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`",
+        ),
+        "need-cancelled" => (workload.cancel_bp > 0, "`cancel_bp` in `[workload]`"),
+        "partition-healed" => (kind("partition-"), "a fault such as `partition-halves`"),
+        "task-refused" => (workload.refuse_bp > 0, "`refuse_bp` in `[workload]`"),
+        "task-yielded" => (workload.yield_bp > 0, "`yield_bp` in `[workload]`"),
+        _ => return None,
+    };
+    (!there).then_some(missing)
+}
