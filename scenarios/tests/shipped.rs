@@ -204,7 +204,7 @@ fn the_schema_of_a_needs_file_describes_the_shipped_one() {
         strangers(&serde_json::from_str(line).unwrap(), &schema, &schema, "", &mut out);
         assert_eq!(out, [""; 0]);
     }
-    assert_eq!(number(&schema["properties"]["parts"]), Some((1, 256)));
+    assert_eq!(number(&schema["properties"]["parts"]), Some((1, 64)));
     assert_eq!(schema["required"], serde_json::json!(["recipe"]));
 }
 

@@ -124,7 +124,7 @@ impl<'a> World<'a> {
         let mut members = Vec::new();
         for (no, member) in (0..).zip(&cluster.members) {
             bus.join(vec![host_id(no)], topics(member.keys.agent(), &member.roles));
-            if member.chain.is_some() {
+            if member.chains.is_some() {
                 members.push((host_id(no), member.keys.agent()));
             }
         }
@@ -148,11 +148,11 @@ impl<'a> World<'a> {
         let peers = crate::world::register::Peers::default();
         let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, ..Healthy::default() };
         let manifests: BTreeMap<_, _> = cluster.genesis.manifests.iter().map(|m| (m.sender, Arc::clone(m))).collect();
-        let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chain, m.roles));
+        let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chains, m.roles));
         let joiners_of = cluster.joiners.iter().map(|(_, manifest)| manifest.clone()).collect::<Vec<_>>();
         let late = cluster.joiners.into_iter().map(|(keys, manifest)| (keys, None, manifest.roles));
         let mut requesters = Vec::new();
-        for (no, (keys, chain, roles)) in (0u32..).zip(founders_of.chain(late)) {
+        for (no, (keys, chains, roles)) in (0u32..).zip(founders_of.chain(late)) {
             let agent = keys.agent();
             let setup = Setup {
                 me: agent,
@@ -178,7 +178,7 @@ impl<'a> World<'a> {
             parties.push(Party {
                 agent,
                 asn: manifest.asn,
-                coordinator: chain.is_some(),
+                coordinator: chains.is_some(),
                 honest: true,
                 node: NodeNo(no),
                 org: manifest.org,
@@ -187,8 +187,8 @@ impl<'a> World<'a> {
             let taped = replayed.contains(&no);
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
             let raft_setup = swarm_core::raft::Setup { me: agent, genesis: Arc::clone(&cluster.genesis), local: cluster.local.clone(), seed: fork(root, &format!("register/{no}")), codec: codec.clone(), mandates: Vec::new() };
-            let is_member = chain.is_some();
-            let mut host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
+            let is_member = chains.is_some();
+            let mut host = Host::new(no, setup, keys, chains, habits, Rc::clone(&recorder), taped);
             if is_member && std::env::var_os("SWARM_RAFT").is_some() {
                 peers.borrow_mut().insert(agent, host_id(no));
                 host.set_register(crate::world::register::Half::Raft(Box::new(crate::world::register::RaftHalf::new(raft_setup, peers.clone(), None).unwrap())));

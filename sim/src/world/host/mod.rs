@@ -14,7 +14,7 @@ use std::sync::Arc;
 use swarm_core::id::{Cid, NeedId, OpId, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
-use swarm_core::reveal::Chain;
+use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
 
@@ -86,7 +86,7 @@ pub struct Host {
     pub no: u32,
     node: Node,
     keys: Keys,
-    chain: Option<Chain>,
+    chains: Option<Chains>,
     habits: Habits,
     /// What is wrong with it, and how often that bit.
     pub ills: Ills,
@@ -129,7 +129,7 @@ impl Host {
         no: u32,
         setup: Setup,
         keys: Keys,
-        chain: Option<Chain>,
+        chains: Option<Chains>,
         habits: Habits,
         recorder: Rc<RefCell<Recorder>>,
         taped: bool,
@@ -139,7 +139,7 @@ impl Host {
             no,
             node: Node::new(setup),
             keys,
-            chain,
+            chains,
             habits,
             ills: Ills::default(),
             harm: Harm::default(),
@@ -405,8 +405,13 @@ impl Host {
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }
             Effect::Execute { op, work } => self.begin(cx, op, work),
-            Effect::Reveal { op, round } => {
-                let value = self.chain.as_ref().and_then(|chain| chain.value(round));
+            Effect::Anchor { op, since } => {
+                let anchor = self.chains.as_mut().map(|chains| chains.anchor(since));
+                let outcome = anchor.map_or(Outcome::NotCommitted, Outcome::Anchored);
+                self.input(cx, Input::Done { op, outcome });
+            }
+            Effect::Reveal { op, since, round } => {
+                let value = self.chains.as_mut().and_then(|chains| chains.value(since, round));
                 let outcome = value.map_or(Outcome::NotCommitted, Outcome::Revealed);
                 self.input(cx, Input::Done { op, outcome });
             }
@@ -465,6 +470,7 @@ pub fn word(effect: &Effect) -> u64 {
         Effect::Publish { draft, .. } => draft.id().0.prefix(),
         Effect::Submit { command, thread, .. } => command.id().prefix() ^ word_of(&thread.to_string()),
         Effect::Execute { op, .. } => op.0,
+        Effect::Anchor { since, .. } => u64::from(*since) << 16,
         Effect::Reveal { round, .. } => u64::from(*round) << 32,
         Effect::Follow(need) | Effect::Unfollow(need) => need.0.0.prefix(),
         Effect::Emit(Note::Believed { link, .. } | Note::Applied { link, .. }) => link.prefix(),
