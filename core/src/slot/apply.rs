@@ -163,7 +163,8 @@ impl Record {
                 // A renewal lasts a whole lease again: as many as fit into the stretched eta.
                 let lease_ms = u64::from(self.need().map_or(1, |n| n.windows.lease_ms).max(1));
                 let most = u64::from(lease.bid.eta_ms) * u64::from(params.lease_stretch_bp) / 10_000;
-                if u64::from(lease.renewals + 1) * lease_ms >= most.max(lease_ms) {
+                let spent = u64::from(lease.renewals + 1) * lease_ms >= most.max(lease_ms);
+                if spent && !planted(Mutant::EndlessLease) {
                     return Err(Reject::OutOfBounds);
                 }
                 Ok(Move::Renew(beat.task.clone()))
@@ -372,11 +373,10 @@ impl Record {
         if task.state != TaskState::Verifying {
             return Err(Reject::WrongPhase);
         }
-        let commit = task.commit.as_ref().expect("a judged task has a commit").id();
         let mut tally = Tally::new(task.k_result, task.seats.iter().copied());
         for vote in self.of_this_epoch(seq, votes)? {
             let Body::Attest(attest) = &vote.body else { return Err(Reject::NoEvidence) };
-            if attest.task != first.task || attest.commit != commit || vote.fence != Some(task.fence) {
+            if attest.task != first.task || !task.is_judged_by(attest.commit, vote.fence) {
                 return Err(Reject::StaleFence);
             }
             tally.count(&vote.sender, attest.verdict)?;
@@ -399,7 +399,7 @@ impl Record {
         }
         for vote in votes {
             self.evidence(seq, vote)?;
-            if vote.epoch != Some(self.epoch) {
+            if !self.is_of_epoch(vote) {
                 return Err(Reject::StaleEpoch);
             }
         }
@@ -493,7 +493,8 @@ impl<R: Registry> Doing<'_, R> {
             }
             Move::Yield(task) => {
                 self.stop(Waiting::Lease(task.clone()));
-                self.release(task, ReleaseReason::Yielded, BondFate::LessFee, Vec::new());
+                let fate = if planted(Mutant::YieldsFree) { BondFate::Back } else { BondFate::LessFee };
+                self.release(task, ReleaseReason::Yielded, fate, Vec::new());
             }
             Move::Cancel(tasks) => {
                 for task in tasks {
@@ -710,7 +711,7 @@ impl<R: Registry> Doing<'_, R> {
         let seats = u64::from(need.k_result) + u64::from(params.seats_spare);
         let fees = Credits(need.fee.0.saturating_mul(seats));
         let task = &self.record.tasks[&name];
-        let fence = Fence(task.fence.0 + 1);
+        let fence = Fence(if planted(Mutant::FenceReused) { task.fence.0.max(1) } else { task.fence.0 + 1 });
         let affordable = |best: &&Bid| best.cost <= self.record.budget && fees <= self.record.fees;
         let Some(bid) = task.window.kept().filter(affordable).cloned() else {
             let fence = task.fence;

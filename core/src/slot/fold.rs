@@ -68,6 +68,9 @@ impl Record {
             }
             Event::Released { reason, task, .. } => {
                 let entry = self.task(task);
+                if planted(Mutant::ExpiredStands) && *reason == ReleaseReason::Expired {
+                    return;
+                }
                 entry.state = TaskState::Idle;
                 let lease = entry.lease.take();
                 entry.commit = None;
@@ -114,7 +117,12 @@ impl Record {
             }
             Event::WaitOpened { segment, total, waiting } => {
                 self.segment = *segment;
-                self.waits.insert(waiting.clone(), Stopwatch::new(*segment, *total));
+                let before = self.waits.insert(waiting.clone(), Stopwatch::new(*segment, *total));
+                if planted(Mutant::SegmentUnchecked)
+                    && let (Some(before), Some(now)) = (before, self.waits.get_mut(waiting))
+                {
+                    now.reports = before.reports;
+                }
             }
             Event::Reported { by, elapsed, segment } => {
                 if let Some(watch) = self.waits.values_mut().find(|w| w.segment == *segment) {
