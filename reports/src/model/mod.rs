@@ -6,12 +6,16 @@
 //! weights of a draw, the hashes of reveals, how many vouched for a proof) is taken as told; draws are held against who
 //! could have been drawn.
 
+mod accounts;
+mod acts;
 mod books;
+mod draws;
 mod follow;
 mod need;
 mod plan;
 mod quorum;
 mod system;
+mod votes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -16,26 +16,25 @@ use swarm_core::wire::{Body, Envelope, Manifest, Payout, Role, SnapshotRef};
 
 use super::books::Books;
 use super::need::{Elsewhere, Standing, Watch};
-use super::quorum;
 use crate::history::{Account, PoolSnapshot};
 
 /// A registered agent.
 #[derive(Clone, Debug)]
-struct Agent {
-    manifest: Arc<Envelope>,
+pub(super) struct Agent {
+    pub(super) manifest: Arc<Envelope>,
     reputation_bp: u32,
 }
 
 /// A pool snapshot: who may be drawn.
 #[derive(Clone, Debug)]
-struct Pool {
-    members: BTreeSet<AgentId>,
-    bootstrap: bool,
+pub(super) struct Pool {
+    pub(super) members: BTreeSet<AgentId>,
+    pub(super) bootstrap: bool,
     standings: BTreeMap<AgentId, Standing>,
 }
 
 /// An ask for a committee, and where it stands.
-type Seating = (NeedId, Seq, u32, Ask);
+pub(super) type Seating = (NeedId, Seq, u32, Ask);
 
 /// The system thread.
 #[derive(Debug)]
@@ -43,30 +42,30 @@ pub struct System {
     pub genesis: Arc<Genesis>,
     pub seq: Seq,
     pub books: Books,
-    minted: u64,
-    accounts: BTreeSet<AgentId>,
-    agents: BTreeMap<AgentId, Agent>,
-    pools: Vec<Pool>,
-    dirty: bool,
+    pub(super) minted: u64,
+    pub(super) accounts: BTreeSet<AgentId>,
+    pub(super) agents: BTreeMap<AgentId, Agent>,
+    pub(super) pools: Vec<Pool>,
+    pub(super) dirty: bool,
     asked: BTreeMap<NeedId, u32>,
-    acts: BTreeSet<Cid>,
+    pub(super) acts: BTreeSet<Cid>,
     requesters: BTreeMap<NeedId, AgentId>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
     /// Unbonding credits by agent, oldest first: name, amount, whether the time is over.
-    tranches: BTreeMap<AgentId, Vec<(Digest, u64, bool)>>,
-    queue: Vec<Seating>,
-    round: Option<(Vec<Seating>, BTreeSet<AgentId>)>,
-    rounds: u32,
-    waits: BTreeMap<Waiting, Watch>,
+    pub(super) tranches: BTreeMap<AgentId, Vec<(Digest, u64, bool)>>,
+    pub(super) queue: Vec<Seating>,
+    pub(super) round: Option<(Vec<Seating>, BTreeSet<AgentId>)>,
+    pub(super) rounds: u32,
+    pub(super) waits: BTreeMap<Waiting, Watch>,
     segment: u64,
     finalized: u32,
     day_passed: bool,
     told: BTreeMap<(Seq, u32), Did>,
-    out: Vec<Did>,
+    pub(super) out: Vec<Did>,
 }
 
 /// What a command comes to: whether it takes effect, or that this cannot be told.
-type Judged = Result<bool, String>;
+pub(super) type Judged = Result<bool, String>;
 
 impl System {
     pub fn new(genesis: Arc<Genesis>) -> Self {
@@ -147,18 +146,14 @@ impl System {
         })
     }
 
-    fn params(&self) -> &Params {
-        &self.genesis.params
-    }
-
-    fn register(&mut self, manifest: &Arc<Envelope>) {
+    pub(super) fn register(&mut self, manifest: &Arc<Envelope>) {
         let agent = manifest.sender;
         self.accounts.insert(agent);
         let reputation_bp = self.agents.get(&agent).map_or(5_000, |known| known.reputation_bp);
         self.agents.insert(agent, Agent { manifest: Arc::clone(manifest), reputation_bp });
     }
 
-    fn wait(&mut self, waiting: Waiting, total: Span) {
+    pub(super) fn wait(&mut self, waiting: Waiting, total: Span) {
         self.segment += 1;
         self.waits.insert(waiting, Watch { segment: Segment(self.segment), total, seen: BTreeMap::new() });
     }
@@ -211,78 +206,6 @@ impl System {
         let own = Did::SnapshotTaken { snapshot: SnapshotRef { digest: Digest::default(), number } };
         self.out.push(event.cloned().unwrap_or(own));
         true
-    }
-
-    fn act(&mut self, envelope: &Arc<Envelope>) -> bool {
-        let sender = envelope.sender;
-        if self.acts.contains(&envelope.id()) {
-            return false;
-        }
-        let known = self.accounts.contains(&sender);
-        let (purse, stake) = (free(&sender), Account::Stake(sender));
-        let done = match &envelope.body {
-            Body::Manifest(_) => {
-                self.register(envelope);
-                self.out.push(Did::Registered { manifest: Arc::clone(envelope) });
-                true
-            }
-            Body::Mint(body) => {
-                let may = self.genesis.mints.contains(&sender) && self.accounts.contains(&body.to) && body.amount.0 > 0;
-                let fits =
-                    u128::from(self.minted) + u128::from(body.amount.0) <= u128::from(self.params().supply_max.0);
-                if may && fits {
-                    self.minted += body.amount.0;
-                    self.books.shift(&Account::Outside, &free(&body.to), body.amount.0);
-                }
-                may && fits
-            }
-            Body::Transfer(body) => {
-                let may = body.amount.0 > 0 && known && self.accounts.contains(&body.to);
-                may && self.books.shift(&purse, &free(&body.to), body.amount.0)
-            }
-            Body::Stake(body) => known && body.amount.0 > 0 && self.books.shift(&purse, &stake, body.amount.0),
-            Body::Delegate(body) => {
-                let may = body.amount.0 > 0 && known && self.accounts.contains(&body.to) && body.to != sender;
-                may && self.books.shift(&purse, &Account::Delegated(body.to), body.amount.0)
-            }
-            Body::Unstake(body) => {
-                let done =
-                    body.amount.0 > 0 && known && self.books.shift(&stake, &Account::Unbonding(sender), body.amount.0);
-                if done {
-                    let name = Digest::of("swarm/op", &[&[], &self.seq.0.to_be_bytes(), &1_u32.to_be_bytes()]);
-                    self.tranches.entry(sender).or_default().push((name, body.amount.0, false));
-                    let total = Span::from_secs(u64::from(self.params().unbonding_s));
-                    self.wait(Waiting::Unbonding(sender, name), total);
-                }
-                done
-            }
-            Body::Withdraw(body) => body.amount.0 > 0 && self.withdraw(sender, body.amount.0),
-            _ => false,
-        };
-        if done {
-            if !matches!(envelope.body, Body::Manifest(_)) {
-                self.out.push(Did::Booked { envelope: envelope.id() });
-            }
-            self.acts.insert(envelope.id());
-            self.dirty = true;
-        }
-        done
-    }
-
-    fn withdraw(&mut self, agent: AgentId, amount: u64) -> bool {
-        let backing = self.books.at(&Account::Stake(agent)) + self.books.at(&Account::Unbonding(agent));
-        let encumbered = self.books.encumbered(&agent);
-        let tranches = self.tranches.entry(agent).or_default();
-        let matured: u64 = tranches.iter().filter(|(.., over)| *over).map(|(_, amount, _)| amount).sum();
-        if matured < amount || backing.saturating_sub(amount) < encumbered {
-            return false;
-        }
-        let mut left = amount;
-        for (_, held, _) in tranches.iter_mut().filter(|(.., over)| *over) {
-            let part = left.min(*held);
-            (*held, left) = (*held - part, left - part);
-        }
-        self.books.shift(&Account::Unbonding(agent), &free(&agent), amount)
     }
 
     fn elapsed(&mut self, by: AgentId, elapsed: Span, segment: Segment, told: &[Did]) -> Judged {
@@ -440,109 +363,6 @@ impl System {
         self.dirty = true;
         Ok(())
     }
-
-    fn voters(&self, target: u32, k: u32, snapshot: &SnapshotRef, voters: &[AgentId]) -> Result<(), String> {
-        let pool = self.current(snapshot)?;
-        let active = pool.members.len();
-        let own = quorum::k(target, active, active, self.params());
-        let size = (own + self.params().voters_spare as usize).min(active);
-        drawn(pool, voters, own, k, size..=size)
-    }
-
-    fn current(&self, snapshot: &SnapshotRef) -> Result<&Pool, String> {
-        let pool = self.pools.last().filter(|_| snapshot.number as usize == self.pools.len());
-        pool.ok_or_else(|| {
-            format!("snapshot {} was drawn from, and {} is current here", snapshot.number, self.pools.len())
-        })
-    }
-
-    fn open_round(&mut self) {
-        if self.round.is_some() || self.queue.is_empty() {
-            return;
-        }
-        self.rounds += 1;
-        self.round = Some((std::mem::take(&mut self.queue), BTreeSet::new()));
-        self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
-        self.out.push(Did::RoundOpened { round: self.rounds });
-    }
-
-    fn reveal(&mut self, by: AgentId, round: u32, value: Digest, told: &[Did]) -> Judged {
-        let members = self.genesis.coordinators.len();
-        let member = self.is_member(&by);
-        let Some((_, revealed)) = self.round.as_mut().filter(|_| round == self.rounds && member) else {
-            return Ok(false);
-        };
-        if !revealed.insert(by) {
-            return Ok(false);
-        }
-        let all = revealed.len() == members;
-        self.out.push(Did::Revealed { by, round, value });
-        if all {
-            self.waits.remove(&Waiting::Reveals);
-            self.close_round(told)?;
-        }
-        Ok(true)
-    }
-
-    /// The round is over: its asks are answered as told, if that can be.
-    fn close_round(&mut self, told: &[Did]) -> Result<(), String> {
-        let least = self.params().liars_max as usize + 1;
-        if self.round.as_ref().is_some_and(|(_, revealed)| revealed.len() < least) {
-            self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
-            return Ok(());
-        }
-        let Some((seatings, revealed)) = self.round.take() else { return Ok(()) };
-        let members = self.genesis.coordinators.iter().map(|member| member.agent);
-        let omitted = members.filter(|member| !revealed.contains(member)).collect();
-        self.out.push(Did::RoundClosed { omitted, round: self.rounds });
-        for (need, seq, at, ask) in seatings {
-            let found = told.iter().find_map(|event| match event {
-                Did::Answered { answer, at: a, need: n, seq: s } if (*n, *s, *a) == (need, seq, at) => Some(answer),
-                _ => None,
-            });
-            let answer = found.ok_or("a round is over, and one who asked for a committee has no answer")?;
-            self.seat(need, &ask, answer)?;
-            self.out.push(Did::Answered { answer: answer.clone(), at, need, seq });
-        }
-        self.open_round();
-        Ok(())
-    }
-
-    fn seat(&mut self, need: NeedId, ask: &Ask, answer: &Answer) -> Result<(), String> {
-        let (Ask::Seats { commit, k_result, planner, worker, .. }, Answer::Seated { k_result: k, seats, snapshot, .. }) =
-            (ask, answer)
-        else {
-            return match answer {
-                Answer::Denied(Reject::NoQuorum | Reject::NotEnough) => Ok(()),
-                _ => Err("a committee was asked for, and something else was answered".into()),
-            };
-        };
-        let pool = self.current(snapshot)?;
-        let kin = |agent: &AgentId| self.related(agent, worker) || self.related(agent, planner);
-        let strangers = pool.members.iter().filter(|agent| !kin(agent)).count();
-        let eligible = if pool.bootstrap { pool.members.len() } else { strangers };
-        let own = quorum::k(*k_result, pool.members.len(), eligible, self.params());
-        let most = (own + self.params().seats_spare as usize).min(eligible);
-        drawn(pool, seats, own, *k, own..=most)?;
-        if let Some(one) = seats.iter().find(|agent| !pool.bootstrap && kin(agent)) {
-            return Err(format!("{one} sits in judgement of its own or of its relations"));
-        }
-        let lien = self.params().lien.0;
-        for verifier in seats {
-            if self.books.encumbered(verifier) + lien > self.books.at(&Account::Stake(*verifier)) {
-                return Err(format!("{verifier} sits, and has no stake left to answer for it"));
-            }
-            self.books.book(format!("lien/{need}/{commit}/{verifier}").into(), *verifier, lien);
-        }
-        Ok(())
-    }
-
-    /// Whether two are one, or of one known organisation or network.
-    fn related(&self, a: &AgentId, b: &AgentId) -> bool {
-        let of = |agent: &AgentId| self.agents.get(agent).and_then(|known| manifest(&known.manifest));
-        let (Some(x), Some(y)) = (of(a), of(b)) else { return a == b };
-        a == b || (!x.org.is_empty() && x.org == y.org) || (!x.asn.is_empty() && x.asn == y.asn)
-    }
 }
 
 impl Elsewhere for System {
@@ -574,35 +394,14 @@ impl Agent {
     }
 }
 
-/// Whether `list` can have been drawn: members of the pool, each once, as many as there should be, and K is K.
-fn drawn(
-    pool: &Pool,
-    list: &[AgentId],
-    own: usize,
-    k: u32,
-    sizes: std::ops::RangeInclusive<usize>,
-) -> Result<(), String> {
-    let distinct: BTreeSet<_> = list.iter().copied().collect();
-    if let Some(stranger) = distinct.difference(&pool.members).next() {
-        return Err(format!("{stranger} was drawn, and is not in the pool"));
-    }
-    if k as usize != own {
-        return Err(format!("K is {own} here, {k} was told"));
-    }
-    if distinct.len() != list.len() || !sizes.contains(&list.len()) {
-        return Err(format!("{} of {} distinct were drawn, and {sizes:?} should be", distinct.len(), list.len()));
-    }
-    Ok(())
-}
-
-fn manifest(envelope: &Envelope) -> Option<&Manifest> {
+pub(super) fn manifest(envelope: &Envelope) -> Option<&Manifest> {
     match &envelope.body {
         Body::Manifest(manifest) => Some(manifest),
         _ => None,
     }
 }
 
-fn free(agent: &AgentId) -> Account {
+pub(super) fn free(agent: &AgentId) -> Account {
     if *agent == COMMONS { Account::Commons } else { Account::Free(*agent) }
 }
 
