@@ -545,7 +545,10 @@ impl Coordinator {
                 self.say(desk, Saying::new(Subject::System, thread, Body::Snapshot(*snapshot)));
             }
             (Thread::Need(need), event) => {
-                if let Some(saying) = self.announcement(need, event) {
+                if let Some(mut saying) = self.announcement(need, event) {
+                    if let (Body::Finalize(said), true) = (&mut saying.body, planted(Mutant::FinalizeTimed)) {
+                        said.plan = Digest::of("time", &[&desk.now.wall.0.to_be_bytes()]);
+                    }
                     self.say(desk, saying);
                 }
             }
@@ -680,7 +683,7 @@ fn settles(command: &Command, outcome: &Outcome) -> bool {
 
 /// Whether a vote counts now: of one who is called, under the present tokens, for what is up for choice.
 fn counts(record: &Record, task: Option<&TaskName>, vote: &Envelope) -> bool {
-    if vote.epoch != Some(record.epoch) {
+    if !record.is_of_epoch(vote) {
         return false;
     }
     match (&vote.body, task) {
@@ -689,8 +692,8 @@ fn counts(record: &Record, task: Option<&TaskName>, vote: &Envelope) -> bool {
             record.phase == Phase::Open && record.voters.contains(&vote.sender) && offered
         }
         (Body::Attest(attest), Some(task)) => record.tasks.get(task).is_some_and(|t| {
-            let judged = t.commit.as_ref().is_some_and(|commit| commit.id() == attest.commit);
-            t.state == TaskState::Verifying && vote.fence == Some(t.fence) && t.seats.contains(&vote.sender) && judged
+            let judged = t.is_judged_by(attest.commit, vote.fence);
+            t.state == TaskState::Verifying && t.seats.contains(&vote.sender) && judged
         }),
         _ => false,
     }

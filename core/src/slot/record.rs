@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::bids::{Bid, Window};
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName};
+use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
@@ -117,6 +118,12 @@ impl Task {
         }
     }
 
+    /// Whether a verdict on `commit`, given under `fence`, is on the present attempt.
+    pub fn is_judged_by(&self, commit: Cid, fence: Option<Fence>) -> bool {
+        let present = self.commit.as_ref().is_some_and(|own| own.id() == commit) && fence == Some(self.fence);
+        present || planted(Mutant::OldVerdictCounts)
+    }
+
     /// Whether the task has ended for good.
     pub fn has_ended(&self) -> bool {
         matches!(self.state, TaskState::Paid | TaskState::Failed | TaskState::Cancelled)
@@ -214,6 +221,11 @@ impl Record {
             Body::Propose(propose) => Some(propose),
             _ => None,
         }
+    }
+
+    /// Whether `vote` was cast in the present epoch.
+    pub fn is_of_epoch(&self, vote: &Envelope) -> bool {
+        vote.epoch == Some(self.epoch) || planted(Mutant::OldEpochVotes)
     }
 
     /// Whether nothing can happen to it any more.

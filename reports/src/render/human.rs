@@ -282,6 +282,7 @@ mod tests {
         P6        holds          4
         P9        holds         27
         liveness  holds          1
+        model     holds          1
 
         fault      injected  bites
         loss             12      3
@@ -334,6 +335,7 @@ mod tests {
         P6        holds          12         0        0
         P9        holds          81         0        0
         liveness  holds           3         0        0
+        model     holds           3         0        0
 
         fault      injected  bites
         loss             36      9

@@ -4,12 +4,14 @@
 //! because a seed is any 64 bits and the simulated time of a sweep passes 2^53 ns; a trace hash is 32 hex digits. Fields
 //! are added within a version, never renamed or given another meaning.
 
+mod mutants;
 mod scalar;
 mod schema;
 mod sweep;
 
+pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified};
 pub use scalar::{RealNs, TraceHash};
-pub use schema::{run_schema, sweep_schema};
+pub use schema::{mutants_schema, run_schema, sweep_schema};
 pub use sweep::{Failure, Gap, GapKind, PropertySum, RUNS_TELLING, Sums, SweepReport};
 
 use std::collections::BTreeMap;

@@ -149,6 +149,8 @@ pub enum SchemaOf {
     Run,
     /// The report of `sweep --json`
     Sweep,
+    /// The report of `mutants --json`
+    Mutants,
 }
 
 /// Options of `completions`.

@@ -9,6 +9,8 @@ mod books;
 mod bus;
 mod cluster;
 mod host;
+#[cfg(test)]
+mod oracle_tests;
 mod recorder;
 mod register;
 mod run;
