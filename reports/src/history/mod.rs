@@ -82,6 +82,17 @@ pub enum NeedEnd {
     Cancelled,
 }
 
+impl NeedEnd {
+    /// The name in scenarios and histories.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -249,6 +260,8 @@ pub enum Event {
         proposal: Cid,
         snapshot: SnapshotRef,
     },
+    /// The decided plan has so many tasks.
+    Planned { need: NeedId, tasks: u32 },
     /// A worker holds a task.
     Granted { epoch: Epoch, fence: Fence, need: NeedId, task: TaskName, worker: AgentId },
     /// The holder's lease was prolonged; `segment` rises with each renewal of a fence.

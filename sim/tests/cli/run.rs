@@ -101,7 +101,7 @@ fn out_holds_everything_or_is_not_there() {
     assert_eq!(names(&place.path("out")), ["audit", "history.jsonl", "out", "run.json"]);
     assert_eq!(std::fs::read_to_string(place.path("out/run.json")).unwrap(), did.out);
     let audit = names(&place.path("out/audit"));
-    assert!(audit.len() > 10 && audit[0] == "node-000.jsonl", "{audit:?}");
+    assert!(audit.len() > 10 && audit[0] == "coordinator-0.jsonl", "{audit:?}");
     let need = &names(&place.path("out/out"))[0];
     assert_eq!(names(&place.path("out/out").join(need)), ["result"]);
     run("out").fails(64, &["the folder is not empty", "help:"]);
