@@ -710,7 +710,7 @@ impl<R: Registry> Doing<'_, R> {
         let seats = u64::from(need.k_result) + u64::from(params.seats_spare);
         let fees = Credits(need.fee.0.saturating_mul(seats));
         let task = &self.record.tasks[&name];
-        let fence = Fence(task.fence.0 + 1);
+        let fence = task.fence.next();
         let affordable = |best: &&Bid| best.cost <= self.record.budget && fees <= self.record.fees;
         let Some(bid) = task.window.kept().filter(affordable).cloned() else {
             let fence = task.fence;

@@ -92,7 +92,7 @@ fn what_cannot_be_summed_or_written_is_refused_before_anything_runs() {
     let place = Place::with(&[("a.toml", &named("same")), ("b.toml", &named("same")), ("text.md", "")]);
     std::fs::create_dir(place.path("empty")).unwrap();
     sim(["sweep", &place.text("a.toml"), &place.text("b.toml"), "--seeds", "0..1"]).fails(65, &["duplicate-name"]);
-    sim(["sweep", &place.text("empty"), "--seeds", "0..1"]).fails(64, &["no scenario file"]);
+    sim(["sweep", &place.text("empty"), "--seeds", "0..1"]).fails(65, &["no scenario file"]);
     sim(["sweep", &place.text("none.toml"), "--seeds", "0..1"]).fails(65, &["unreadable"]);
     let to = |json: &str| sim(["sweep", &place.text("a.toml"), "--seeds", "0..9999", "--json", &place.text(json)]);
     to("no/where.json").fails(69, &["cannot be written"]);
