@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use crate::bids::{self, Bid};
 use crate::config::{Params, ms};
-use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, Seq, TaskName, Thread};
+use crate::id::{AgentId, Cid, Credits, Epoch, Label, Seq, TaskName, Thread};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::quorum::{self, Tally};

@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_run_that_held() {
-        insta::assert_snapshot!(run(&held(7), Style::default()), @r#"
+        insta::assert_snapshot!(run(&held(7), Style::default()), @r##"
         quiet, seed 7: held
 
         needs: 1 posted, 1 opened, 1 with all tasks final; 1 settled, 0 cancelled, 0 failed, 0 unfinished
@@ -284,6 +284,7 @@ mod tests {
         property                    verdict  checked
         P1 single DECIDE            holds          3
         P2 deterministic replay     holds          6
+        P4 lease and fencing        holds          6
         P5 lease lifetime           holds         10
         P6 quorum validity          holds          4
         P9 conservation             holds         27
@@ -303,7 +304,7 @@ mod tests {
         time: 24 h 01 min 01 s simulated in 7.300 ms, 11,844,041 times as fast as real
         traffic: 4,211 deliveries, 97 envelopes, 120 signatures
         trace hash: 00c0ffee000000000000000000000007
-        "#);
+        "##);
     }
 
     #[test]
@@ -323,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_sweep_that_did_not() {
-        insta::assert_snapshot!(sweep(&SweepReport::of([&held(1), &held(2), &violated(3)]), Style::default()), @r#"
+        insta::assert_snapshot!(sweep(&SweepReport::of([&held(1), &held(2), &violated(3)]), Style::default()), @r##"
         3 runs of 2 scenarios: violated
 
         needs: 3 posted, 3 opened, 3 with all tasks final; 3 settled, 0 cancelled, 0 failed, 0 unfinished
@@ -335,6 +336,7 @@ mod tests {
         property                    verdict   checked  violated  unknown
         P1 single DECIDE            violated        9         1        0
         P2 deterministic replay     holds          18         0        0
+        P4 lease and fencing        holds          18         0        0
         P5 lease lifetime           holds          30         0        0
         P6 quorum validity          holds          12         0        0
         P9 conservation             holds          81         0        0
@@ -366,7 +368,7 @@ mod tests {
           node 0 at 2.300 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
           node 2 at 2.500 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
           again: swarm-sim run scenarios/split.toml --seed 3
-        "#);
+        "##);
     }
 
     #[test]

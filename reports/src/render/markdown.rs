@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_sweep() {
-        insta::assert_snapshot!(super::sweep(&SweepReport::of([&held(1), &violated(3), &violated(4)])), @r#"
+        insta::assert_snapshot!(super::sweep(&SweepReport::of([&held(1), &violated(3), &violated(4)])), @r##"
         | scenario | runs | failing seeds | settled | other ends | deliveries | simulated        |
         |----------|------|---------------|---------|------------|------------|------------------|
         | quiet    | 1    | none          | 1       | 0          | 4,211      | 24 h 01 min 01 s |
@@ -59,11 +59,12 @@ mod tests {
         |----------------------------|---------|-------------|------------|
         | P1 single DECIDE           | 9       | 2           | 0          |
         | P2 deterministic replay    | 18      | 0           | 0          |
+        | P4 lease and fencing       | 18      | 0           | 0          |
         | P5 lease lifetime          | 30      | 0           | 0          |
         | P6 quorum validity         | 12      | 0           | 0          |
         | P9 conservation            | 81      | 0           | 0          |
         | P10 convergence            | 6       | 0           | 0          |
         | liveness (every need ends) | 3       | 0           | 0          |
-        "#);
+        "##);
     }
 }
