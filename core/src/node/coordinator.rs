@@ -561,7 +561,7 @@ impl Coordinator {
         let slot = &self.slots[&need];
         let thread = Thread::Need(need);
         let epoch = slot.believed.epoch;
-        let fence = |task: &TaskName| slot.believed.tasks.get(task).map_or(Fence(0), |t| t.fence);
+        let fence = |task: &TaskName| slot.believed.tasks.get(task).map_or(Fence::NONE, |t| t.fence);
         Some(match event {
             Event::Decided { proposal, .. } => {
                 let body = Decide {

@@ -94,7 +94,7 @@ impl Task {
     pub(super) fn new() -> Self {
         Self {
             state: TaskState::Idle,
-            fence: Fence(0),
+            fence: Fence::NONE,
             attempts: 0,
             windows: 0,
             draws: 0,

@@ -14,7 +14,7 @@ pub use scalar::{RealNs, TraceHash};
 pub use schema::{mutants_schema, run_schema, sweep_schema};
 pub use sweep::{Failure, Gap, GapKind, PropertySum, RUNS_TELLING, Sums, SweepReport};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub struct RunFacts {
     pub trace_hash: u128,
     /// Faults by name; a planned one stands here even if it was never injected.
     pub faults: BTreeMap<String, FaultCount>,
+    /// Marks that the scenario requires.
+    pub required_marks: BTreeSet<String>,
     /// Messages delivered.
     pub deliveries: u64,
     /// Distinct envelopes published.
@@ -107,6 +109,9 @@ pub struct RunReport {
     pub faults: BTreeMap<String, FaultCount>,
     /// Hits by mark.
     pub sometimes: BTreeMap<String, u64>,
+    /// Marks that the scenario requires, each of them in `sometimes`.
+    #[serde(default)]
+    pub required_marks: BTreeSet<String>,
     /// What became of the needs.
     pub needs: NeedCounts,
     /// Refusals by reason.
@@ -155,6 +160,7 @@ impl RunReport {
             vacuous: judged.vacuous.iter().map(|name| (*name).to_owned()).collect(),
             faults: facts.faults,
             sometimes: judged.sometimes.clone(),
+            required_marks: facts.required_marks,
             needs: judged.needs,
             refused: judged.refused.clone(),
             alarms: judged.alarms.iter().map(alarm).collect(),
@@ -209,6 +215,7 @@ pub(crate) mod fixture {
             seed,
             trace_hash: 0x00c0_ffee_0000_0000_0000_0000_0000_0000 + u128::from(seed),
             faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
+            required_marks: if scenario == "quiet" { ["lost-disk".to_owned()].into() } else { BTreeSet::new() },
             deliveries: 4_211,
             envelopes: 97,
             signatures: 120,

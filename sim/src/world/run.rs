@@ -59,8 +59,8 @@ pub struct Outcome {
     pub judgement: Judgement,
     /// Everything told, if kept.
     pub history: Vec<Record>,
-    /// Nodes' audit logs, if kept.
-    pub audit: Vec<(u32, String)>,
+    /// Nodes' audit logs with the nodes' names, if kept.
+    pub audit: Vec<(String, String)>,
     /// Final outputs, by need, task and label.
     pub outputs: Outputs,
     /// The kernel's trace, if recorded.
@@ -99,6 +99,8 @@ struct World<'a> {
     strikes: Strikes,
     plan: BTreeMap<(u64, u32), Plan>,
     cluster_needs: Vec<swarm_core::wire::Need>,
+    /// The hosts' names, by number.
+    names: Vec<String>,
     hosts: u32,
     requesters: Vec<u32>,
     posted_by: BTreeMap<usize, (u32, usize)>,
@@ -117,6 +119,7 @@ impl<'a> World<'a> {
         let shape = scenario.shape();
         let founders = cluster.members.len() as u32;
         let total = founders + cluster.joiners.len() as u32;
+        let names = cluster.names();
         let draw = |range: Between<swarm_scenarios::Nanos>| Span::new(range.min.0, range.max.0);
 
         let mut bus = Bus::new(scenario.bus.ack_wait.0);
@@ -233,6 +236,7 @@ impl<'a> World<'a> {
             recorder,
             plan: BTreeMap::new(),
             hosts: total,
+            names,
             cluster_needs: cluster.needs,
             requesters,
             posted_by: BTreeMap::new(),
@@ -462,7 +466,7 @@ impl<'a> World<'a> {
                 let first_difference = relive(&tape);
                 recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
             }
-            audit.extend(host.close_audit().map(|log| (no, log)));
+            audit.extend(host.close_audit().map(|log| (self.names[no as usize].clone(), log)));
         }
         let at = self.kernel.now().ns();
         let mut recorder = self.recorder.borrow_mut();
@@ -475,6 +479,7 @@ impl<'a> World<'a> {
             seed: self.seed,
             trace_hash: self.kernel.trace_hash(),
             faults: self.strikes.counts(),
+            required_marks: self.expect.marks.clone(),
             deliveries: counters.deliveries,
             envelopes: recorder.envelopes,
             signatures,

@@ -146,6 +146,7 @@ fn schemas_and_completions() {
         ("run", "report:run:1"),
         ("sweep", "report:sweep:1"),
         ("mutants", "report:mutants:1"),
+        ("needs", "needs:1"),
     ] {
         let did = sim(["schema", of]);
         let schema: serde_json::Value = serde_json::from_str(&did.out).unwrap();
