@@ -1,6 +1,7 @@
 //! The faults themselves, fully decided: no ranges and no random picks are left in a [`Fault`].
 //! What a fault means is written here once, so that the simulator and a live host do the same.
 
+use crate::etcd::EtcdFault;
 use crate::target::{Node, Nodes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,11 +35,21 @@ pub enum Kind {
     SilentWorker,
     /// The bus delivers again what was acknowledged.
     BusRedeliver,
+    /// etcd has no leader for a while.
+    EtcdLeaderChange,
+    /// etcd's answers to writes are lost, before or after they take effect.
+    EtcdUnknown,
+    /// etcd forgets history that a watch still wants.
+    EtcdCompact,
+    /// etcd takes its time.
+    EtcdSlow,
+    /// etcd is put back to an old backup.
+    EtcdRestore,
 }
 
 impl Kind {
     /// All kinds, in the order reports list them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::Delay,
         Self::Loss,
         Self::Duplicate,
@@ -49,6 +60,11 @@ impl Kind {
         Self::SlowVerifier,
         Self::SilentWorker,
         Self::BusRedeliver,
+        Self::EtcdLeaderChange,
+        Self::EtcdUnknown,
+        Self::EtcdCompact,
+        Self::EtcdSlow,
+        Self::EtcdRestore,
     ];
 
     /// The stable name in scenarios and reports.
@@ -64,7 +80,20 @@ impl Kind {
             Self::SlowVerifier => "slow-verifier",
             Self::SilentWorker => "silent-worker",
             Self::BusRedeliver => "bus-redeliver",
+            Self::EtcdLeaderChange => "etcd-leader-change",
+            Self::EtcdUnknown => "etcd-unknown",
+            Self::EtcdCompact => "etcd-compact",
+            Self::EtcdSlow => "etcd-slow",
+            Self::EtcdRestore => "etcd-restore",
         }
+    }
+
+    /// Whether it strikes etcd, and so nothing unless etcd keeps the register.
+    pub const fn is_of_etcd(self) -> bool {
+        matches!(
+            self,
+            Self::EtcdLeaderChange | Self::EtcdUnknown | Self::EtcdCompact | Self::EtcdSlow | Self::EtcdRestore
+        )
     }
 
     /// The kind of that name.
@@ -175,6 +204,8 @@ pub enum Fault {
         /// Probability in parts per million.
         ppm: u32,
     },
+    /// Something is wrong with etcd.
+    Etcd(EtcdFault),
 }
 
 impl Fault {
@@ -190,6 +221,7 @@ impl Fault {
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
             Self::SilentWorker { .. } => Kind::SilentWorker,
             Self::BusRedeliver { .. } => Kind::BusRedeliver,
+            Self::Etcd(fault) => fault.kind(),
         }
     }
 

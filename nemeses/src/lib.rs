@@ -29,12 +29,14 @@
 #![warn(missing_docs)]
 
 mod draw;
+mod etcd;
 mod fault;
 mod nemesis;
 mod target;
 mod text;
 
 pub use draw::Between;
+pub use etcd::{EtcdFault, EtcdWhat};
 pub use fault::{Fault, Kind, Links, PPM};
 pub use nemesis::{Change, Lasts, Nemesis, Timed, What, schedule};
 pub use target::{Node, Nodes, Pick, Role, Shape, Target, TargetError};

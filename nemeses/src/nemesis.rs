@@ -2,6 +2,7 @@
 //! one nemesis may not disturb another: each draws from a stream of its own.
 
 use crate::draw::{Between, Drawn, shuffle, up_to};
+use crate::etcd::EtcdWhat;
 use crate::fault::{Fault, Kind, Links};
 use crate::target::{Node, Nodes, Shape, Target, TargetError};
 use rand_core::Rng;
@@ -79,6 +80,7 @@ pub enum What {
     BusRedeliver {
         ppm: Between<u32>,
     },
+    Etcd(EtcdWhat),
 }
 
 impl What {
@@ -95,6 +97,7 @@ impl What {
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
             Self::SilentWorker { .. } => Kind::SilentWorker,
             Self::BusRedeliver { .. } => Kind::BusRedeliver,
+            Self::Etcd(what) => what.kind(),
         }
     }
 
@@ -103,6 +106,7 @@ impl What {
         let mut drawing = Drawing { shape, rng };
         let d = &mut drawing;
         Ok(match *self {
+            Self::Etcd(ref what) => Fault::Etcd(what.occur(d.rng)),
             Self::Delay { from, to, extra_ns } => {
                 let Between { min: min_ns, max: max_ns } = extra_ns;
                 Fault::Delay { links: d.links(from, to)?, min_ns, max_ns }

@@ -4,7 +4,7 @@
 use crate::value::{Lasting, Nanos, SignedNanos, range_ns};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use swarm_nemeses::{Between, Kind, Nemesis, Pick, Role, Target, What};
+use swarm_nemeses::{Between, EtcdWhat, Kind, Nemesis, Pick, Role, Target, What};
 
 /// One nemesis. Besides `kind`, `at`, `for` and `count`, each kind takes keys of its own:
 ///
@@ -19,6 +19,11 @@ use swarm_nemeses::{Between, Kind, Nemesis, Pick, Role, Target, What};
 /// | `slow-verifier` | `who` | `factor`, `extra` |
 /// | `silent-worker` | `who` | |
 /// | `bus-redeliver` | `ppm` | |
+/// | `etcd-leader-change`, `etcd-compact` | | |
+/// | `etcd-unknown` | `ppm` | |
+/// | `etcd-slow`, `etcd-restore` | `extra` | |
+///
+/// Those of etcd want `register = "etcd"` in `[cluster]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultSection {
@@ -45,7 +50,7 @@ pub struct FaultSection {
     /// How many messages it hits, in parts per million.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ppm: Option<Between<u32>>,
-    /// Time added: to a message or to a verification.
+    /// Time added: to a message or to a verification; or the age of the backup that is restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<Between<Nanos>>,
     /// How far a clock jumps.
@@ -74,7 +79,8 @@ impl FaultSection {
         if self.takes("ppm") && self.ppm.is_none() {
             missing.push("ppm");
         }
-        if matches!(self.kind, Kind::Delay | Kind::Reorder) && self.extra.is_none() {
+        if matches!(self.kind, Kind::Delay | Kind::Reorder | Kind::EtcdSlow | Kind::EtcdRestore) && self.extra.is_none()
+        {
             missing.push("extra");
         }
         if self.takes("who") && self.who.is_none() {
@@ -113,6 +119,11 @@ impl FaultSection {
             }
             Kind::SilentWorker => What::SilentWorker { who },
             Kind::BusRedeliver => What::BusRedeliver { ppm },
+            Kind::EtcdLeaderChange => What::Etcd(EtcdWhat::LeaderChange),
+            Kind::EtcdUnknown => What::Etcd(EtcdWhat::Unknown { ppm }),
+            Kind::EtcdCompact => What::Etcd(EtcdWhat::Compact),
+            Kind::EtcdSlow => What::Etcd(EtcdWhat::Slow { extra_ns }),
+            Kind::EtcdRestore => What::Etcd(EtcdWhat::Restore { age_ns: extra_ns }),
         };
         Ok(Nemesis { what, at_ns: range_ns(self.at), lasts: self.lasts.into(), count: self.count })
     }
@@ -165,10 +176,11 @@ pub(crate) const fn keys(kind: Kind) -> &'static [&'static str] {
         Kind::Delay => &["extra", "from", "to"],
         Kind::Loss | Kind::Duplicate => &["ppm", "from", "to"],
         Kind::Reorder => &["ppm", "extra", "from", "to"],
-        Kind::PartitionHalves => &[],
+        Kind::PartitionHalves | Kind::EtcdLeaderChange | Kind::EtcdCompact => &[],
         Kind::PartitionIsolate | Kind::SilentWorker => &["who"],
         Kind::Skew => &["who", "offset", "drift_ppm"],
         Kind::SlowVerifier => &["who", "factor", "extra"],
-        Kind::BusRedeliver => &["ppm"],
+        Kind::BusRedeliver | Kind::EtcdUnknown => &["ppm"],
+        Kind::EtcdSlow | Kind::EtcdRestore => &["extra"],
     }
 }

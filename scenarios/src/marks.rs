@@ -35,6 +35,7 @@ pub const MARKS: &[Mark] = &[
     mark("task-refused", "a worker refused a need"),
     mark("task-yielded", "a worker gave its lease back early"),
     mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
+    mark("write-found-later", "a write to the register whose answer was lost was found to have taken effect"),
 ];
 
 #[cfg(test)]

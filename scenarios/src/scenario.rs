@@ -104,6 +104,9 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cluster {
+    /// What orders commands: `embedded` (one sequencer inside the simulator), `raft` (the coordinators themselves), `etcd`
+    /// (an etcd of its own).
+    pub register: Register,
     /// Members of the register: odd, 1 to 15.
     pub coordinators: u32,
     /// Agents that open needs.
@@ -135,6 +138,7 @@ pub struct Cluster {
 impl Default for Cluster {
     fn default() -> Self {
         Self {
+            register: Register::Embedded,
             coordinators: 3,
             requesters: 1,
             planners: 2,
@@ -148,6 +152,30 @@ impl Default for Cluster {
             liars_max: 0,
             bootstrap: true,
             entry_batch: Nanos::millis(50),
+        }
+    }
+}
+
+/// Who keeps the register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Register {
+    /// One sequencer, which neither crashes nor forgets.
+    #[default]
+    Embedded,
+    /// The coordinators, by consensus.
+    Raft,
+    /// An etcd cluster, modelled as one party called `register`.
+    Etcd,
+}
+
+impl Register {
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Raft => "raft",
+            Self::Etcd => "etcd",
         }
     }
 }
@@ -301,11 +329,13 @@ pub struct Properties {
     pub ends: Vec<NeedEnd>,
     /// Marks that must be hit somewhere in a sweep; see [`crate::MARKS`].
     pub sometimes: Vec<String>,
+    /// The run loses what was acknowledged, and must say so: the data-loss alarm is what is wanted, and its absence is not.
+    pub data_loss: bool,
 }
 
 impl Default for Properties {
     fn default() -> Self {
-        Self { check: Property::ALL.into(), ends: vec![NeedEnd::Closed], sometimes: Vec::new() }
+        Self { check: Property::ALL.into(), ends: vec![NeedEnd::Closed], sometimes: Vec::new(), data_loss: false }
     }
 }
 

@@ -15,12 +15,13 @@ use swarm_core::reveal::Chain;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
 use swarm_ports::{jobs, recipes};
+use swarm_reports::history::{AlarmKind, Event};
 
 use crate::kernel::{Cx, LocalTime, NodeId, Span};
 use crate::world::actor::{BUS, STORE, service};
 use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
-use crate::world::register::{Embedded, Half, Out, Outs, Register};
+use crate::world::register::{Half, Out, Outs, Register};
 use crate::world::wire::{Post, Wire};
 
 /// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
@@ -112,6 +113,13 @@ pub struct Tape {
     pub effects: Vec<u64>,
 }
 
+impl Tape {
+    /// A life that has not begun.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, inputs: Vec::new(), effects: Vec::new() }
+    }
+}
+
 impl Host {
     pub fn new(
         no: u32,
@@ -119,10 +127,9 @@ impl Host {
         keys: Keys,
         chain: Option<Chain>,
         habits: Habits,
+        register: Half,
         recorder: Rc<RefCell<Recorder>>,
-        taped: bool,
     ) -> Self {
-        let tape = taped.then(|| Tape { setup: setup.clone(), inputs: Vec::new(), effects: Vec::new() });
         Self {
             no,
             node: Node::new(setup),
@@ -141,12 +148,12 @@ impl Host {
             jobs: BTreeMap::new(),
             follows: BTreeMap::new(),
             counter: 0,
-            register: Half::Embedded(Embedded::default()),
+            register,
             seen: BTreeSet::new(),
             inbox: VecDeque::new(),
             busy: false,
             recorder,
-            tape,
+            tape: None,
             audit: None,
         }
     }
@@ -162,6 +169,7 @@ impl Host {
 
     pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
         self.input(cx, Input::Boot);
+        self.register(cx, |half, cx, outs| half.start(cx, outs));
     }
 
     /// The agent behind the node wants something, `after` nanoseconds from now.
@@ -317,6 +325,10 @@ impl Host {
                 Out::Applied(entry) => self.inbox.push_back(Input::Applied(entry)),
                 Out::Answer(op, outcome) => self.answered(op, outcome),
                 Out::Mark(mark) => self.recorder.borrow_mut().mark(mark),
+                Out::DataLoss(what) => {
+                    let alarm = Event::Alarm { kind: AlarmKind::DataLoss, what };
+                    self.recorder.borrow_mut().tell(self.no, alarm);
+                }
             }
         }
         self.drain(cx);

@@ -7,6 +7,7 @@ mod actor;
 mod audit;
 mod bus;
 mod cluster;
+mod etcd;
 mod host;
 mod recorder;
 mod register;

@@ -16,16 +16,17 @@ use swarm_nemeses::{Between, Change, Fault as Strike, Pick, Role as Group, Targe
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
 use swarm_reports::{Judgement, RunFacts, RunReport};
-use swarm_scenarios::{NeedEnd as EndName, Scenario};
+use swarm_scenarios::{NeedEnd as EndName, Register, Scenario};
 
 use crate::kernel::{ClockSpec, Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
 use crate::world::actor::{Actor, STORE, host_id, service};
 use crate::world::audit::AuditLog;
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
+use crate::world::etcd::Etcd;
 use crate::world::host::{Habits, Host, Tape, word};
 use crate::world::recorder::Recorder;
-use crate::world::register::Sequencer;
+use crate::world::register::{Embedded, EtcdClient, Half, Sequencer};
 use crate::world::store::Store;
 use crate::world::strike::Strikes;
 
@@ -76,6 +77,9 @@ const STEP: u64 = 60_000_000_000;
 /// The input cannot be used.
 pub fn run(scenario: &Scenario, seed: u64, options: RunOptions<'_>) -> Result<Outcome, InputError> {
     let began = std::time::Instant::now();
+    if scenario.cluster.register == Register::Raft {
+        return Err(InputError::NotWired);
+    }
     let root: Seed = Digest::of("swarm-sim/seed", &[&seed.to_be_bytes()]);
     let cluster = cluster::build(scenario, &root, options.input)?;
     let mut world = World::build(scenario, seed, &root, cluster, options);
@@ -136,7 +140,10 @@ impl<'a> World<'a> {
             store.keep(Arc::clone(bytes));
         }
         kernel.add(Actor::Bus(Box::new(bus)));
-        kernel.add(Actor::Register(Box::new(Sequencer::new(members))));
+        kernel.add(match scenario.cluster.register {
+            Register::Etcd => Actor::Etcd(Box::new(Etcd::new(Fork::new(seed).stream("etcd")))),
+            Register::Embedded | Register::Raft => Actor::Register(Box::new(Sequencer::new(members))),
+        });
         kernel.add(Actor::Store(Box::new(store)));
 
         let fork_of = Fork::new(seed);
@@ -181,10 +188,17 @@ impl<'a> World<'a> {
                 org: manifest.org,
                 region: manifest.region,
             });
-            let taped = replayed.contains(&no);
+            let tape = replayed.contains(&no).then(|| Tape::new(setup.clone()));
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
-            let mut host = Host::new(no, setup, keys, chain, habits, Rc::clone(&recorder), taped);
-            host.audit = audit;
+            let register = match scenario.cluster.register {
+                // Only coordinators have a register; the others' half is never asked.
+                Register::Etcd if chain.is_some() => {
+                    Half::Etcd(Box::new(EtcdClient::new(Stream::new(&fork(root, &format!("register/{no}"))))))
+                }
+                _ => Half::Embedded(Embedded::default()),
+            };
+            let mut host = Host::new(no, setup, keys, chain, habits, register, Rc::clone(&recorder));
+            (host.audit, host.tape) = (audit, tape);
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
             let width = offset.max.0.abs_diff(offset.min.0).saturating_add(1);
@@ -450,7 +464,12 @@ impl<'a> World<'a> {
         let at = self.kernel.now().ns();
         let mut recorder = self.recorder.borrow_mut();
         recorder.stamp(at);
-        let end = End { at, expect: self.expect.clone(), settled };
+        let mut expect = self.expect.clone();
+        if expect.data_loss {
+            // Whoever saw the loss has stopped deciding.
+            expect.excused.extend(recorder.posted.iter().copied());
+        }
+        let end = End { at, expect, settled };
         let judgement = recorder.finish(&end);
         let counters = self.kernel.counters();
         let facts = RunFacts {
@@ -537,6 +556,7 @@ fn expect(scenario: &Scenario) -> Expect {
     Expect {
         ends: scenario.properties.ends.iter().map(end).collect(),
         marks: scenario.properties.sometimes.iter().cloned().collect(),
+        data_loss: scenario.properties.data_loss,
         properties: scenario.properties.check.iter().map(|p| p.name().to_owned()).collect(),
         ..Expect::default()
     }

@@ -99,6 +99,14 @@ impl Strikes {
                 self.hosts(kernel, nodes, |host| host.silent = true);
                 Vec::new()
             }
+            Fault::Etcd(fault) => {
+                kernel.with_node(service(REGISTER), |node, cx| {
+                    if let Actor::Etcd(etcd) = node {
+                        etcd.fall_ill(cx, fault);
+                    }
+                });
+                Vec::new()
+            }
             Fault::BusRedeliver { ppm } => {
                 if let Actor::Bus(bus) = kernel.node_mut(service(BUS)) {
                     bus.redeliver_ppm = *ppm;
@@ -125,6 +133,11 @@ impl Strikes {
             }
             Fault::SlowVerifier { nodes, .. } => self.hosts(kernel, nodes, |host| host.slow = None),
             Fault::SilentWorker { nodes } => self.hosts(kernel, nodes, |host| host.silent = false),
+            Fault::Etcd(fault) => kernel.with_node(service(REGISTER), |node, cx| {
+                if let Actor::Etcd(etcd) = node {
+                    etcd.recover(cx, fault);
+                }
+            }),
             Fault::BusRedeliver { .. } => {
                 if let Actor::Bus(bus) = kernel.node_mut(service(BUS)) {
                     bus.redeliver_ppm = healthy_redeliver_ppm;
@@ -165,6 +178,10 @@ impl Strikes {
         match fault {
             Fault::SlowVerifier { nodes, .. } => of(nodes, |host| host.slowed),
             Fault::SilentWorker { nodes } => of(nodes, |host| host.silenced),
+            Fault::Etcd(fault) => match kernel.node(service(REGISTER)) {
+                Actor::Etcd(etcd) => etcd.bites.get(&fault.kind()).copied().unwrap_or(0),
+                _ => 0,
+            },
             Fault::BusRedeliver { .. } => match kernel.node(service(BUS)) {
                 Actor::Bus(bus) => bus.redelivered,
                 _ => 0,

@@ -490,20 +490,22 @@ impl<C: Clone> Client<C> {
             Some((modified, Value::Head { seq, .. })) => (seq, modified),
             _ => (Seq(0), 0),
         };
+        let is_kept =
+            |kv: &Kv<Value<C>>| matches!(kv.value, Value::Entry { seq, nonce: by, .. } if (seq, by) == (from, nonce));
+        if end < from || from > Seq(0) && !entries.first().is_some_and(is_kept) {
+            // Before anything of it is handed over: what follows is another history.
+            return self.lost(Loss::Forgotten { thread, seq: from });
+        }
         let whole = entries.len() < self.config.page;
-        let mut kept = from == Seq(0);
-        let unsure = self.lanes.entry(thread).or_default().unsure;
-        let (mut found, before) = (false, self.lanes.entry(thread).or_default().applied);
+        let lane = self.lanes.entry(thread).or_default();
+        let (unsure, before) = (lane.unsure, lane.applied);
+        let mut found = false;
         for kv in entries {
             let Value::Entry { command, id, nonce: by, seq, .. } = kv.value else { continue };
             found |= unsure == Some(by);
-            kept |= seq == from && by == nonce;
             if seq > from {
                 self.take(thread, seq, Early { id, nonce: by, command });
             }
-        }
-        if end < from || !kept {
-            return self.lost(Loss::Forgotten { thread, seq: from });
         }
         let lane = self.lanes.entry(thread).or_default();
         lane.see_head(end, modified);

@@ -18,6 +18,9 @@
 mod api;
 mod client;
 mod lane;
+pub mod model;
+#[cfg(test)]
+mod tests;
 
 pub use api::{Event, Guard, Header, Key, Kv, Nonce, Op, Range, Request, RequestId, Response, Txn, Value};
 pub use client::{Answer, Client, Loss, Output, Ticket};
@@ -70,7 +73,7 @@ pub fn is_sound(version: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+mod version_tests {
     use super::is_sound;
 
     #[test]

@@ -6,6 +6,7 @@
 //! which is the host's business.
 
 mod embedded;
+mod etcd;
 mod sequencer;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use swarm_core::node::Outcome;
 use swarm_core::register::{Command, Entry};
 
 pub use embedded::Embedded;
+pub use etcd::EtcdClient;
 pub use sequencer::Sequencer;
 
 use crate::kernel::{Cx, LocalTime, NodeId};
@@ -32,6 +34,8 @@ pub enum Out {
     Answer(OpId, Outcome),
     /// Something that must sometimes happen did.
     Mark(&'static str),
+    /// Something acknowledged is gone: nothing follows any more.
+    DataLoss(String),
 }
 
 /// What follows from one thing that happened, in order.
@@ -39,6 +43,9 @@ pub type Outs = VecDeque<Out>;
 
 /// What every register half does. From `cx` it takes time and randomness only: what it sends leaves through [`Outs`].
 pub trait Register {
+    /// The host has booted.
+    fn start(&mut self, _cx: &mut Cx<'_, Wire>, _outs: &mut Outs) {}
+
     /// The protocol half wants this ordered.
     fn submit(&mut self, cx: &mut Cx<'_, Wire>, op: OpId, thread: Thread, command: Arc<Command>, outs: &mut Outs);
 
@@ -58,6 +65,8 @@ pub trait Register {
 pub enum Half {
     /// The client of the one sequencer.
     Embedded(Embedded),
+    /// The client of etcd.
+    Etcd(Box<EtcdClient>),
 }
 
 impl Half {
@@ -65,6 +74,7 @@ impl Half {
     pub fn get(&self) -> &dyn Register {
         match self {
             Self::Embedded(half) => half,
+            Self::Etcd(half) => &**half,
         }
     }
 
@@ -72,6 +82,7 @@ impl Half {
     pub fn get_mut(&mut self) -> &mut dyn Register {
         match self {
             Self::Embedded(half) => half,
+            Self::Etcd(half) => &mut **half,
         }
     }
 }

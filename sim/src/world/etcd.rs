@@ -1,23 +1,18 @@
-//! A model of etcd as one party on the network: what it keeps (`store`), and everything that can go wrong on the way.
+//! A model of etcd as one party on the network: what it keeps (`swarm_ports::etcd::model`), and everything that can go wrong on the way.
 //!
 //! A request takes effect some time after it came, all at once; then it is answered and the watches are told. Faults strike
 //! between those three. It must be able to do whatever a real cluster was seen to do (see `Ill`), and never more than that
 //! for what is committed: no write is lost but by a restore.
 
-mod store;
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use swarm_nemeses::EtcdFault;
+use swarm_ports::etcd::model::{Compacted, Store};
 use swarm_ports::etcd::{Event, Request, RequestId, Response};
 
-pub use store::{Compacted, LeaseId, Ran, Store};
-
 use crate::kernel::{Cx, LocalTime, NodeId, Span, Stream};
-use crate::world::wire::{Kept, Wire};
+use crate::world::wire::{Stored, Wire};
 
 /// From a request's arrival to its effect: a round of the quorum and its disks.
 const QUORUM: Span = Span::new(500_000, 3_000_000);
@@ -32,9 +27,9 @@ const COMPACT_EVERY: u64 = 500_000_000;
 #[derive(Debug)]
 enum Todo {
     /// Let a request take effect; and answer it, or not.
-    Run(NodeId, RequestId, Rc<Request<Kept>>, bool),
+    Run(NodeId, RequestId, Rc<Request<Stored>>, bool),
     /// Send.
-    Say(NodeId, RequestId, Rc<Response<Kept>>),
+    Say(NodeId, RequestId, Rc<Response<Stored>>),
     /// Compact.
     Compact,
 }
@@ -58,7 +53,7 @@ struct Ill {
 
 /// The whole cluster, as its clients see it.
 pub struct Etcd {
-    store: Store<Kept>,
+    store: Store<Stored>,
     watches: Vec<Watch>,
     todo: BTreeMap<(LocalTime, u64), Todo>,
     counter: u64,
@@ -124,7 +119,7 @@ impl Etcd {
     }
 
     /// Plans a request's effect, and what becomes of its answer.
-    fn take_in(&mut self, at: LocalTime, from: NodeId, id: RequestId, request: Rc<Request<Kept>>) {
+    fn take_in(&mut self, at: LocalTime, from: NodeId, id: RequestId, request: Rc<Request<Stored>>) {
         let is_write = matches!(&*request, Request::Txn(txn) if !txn.guards.is_empty());
         if !is_write || self.ill.unknown_ppm == 0 || !self.stream.chance(self.ill.unknown_ppm) {
             return self.at(at, Todo::Run(from, id, request, true));
@@ -160,11 +155,11 @@ impl Etcd {
         self.wake(cx);
     }
 
-    fn say(&mut self, now: LocalTime, to: NodeId, id: RequestId, response: Response<Kept>) {
+    fn say(&mut self, now: LocalTime, to: NodeId, id: RequestId, response: Response<Stored>) {
         self.say_shared(now, to, id, Rc::new(response));
     }
 
-    fn say_shared(&mut self, now: LocalTime, to: NodeId, id: RequestId, response: Rc<Response<Kept>>) {
+    fn say_shared(&mut self, now: LocalTime, to: NodeId, id: RequestId, response: Rc<Response<Stored>>) {
         let mut at = now;
         if let Some(slow) = self.ill.slow {
             at = at.plus(self.stream.within(slow));
@@ -176,7 +171,7 @@ impl Etcd {
     }
 
     /// A request takes effect.
-    fn run(&mut self, now: LocalTime, from: NodeId, id: RequestId, request: &Request<Kept>, answered: bool) {
+    fn run(&mut self, now: LocalTime, from: NodeId, id: RequestId, request: &Request<Stored>, answered: bool) {
         match request {
             Request::Txn(txn) => {
                 let ran = self.store.run(txn);

@@ -1,11 +1,11 @@
-//! What etcd keeps: keys with every revision of theirs, transactions over them, leases, and a way back from a backup.
+//! A model of what etcd keeps, for simulators and tests: keys with every revision of theirs, transactions over them, leases, and a way back from a backup.
 //!
 //! A value without clock or chance. Its rules are etcd's: one revision per transaction that writes, guards judged before
 //! anything is written, history gone up to what was compacted while the present stays.
 
 use std::collections::BTreeMap;
 
-use swarm_ports::etcd::{Guard, Header, Key, Kv, Op, Range, Txn};
+use super::{Guard, Header, Key, Kv, Op, Range, Txn};
 
 /// One write of a key; no value is a deletion.
 #[derive(Clone, Debug)]
@@ -29,7 +29,9 @@ struct Lease {
 /// What a transaction came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran<V> {
+    /// Its guards held.
     pub held: bool,
+    /// What each step read.
     pub read: Vec<Vec<Kv<V>>>,
     /// It wrote; the header's revision is its own.
     pub wrote: bool,
@@ -55,6 +57,7 @@ pub struct Store<V> {
 }
 
 impl<V: Clone> Store<V> {
+    /// An empty cluster of that id.
     pub fn new(cluster: u64) -> Self {
         Self {
             cluster,
@@ -67,6 +70,7 @@ impl<V: Clone> Store<V> {
         }
     }
 
+    /// What an answer given now begins with.
     pub fn header(&self) -> Header {
         Header { cluster: self.cluster, revision: self.revision }
     }
@@ -111,6 +115,9 @@ impl<V: Clone> Store<V> {
 
     /// What `range` held at `revision`. At the present revision this is a linearizable read; a serializable one may be
     /// given any earlier revision, as a member that lags behind gives it.
+    ///
+    /// # Errors
+    /// The revision is compacted.
     pub fn get(&self, range: &Range, revision: u64) -> Result<Vec<Kv<V>>, Compacted> {
         if revision < self.compacted {
             return Err(Compacted { first: self.compacted });
@@ -124,6 +131,9 @@ impl<V: Clone> Store<V> {
     }
 
     /// Every write from revision `from` on, by revision.
+    ///
+    /// # Errors
+    /// The revision is compacted.
     pub fn since(&self, from: u64) -> Result<Vec<Vec<Kv<V>>>, Compacted> {
         // Compacting at a revision removes what was before it; the revision itself can still be told.
         if from < self.compacted {
