@@ -2,6 +2,8 @@
 //!
 //! One thing happens to it at a time; then [`Client::poll`] until there is nothing more.
 
+mod watch;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use swarm_core::id::{Digest, Seq, Thread};
@@ -9,76 +11,9 @@ use swarm_core::rng::Stream;
 use swarm_core::time::Instant;
 
 use super::Config;
-use super::api::{Event, Guard, Header, Kv, Nonce, Op, Range, Request, RequestId, Response, Txn, Value};
+use super::api::{Guard, Header, Kv, Nonce, Op, Range, Request, RequestId, Response, Txn, Value};
 use super::lane::{Early, Lane, Wanted};
-
-/// Names a submission; chosen by who submits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// How a submission ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It stands there, whoever wrote it.
-    Committed(Seq),
-    /// It lost every race it was tried in: nothing of it is, or will be, in the register by this submission.
-    NotCommitted,
-    /// It may be there, or may come.
-    Unknown,
-}
-
-/// Something acknowledged is gone: the cluster is not the one that acknowledged it, or it was restored from a backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// The cluster has another id.
-    OtherCluster {
-        /// The id before.
-        was: u64,
-        /// The id now.
-        is: u64,
-    },
-    /// A linearizable answer is older than an earlier one.
-    WentBack {
-        /// The revision seen before.
-        was: u64,
-        /// The revision now.
-        is: u64,
-    },
-    /// A thread ends before an applied entry, or another entry stands in its place.
-    Forgotten {
-        /// The thread.
-        thread: Thread,
-        /// The applied entry.
-        seq: Seq,
-    },
-}
-
-impl std::fmt::Display for Loss {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::OtherCluster { was, is } => write!(f, "etcd's cluster {was:x} has become {is:x}"),
-            Self::WentBack { was, is } => write!(f, "etcd's revision went back from {was} to {is}"),
-            Self::Forgotten { thread, seq } => write!(f, "etcd has lost applied entry {seq} of thread {thread}"),
-        }
-    }
-}
-
-/// What the client wants done, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output<C> {
-    /// Ask etcd.
-    Ask(RequestId, Request<Value<C>>),
-    /// The next entry of a thread.
-    Applied(Thread, Seq, C),
-    /// A submission has ended.
-    Answer(Ticket, Answer),
-    /// A write whose answer was lost was found to have taken effect.
-    FoundOwn,
-    /// Entries that the watch did not tell were read.
-    CaughtUp,
-    /// Something acknowledged is gone; the client has stopped.
-    Lost(Loss),
-}
+use super::output::{Answer, Loss, Output, Ticket};
 
 /// A question under way.
 #[derive(Debug)]
@@ -282,50 +217,6 @@ impl<C: Clone> Client<C> {
         self.outputs.push_back(Output::Lost(loss));
     }
 
-    /// Something goes on: look soon whether the watch tells all of it.
-    fn stir(&mut self, now: Instant) {
-        self.poll_ns = self.config.poll_ns;
-        if self.poll_at.0 > now.0 + self.poll_ns {
-            self.poll_in(now, self.poll_ns);
-        }
-    }
-
-    fn poll_in(&mut self, now: Instant, after: u64) {
-        self.timers.remove(&(self.poll_at, Timer::Poll));
-        self.poll_at = Instant(now.0 + after);
-        self.timers.insert((self.poll_at, Timer::Poll), ());
-    }
-
-    fn poll_revision(&mut self, now: Instant) {
-        let read = Op::Get(Range::one(Value::<C>::head_key(Thread::System)));
-        self.ask(now, What::Poll, Request::Txn(Txn { guards: vec![], then: vec![read], otherwise: vec![] }));
-    }
-
-    fn list(&mut self, now: Instant, from: String) {
-        if from == Value::<C>::HEADS {
-            (self.listing, self.listed) = (true, u64::MAX);
-        }
-        // '0' follows '/'.
-        let heads = Range { from, to: "head0".to_owned(), limit: self.config.page };
-        self.ask(now, What::List, Request::Txn(Txn { guards: vec![], then: vec![Op::Get(heads)], otherwise: vec![] }));
-    }
-
-    /// The watch may have missed something: list all heads, unless that is on its way.
-    fn distrust(&mut self, now: Instant) {
-        if !self.listing {
-            self.listing = true;
-            let pause = self.pause(1);
-            self.timers.insert((Instant(now.0 + pause), Timer::List), ());
-        }
-    }
-
-    fn rewatch(&mut self, now: Instant) {
-        if self.watch != RequestId(0) {
-            self.outputs.push_back(Output::Ask(self.watch, Request::Unwatch));
-        }
-        self.watch = self.ask(now, What::Watch, Request::Watch { from: self.told + 1 });
-    }
-
     /// A pause after `misses` in a row, drawn so that rivals part ways.
     fn pause(&mut self, misses: u32) -> u64 {
         let longest = self.config.pause_ns.saturating_mul(1 << misses.min(20)).min(self.config.pause_max_ns);
@@ -379,20 +270,7 @@ impl<C: Clone> Client<C> {
     fn ran(&mut self, now: Instant, header: Header, held: bool, mut read: Vec<Vec<Kv<Value<C>>>>, what: What<C>) {
         match what {
             What::Watch => {}
-            What::Poll => {
-                let late = self.expected > self.told;
-                self.expected = header.revision;
-                if late {
-                    self.distrust(now);
-                    self.rewatch(now);
-                }
-                if header.revision > self.told {
-                    self.poll_ns = self.config.poll_ns;
-                } else {
-                    self.poll_ns = (self.poll_ns * 2).min(self.config.poll_max_ns);
-                }
-                self.poll_in(now, self.poll_ns);
-            }
+            What::Poll => self.polled(now, header),
             What::List => self.listed(now, header, read.pop().unwrap_or_default()),
             What::Read(thread, from, nonce) => {
                 self.lanes.entry(thread).or_default().misses = 0;
@@ -414,70 +292,6 @@ impl<C: Clone> Client<C> {
                 self.tried(thread, &commands, false);
                 self.rest(now, thread);
                 self.read(now, thread, from, last, read);
-            }
-        }
-    }
-
-    /// All heads, or the next page of them.
-    fn listed(&mut self, now: Instant, header: Header, heads: Vec<Kv<Value<C>>>) {
-        self.listed = self.listed.min(header.revision);
-        let next = (heads.len() >= self.config.page).then(|| heads.last().map(|kv| kv.value.thread())).flatten();
-        for Kv { modified, value } in heads {
-            if let Value::Head { seq, thread, .. } = value {
-                let lane = self.lanes.entry(thread).or_default();
-                lane.see_head(seq, modified);
-                if lane.lags() || seq < lane.applied && lane.asked.is_none() {
-                    lane.doubtful = true;
-                    self.advance(now, thread);
-                }
-            }
-        }
-        if let Some(thread) = next {
-            return self.list(now, format!("{}\0", Value::<C>::head_key(thread)));
-        }
-        self.listing = false;
-        self.told = self.told.max(self.listed);
-        if self.watch == RequestId(0) {
-            self.rewatch(now);
-            self.poll_in(now, self.poll_ns);
-        }
-    }
-
-    fn told_by_watch(&mut self, now: Instant, id: RequestId, event: Event<Value<C>>) {
-        match event {
-            Event::Began => drop(self.take_asked(id)),
-            Event::Ended { compacted: None } => {
-                self.take_asked(id);
-                self.watch = RequestId(0);
-                self.rewatch(now);
-            }
-            Event::Ended { compacted: Some(_) } => {
-                // What lies between is gone as history, not as state.
-                self.take_asked(id);
-                self.watch = RequestId(0);
-                self.distrust(now);
-            }
-            Event::Wrote(all) => {
-                self.stir(now);
-                let mut threads = std::collections::BTreeSet::new();
-                for Kv { modified, value } in all {
-                    if modified > self.told + 1 {
-                        self.distrust(now);
-                    }
-                    self.told = self.told.max(modified);
-                    threads.insert(value.thread());
-                    match value {
-                        Value::Head { seq, thread, .. } => {
-                            self.lanes.entry(thread).or_default().see_head(seq, modified);
-                        }
-                        Value::Entry { command, id, nonce, seq, thread } => {
-                            self.take(thread, seq, Early { id, nonce, command });
-                        }
-                    }
-                }
-                for thread in threads {
-                    self.advance(now, thread);
-                }
             }
         }
     }

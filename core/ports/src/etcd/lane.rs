@@ -6,7 +6,7 @@ use swarm_core::id::{Digest, Seq};
 use swarm_core::time::Instant;
 
 use super::api::{Nonce, RequestId};
-use super::client::Ticket;
+use super::output::Ticket;
 
 /// A command that waits for its index.
 #[derive(Debug)]

@@ -19,11 +19,13 @@ mod api;
 mod client;
 mod lane;
 pub mod model;
+mod output;
 #[cfg(test)]
 mod tests;
 
 pub use api::{Event, Guard, Header, Key, Kv, Nonce, Op, Range, Request, RequestId, Response, Txn, Value};
-pub use client::{Answer, Client, Loss, Output, Ticket};
+pub use client::Client;
+pub use output::{Answer, Loss, Output, Ticket};
 
 /// What the client may take its time for; all in nanoseconds of the host's monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
