@@ -83,6 +83,8 @@ pub struct Host {
     pub slow: Option<(u32, u64)>,
     pub slowed: u64,
     pub signatures: u64,
+    /// Its register has lost what it acknowledged: it decides nothing any more.
+    pub lost: bool,
     waits: BTreeMap<(LocalTime, u64), Waits>,
     answers: BTreeMap<OpId, (LocalTime, u64)>,
     /// What the bus has not acknowledged, signed once; and which operation asked for it.
@@ -141,6 +143,7 @@ impl Host {
             slow: None,
             slowed: 0,
             signatures: 0,
+            lost: false,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
             posts: BTreeMap::new(),
@@ -326,6 +329,7 @@ impl Host {
                 Out::Answer(op, outcome) => self.answered(op, outcome),
                 Out::Mark(mark) => self.recorder.borrow_mut().mark(mark),
                 Out::DataLoss(what) => {
+                    self.lost = true;
                     let alarm = Event::Alarm { kind: AlarmKind::DataLoss, what };
                     self.recorder.borrow_mut().tell(self.no, alarm);
                 }

@@ -316,7 +316,7 @@ impl<'a> World<'a> {
         while at < end && !self.cut_short {
             at = (at + STEP).min(end);
             self.live_until(at);
-            if self.is_quiet() {
+            if self.is_quiet() || self.is_lost() {
                 break;
             }
         }
@@ -433,6 +433,12 @@ impl<'a> World<'a> {
             }
         }
         quiet
+    }
+
+    /// Whether no coordinator decides any more: the register has lost what it acknowledged.
+    fn is_lost(&self) -> bool {
+        let lost = |no| matches!(self.kernel.node(host_id(no)), Actor::Host(host) if host.lost);
+        (0..self.scenario.cluster.coordinators).all(lost)
     }
 
     /// Judges.
