@@ -1,7 +1,7 @@
 //! What can go wrong with an etcd that keeps the register. None of these bites any other register.
 
 use crate::draw::{Between, Drawn};
-use crate::fault::Kind;
+use crate::kind::Kind;
 use rand_core::Rng;
 
 /// A fault of etcd, before anything is drawn.

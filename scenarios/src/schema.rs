@@ -21,6 +21,7 @@ const NEEDS_ID: &str = "urn:can-swarm:needs:1";
 /// The least and greatest number that the lint lets stand, by definition and key.
 const BOUNDS: &[(&str, &str, i64, i64)] = &[
     ("Bus", "redeliver_ppm", 0, 500_000),
+    ("ChaosSection", "budget", 0, 100),
     ("Clocks", "drift_ppm", -100_000, 100_000),
     ("Cluster", "asns", 1, 10_000),
     ("Cluster", "balance", 0, 1_000_000_000_000),

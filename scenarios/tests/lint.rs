@@ -520,7 +520,7 @@ ends = ["closed", "cancelled"]
 sometimes = ["clock-jumped", "task-refused", "message-redelivered", "partition-healed", "outbid", "agent-left"]
 "#), @r##"
         warning no-effect 4:19 no need is ever cancelled => write `cancel_bp = 2_000` in `[workload]`, or take `cancelled` out
-        warning no-effect 5:14 nothing in this scenario can bring `clock-jumped` about => add a fault `skew` with an `offset`
+        warning no-effect 5:14 nothing in this scenario can bring `clock-jumped` about => add a fault `clock-jump`, or `skew` with an `offset`
         warning no-effect 5:30 nothing in this scenario can bring `task-refused` about => add `refuse_bp` in `[workload]`
         warning no-effect 5:46 nothing in this scenario can bring `message-redelivered` about => add `redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`
         warning no-effect 5:69 nothing in this scenario can bring `partition-healed` about => add a fault such as `partition-halves`
@@ -676,4 +676,113 @@ fn a_failure_prints_the_line_and_the_mend() {
     assert!(shown.contains("worker = 3"), "{shown}");
     assert!(shown.contains("did you mean `workers`?"), "{shown}");
     assert!(shown.contains("unknown-key"), "{shown}");
+}
+
+#[test]
+fn more_coordinators_down_than_a_majority_can_spare() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[[faults]]
+kind = "crash"
+who = "coordinator:random"
+at = ["10s", "1m"]
+for = "20s"
+[[faults]]
+kind = "pause"
+who = "coordinator:random"
+at = "75s"
+for = "20s"
+[[faults]]
+kind = "disk-full"
+who = "coordinator:random"
+at = "3m"
+for = "20s"
+"#), @"warning too-many-down 9:1 up to 2 of 3 coordinators may be out of work at once, a majority needs 2 => progress cannot be expected meanwhile: hit fewer, at other times, or add coordinators");
+}
+
+#[test]
+fn what_is_drawn_must_be_there_and_be_borne() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[chaos]
+budget = 5
+kinds = []
+down_max = 2
+"#), @"
+    error vacuous 5:1 there is nothing to draw from => name some kinds, or leave the key out to draw from all
+    warning too-many-down 6:1 2 of 3 coordinators may be out of work at once, a majority needs 2 => progress cannot be expected meanwhile: write 1 or less, or add coordinators
+    ");
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[chaos]
+kinds = ["crash"]
+"#), @"warning no-effect 3:2 without a budget nothing is drawn => write `budget = 10`");
+}
+
+#[test]
+fn a_fault_without_teeth_is_named() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+coordinators = 1
+[[faults]]
+kind = "filter"
+traffic = "raft"
+for = "20s"
+[[faults]]
+kind = "quorum-swap"
+for = "20s"
+[[faults]]
+kind = "zombie-worker"
+who = "worker:all"
+for = "20s"
+[[faults]]
+kind = "disk-full"
+who = "bus"
+for = "20s"
+"#), @"
+    error bad-target 18:1 `bus` is no host of a node => aim at coordinators or agents; services have faults of their own, such as `bus-leader-change`
+    warning no-effect 7:1 `raft` cannot bite the embedded register: nobody says it => filter `submit` or `entry`
+    warning no-effect 10:1 `quorum-swap` cannot bite a single coordinator => write `coordinators = 3` or more
+    warning no-effect 15:1 a worker that sleeps at most 20s wakes within its lease of 5m => make it longer than `lease` of `[protocol]`, or shorten that
+    ");
+}
+
+#[test]
+fn a_fault_of_etcd_wants_an_etcd() {
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+[cluster]
+register = "etdc"
+"#), @"error unknown-value 4:12 `etdc` is not known here => did you mean `etcd`?");
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+[[faults]]
+kind = "etcd-unknown"
+for = "9s"
+ppm = 5
+[[faults]]
+kind = "etcd-leader-change"
+for = "9s"
+who = "worker:0"
+[properties]
+sometimes = ["write-found-later"]
+[chaos]
+budget = 3
+kinds = ["loss", "etcd-slow"]
+"#), @r##"
+        error no-effect 4:1 `etcd-unknown` cannot bite: the register is `embedded` => write `register = "etcd"` in `[cluster]`
+        error no-effect 8:1 `etcd-leader-change` cannot bite: the register is `embedded` => write `register = "etcd"` in `[cluster]`
+        error misplaced-key 10:1 `etcd-leader-change` takes no `who` => it takes only `at`, `for` and `count`
+        error no-effect 15:18 `etcd-slow` cannot bite: the register is `embedded` => write `register = "etcd"` in `[cluster]`, or take it out
+        warning no-effect 12:14 nothing in this scenario can bring `write-found-later` about => add `register = "etcd"` in `[cluster]`
+        "##);
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+cluster.register = "etcd"
+[[faults]]
+kind = "etcd-restore"
+for = "9s"
+within = "1s"
+"#), @"warning missing-key 5:1 a restored etcd has lost what was acknowledged, and the run ends with that alarm => write `data_loss = true` in `[properties]` if that is what the scenario shows");
 }

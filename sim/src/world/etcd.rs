@@ -1,13 +1,13 @@
 //! A model of etcd as one party on the network: what it keeps (`swarm_ports::etcd::model`), and everything that can go wrong on the way.
 //!
 //! A request takes effect some time after it came, all at once; then it is answered and the watches are told. Faults strike
-//! between those three. It must be able to do whatever a real cluster was seen to do (see `Ill`), and never more than that
+//! between those three. It must be able to do whatever a real cluster was seen to do (see `Ills`), and never more than that
 //! for what is committed: no write is lost but by a restore.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use swarm_nemeses::EtcdFault;
+use swarm_nemeses::{EtcdFault, Kind};
 use swarm_ports::etcd::model::{Compacted, Store};
 use swarm_ports::etcd::{Event, Request, RequestId, Response};
 
@@ -42,13 +42,32 @@ struct Watch {
 
 /// What is wrong with it at present.
 #[derive(Debug, Default)]
-struct Ill {
+pub struct Ills {
     /// There is no leader.
-    headless: bool,
+    pub leaderless: bool,
     /// Writes whose answer is lost, before or after they take effect, in parts per million.
-    unknown_ppm: u32,
-    compacting: bool,
-    slow: Option<Span>,
+    pub unknown_ppm: u32,
+    pub compacting: bool,
+    pub slow: Option<Span>,
+    /// It is down while a backup of this age is put back.
+    pub restoring: Option<u64>,
+}
+
+impl Ills {
+    /// With one more.
+    pub fn add(&mut self, fault: &EtcdFault) {
+        match *fault {
+            EtcdFault::LeaderChange => self.leaderless = true,
+            EtcdFault::Unknown { ppm } => self.unknown_ppm = self.unknown_ppm.max(ppm),
+            EtcdFault::Compact => self.compacting = true,
+            EtcdFault::Slow { min_ns, max_ns } => self.slow = Some(Span::new(min_ns, max_ns)),
+            EtcdFault::Restore { age_ns } => self.restoring = self.restoring.max(Some(age_ns)),
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        self.leaderless || self.restoring.is_some()
+    }
 }
 
 /// The whole cluster, as its clients see it.
@@ -57,14 +76,14 @@ pub struct Etcd {
     watches: Vec<Watch>,
     todo: BTreeMap<(LocalTime, u64), Todo>,
     counter: u64,
-    ill: Ill,
+    ills: Ills,
     /// Until when something is on its way to each client: a stream keeps its order.
     busy: BTreeMap<NodeId, LocalTime>,
     /// When which revision was reached, for a backup of that age.
     backups: BTreeMap<LocalTime, u64>,
     stream: Stream,
     /// How often each kind of fault changed what would have happened.
-    pub bites: BTreeMap<swarm_nemeses::Kind, u64>,
+    pub bites: BTreeMap<Kind, u64>,
 }
 
 impl Etcd {
@@ -74,7 +93,7 @@ impl Etcd {
             watches: Vec::new(),
             todo: BTreeMap::new(),
             counter: 0,
-            ill: Ill::default(),
+            ills: Ills::default(),
             busy: BTreeMap::new(),
             backups: BTreeMap::new(),
             stream,
@@ -82,7 +101,7 @@ impl Etcd {
         }
     }
 
-    fn bite(&mut self, kind: swarm_nemeses::Kind) {
+    fn bite(&mut self, kind: Kind) {
         *self.bites.entry(kind).or_default() += 1;
     }
 
@@ -101,16 +120,16 @@ impl Etcd {
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
         let Wire::EtcdAsk { id, request } = msg else { return };
         let now = cx.now();
-        if self.ill.headless {
+        if self.ills.is_down() {
             // Some are refused, some hang until their caller gives up.
-            self.bite(swarm_nemeses::Kind::EtcdLeaderChange);
+            self.bite(Kind::EtcdLeaderChange);
             if self.stream.chance(500_000) {
                 self.say(now, from, id, Response::Unavailable);
             }
         } else {
             let mut takes = self.stream.within(QUORUM);
-            if let Some(slow) = self.ill.slow {
-                self.bite(swarm_nemeses::Kind::EtcdSlow);
+            if let Some(slow) = self.ills.slow {
+                self.bite(Kind::EtcdSlow);
                 takes += self.stream.within(slow);
             }
             self.take_in(now.plus(takes), from, id, request);
@@ -121,10 +140,10 @@ impl Etcd {
     /// Plans a request's effect, and what becomes of its answer.
     fn take_in(&mut self, at: LocalTime, from: NodeId, id: RequestId, request: Rc<Request<Stored>>) {
         let is_write = matches!(&*request, Request::Txn(txn) if !txn.guards.is_empty());
-        if !is_write || self.ill.unknown_ppm == 0 || !self.stream.chance(self.ill.unknown_ppm) {
+        if !is_write || self.ills.unknown_ppm == 0 || !self.stream.chance(self.ills.unknown_ppm) {
             return self.at(at, Todo::Run(from, id, request, true));
         }
-        self.bite(swarm_nemeses::Kind::EtcdUnknown);
+        self.bite(Kind::EtcdUnknown);
         match self.stream.below(4) {
             // It takes effect and nobody is told.
             0 => self.at(at, Todo::Run(from, id, request, false)),
@@ -161,7 +180,7 @@ impl Etcd {
 
     fn say_shared(&mut self, now: LocalTime, to: NodeId, id: RequestId, response: Rc<Response<Stored>>) {
         let mut at = now;
-        if let Some(slow) = self.ill.slow {
+        if let Some(slow) = self.ills.slow {
             at = at.plus(self.stream.within(slow));
         }
         let busy = self.busy.entry(to).or_default();
@@ -193,7 +212,7 @@ impl Etcd {
                 self.say(now, from, id, Response::Watch { header, event: Event::Began });
                 match self.store.since(*since) {
                     Err(Compacted { first }) => {
-                        self.bite(swarm_nemeses::Kind::EtcdCompact);
+                        self.bite(Kind::EtcdCompact);
                         let event = Event::Ended { compacted: Some(first) };
                         self.say(now, from, id, Response::Watch { header, event });
                     }
@@ -211,7 +230,7 @@ impl Etcd {
 
     /// History goes. A watch that was behind cannot be told it any more.
     fn compact(&mut self, now: LocalTime) {
-        if !self.ill.compacting {
+        if !self.ills.compacting {
             return;
         }
         let before = self.store.header().revision;
@@ -225,7 +244,7 @@ impl Etcd {
             !cut
         });
         for (who, id) in behind {
-            self.bite(swarm_nemeses::Kind::EtcdCompact);
+            self.bite(Kind::EtcdCompact);
             // What was on its way to a watch that is behind never arrives.
             self.todo.retain(|_, todo| {
                 !matches!(todo, Todo::Say(to, of, response) if (*to, *of) == (who, id)
@@ -245,48 +264,34 @@ impl Etcd {
         }
     }
 
-    /// A fault begins.
-    pub fn fall_ill(&mut self, cx: &mut Cx<'_, Wire>, fault: &EtcdFault) {
+    /// From now on this is wrong with it, and nothing else.
+    pub fn settle(&mut self, cx: &mut Cx<'_, Wire>, ills: Ills) {
         let now = cx.now();
-        match *fault {
-            EtcdFault::LeaderChange => {
-                self.ill.headless = true;
-                self.lose_leader(now);
-            }
-            EtcdFault::Unknown { ppm } => self.ill.unknown_ppm = ppm,
-            EtcdFault::Compact => {
-                self.ill.compacting = true;
-                self.at(now, Todo::Compact);
-            }
-            EtcdFault::Slow { min_ns, max_ns } => self.ill.slow = Some(Span::new(min_ns, max_ns)),
-            EtcdFault::Restore { age_ns } => {
-                // Down while it is restored; what was under way is gone.
-                self.ill.headless = true;
-                self.todo.clear();
-                let taken = LocalTime::from_ns(now.ns().saturating_sub(age_ns));
-                let revision = self.backups.range(..=taken).next_back().map_or(1, |(_, revision)| *revision);
-                let lost = self.store.restore(revision);
-                self.backups.retain(|_, at| *at <= revision);
-                *self.bites.entry(swarm_nemeses::Kind::EtcdRestore).or_default() += lost;
-                self.watches.clear();
-            }
+        let before = std::mem::replace(&mut self.ills, ills);
+        if self.ills.leaderless && !before.leaderless {
+            self.lose_leader(now);
+        }
+        if let (Some(age), None) = (self.ills.restoring, before.restoring) {
+            self.restore(now, age);
+        }
+        if before.is_down() && !self.ills.is_down() {
+            self.store.lead(now.ns());
+        }
+        if self.ills.compacting && !before.compacting {
+            self.at(now, Todo::Compact);
         }
         self.wake(cx);
     }
 
-    /// A fault ends.
-    pub fn recover(&mut self, cx: &mut Cx<'_, Wire>, fault: &EtcdFault) {
-        let now = cx.now();
-        match fault {
-            EtcdFault::LeaderChange | EtcdFault::Restore { .. } => {
-                self.ill.headless = false;
-                self.store.lead(now.ns());
-            }
-            EtcdFault::Unknown { .. } => self.ill.unknown_ppm = 0,
-            EtcdFault::Compact => self.ill.compacting = false,
-            EtcdFault::Slow { .. } => self.ill.slow = None,
-        }
-        self.wake(cx);
+    /// Back to a backup; what was under way is gone too.
+    fn restore(&mut self, now: LocalTime, age: u64) {
+        self.todo.clear();
+        self.watches.clear();
+        let taken = LocalTime::from_ns(now.ns().saturating_sub(age));
+        let revision = self.backups.range(..=taken).next_back().map_or(1, |(_, revision)| *revision);
+        let lost = self.store.restore(revision);
+        self.backups.retain(|_, at| *at <= revision);
+        *self.bites.entry(Kind::EtcdRestore).or_default() += lost;
     }
 
     /// What was under way when the leader went: committed or not, and its caller does not learn which.
@@ -297,7 +302,7 @@ impl Etcd {
                 self.todo.insert((at, turn), todo);
                 continue;
             };
-            self.bite(swarm_nemeses::Kind::EtcdLeaderChange);
+            self.bite(Kind::EtcdLeaderChange);
             let (commits, refused) = (self.stream.chance(500_000), self.stream.chance(500_000));
             if commits {
                 self.run(now, from, id, &request, false);
