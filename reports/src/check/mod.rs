@@ -67,6 +67,8 @@ pub struct End {
 /// What a run must come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expect {
+    /// The run loses what was acknowledged: the alarm about it is what is right, and its absence is not.
+    pub data_loss: bool,
     /// The ends that are right for a need.
     pub ends: BTreeSet<NeedEnd>,
     /// Needs that could not be served: any end is right for them, and none.
@@ -86,6 +88,7 @@ impl Default for Expect {
     /// Every need closed, every property checked, no marks.
     fn default() -> Self {
         Self {
+            data_loss: false,
             ends: [NeedEnd::Closed].into(),
             excused: BTreeSet::new(),
             marks: BTreeSet::new(),

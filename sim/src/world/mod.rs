@@ -8,6 +8,7 @@ mod audit;
 mod books;
 mod bus;
 mod cluster;
+mod etcd;
 mod host;
 #[cfg(test)]
 mod oracle_tests;

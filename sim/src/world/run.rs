@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
 use swarm_core::node::{Act, Effect, Node, Note, Setup};
+use swarm_core::raft::Codec;
 use swarm_core::register::Event as Did;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
@@ -16,16 +17,17 @@ use swarm_nemeses::{Between, Change, Fault as Strike, Timed, schedule};
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
 use swarm_reports::{Judgement, RunFacts, RunReport};
-use swarm_scenarios::{NeedEnd as EndName, Scenario};
+use swarm_scenarios::{NeedEnd as EndName, Register, Scenario};
 
 use crate::kernel::{ClockSpec, Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
 use crate::world::actor::{Actor, STORE, host_id, service};
 use crate::world::audit::AuditLog;
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
+use crate::world::etcd::Etcd;
 use crate::world::host::{Habits, Host, Tape, word};
 use crate::world::recorder::Recorder;
-use crate::world::register::Sequencer;
+use crate::world::register::{Embedded, EtcdClient, Half, Peers, RaftHalf, Sequencer, Shared};
 use crate::world::store::Store;
 use crate::world::strike::{Healthy, Strikes};
 
@@ -139,7 +141,10 @@ impl<'a> World<'a> {
             store.keep(Arc::clone(bytes));
         }
         kernel.add(Actor::Bus(Box::new(bus)));
-        kernel.add(Actor::Register(Box::new(Sequencer::new(members))));
+        kernel.add(match scenario.cluster.register {
+            Register::Etcd => Actor::Etcd(Box::new(Etcd::new(Fork::new(seed).stream("etcd")))),
+            Register::Embedded | Register::Raft => Actor::Register(Box::new(Sequencer::new(members))),
+        });
         kernel.add(Actor::Store(Box::new(store)));
 
         let fork_of = Fork::new(seed);
@@ -147,8 +152,8 @@ impl<'a> World<'a> {
         let replayed: Vec<u32> = replayed(seed, total, options);
         let mut chance = fork_of.stream("clocks");
         let mut planner = 0;
-        let codec: Arc<dyn swarm_core::raft::Codec> = Arc::new(crate::world::register::Shared::default());
-        let peers = crate::world::register::Peers::default();
+        let codec: Arc<dyn Codec> = Arc::new(Shared::default());
+        let peers = Peers::default();
         let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, ..Healthy::default() };
         let manifests: BTreeMap<_, _> = cluster.genesis.manifests.iter().map(|m| (m.sender, Arc::clone(m))).collect();
         let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chains, m.roles));
@@ -187,16 +192,30 @@ impl<'a> World<'a> {
                 org: manifest.org,
                 region: manifest.region,
             });
-            let taped = replayed.contains(&no);
+            let tape = replayed.contains(&no).then(|| Tape::new(setup.clone()));
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
-            let raft_setup = swarm_core::raft::Setup { me: agent, genesis: Arc::clone(&cluster.genesis), local: cluster.local.clone(), seed: fork(root, &format!("register/{no}")), codec: codec.clone(), mandates: Vec::new() };
-            let is_member = chains.is_some();
-            let mut host = Host::new(no, setup, keys, chains, habits, Rc::clone(&recorder), taped);
-            if is_member && std::env::var_os("SWARM_RAFT").is_some() {
-                peers.borrow_mut().insert(agent, host_id(no));
-                host.set_register(crate::world::register::Half::Raft(Box::new(crate::world::register::RaftHalf::new(raft_setup, peers.clone(), None).unwrap())));
-            }
-            host.audit = audit;
+            let register = match scenario.cluster.register {
+                // Only coordinators have a register; the others' half is never asked.
+                Register::Etcd if chains.is_some() => {
+                    Half::Etcd(Box::new(EtcdClient::new(Stream::new(&fork(root, &format!("register/{no}"))))))
+                }
+                Register::Raft if chains.is_some() => {
+                    peers.borrow_mut().insert(agent, host_id(no));
+                    let setup = swarm_core::raft::Setup {
+                        me: agent,
+                        genesis: Arc::clone(&cluster.genesis),
+                        local: cluster.local.clone(),
+                        seed: fork(root, &format!("register/{no}")),
+                        codec: Arc::clone(&codec),
+                        mandates: Vec::new(),
+                    };
+                    let half = RaftHalf::new(setup, Rc::clone(&peers), None);
+                    Half::Raft(Box::new(half.expect("a founder starts from nothing")))
+                }
+                _ => Half::Embedded(Embedded::default()),
+            };
+            let mut host = Host::new(no, setup, keys, chains, habits, register, Rc::clone(&recorder));
+            (host.audit, host.tape) = (audit, tape);
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
             let width = offset.max.0.abs_diff(offset.min.0).saturating_add(1);
@@ -317,7 +336,7 @@ impl<'a> World<'a> {
         while at < end && !self.cut_short {
             at = (at + STEP).min(end);
             self.live_until(at);
-            if self.is_quiet() {
+            if self.is_quiet() || self.is_lost() {
                 break;
             }
         }
@@ -440,6 +459,12 @@ impl<'a> World<'a> {
         quiet
     }
 
+    /// Whether no coordinator decides any more: the register has lost what it acknowledged.
+    fn is_lost(&self) -> bool {
+        let lost = |no| matches!(self.kernel.node(host_id(no)), Actor::Host(host) if host.lost);
+        (0..self.scenario.cluster.coordinators).all(lost)
+    }
+
     /// Judges.
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
         let silent: Vec<bool> = (0..self.hosts)
@@ -471,7 +496,12 @@ impl<'a> World<'a> {
         let at = self.kernel.now().ns();
         let mut recorder = self.recorder.borrow_mut();
         recorder.stamp(at);
-        let end = End { at, expect: self.expect.clone(), settled };
+        let mut expect = self.expect.clone();
+        if expect.data_loss {
+            // Whoever saw the loss has stopped deciding.
+            expect.excused.extend(recorder.posted.iter().copied());
+        }
+        let end = End { at, expect, settled };
         let judgement = recorder.finish(&end);
         let counters = self.kernel.counters();
         let facts = RunFacts {
@@ -559,6 +589,7 @@ fn expect(scenario: &Scenario) -> Expect {
     Expect {
         ends: scenario.properties.ends.iter().map(end).collect(),
         marks: scenario.properties.sometimes.iter().cloned().collect(),
+        data_loss: scenario.properties.data_loss,
         properties: scenario.properties.check.iter().map(|p| p.name().to_owned()).collect(),
         ..Expect::default()
     }

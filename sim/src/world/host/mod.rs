@@ -17,6 +17,7 @@ use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
+use swarm_reports::history::{AlarmKind, Event};
 
 use self::jobs::Job;
 use self::outbox::Outbox;
@@ -24,7 +25,7 @@ use crate::kernel::{Cx, LocalTime, NodeId, Span};
 use crate::world::actor::{BUS, service};
 use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
-use crate::world::register::{Embedded, Half, Out, Outs, Register};
+use crate::world::register::{Half, Out, Outs, Register};
 use crate::world::wire::{Post, Wire};
 
 /// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
@@ -92,6 +93,8 @@ pub struct Host {
     pub ills: Ills,
     pub harm: Harm,
     pub signatures: u64,
+    /// Its register has lost what it acknowledged: it decides nothing any more.
+    pub lost: bool,
     waits: BTreeMap<(LocalTime, u64), Waits>,
     answers: BTreeMap<OpId, (LocalTime, u64)>,
     /// What the bus has not acknowledged, signed once; and which operation asked for it.
@@ -124,6 +127,13 @@ pub struct Tape {
     pub effects: Vec<u64>,
 }
 
+impl Tape {
+    /// A life that has not begun.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, inputs: Vec::new(), effects: Vec::new() }
+    }
+}
+
 impl Host {
     pub fn new(
         no: u32,
@@ -131,10 +141,9 @@ impl Host {
         keys: Keys,
         chains: Option<Chains>,
         habits: Habits,
+        register: Half,
         recorder: Rc<RefCell<Recorder>>,
-        taped: bool,
     ) -> Self {
-        let tape = taped.then(|| Tape { setup: setup.clone(), inputs: Vec::new(), effects: Vec::new() });
         Self {
             no,
             node: Node::new(setup),
@@ -144,6 +153,7 @@ impl Host {
             ills: Ills::default(),
             harm: Harm::default(),
             signatures: 0,
+            lost: false,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
             posts: BTreeMap::new(),
@@ -152,12 +162,12 @@ impl Host {
             jobs: BTreeMap::new(),
             follows: BTreeMap::new(),
             counter: 0,
-            register: Half::Embedded(Embedded::default()),
+            register,
             seen: BTreeSet::new(),
             inbox: VecDeque::new(),
             busy: false,
             recorder,
-            tape,
+            tape: None,
             audit: None,
         }
     }
@@ -176,13 +186,9 @@ impl Host {
         self.register.get().leads()
     }
 
-    pub fn set_register(&mut self, half: Half) {
-        self.register = half;
-    }
-
     pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
-        self.register(cx, |half, cx, outs| half.start(cx, outs));
         self.input(cx, Input::Boot);
+        self.register(cx, |half, cx, outs| half.start(cx, outs));
     }
 
     /// The agent behind the node wants something, `after` nanoseconds from now.
@@ -328,6 +334,11 @@ impl Host {
                 Out::Applied(entry) => self.inbox.push_back(Input::Applied(entry)),
                 Out::Answer(op, outcome) => self.answered(op, outcome),
                 Out::Mark(mark) => self.recorder.borrow_mut().mark(mark),
+                Out::DataLoss(what) => {
+                    self.lost = true;
+                    let alarm = Event::Alarm { kind: AlarmKind::DataLoss, what };
+                    self.recorder.borrow_mut().tell(self.no, alarm);
+                }
             }
         }
         self.drain(cx);

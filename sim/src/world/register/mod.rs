@@ -7,6 +7,7 @@
 
 mod embedded;
 mod raft;
+mod etcd;
 mod sequencer;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use swarm_core::register::{Command, Entry};
 
 pub use embedded::Embedded;
 pub use raft::{Cut, Peers, RaftHalf, Shared, word as packet_word};
+pub use etcd::EtcdClient;
 pub use sequencer::Sequencer;
 
 use crate::kernel::{Cx, LocalTime, NodeId};
@@ -34,6 +36,8 @@ pub enum Out {
     Answer(OpId, Outcome),
     /// Something that must sometimes happen did.
     Mark(&'static str),
+    /// Something acknowledged is gone: nothing follows any more.
+    DataLoss(String),
 }
 
 /// What follows from one thing that happened, in order.
@@ -70,6 +74,8 @@ pub enum Half {
     Embedded(Embedded),
     /// A member of Raft groups.
     Raft(Box<RaftHalf>),
+    /// The client of etcd.
+    Etcd(Box<EtcdClient>),
 }
 
 impl Half {
@@ -78,6 +84,7 @@ impl Half {
         match self {
             Self::Embedded(half) => half,
             Self::Raft(half) => &**half,
+            Self::Etcd(half) => &**half,
         }
     }
 
@@ -86,6 +93,7 @@ impl Half {
         match self {
             Self::Embedded(half) => half,
             Self::Raft(half) => &mut **half,
+            Self::Etcd(half) => &mut **half,
         }
     }
 }
