@@ -164,6 +164,8 @@ impl Coordinator {
         for slot in self.slots.values_mut() {
             slot.lane.reboot(desk, slot.record.waits.iter());
         }
+        // Moments on the clock of an earlier boot: compared with this one's they would silence it for as long as that lasted.
+        self.denied.clear();
         (self.revealed, self.anchored) = (0, 0);
         self.look_at_round(desk);
         self.look_at_pool(desk);

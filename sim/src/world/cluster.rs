@@ -38,9 +38,6 @@ pub enum InputError {
         /// Why.
         why: recipes::PlanError,
     },
-    /// The scenario wants what this build has not.
-    #[error("`register = \"raft\"` is not wired yet: only \"embedded\" and \"etcd\" can be run")]
-    NotWired,
     /// The parameters contradict each other.
     #[error("the scenario's settings: {0}")]
     Genesis(String),

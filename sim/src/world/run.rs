@@ -13,7 +13,7 @@ use swarm_core::raft::Codec;
 use swarm_core::register::Event as Did;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
-use swarm_nemeses::{Between, Change, Fault as Strike, Timed, schedule};
+use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
 use swarm_reports::{Judgement, RunFacts, RunReport};
@@ -148,6 +148,9 @@ impl<'a> World<'a> {
         kernel.add(Actor::Store(Box::new(store)));
 
         let fork_of = Fork::new(seed);
+        let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
+            .expect("lint resolved every target");
+        let disks = disks(&timetable);
         let mut parties = Vec::new();
         let replayed: Vec<u32> = replayed(seed, total, options);
         let mut chance = fork_of.stream("clocks");
@@ -192,8 +195,10 @@ impl<'a> World<'a> {
                 org: manifest.org,
                 region: manifest.region,
             });
-            let tape = replayed.contains(&no).then(|| Tape::new(setup.clone()));
+            let taped = replayed.contains(&no);
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
+            let may_die = disks.iter().any(|nodes| nodes.contains(party_of(no, &shape)));
+            let sync = (may_die || scenario.disk.everywhere).then(|| draw(scenario.disk.sync));
             let register = match scenario.cluster.register {
                 // Only coordinators have a register; the others' half is never asked.
                 Register::Etcd if chains.is_some() => {
@@ -209,13 +214,13 @@ impl<'a> World<'a> {
                         codec: Arc::clone(&codec),
                         mandates: Vec::new(),
                     };
-                    let half = RaftHalf::new(setup, Rc::clone(&peers), None);
+                    let half = RaftHalf::new(setup, Rc::clone(&peers), sync);
                     Half::Raft(Box::new(half.expect("a founder starts from nothing")))
                 }
                 _ => Half::Embedded(Embedded::default()),
             };
-            let mut host = Host::new(no, setup, keys, chains, habits, register, Rc::clone(&recorder));
-            (host.audit, host.tape) = (audit, tape);
+            let mut host = Host::new(no, setup, keys, chains, habits, register, Rc::clone(&recorder), taped, sync);
+            host.audit = audit;
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
             let width = offset.max.0.abs_diff(offset.min.0).saturating_add(1);
@@ -243,12 +248,10 @@ impl<'a> World<'a> {
             net.impose(Scope::All, F::Reorder { ppm: scenario.network.reorder_ppm, extra });
         }
 
-        let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
-            .expect("lint resolved every target");
         // What chaos may draw stands in the report although this seed did not: over a sweep each kind must bite.
         let planned = scenario.kinds().into_iter();
         let mut world = Self {
-            strikes: Strikes::new(shape, healthy, planned),
+            strikes: Strikes::new(shape, healthy, fork_of.stream("strikes"), planned),
             scenario,
             seed,
             kernel,
@@ -487,7 +490,7 @@ impl<'a> World<'a> {
             if let Some(system) = host.node().system() {
                 recorder.books(no, system.ledger());
             }
-            if let Some(tape) = host.tape.take() {
+            if let Some(tape) = host.take_tape() {
                 let first_difference = relive(&tape);
                 recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
             }
@@ -557,7 +560,7 @@ fn replayed(seed: u64, total: u32, options: RunOptions<'_>) -> Vec<u32> {
 fn relive(tape: &Tape) -> Option<String> {
     let mut node = Node::new(tape.setup.clone());
     let mut at = 0;
-    for (number, (now, input)) in tape.inputs.iter().enumerate() {
+    for (number, (now, input, _)) in tape.inputs.iter().enumerate() {
         node.handle(*now, input.clone());
         while let Some(effect) = node.poll_effect() {
             if tape.effects.get(at) != Some(&word(&effect)) {
@@ -599,6 +602,26 @@ fn expect(scenario: &Scenario) -> Expect {
 /// their reports take.
 fn held_max(scenario: &Scenario) -> u64 {
     scenario.protocol.lease.0.saturating_mul(4).saturating_add(scenario.phases.fault.0)
+}
+
+/// Whose disks matter in this run: where something dies, or the disk itself ails.
+fn disks(timetable: &[Timed]) -> Vec<Nodes> {
+    let of = |timed: &Timed| match &timed.change {
+        Change::Start(Strike::Crash { nodes, .. } | Strike::DiskFull { nodes } | Strike::DiskSlow { nodes, .. }) => {
+            Some(nodes.clone())
+        }
+        Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
+        _ => None,
+    };
+    timetable.iter().filter_map(of).collect()
+}
+
+/// The `no`-th host as faults name it.
+fn party_of(no: u32, shape: &Shape) -> swarm_nemeses::Node {
+    match no.checked_sub(shape.coordinators) {
+        None => swarm_nemeses::Node::Coordinator(no),
+        Some(agent) => swarm_nemeses::Node::Agent(agent),
+    }
 }
 
 /// The shortest a lease can stand in true time: a majority measures it, and one in every majority has a clock that at worst

@@ -18,11 +18,11 @@ use swarm_core::node::Outcome;
 use swarm_core::register::{Command, Entry};
 
 pub use embedded::Embedded;
-pub use raft::{Cut, Peers, RaftHalf, Shared, word as packet_word};
+pub use raft::{Peers, RaftHalf, Shared, word as packet_word};
 pub use etcd::EtcdClient;
 pub use sequencer::Sequencer;
 
-use crate::kernel::{Cx, LocalTime, NodeId};
+use crate::kernel::{Cx, LocalTime, NodeId, Stream};
 use crate::world::wire::Wire;
 
 /// What a register half wants done.
@@ -79,6 +79,24 @@ pub enum Half {
 }
 
 impl Half {
+    /// The process dies and comes back with what its disk kept; its protocol half was handed `entries` in all. Says what
+    /// that was an example of.
+    ///
+    /// # Panics
+    /// If a correct member cannot start from its own log, which would be a mistake of ours.
+    pub fn crash(&mut self, luck: &mut Stream, entries: u64) -> Vec<&'static str> {
+        match self {
+            Self::Embedded(half) => *half = Embedded::after(entries),
+            Self::Etcd(half) => half.crash(luck),
+            Self::Raft(half) => {
+                let cut = half.crash(luck).expect("a member starts from what its disk kept");
+                let torn = cut.torn.then_some("register-log-torn");
+                return torn.into_iter().chain((cut.lost > 0).then_some("register-log-cut")).collect();
+            }
+        }
+        Vec::new()
+    }
+
     /// Whichever it is.
     pub fn get(&self) -> &dyn Register {
         match self {
