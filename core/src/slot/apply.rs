@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use crate::bids::{self, Bid};
 use crate::config::{Params, ms};
-use crate::id::{AgentId, Cid, Credits, Epoch, Label, Seq, TaskName, Thread};
+use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, Seq, TaskName, Thread};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::quorum::{self, Tally};
@@ -730,7 +730,8 @@ impl<R: Registry> Doing<'_, R> {
         let seats = u64::from(need.k_result) + u64::from(params.seats_spare);
         let fees = Credits(need.fee.0.saturating_mul(seats));
         let task = &self.record.tasks[&name];
-        let fence = if planted(Mutant::FenceReused) && task.fence != Fence::NONE { task.fence } else { task.fence.next() };
+        let fence =
+            if planted(Mutant::FenceReused) && task.fence != Fence::NONE { task.fence } else { task.fence.next() };
         let affordable = |best: &&Bid| best.cost <= self.record.budget && fees <= self.record.fees;
         let Some(bid) = task.window.kept().filter(affordable).cloned() else {
             let fence = task.fence;

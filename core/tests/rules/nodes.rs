@@ -267,7 +267,8 @@ fn t72_a_reboot_does_not_silence_a_coordinator() {
         node.handle(now, input);
         let mut denied = 0;
         while let Some(effect) = node.poll_effect() {
-            denied += usize::from(matches!(effect, Effect::Publish { draft, .. } if matches!(draft.body, Body::Deny(_))));
+            denied +=
+                usize::from(matches!(effect, Effect::Publish { draft, .. } if matches!(draft.body, Body::Deny(_))));
         }
         denied
     };

@@ -8,7 +8,7 @@ use swarm_core::config::Params;
 use swarm_core::id::{Credits, Epoch, Label, TaskName};
 use swarm_core::register::{Ask, BondFate, Ending, Event as Did};
 use swarm_core::slot::Waiting;
-use swarm_core::wire::{Body, Class, Envelope, ReleaseReason, Role};
+use swarm_core::wire::{Body, Class, Envelope, ReleaseReason, Role, bounds};
 
 use super::need::{Elsewhere, Need, Phase, Stage, Task, Winner};
 use super::plan::{self, Bidder};
@@ -29,6 +29,7 @@ impl Need {
                     && text.k_plan > 0
                     && text.k_result > 0
                     && text.budget.0 > 0
+                    && text.windows.lease_ms >= params.lease_min_ms
                     && u128::from(text.fees.0) >= u128::from(text.fee.0) * ballots
                     && total <= u128::from(params.supply_max.0);
                 if self.phase != Phase::Absent || !sound {
@@ -43,7 +44,9 @@ impl Need {
             Body::Propose(propose) => {
                 let text = self.text()?.clone();
                 let same = |kept: &Envelope| matches!(&kept.body, Body::Propose(p) if kept.sender == envelope.sender && p.ballot == propose.ballot);
-                let room = self.proposals.len() < params.proposals_max as usize;
+                let own = self.proposals.values().filter(|(kept, _)| kept.sender == envelope.sender).count();
+                let fits = envelope.bytes().len() <= bounds::propose_bytes_max(text.k_plan);
+                let room = own < 2 && fits && self.proposals.len() < params.proposals_max as usize;
                 if !self.waits.contains_key(&Waiting::Proposals)
                     || !room
                     || self.proposals.values().any(|(kept, _)| same(kept))
@@ -87,16 +90,22 @@ impl Need {
             }
             Body::Heartbeat(beat) => {
                 let (name, winner) = (&beat.task, self.held(envelope, &beat.task)?.clone());
-                let lease = u64::from(self.windows().lease_ms.max(1));
+                let lease = self.windows().lease_ms;
                 let most = u64::from(winner.bid.eta_ms) * u64::from(params.lease_stretch_bp) / 10_000;
-                if u64::from(winner.renewals + 1) * lease >= most.max(lease) {
+                let more = u64::from(lease).min(most.saturating_sub(winner.granted_ms)) as u32;
+                if more == 0 {
                     return None;
                 }
                 let task = self.tasks.get_mut(name)?;
-                task.winner.as_mut()?.renewals += 1;
+                let winner = task.winner.as_mut()?;
+                winner.granted_ms += u64::from(more);
+                // A whole lease runs anew at once; a shorter rest follows when the running one is over.
+                winner.rest_ms = if more < lease { more } else { 0 };
                 let fence = task.fence;
-                self.did(Did::Renewed { fence, task: name.clone() });
-                self.wait(Waiting::Lease(name.clone()), self.windows().lease_ms);
+                self.did(Did::Renewed { fence, more_ms: more, task: name.clone() });
+                if more == lease {
+                    self.wait_for_lease(name, lease);
+                }
             }
             Body::Yield(body) => {
                 self.held(envelope, &body.task)?;

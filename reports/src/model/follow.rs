@@ -27,8 +27,11 @@ impl Need {
                 if self.winners.len() > WINNERS_MAX {
                     self.winners.remove(0);
                 }
+                if let Some(winner) = &mut task.winner {
+                    winner.granted_ms = windows.lease_ms.into();
+                }
                 self.did(Did::Leased { fence, task: name.clone() });
-                self.wait(Waiting::Lease(name.clone()), windows.lease_ms);
+                self.wait_for_lease(name, windows.lease_ms);
             }
             Answer::Seated { k_result, seats, seed, snapshot } => {
                 (task.stage, task.k, task.snapshot) = (Stage::Verifying, *k_result, *snapshot);
@@ -84,7 +87,10 @@ impl Need {
             }
             Waiting::Decision => self.pass_epoch(self.candidates.clone(), elsewhere.params()),
             Waiting::Bids(task) => self.grant(&task, elsewhere),
-            Waiting::Lease(task) => self.release(&task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
+            Waiting::Lease(task) => match self.tasks[&task].winner.as_ref().map_or(0, |winner| winner.rest_ms) {
+                0 => self.release(&task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
+                rest => self.wait_for_lease(&task, rest),
+            },
             Waiting::Verdicts(task) => self.judge(&task, None, Vec::new()),
             Waiting::Redraw(task) => self.ask_for_seats(&task),
             Waiting::Challenge(task) => {
@@ -127,9 +133,10 @@ impl Need {
         (task.fence, task.stage) = (fence, Stage::Granting);
         (self.budget, self.fees) = (budget - bid.cost.0, left - fees);
         let org = elsewhere.standing(snapshot, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
-        let bond = Credits((u128::from(bid.cost.0) * u128::from(params.bond_bp) / 10_000) as u64);
+        let share = u128::from(bid.cost.0) * u128::from(params.bond_bp) / 10_000;
+        let bond = Credits((share as u64).max(u64::from(params.bond_bp > 0)));
         let (carve, worker) = (Credits(bid.cost.0 + fees), bid.agent);
-        let winner = Winner { bid: bid.clone(), fees, org: org.clone(), renewals: 0 };
+        let winner = Winner { bid: bid.clone(), fees, org: org.clone(), granted_ms: 0, rest_ms: 0 };
         self.tasks.get_mut(name).expect("a window is a task's").winner = Some(winner);
         self.did(Did::Granting { bid, fees: Credits(fees), fence, org, task: name.clone() });
         self.ask(Ask::Grant { bond, carve, fence, task: name.clone(), worker });
@@ -191,7 +198,7 @@ impl Need {
         task.stage = Stage::Idle;
         task.seats.clear();
         if let Some(winner) = task.winner.take() {
-            if reason == ReleaseReason::Expired {
+            if matches!(reason, ReleaseReason::Expired | ReleaseReason::Yielded) {
                 task.barred.insert(winner.bid.agent);
             }
             let spent: u64 = payouts.iter().map(|payout| payout.amount.0).sum();
@@ -220,6 +227,31 @@ impl Need {
         let stage = if ending == Ending::Cancelled { Stage::Cancelled } else { Stage::Failed };
         self.tasks.get_mut(name).expect("a task of the plan").stage = stage;
         self.did(Did::TaskEnded { ending, task: name.clone() });
+    }
+
+    /// How a need ends of which every task has: closed if what it wanted is paid for.
+    fn ending(&self) -> Ending {
+        let wanted = self.text().map(|text| text.produces.clone()).unwrap_or_default();
+        let plan = self.decision.as_ref().map(|decision| &decision.plan);
+        let made = |label| {
+            let maker = plan.and_then(|plan| plan.iter().find(|(_, planned)| planned.produces.contains(label)));
+            maker.is_none_or(|(task, _)| self.tasks[task].stage == Stage::Paid)
+        };
+        if wanted.iter().all(made) {
+            Ending::Closed
+        } else if self.tasks.values().any(|task| task.stage == Stage::Cancelled) {
+            Ending::Cancelled
+        } else {
+            Ending::Failed
+        }
+    }
+
+    /// A lease, or a stretch of one; what was to follow it has begun.
+    pub(super) fn wait_for_lease(&mut self, name: &TaskName, ms: u32) {
+        if let Some(winner) = self.tasks.get_mut(name).and_then(|task| task.winner.as_mut()) {
+            winner.rest_ms = 0;
+        }
+        self.wait(Waiting::Lease(name.clone()), ms);
     }
 
     pub(super) fn close(&mut self, ending: Ending) {
@@ -275,7 +307,7 @@ impl Need {
             }
         }
         if self.tasks.values().all(|task| task.stage.is_over()) {
-            self.close(Ending::Closed);
+            self.close(self.ending());
             return true;
         }
         false

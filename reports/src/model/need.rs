@@ -80,7 +80,9 @@ pub struct Winner {
     pub bid: Bid,
     pub fees: u64,
     pub org: String,
-    pub renewals: u32,
+    /// How long it may hold the task in all, and what of that follows when the running segment is over; milliseconds.
+    pub granted_ms: u64,
+    pub rest_ms: u32,
 }
 
 #[derive(Clone, Debug, Default)]

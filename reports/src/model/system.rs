@@ -127,7 +127,14 @@ impl System {
             Command::Relay(proof) => self.relay(proof, events, asks),
             Command::Elapsed { by, elapsed, segment } => self.elapsed(*by, *elapsed, *segment, events),
             // Whether the value hashes to the one before is not looked at: refused, it may be for that.
-            Command::Reveal { .. } if told.is_none() => return Ok(None),
+            Command::Reveal { .. } | Command::Anchor { .. } if told.is_none() => return Ok(None),
+            Command::Anchor { anchor, by, since } => {
+                let may = *since > self.rounds && self.genesis.coordinators.iter().any(|member| member.agent == *by);
+                self.out.push(Did::Anchored { anchor: *anchor, by: *by, since: *since });
+                Ok(may)
+            }
+            // That a group of the register starts is nothing to the protocol.
+            Command::Start { bucket } => Ok(*bucket < self.params().buckets),
             Command::Reveal { by, round, value } => self.reveal(*by, *round, *value, events),
             Command::Snapshot { number } => Ok(self.snapshot(*number, events)),
             Command::Count(_) => Ok(false),
@@ -344,7 +351,11 @@ impl System {
             let held = self.books.at(&pot);
             let kept = match bond {
                 BondFate::Back => 0,
-                BondFate::LessFee => (u128::from(held) * u128::from(self.params().yield_fee_bp) / 10_000) as u64,
+                BondFate::LessFee => {
+                    let fee_bp = self.params().yield_fee_bp;
+                    let fee = (u128::from(held) * u128::from(fee_bp) / 10_000) as u64;
+                    fee.max(u64::from(fee_bp > 0)).min(held)
+                }
                 BondFate::Forfeit => held,
             };
             self.books.shift(&pot, &Account::Commons, kept);

@@ -118,8 +118,8 @@ impl Fingerprint for Wire {
             Self::Entry { place, entry } => (9, place ^ entry.id.prefix()),
             Self::Applied { next } => (10, *next),
             Self::Raft(packet) => (18, crate::world::register::packet_word(packet)),
-            Self::EtcdAsk { id, request } => (16, id.0 ^ asks(request)),
-            Self::EtcdSay { id, response } => (17, id.0 ^ says(response)),
+            Self::EtcdAsk { id, request } => (19, id.0 ^ asks(request)),
+            Self::EtcdSay { id, response } => (20, id.0 ^ says(response)),
             Self::Put { cid, .. } => (11, cid.0.prefix()),
             Self::Kept { cid, .. } => (12, cid.0.prefix()),
             Self::Get { cid, .. } => (13, cid.0.prefix()),
@@ -142,6 +142,7 @@ impl Fingerprint for Wire {
             Self::Submit { .. } | Self::Submitted { .. } | Self::EtcdAsk { .. } => Traffic::Submit,
             Self::EtcdSay { response, .. } if !matches!(**response, Response::Watch { .. }) => Traffic::Submit,
             Self::Entry { .. } | Self::Applied { .. } | Self::EtcdSay { .. } => Traffic::Entry,
+            Self::Raft(_) => Traffic::Raft,
             Self::Put { .. } | Self::Kept { .. } | Self::Get { .. } | Self::Got { .. } => Traffic::Store,
         };
         sort_of(traffic)

@@ -6,8 +6,8 @@
 //! which is the host's business.
 
 mod embedded;
-mod raft;
 mod etcd;
+mod raft;
 mod sequencer;
 
 use std::collections::VecDeque;
@@ -18,8 +18,8 @@ use swarm_core::node::Outcome;
 use swarm_core::register::{Command, Entry};
 
 pub use embedded::Embedded;
-pub use raft::{Peers, RaftHalf, Shared, word as packet_word};
 pub use etcd::EtcdClient;
+pub use raft::{Peers, RaftHalf, Shared, word as packet_word};
 pub use sequencer::Sequencer;
 
 use crate::kernel::{Cx, LocalTime, NodeId, Stream};
@@ -95,6 +95,11 @@ impl Half {
             }
         }
         Vec::new()
+    }
+
+    /// Whether it has written something that a crash may take.
+    pub fn has_unsynced(&self) -> bool {
+        matches!(self, Self::Raft(half) if half.has_unsynced())
     }
 
     /// Whichever it is.

@@ -209,7 +209,10 @@ pub fn word(packet: &raft::Packet) -> u64 {
         Part::Raft(group, message) => {
             let kind = message.get_msg_type() as u64;
             let place = message.index.rotate_left(17) ^ message.term.rotate_left(34) ^ message.commit.rotate_left(7);
-            kind ^ place ^ u64::from(group.0) << 48 ^ (message.entries.len() as u64) << 40 ^ u64::from(message.reject) << 63
+            kind ^ place
+                ^ u64::from(group.0) << 48
+                ^ (message.entries.len() as u64) << 40
+                ^ u64::from(message.reject) << 63
         }
         Part::Propose(group, data) => 101 ^ u64::from(group.0) << 48 ^ (data.len() as u64) << 8,
         Part::Sleep { group, term, commit } => 102 ^ u64::from(group.0) << 48 ^ term.rotate_left(34) ^ commit << 8,
