@@ -106,3 +106,28 @@ fn a_swap_of_quorums_decides_nothing_twice() {
         assert!(outcome.report.faults["quorum-swap"].bites > 0 && hits(&outcome, "node-restarted") > 0);
     }
 }
+
+/// T50: what the bus acknowledged and forgot is published again by whoever holds the promise, and nothing is missing.
+#[test]
+fn t50_what_the_bus_forgot_is_published_again() {
+    let loss = "[[faults]]\nkind = \"bus-acked-then-lost\"\nwithin = \"30s\"\nat = [\"5s\", \"100s\"]\nfor = \"1s\"\ncount = 3\n\
+                [[faults]]\nkind = \"bus-leader-change\"\nat = [\"5s\", \"100s\"]\nfor = [\"1s\", \"20s\"]\ncount = 2\n";
+    for seed in 0..3 {
+        let outcome = outcome(loss, seed, RunOptions::default());
+        assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+        assert!(outcome.report.faults["bus-acked-then-lost"].bites > 0 && hits(&outcome, "bus-loss-noticed") > 0);
+    }
+}
+
+/// T19: a worker that slept through its lease commits after another was granted; refused everywhere.
+#[test]
+fn t19_a_zombie_s_word_takes_no_effect() {
+    let zombie = "[[faults]]\nkind = \"zombie-worker\"\nwho = \"worker:all\"\nat = \"20s\"\nfor = [\"90s\", \"2m\"]\ncount = 2\n";
+    let mut spoke = 0;
+    for seed in 0..4 {
+        let outcome = outcome(zombie, seed, RunOptions::default());
+        assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+        spoke += hits(&outcome, "zombie-spoke");
+    }
+    assert!(spoke > 0);
+}
