@@ -2,6 +2,7 @@
 //! at once than the scenario tolerates, or a run that makes no progress would prove nothing.
 
 use crate::draw::{Between, up_to};
+use crate::etcd::EtcdWhat;
 use crate::kind::{Kind, Traffic};
 use crate::nemesis::{Lasts, Nemesis, Occurrence};
 use crate::target::{Pick, Role, Shape, Target, TargetError};
@@ -151,6 +152,11 @@ impl Chaos {
             Kind::StoreSlow => (What::StoreSlow { extra_ns: span(100 * MS, 8 * SECOND) }, secs(20, 90)),
             Kind::StoreLose => (What::StoreLose { ppm: ppm(50_000, 500_000) }, secs(10, 60)),
             Kind::StoreCorrupt => (What::StoreCorrupt { ppm: ppm(50_000, 500_000) }, secs(10, 60)),
+            Kind::EtcdLeaderChange => (What::Etcd(EtcdWhat::LeaderChange), (100 * MS, 10 * SECOND)),
+            Kind::EtcdUnknown => (What::Etcd(EtcdWhat::Unknown { ppm: ppm(50_000, 400_000) }), secs(10, 60)),
+            Kind::EtcdCompact => (What::Etcd(EtcdWhat::Compact), secs(5, 60)),
+            Kind::EtcdSlow => (What::Etcd(EtcdWhat::Slow { extra_ns: span(5 * MS, 2 * SECOND) }), secs(10, 60)),
+            Kind::EtcdRestore => (What::Etcd(EtcdWhat::Restore { age_ns: span(5 * SECOND, 60 * SECOND) }), secs(1, 10)),
         };
         (what, min, max)
     }

@@ -33,7 +33,8 @@ fn every_shipped_file_teaches_something_and_judges_everything() {
         let scenario = load(&path).unwrap();
         assert_eq!(scenario.name, path.file_stem().unwrap().to_str().unwrap());
         assert!(scenario.teaches.len() > 20);
-        assert_eq!(scenario.properties.check, Property::ALL);
+        // What has lost its register decides nothing more: it owes safety only.
+        assert!(scenario.properties.data_loss || scenario.properties.check == Property::ALL);
         assert_eq!(scenario.nemeses.len(), scenario.faults.len());
         let needs = scenario.needs.map_or(scenario.workload.needs as usize, |n| n.lines.len());
         assert!((1..=20).contains(&needs));
@@ -207,7 +208,7 @@ fn the_schema_of_a_needs_file_describes_the_shipped_one() {
         strangers(&serde_json::from_str(line).unwrap(), &schema, &schema, "", &mut out);
         assert_eq!(out, [""; 0]);
     }
-    assert_eq!(number(&schema["properties"]["parts"]), Some((1, 256)));
+    assert_eq!(number(&schema["properties"]["parts"]), Some((1, 64)));
     assert_eq!(schema["required"], serde_json::json!(["recipe"]));
 }
 

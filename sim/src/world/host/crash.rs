@@ -11,7 +11,6 @@ use super::disk::Then;
 use super::{Host, Waits};
 use crate::kernel::{Cx, Stream};
 use crate::world::audit::AuditLog;
-use crate::world::register::{Embedded, Half};
 use crate::world::wire::Wire;
 
 /// What a host does again when it has come back.
@@ -96,8 +95,14 @@ impl Host {
             let text = String::from_utf8(text[..keep].to_vec()).expect("whole lines of text");
             self.audit = Some(AuditLog::resume(writer, text));
         }
-        let entries = tape.inputs.iter().filter(|(_, input, _)| matches!(input, Input::Applied(_))).count();
-        self.register = Half::Embedded(Embedded::after(entries as u64));
+        let entries = tape.inputs.iter().filter_map(|(_, input, _)| match input {
+            Input::Applied(entry) => Some((entry.thread, entry.seq)),
+            _ => None,
+        });
+        // They were handed over in order, so the last of a thread is its highest.
+        self.fed = entries.clone().collect();
+        let marks = self.register.crash(luck, entries.count() as u64);
+        marks.into_iter().for_each(|mark| self.recorder.borrow_mut().mark(mark));
         self.node = replayed.node;
         self.back = back;
         self.down = true;
@@ -128,6 +133,7 @@ impl Host {
         }
         notes.into_iter().for_each(|note| self.recorder.borrow_mut().note(self.no, note));
         self.input(cx, Input::Boot);
+        self.register(cx, |half, cx, outs| half.start(cx, outs));
         for (need, on) in follows {
             self.follow(cx, need, on);
         }

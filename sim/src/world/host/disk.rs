@@ -46,7 +46,7 @@ impl Disk {
 impl Host {
     /// Whether something is written that is not durable yet.
     pub fn has_unsynced(&self) -> bool {
-        self.disk.as_ref().is_some_and(|disk| disk.durable < disk.written)
+        self.register.has_unsynced() || self.disk.as_ref().is_some_and(|disk| disk.durable < disk.written)
     }
 
     /// An effect is carried out once the inputs so far are durable.

@@ -13,12 +13,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, NeedId, OpId, Thread};
+use swarm_core::id::{Cid, NeedId, OpId, Seq, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
-use swarm_core::reveal::Chain;
+use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
+use swarm_reports::history::{AlarmKind, Event};
 
 use self::crash::Return;
 use self::disk::Disk;
@@ -28,7 +29,7 @@ use crate::kernel::{Cx, LocalTime, NodeId, Span};
 use crate::world::actor::{BUS, service};
 use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
-use crate::world::register::{Embedded, Half, Out, Outs, Register};
+use crate::world::register::{Half, Out, Outs, Register};
 use crate::world::wire::{Post, Wire};
 
 /// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
@@ -93,13 +94,14 @@ pub struct Harm {
     pub undead_commits: u64,
 }
 
-/// What is remembered of a host's life.
-#[derive(Clone, Copy, Debug)]
+/// What is remembered of a host's life, and by whom.
 pub struct Memory {
     /// It is to be lived again at the end.
     pub replayed: bool,
     /// It is written to a disk that takes this long for each sync; without one, writing takes no time and nobody may die.
     pub sync: Option<Span>,
+    /// It hears what the node tells.
+    pub recorder: Rc<RefCell<Recorder>>,
 }
 
 /// One node's host.
@@ -107,12 +109,14 @@ pub struct Host {
     pub no: u32,
     node: Node,
     keys: Keys,
-    chain: Option<Chain>,
+    chains: Option<Chains>,
     habits: Habits,
     /// What is wrong with it, and how often that bit.
     pub ills: Ills,
     pub harm: Harm,
     pub signatures: u64,
+    /// Its register has lost what it acknowledged: it decides nothing any more.
+    pub lost: bool,
     waits: BTreeMap<(LocalTime, u64), Waits>,
     answers: BTreeMap<OpId, (LocalTime, u64)>,
     /// What the bus has not acknowledged, signed once; and which operation asked for it.
@@ -138,6 +142,8 @@ pub struct Host {
     unbooted: bool,
     /// What it will do when it is back.
     back: Return,
+    /// The last entry of each thread that the node was handed: a register half that came back hands all over again.
+    fed: BTreeMap<Thread, Seq>,
     /// The setup and every input, kept if the node may die or is to be replayed.
     tape: Option<Tape>,
     /// Whether it is to be replayed.
@@ -155,30 +161,34 @@ pub struct Tape {
     pub effects: Vec<u64>,
 }
 
+impl Tape {
+    /// A life that has not begun.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, inputs: Vec::new(), effects: Vec::new() }
+    }
+}
+
 impl Host {
     pub fn new(
         no: u32,
         setup: Setup,
         keys: Keys,
-        chain: Option<Chain>,
+        chains: Option<Chains>,
         habits: Habits,
-        recorder: Rc<RefCell<Recorder>>,
-        Memory { replayed, sync }: Memory,
+        register: Half,
+        Memory { replayed, sync, recorder }: Memory,
     ) -> Self {
-        let tape = (replayed || sync.is_some()).then(|| Tape {
-            setup: setup.clone(),
-            inputs: Vec::new(),
-            effects: Vec::new(),
-        });
+        let tape = (replayed || sync.is_some()).then(|| Tape::new(setup.clone()));
         Self {
             no,
             node: Node::new(setup),
             keys,
-            chain,
+            chains,
             habits,
             ills: Ills::default(),
             harm: Harm::default(),
             signatures: 0,
+            lost: false,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
             posts: BTreeMap::new(),
@@ -187,7 +197,7 @@ impl Host {
             jobs: BTreeMap::new(),
             follows: BTreeMap::new(),
             counter: 0,
-            register: Half::Embedded(Embedded::default()),
+            register,
             seen: BTreeSet::new(),
             inbox: VecDeque::new(),
             busy: false,
@@ -198,6 +208,7 @@ impl Host {
             back: Return::default(),
             tape,
             replayed,
+            fed: BTreeMap::new(),
             audit: None,
         }
     }
@@ -369,9 +380,20 @@ impl Host {
         for out in outs {
             match out {
                 Out::Send(to, msg) => sends.push((to, msg)),
-                Out::Applied(entry) => self.inbox.push_back(Input::Applied(entry)),
+                Out::Applied(entry) => {
+                    let fed = self.fed.entry(entry.thread).or_default();
+                    if entry.seq > *fed {
+                        *fed = entry.seq;
+                        self.inbox.push_back(Input::Applied(entry));
+                    }
+                }
                 Out::Answer(op, outcome) => self.answered(op, outcome),
                 Out::Mark(mark) => self.recorder.borrow_mut().mark(mark),
+                Out::DataLoss(what) => {
+                    self.lost = true;
+                    let alarm = Event::Alarm { kind: AlarmKind::DataLoss, what };
+                    self.recorder.borrow_mut().tell(self.no, alarm);
+                }
             }
         }
         self.drain(cx);
@@ -449,8 +471,13 @@ impl Host {
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }
             Effect::Execute { op, work } => self.begin(cx, op, work),
-            Effect::Reveal { op, round } => {
-                let value = self.chain.as_ref().and_then(|chain| chain.value(round));
+            Effect::Anchor { op, since } => {
+                let anchor = self.chains.as_mut().map(|chains| chains.anchor(since));
+                let outcome = anchor.map_or(Outcome::NotCommitted, Outcome::Anchored);
+                self.input(cx, Input::Done { op, outcome });
+            }
+            Effect::Reveal { op, since, round } => {
+                let value = self.chains.as_mut().and_then(|chains| chains.value(since, round));
                 let outcome = value.map_or(Outcome::NotCommitted, Outcome::Revealed);
                 self.input(cx, Input::Done { op, outcome });
             }
@@ -509,6 +536,7 @@ pub fn word(effect: &Effect) -> u64 {
         Effect::Publish { draft, .. } => draft.id().0.prefix(),
         Effect::Submit { command, thread, .. } => command.id().prefix() ^ word_of(&thread.to_string()),
         Effect::Execute { op, .. } => op.0,
+        Effect::Anchor { since, .. } => u64::from(*since) << 16,
         Effect::Reveal { round, .. } => u64::from(*round) << 32,
         Effect::Follow(need) | Effect::Unfollow(need) => need.0.0.prefix(),
         Effect::Emit(Note::Believed { link, .. } | Note::Applied { link, .. }) => link.prefix(),
