@@ -79,6 +79,8 @@ knobs! {
         entity_cap_bp: u32 = 1_000, 1, 10_000;
         /// Epochs without a Decide before a need fails.
         epochs_max: u32 = 5, 1, 100;
+        /// The shortest lease a need may ask for: nobody should bid for what cannot be done in time; milliseconds.
+        lease_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// A lease is prolonged to at most this share of the bid's eta, in basis points.
         lease_stretch_bp: u32 = 15_000, 10_000, 100_000;
         /// Coordinators that may lie: entries are believed with floor((n + f) / 2) + 1 signatures.
@@ -93,6 +95,8 @@ knobs! {
         region_cap_bp: u32 = 5_000, 1, 10_000;
         /// Reveals of a draw that are waited for; milliseconds.
         reveal_ms: u32 = 5_000, 1, 3_600_000;
+        /// Values in each hash chain of a coordinator.
+        reveals: u32 = 4_096, 4, crate::reveal::LENGTH;
         /// Spare seats of a committee, and how many more than K_plan vote on plans.
         seats_spare: u32 = 2, 0, 50;
         /// Least time between two pool snapshots; milliseconds.
@@ -125,8 +129,20 @@ knobs! {
         entry_batch_ms: u32 = 50, 0, 60_000;
         /// Time between heartbeats; milliseconds.
         heartbeat_ms: u32 = 30_000, 10, 3_600_000;
-        /// Parked envelopes kept per sender.
+        /// Envelopes of one sender that may wait here for what they rest on.
         parked_max: u32 = 64, 0, 4_096;
+        /// Ticks without a word from a leader before a member of a register group stands for election; each waits up to as
+        /// many more, so that they rarely stand at once.
+        raft_election_ticks: u32 = 10, 4, 1_000;
+        /// Applied entries after which a register group folds its log into its history. A follower that lacks folded entries
+        /// fetches history, which costs no more; the log is what a restart replays.
+        raft_fold_entries: u32 = 1_024, 1, 1_000_000;
+        /// Ticks between two heartbeats of a register group's leader: a third of an election, so that one may be lost.
+        raft_heartbeat_ticks: u32 = 3, 1, 3;
+        /// Ticks in which nothing happens before a register group goes to sleep.
+        raft_sleep_ticks: u32 = 2, 1, 1_000;
+        /// Length of a register group's tick; milliseconds. A round trip and a sync must fit in well.
+        raft_tick_ms: u32 = 100, 1, 60_000;
         /// How long each further coordinator waits for an earlier one to do what any of them may do; milliseconds.
         stagger_ms: u32 = 500, 0, 60_000;
     }

@@ -49,6 +49,9 @@ pub struct Genesis {
     pub mints: Vec<AgentId>,
     /// The parameters.
     pub params: Params,
+    /// Keys a majority of which may give a lost seat away or restore a lost register, rising. Kept off the coordinators'
+    /// disks (PROTOCOL 5: Restore).
+    pub recovery: Vec<AgentId>,
 }
 
 impl Genesis {
@@ -91,6 +94,12 @@ impl Genesis {
         }
         if self.params.believe_at(n) > n - (self.params.liars_max as usize).min(n) {
             return bad("liars_max leaves too few honest coordinators to believe an entry");
+        }
+        if self.recovery.is_empty() || !self.recovery.windows(2).all(|pair| pair[0] < pair[1]) {
+            return bad("the recovery keys are not distinct and rising, or there is none");
+        }
+        if self.recovery.iter().any(|key| self.is_coordinator(key)) {
+            return bad("a recovery key is a coordinator's: what is lost with a disk cannot recover it");
         }
         let mut known = BTreeSet::new();
         for envelope in &self.manifests {

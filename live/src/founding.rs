@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{Genesis, Holding, Member};
-use swarm_core::id::{Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
 use swarm_core::identity::Keys;
 use swarm_core::node::Setup;
 use swarm_core::policy::{BaseRules, Evaluator, Limits};
@@ -17,7 +17,7 @@ use swarm_core::wire::{
 };
 
 use crate::cli::Up;
-use crate::job::Job;
+use crate::job::{Job, WINDOWS};
 
 /// Coordinators of the register.
 const COORDINATORS: u32 = 3;
@@ -42,17 +42,17 @@ impl Actor {
         Keys::from_seed(&self.secret)
     }
 
-    /// Its hash chain, which only a coordinator uses.
-    pub fn chain(&self) -> reveal::Chain {
-        reveal::Chain::new(&fork(&self.secret, "reveals"), reveal::LENGTH)
+    /// Its hash chains, which only a coordinator uses.
+    pub fn chains(&self) -> reveal::Chains {
+        reveal::Chains::new(fork(&self.secret, "reveals"), Params::default().reveals)
     }
 }
 
-/// Names and roles of all who take part.
+/// Names and roles of all who take part: the role and a number from 0, as in a simulated run.
 pub fn cast(options: &Up) -> Vec<(String, Role)> {
-    let several = |name: &'static str, role, n| (1..=n).map(move |i| (format!("{name}-{i}"), role));
+    let several = |name: &'static str, role, n| (0..n).map(move |i| (format!("{name}-{i}"), role));
     several("coordinator", Role::Coordinator, COORDINATORS)
-        .chain([("requester".to_owned(), Role::Requester)])
+        .chain(several("requester", Role::Requester, 1))
         .chain(several("planner", Role::Planner, PLANNERS))
         .chain(several("worker", Role::Worker, options.workers))
         .chain(several("verifier", Role::Verifier, options.verifiers))
@@ -91,7 +91,7 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
     let evaluator = evaluator();
     let mut coordinators: Vec<Member> = (actors.iter())
         .filter(|actor| actor.role == Role::Coordinator)
-        .map(|actor| Member { agent: actor.keys().agent(), anchor: actor.chain().anchor() })
+        .map(|actor| Member { agent: actor.keys().agent(), anchor: actor.chains().anchor(0) })
         .collect();
     coordinators.sort_by_key(|member| member.agent);
     let holding = |role| match role {
@@ -100,7 +100,13 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
         Role::Verifier => Holding { balance: Credits(0), stake: Credits(STAKE) },
         _ => Holding::default(),
     };
-    let params = Params { bid_extension_ms: 50, reveal_ms: 2_000, snapshot_ms: 500, ..Params::default() };
+    let params = Params {
+        bid_extension_ms: 50,
+        lease_min_ms: WINDOWS.lease_ms,
+        reveal_ms: 2_000,
+        snapshot_ms: 500,
+        ..Params::default()
+    };
     let held: u64 = STAKE * actors.len() as u64 + job.cost();
     Genesis {
         capsule: evaluator.capsule(),
@@ -109,8 +115,19 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
         holdings: actors.iter().map(|actor| (actor.keys().agent(), holding(actor.role))).collect::<BTreeMap<_, _>>(),
         manifests: (actors.iter()).map(|actor| manifest(actor, &job.kinds)).collect(),
         mints: Vec::new(),
+        recovery: recovery(actors),
         params: Params { supply_max: Credits(params.supply_max.0.max(held)), ..params },
     }
+}
+
+/// The recovery keys, rising. Whoever runs a deployment in one process holds everything anyway; they are grown from the
+/// requester's secret, which no coordinator has.
+fn recovery(actors: &[Actor]) -> Vec<AgentId> {
+    let owner = actors.iter().find(|actor| actor.role == Role::Requester).expect("the cast has a requester");
+    let mut keys: Vec<AgentId> =
+        (0..3).map(|n| Keys::from_seed(&fork(&owner.secret, &format!("recovery/{n}"))).agent()).collect();
+    keys.sort_unstable();
+    keys
 }
 
 /// An actor's founding MANIFEST. In one process nothing is truly diverse: every actor says it is its own organisation, so

@@ -131,13 +131,13 @@ impl Chaos {
                 let (factor, extra_ns) = (Between { min: 2, max: 10 }, span(0, 60 * SECOND));
                 (What::SlowVerifier { who: verifier, factor, extra_ns }, secs(30, 180))
             }
-            Kind::FailedVerifier => (What::FailedVerifier { who: verifier }, secs(30, 180)),
+            Kind::FailedVerifier => (What::FailedVerifier { who: verifier }, secs(60, 240)),
             Kind::SilentWorker => (What::SilentWorker { who: worker }, secs(30, 180)),
             Kind::ZombieWorker => {
                 let lasts = (self.lease_ns + 10 * SECOND, self.lease_ns + 60 * SECOND);
                 (What::ZombieWorker { who: Target::Of(Role::Worker, Pick::All) }, lasts)
             }
-            Kind::StaleWriter => (What::StaleWriter { who: Target::Of(Role::Agent, Pick::All) }, secs(20, 120)),
+            Kind::StaleWriter => (What::StaleWriter { who: Target::Of(Role::Agent, Pick::All) }, secs(60, 200)),
             Kind::BidderStorm => {
                 let who = Target::Of(Role::Worker, Pick::All);
                 let (every_ns, times) = (span(SECOND, 20 * SECOND), Between { min: 2, max: 5 });

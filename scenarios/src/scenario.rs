@@ -447,11 +447,15 @@ pub enum Property {
     /// Every need ends within the settle phase.
     #[serde(rename = "liveness")]
     Liveness,
+    /// A second, plain model of ledger, quorum and slot comes to the same.
+    #[serde(rename = "model")]
+    Model,
 }
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 8] = [Self::P1, Self::P2, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness];
+    pub const ALL: [Self; 9] =
+        [Self::P1, Self::P2, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness, Self::Model];
 
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
@@ -464,6 +468,7 @@ impl Property {
             Self::P9 => "P9",
             Self::P10 => "P10",
             Self::Liveness => "liveness",
+            Self::Model => "model",
         }
     }
 }

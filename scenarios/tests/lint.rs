@@ -427,7 +427,7 @@ teaches = "t"
 check = ["P1", "P1", "P3"]
 sometimes = ["need-setled", "lease-expired", "lease-expired"]
 "#), @r##"
-        error unknown-value 4:22 `P3` is not known here => known: `P1`, `P2`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`
+        error unknown-value 4:22 `P3` is not known here => known: `P1`, `P2`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`
         error unknown-mark 5:14 `need-setled` is no mark => did you mean `need-settled`?
         error duplicate-name 5:46 `lease-expired` stands here twice => take one out
         "##);
@@ -497,7 +497,7 @@ fn needs_with_mistakes_name_every_line() {
 "#), @r##"
         error unknown-value 3:11 `wordcuont` is not known here => did you mean `wordcount`?
         error unknown-key 4:23 `prats` is no key of this table => did you mean `parts`?
-        error out-of-range 5:23 0 parts => write a number from 1 to 256
+        error out-of-range 5:23 0 parts => write a number from 1 to 64
         error out-of-range 6:31 the number -1 does not fit => write a whole number from 0 to 4294967295
         error bad-amount 8:32 9007199254740992 may lose digits on its way => write "9007199254740992"
         error wrong-type 9:32 integer `-5` cannot stand here => write whole credits such as 1000 or "1000"

@@ -28,6 +28,9 @@ use crate::wire::{Body, Decide, Deny, Envelope, Release, Settle, Verdict};
 /// Envelopes of one need kept until the register is ready for them.
 const EARLY_MAX: usize = 256;
 
+/// Agents told of a refusal within a second.
+const DENIED_MAX: usize = 1_024;
+
 /// One need at a coordinator.
 #[derive(Clone)]
 struct Slot {
@@ -75,6 +78,8 @@ pub(super) struct Coordinator {
     denied: BTreeMap<AgentId, Instant>,
     /// The round revealed in last.
     revealed: u32,
+    /// The chain asked for last, by the round it counts from.
+    anchored: u32,
     /// Needs that ended since the last time somebody asked.
     ended: Vec<NeedId>,
 }
@@ -100,8 +105,14 @@ impl Coordinator {
             members,
             denied: BTreeMap::new(),
             revealed: 0,
+            anchored: 0,
             ended: Vec::new(),
         }
+    }
+
+    /// Whether a need is held: its NEED was heard, or the register or a member spoke of it.
+    pub fn knows(&self, need: &NeedId) -> bool {
+        self.slots.contains_key(need)
     }
 
     /// Whether it is believed that a need has ended.
@@ -153,7 +164,9 @@ impl Coordinator {
         for slot in self.slots.values_mut() {
             slot.lane.reboot(desk, slot.record.waits.iter());
         }
-        self.revealed = 0;
+        // Moments on the clock of an earlier boot: compared with this one's they would silence it for as long as that lasted.
+        self.denied.clear();
+        (self.revealed, self.anchored) = (0, 0);
         self.look_at_round(desk);
         self.look_at_pool(desk);
     }
@@ -183,7 +196,7 @@ impl Coordinator {
                 self.duties.done(desk, &name(envelope.thread, body));
             }
             (Body::UpdatePlan(_), Thread::Need(need)) => self.slot(need).sheet.add(envelope)?,
-            (Body::AttestPlan(_) | Body::Attest(_), Thread::Need(need)) => self.vote(desk, need, envelope),
+            (Body::AttestPlan(_) | Body::Attest(_), Thread::Need(need)) => self.vote(desk, need, envelope)?,
             (Body::Deny(_) | Body::Refuse(_), _) => {}
             (_, Thread::Need(need)) => self.offer(desk, need, envelope)?,
             (_, Thread::System) => self.submit(desk, Thread::System, Command::Act(Arc::clone(envelope))),
@@ -196,9 +209,10 @@ impl Coordinator {
         self.slot(need);
         let slot = &self.slots[&need];
         if let Body::Heartbeat(beat) = &envelope.body {
-            // At most one renewal per third of the lease, as this coordinator's own stopwatch has it.
+            // A lease renewed early loses what was left of it. From half on, as this coordinator's own stopwatch has it, the
+            // renewals that the stretched eta allows last for the eta.
             let waiting = Waiting::Lease(beat.task.clone());
-            if slot.lane.progress_bp(desk.now.mono, &waiting) < 3_333 {
+            if slot.lane.progress_bp(desk.now.mono, &waiting) < 5_000 {
                 return Ok(());
             }
         }
@@ -207,9 +221,10 @@ impl Coordinator {
             Ok(()) => self.submit(desk, Thread::Need(need), command),
             Err(reject) if may_pass(&slot.record, envelope, reject) => {
                 let early = &mut self.slot(need).early;
-                if early.len() < EARLY_MAX {
-                    early.push_back(Arc::clone(envelope));
+                if early.len() >= EARLY_MAX {
+                    return Err(Reject::NoRoom);
                 }
+                early.push_back(Arc::clone(envelope));
             }
             // A bid that is not better is no offence, and a heartbeat at the end of the stretched lease is not either.
             Err(Reject::NotBetter | Reject::Duplicate) => {}
@@ -219,7 +234,7 @@ impl Coordinator {
         Ok(())
     }
 
-    fn vote(&mut self, desk: &mut Desk, need: NeedId, envelope: &Arc<Envelope>) {
+    fn vote(&mut self, desk: &mut Desk, need: NeedId, envelope: &Arc<Envelope>) -> Result<(), Reject> {
         let task = match &envelope.body {
             Body::Attest(attest) => Some(attest.task.clone()),
             _ => None,
@@ -241,15 +256,17 @@ impl Coordinator {
                 ballots.remove(&idle);
             }
         }
-        if slot.ballots.len() < EARLY_MAX {
-            // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
-            let newer = |old: &Arc<Envelope>| (old.epoch, old.fence) < (envelope.epoch, envelope.fence);
-            let key = (task.clone(), envelope.sender);
-            if slot.ballots.get(&key).is_none_or(newer) {
-                slot.ballots.insert(key, Arc::clone(envelope));
-            }
+        if slot.ballots.len() >= EARLY_MAX {
+            return Err(Reject::NoRoom);
+        }
+        // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
+        let newer = |old: &Arc<Envelope>| (old.epoch, old.fence) < (envelope.epoch, envelope.fence);
+        let key = (task.clone(), envelope.sender);
+        if slot.ballots.get(&key).is_none_or(newer) {
+            slot.ballots.insert(key, Arc::clone(envelope));
         }
         self.count(desk, need, task);
+        Ok(())
     }
 
     /// Submits the votes on a plan (no task) or a result, if they decide.
@@ -341,10 +358,8 @@ impl Coordinator {
 
     fn apply_need(&mut self, desk: &mut Desk, need: NeedId, entry: &Entry) {
         let slot = self.slots.get_mut(&need).expect("its entry was held here");
-        if let Command::Act(envelope) = &*entry.command {
-            desk.clock.applied(envelope.lamport);
-        }
         let outcome: Outcome = slot.record.apply(entry.seq, &entry.command, &self.system).into();
+        heed(desk, &entry.command, &outcome);
         if let (Command::Count(votes), Outcome::Did(events)) = (&*entry.command, &outcome)
             && let Some(Event::Decided { counted, .. }) = events.iter().find(|e| matches!(e, Event::Decided { .. }))
         {
@@ -377,10 +392,8 @@ impl Coordinator {
             assert!(entry.seq <= self.lane.chain.seq, "the register hands entries over in order");
             return;
         }
-        if let Command::Act(envelope) = &*entry.command {
-            desk.clock.applied(envelope.lamport);
-        }
         let outcome: Outcome = self.system.apply(entry.seq, &entry.command).into();
+        heed(desk, &entry.command, &outcome);
         let bookings = self.system.take_bookings();
         if !bookings.is_empty() {
             desk.emit(Note::Booked { bookings, seq: entry.seq });
@@ -442,13 +455,26 @@ impl Coordinator {
     }
 
     fn look_at_round(&mut self, desk: &mut Desk) {
+        if let Some(since) = self.system.anchor_due(&desk.me())
+            && self.anchored < since
+        {
+            self.anchored = since;
+            desk.anchor(since);
+        }
         if let Some(round) = self.system.open_round()
             && !self.system.has_revealed(&desk.me())
             && self.revealed < round
+            && let Some(since) = self.system.chain_of(&desk.me(), round)
         {
             self.revealed = round;
-            desk.reveal(round);
+            desk.reveal(since, round);
         }
+    }
+
+    /// The host grew this coordinator's next chain.
+    pub fn anchored(&mut self, desk: &mut Desk, since: u32, anchor: Digest) {
+        let by = desk.me();
+        self.submit(desk, Thread::System, Command::Anchor { anchor, by, since });
     }
 
     /// The host revealed this coordinator's value.
@@ -521,7 +547,10 @@ impl Coordinator {
                 self.say(desk, Saying::new(Subject::System, thread, Body::Snapshot(*snapshot)));
             }
             (Thread::Need(need), event) => {
-                if let Some(saying) = self.announcement(need, event) {
+                if let Some(mut saying) = self.announcement(need, event) {
+                    if let (Body::Finalize(said), true) = (&mut saying.body, planted(Mutant::FinalizeTimed)) {
+                        said.plan = Digest::of("time", &[&desk.now.wall.0.to_be_bytes()]);
+                    }
                     self.say(desk, saying);
                 }
             }
@@ -534,7 +563,7 @@ impl Coordinator {
         let slot = &self.slots[&need];
         let thread = Thread::Need(need);
         let epoch = slot.believed.epoch;
-        let fence = |task: &TaskName| slot.believed.tasks.get(task).map_or(Fence(0), |t| t.fence);
+        let fence = |task: &TaskName| slot.believed.tasks.get(task).map_or(Fence::NONE, |t| t.fence);
         Some(match event {
             Event::Decided { proposal, .. } => {
                 let body = Decide {
@@ -570,7 +599,7 @@ impl Coordinator {
     pub fn wake(&mut self, desk: &mut Desk, timer: &Timer) {
         match timer {
             Timer::Duty(key) => self.do_duty(desk, key),
-            Timer::Batch(Thread::System) => self.lane.vouch(desk, Subject::Coordinators, |_| Vec::new()),
+            Timer::Batch(Thread::System) => self.lane.vouch(desk, Subject::Coordinators, registered),
             Timer::Batch(Thread::Need(need)) => {
                 self.slot(*need).lane.vouch(desk, Subject::Thread(*need), called);
             }
@@ -626,11 +655,25 @@ impl Coordinator {
         if !first || again || self.members.contains(&envelope.sender) {
             return;
         }
+        if self.denied.len() >= DENIED_MAX {
+            self.denied.retain(|_, at| desk.now.mono.since(*at) < Span::from_secs(1));
+            if self.denied.len() >= DENIED_MAX {
+                return;
+            }
+        }
         self.denied.insert(envelope.sender, desk.now.mono);
         let body = Deny { envelope: envelope.id(), reason: label(reject.as_str()) };
         let mut saying = Saying::new(Subject::Inbox(envelope.sender), envelope.thread, Body::Deny(body));
         saying.target = Some(envelope.sender);
         desk.say(saying);
+    }
+}
+
+/// What took effect came before whatever is said from now on. One member alone can have anything ordered, so a value far
+/// ahead moves nothing: what is true of it, the members' own envelopes will tell (T07).
+fn heed(desk: &mut Desk, command: &Command, outcome: &Outcome) {
+    if let (Command::Act(envelope), Outcome::Did(_)) = (command, outcome) {
+        desk.clock.take(envelope.lamport);
     }
 }
 
@@ -642,7 +685,7 @@ fn settles(command: &Command, outcome: &Outcome) -> bool {
 
 /// Whether a vote counts now: of one who is called, under the present tokens, for what is up for choice.
 fn counts(record: &Record, task: Option<&TaskName>, vote: &Envelope) -> bool {
-    if vote.epoch != Some(record.epoch) {
+    if !record.is_of_epoch(vote) {
         return false;
     }
     match (&vote.body, task) {
@@ -651,8 +694,8 @@ fn counts(record: &Record, task: Option<&TaskName>, vote: &Envelope) -> bool {
             record.phase == Phase::Open && record.voters.contains(&vote.sender) && offered
         }
         (Body::Attest(attest), Some(task)) => record.tasks.get(task).is_some_and(|t| {
-            let judged = t.commit.as_ref().is_some_and(|commit| commit.id() == attest.commit);
-            t.state == TaskState::Verifying && vote.fence == Some(t.fence) && t.seats.contains(&vote.sender) && judged
+            let judged = t.is_judged_by(attest.commit, vote.fence);
+            t.state == TaskState::Verifying && t.seats.contains(&vote.sender) && judged
         }),
         _ => false,
     }
@@ -677,6 +720,16 @@ fn called(entry: &Applied) -> Vec<AgentId> {
         })
         .copied()
         .collect()
+}
+
+/// Agents that an entry of the system thread registered: the members' word of it tells a newcomer that it is known, and how
+/// far the clock has come.
+fn registered(entry: &Applied) -> Vec<AgentId> {
+    let of = |event: &Event| match event {
+        Event::Registered { manifest } => Some(manifest.sender),
+        _ => None,
+    };
+    entry.outcome.events().iter().filter_map(of).collect()
 }
 
 /// Whether an envelope refused now may take effect later: it acts under a token or in a phase that this coordinator has not

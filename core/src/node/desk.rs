@@ -14,6 +14,7 @@ use crate::node::io::{Effect, Note, Setup, Subject, Work};
 use crate::node::timer::Timer;
 use crate::policy;
 use crate::register::{Applied, Command};
+use crate::reject::Reject;
 use crate::rng::Stream;
 use crate::time::{Instant, Now, Span};
 use crate::wire::{Body, CapabilityRef, Content, Draft, PolicyRef, Role, trace_of};
@@ -34,6 +35,7 @@ pub(super) enum Asked {
     Publish(Cid),
     Submit(crate::id::Digest),
     Execute(Work),
+    Anchor(u32),
     Reveal(u32),
 }
 
@@ -111,7 +113,9 @@ impl Desk {
             }
             None => (Cid::default(), Vec::new()),
         };
-        let clock = Clock::new(Lamport(0), setup.local.parked_max);
+        let members = setup.genesis.coordinators();
+        let believe_at = setup.genesis.params.believe_at(members.len());
+        let clock = Clock::new(Lamport(0), members, believe_at);
         let roles = setup.genesis.manifest(&setup.me).map_or_else(Vec::new, |(_, m)| m.roles.clone());
         Self {
             roles,
@@ -165,6 +169,15 @@ impl Desk {
 
     /// Signs and publishes, until it is acknowledged. Preflight may forbid it: then it is refused here and never leaves.
     pub fn say(&mut self, saying: Saying) -> Option<Cid> {
+        let said = self.try_say(saying);
+        if let Err(reject) = said {
+            self.emit(Note::Refused { envelope: Cid::default(), reject });
+        }
+        said.ok()
+    }
+
+    /// As [`Desk::say`], for those who have their own word for a refusal.
+    pub fn try_say(&mut self, saying: Saying) -> Result<Cid, Reject> {
         self.nonce = self.next_nonce();
         // A capability named after the verb's work, or else the first: one is always cited.
         let name = self.capabilities.first().cloned().unwrap_or_else(|| crate::id::label("agent"));
@@ -186,19 +199,14 @@ impl Desk {
             time: self.now.wall,
             trace: trace_of(saying.thread, self.cause.as_ref()),
         };
-        let draft = match policy::preflight(&*evaluator, content, &self.roles) {
-            Ok((draft, _)) => Arc::new(draft),
-            Err(denial) => {
-                self.emit(Note::Refused { envelope: Cid::default(), reject: denial.reject });
-                return None;
-            }
-        };
+        let (draft, _) = policy::preflight(&*evaluator, content, &self.roles).map_err(|denial| denial.reject)?;
+        let draft = Arc::new(draft);
         let id = draft.id();
         let unacked =
             Unacked { attempts: 0, draft, entries: saying.entries, inboxes: saying.inboxes, subject: saying.subject };
         self.unacked.insert(id, unacked);
         self.publish(id);
-        Some(id)
+        Ok(id)
     }
 
     fn publish(&mut self, id: Cid) {
@@ -228,9 +236,14 @@ impl Desk {
         op
     }
 
-    pub fn reveal(&mut self, round: u32) {
+    pub fn anchor(&mut self, since: u32) {
+        let op = self.op(Asked::Anchor(since));
+        self.effects.push_back(Effect::Anchor { op, since });
+    }
+
+    pub fn reveal(&mut self, since: u32, round: u32) {
         let op = self.op(Asked::Reveal(round));
-        self.effects.push_back(Effect::Reveal { op, round });
+        self.effects.push_back(Effect::Reveal { op, since, round });
     }
 
     /// Takes an answer: what it was asked for, once.
@@ -278,6 +291,11 @@ impl Desk {
         let at = self.now.mono + span;
         self.due.insert(timer.clone(), at);
         self.timers.insert((at, timer));
+    }
+
+    /// How long it is until `timer`; nothing if it is not set.
+    pub fn left(&self, timer: &Timer) -> Span {
+        self.due.get(timer).map_or(Span::ZERO, |at| at.since(self.now.mono))
     }
 
     pub fn is_waiting(&self, timer: &Timer) -> bool {

@@ -119,6 +119,8 @@ pub enum Outcome {
     CouldNot(Label),
     /// A plan for a need.
     Planned(Propose),
+    /// Where a hash chain ends.
+    Anchored(Digest),
     /// A hash-chain value.
     Revealed(Digest),
 }
@@ -219,10 +221,19 @@ pub enum Effect {
         /// The work.
         work: Work,
     },
+    /// Grow this node's hash chain that counts from round `since`, and say where it ends. Answered.
+    Anchor {
+        /// Names the answer.
+        op: OpId,
+        /// The round.
+        since: u32,
+    },
     /// Reveal this node's hash-chain value for a round. Answered.
     Reveal {
         /// Names the answer.
         op: OpId,
+        /// The chain, by the round that it counts from.
+        since: u32,
         /// The round.
         round: u32,
     },
@@ -264,6 +275,17 @@ pub enum Note {
         envelope: Cid,
         /// Why.
         reject: Reject,
+    },
+    /// A need of its own agent was refused here, before anyone heard of it.
+    NeedRefused {
+        /// What was asked for.
+        asked: Arc<Need>,
+        /// The name it would have had.
+        need: NeedId,
+        /// Why.
+        reject: Reject,
+        /// Whose need.
+        requester: AgentId,
     },
     /// What it believes contradicts what it applied: it must be stopped and looked at.
     Diverged {

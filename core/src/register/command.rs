@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Cid, Digest, Segment};
+use crate::members::Mandate;
 use crate::register::Proof;
 use crate::time::Span;
 use crate::wire::Envelope;
@@ -29,6 +30,15 @@ pub enum Command {
         /// The segment.
         segment: Segment,
     },
+    /// A coordinator promises its next hash chain (system thread). The register refuses one whose `by` is not its submitter.
+    Anchor {
+        /// The chain's end.
+        anchor: Digest,
+        /// The coordinator.
+        by: AgentId,
+        /// Its first value is for the round after this one.
+        since: u32,
+    },
     /// A coordinator's next hash-chain value for a round of draws (system thread).
     Reveal {
         /// The coordinator.
@@ -43,6 +53,13 @@ pub enum Command {
         /// The number after the current one.
         number: u32,
     },
+    /// Start the register group of a bucket, with the members of this very place (system thread).
+    Start {
+        /// The bucket.
+        bucket: u32,
+    },
+    /// An act of the recovery keys: it changes who the members are (system thread).
+    Mandate(Arc<Mandate>),
 }
 
 impl Command {
@@ -60,15 +77,18 @@ impl Command {
             Self::Elapsed { by, elapsed, segment } => {
                 Digest::of("swarm/elapsed", &[&by.0, &elapsed.0.to_be_bytes(), &segment.0.to_be_bytes()])
             }
+            Self::Anchor { anchor, by, since } => Digest::of("swarm/anchor", &[&anchor.0, &by.0, &since.to_be_bytes()]),
             Self::Reveal { by, round, value } => Digest::of("swarm/reveal", &[&by.0, &round.to_be_bytes(), &value.0]),
             Self::Snapshot { number } => Digest::of("swarm/take-snapshot", &[&number.to_be_bytes()]),
+            Self::Start { bucket } => Digest::of("swarm/start", &[&bucket.to_be_bytes()]),
+            Self::Mandate(mandate) => Digest::of_json("swarm/mandate-id", &mandate.act),
         }
     }
 
     /// The coordinator in whose name alone this may be submitted, if it is one's own word.
     pub fn author(&self) -> Option<AgentId> {
         match self {
-            Self::Elapsed { by, .. } | Self::Reveal { by, .. } => Some(*by),
+            Self::Anchor { by, .. } | Self::Elapsed { by, .. } | Self::Reveal { by, .. } => Some(*by),
             _ => None,
         }
     }

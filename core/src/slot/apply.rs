@@ -20,7 +20,7 @@ use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
 use crate::wire::{
     AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, FinalizeRecord, Need, Payout, Propose, ReleaseReason, Role,
-    Verb, Verdict,
+    Verb, Verdict, bounds,
 };
 
 /// What is registered of an agent in a pool snapshot. Bids are scored from this alone, never from what a bid says.
@@ -37,6 +37,9 @@ pub struct Standing {
     /// Names of what it can do.
     pub capabilities: Vec<Label>,
 }
+
+/// Proposals that a need keeps of one planner: nobody takes all the room.
+const PROPOSALS_EACH: usize = 2;
 
 /// What a slot looks up of the system thread. Only what some entry of the slot has fixed (a snapshot by number, the genesis),
 /// so that every coordinator sees the same.
@@ -61,7 +64,8 @@ enum Move {
     /// No proposal can be approved any more; the best-approved go on.
     Split(Vec<Cid>),
     Bid(TaskName, Bid),
-    Renew(TaskName),
+    /// The lease goes on, by so many milliseconds.
+    Renew(TaskName, u32),
     Yield(TaskName),
     Cancel(Vec<TaskName>),
     CancelAll,
@@ -145,7 +149,11 @@ impl Record {
                 }
                 Ok(Move::Report(Event::Reported { by: *by, elapsed: *elapsed, segment: *segment }))
             }
-            Command::Reveal { .. } | Command::Snapshot { .. } => Err(Reject::WrongFields),
+            Command::Anchor { .. }
+            | Command::Reveal { .. }
+            | Command::Snapshot { .. }
+            | Command::Start { .. }
+            | Command::Mandate(_) => Err(Reject::WrongFields),
         }
     }
 
@@ -157,16 +165,15 @@ impl Record {
             Body::Claim(claim) => self.bid(envelope, claim, registry),
             Body::Heartbeat(beat) => {
                 self.holder(envelope, &beat.task, TaskState::Leased)?;
-                let params = registry.params();
-                let task = &self.tasks[&beat.task];
-                let lease = task.lease.as_ref().expect("a leased task has a lease");
-                // A renewal lasts a whole lease again: as many as fit into the stretched eta.
-                let lease_ms = u64::from(self.need().map_or(1, |n| n.windows.lease_ms).max(1));
-                let most = u64::from(lease.bid.eta_ms) * u64::from(params.lease_stretch_bp) / 10_000;
-                if u64::from(lease.renewals + 1) * lease_ms >= most.max(lease_ms) {
-                    return Err(Reject::OutOfBounds);
+                let lease = self.tasks[&beat.task].lease.as_ref().expect("a leased task has a lease");
+                let lease_ms = self.need().map_or(1, |n| n.windows.lease_ms);
+                let most = u64::from(lease.bid.eta_ms) * u64::from(registry.params().lease_stretch_bp) / 10_000;
+                // A renewal lasts a whole lease again; the last one only as long as is left of the stretched eta.
+                match u32::try_from(most.saturating_sub(lease.granted_ms)).unwrap_or(u32::MAX).min(lease_ms) {
+                    0 if planted(Mutant::EndlessLease) => Ok(Move::Renew(beat.task.clone(), lease_ms)),
+                    0 => Err(Reject::OutOfBounds),
+                    more => Ok(Move::Renew(beat.task.clone(), more)),
                 }
-                Ok(Move::Renew(beat.task.clone()))
             }
             Body::Yield(body) => {
                 self.holder(envelope, &body.task, TaskState::Leased)?;
@@ -197,6 +204,9 @@ impl Record {
         if need.fee > need.class.fee_max() || need.k_plan == 0 || need.k_result == 0 {
             return Err(Reject::OutOfBounds);
         }
+        if need.windows.lease_ms < params.lease_min_ms {
+            return Err(Reject::OutOfBounds);
+        }
         let votes = u64::from(need.k_plan) + u64::from(need.k_result) + u64::from(params.seats_spare);
         let least = need.fee.0.checked_mul(votes).ok_or(Reject::OutOfBounds)?;
         let total = need.budget.0.checked_add(need.fees.0).ok_or(Reject::OutOfBounds)?;
@@ -219,7 +229,12 @@ impl Record {
         if self.proposals.values().any(|(kept, _)| again(kept)) {
             return Err(Reject::Duplicate);
         }
-        if self.proposals.len() >= registry.params().proposals_max as usize {
+        let own = self.proposals.values().filter(|(kept, _)| kept.sender == envelope.sender).count();
+        if own >= PROPOSALS_EACH || self.proposals.len() >= registry.params().proposals_max as usize {
+            return Err(Reject::NoRoom);
+        }
+        // Whoever is asked to approve it must be able to say so: it travels again inside its DECIDE.
+        if envelope.bytes().len() > bounds::propose_bytes_max(need.k_plan) {
             return Err(Reject::Oversize);
         }
         Plan::of(need, propose)?;
@@ -372,11 +387,10 @@ impl Record {
         if task.state != TaskState::Verifying {
             return Err(Reject::WrongPhase);
         }
-        let commit = task.commit.as_ref().expect("a judged task has a commit").id();
         let mut tally = Tally::new(task.k_result, task.seats.iter().copied());
         for vote in self.of_this_epoch(seq, votes)? {
             let Body::Attest(attest) = &vote.body else { return Err(Reject::NoEvidence) };
-            if attest.task != first.task || attest.commit != commit || vote.fence != Some(task.fence) {
+            if attest.task != first.task || !task.is_judged_by(attest.commit, vote.fence) {
                 return Err(Reject::StaleFence);
             }
             tally.count(&vote.sender, attest.verdict)?;
@@ -399,7 +413,7 @@ impl Record {
         }
         for vote in votes {
             self.evidence(seq, vote)?;
-            if vote.epoch != Some(self.epoch) {
+            if !self.is_of_epoch(vote) {
                 return Err(Reject::StaleEpoch);
             }
         }
@@ -485,15 +499,18 @@ impl<R: Registry> Doing<'_, R> {
             }
             Move::Split(candidates) => self.pass_epoch(candidates),
             Move::Bid(task, bid) => self.emit(Event::Bid { bid, task }),
-            Move::Renew(task) => {
+            Move::Renew(task, more_ms) => {
                 let fence = self.record.tasks[&task].fence;
-                self.emit(Event::Renewed { fence, task: task.clone() });
-                let lease_ms = self.need().windows.lease_ms;
-                self.wait(Waiting::Lease(task), lease_ms);
+                self.emit(Event::Renewed { fence, more_ms, task: task.clone() });
+                // Were a short rest to run at once, renewing would cut the lease off.
+                if more_ms == self.need().windows.lease_ms {
+                    self.wait(Waiting::Lease(task), more_ms);
+                }
             }
             Move::Yield(task) => {
                 self.stop(Waiting::Lease(task.clone()));
-                self.release(task, ReleaseReason::Yielded, BondFate::LessFee, Vec::new());
+                let fate = if planted(Mutant::YieldsFree) { BondFate::Back } else { BondFate::LessFee };
+                self.release(task, ReleaseReason::Yielded, fate, Vec::new());
             }
             Move::Cancel(tasks) => {
                 for task in tasks {
@@ -692,7 +709,10 @@ impl<R: Registry> Doing<'_, R> {
                 self.pass_epoch(candidates);
             }
             Waiting::Bids(task) => self.grant(task),
-            Waiting::Lease(task) => self.release(task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
+            Waiting::Lease(task) => match self.record.tasks[&task].lease.as_ref().map_or(0, |lease| lease.rest_ms) {
+                0 => self.release(task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
+                rest_ms => self.wait(Waiting::Lease(task), rest_ms),
+            },
             Waiting::Verdicts(task) => self.judge(task, None, Vec::new()),
             Waiting::Redraw(task) => self.ask_for_seats(task),
             // The fold remembers it; `move_tasks` settles once the parents are settled.
@@ -710,13 +730,15 @@ impl<R: Registry> Doing<'_, R> {
         let seats = u64::from(need.k_result) + u64::from(params.seats_spare);
         let fees = Credits(need.fee.0.saturating_mul(seats));
         let task = &self.record.tasks[&name];
-        let fence = Fence(task.fence.0 + 1);
+        let fence =
+            if planted(Mutant::FenceReused) && task.fence != Fence::NONE { task.fence } else { task.fence.next() };
         let affordable = |best: &&Bid| best.cost <= self.record.budget && fees <= self.record.fees;
         let Some(bid) = task.window.kept().filter(affordable).cloned() else {
             let fence = task.fence;
             return self.emit(Event::Released { fence, reason: ReleaseReason::Unbid, task: name });
         };
-        let bond = bid.cost.share(params.bond_bp);
+        // Where a lease costs a bond at all, it costs one.
+        let bond = bid.cost.share(params.bond_bp).max(Credits(u64::from(params.bond_bp > 0)));
         let org =
             self.registry.standing(self.record.snapshot.number, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
         let (carve, worker) = (Credits(bid.cost.0 + fees.0), bid.agent);
@@ -783,10 +805,22 @@ impl<R: Registry> Doing<'_, R> {
             }
         }
         if self.record.tasks.values().all(Task::has_ended) {
-            self.close(Ending::Closed);
+            self.close(self.ending(&plan));
             return true;
         }
         false
+    }
+
+    /// How a need ends of which every task has: what counts is what it wanted, not what else was done.
+    fn ending(&self, plan: &Plan) -> Ending {
+        let wanted = self.need().produces.iter().filter_map(|label| plan.producer(label));
+        let mut missing = wanted.map(|task| self.record.tasks[task].state).filter(|state| *state != TaskState::Paid);
+        let cancelled = self.record.tasks.values().any(|task| task.state == TaskState::Cancelled);
+        match missing.next() {
+            None => Ending::Closed,
+            Some(_) if cancelled => Ending::Cancelled,
+            Some(_) => Ending::Failed,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::bids::{Bid, Window};
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName};
+use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
@@ -50,8 +51,10 @@ pub struct Lease {
     pub fees: Credits,
     /// The holder's registered organisation.
     pub org: String,
-    /// Times it was renewed.
-    pub renewals: u32,
+    /// How long it may last in all, renewals included; milliseconds.
+    pub granted_ms: u64,
+    /// What of that follows when the running segment is over; milliseconds.
+    pub rest_ms: u32,
 }
 
 /// Where a task stands.
@@ -69,7 +72,7 @@ pub struct Task {
     pub draws: u32,
     /// The open bid window.
     pub window: Window,
-    /// Workers that let a lease of this task expire.
+    /// Workers that let a lease of this task expire, or gave it back.
     pub barred: BTreeSet<AgentId>,
     /// The holder, from Granting to the attempt's end.
     pub lease: Option<Lease>,
@@ -91,7 +94,7 @@ impl Task {
     pub(super) fn new() -> Self {
         Self {
             state: TaskState::Idle,
-            fence: Fence(0),
+            fence: Fence::NONE,
             attempts: 0,
             windows: 0,
             draws: 0,
@@ -113,6 +116,12 @@ impl Task {
             Body::Commit(commit) => Some(commit),
             _ => None,
         }
+    }
+
+    /// Whether a verdict on `commit`, given under `fence`, is on the present attempt.
+    pub fn is_judged_by(&self, commit: Cid, fence: Option<Fence>) -> bool {
+        let present = self.commit.as_ref().is_some_and(|own| own.id() == commit) && fence == Some(self.fence);
+        present || planted(Mutant::OldVerdictCounts)
     }
 
     /// Whether the task has ended for good.
@@ -212,6 +221,11 @@ impl Record {
             Body::Propose(propose) => Some(propose),
             _ => None,
         }
+    }
+
+    /// Whether `vote` was cast in the present epoch.
+    pub fn is_of_epoch(&self, vote: &Envelope) -> bool {
+        vote.epoch == Some(self.epoch) || planted(Mutant::OldEpochVotes)
     }
 
     /// Whether nothing can happen to it any more.

@@ -16,6 +16,32 @@ pub(super) struct Seating {
     pub ask: Ask,
 }
 
+/// What a coordinator has promised to reveal.
+#[derive(Clone, Debug)]
+pub(super) struct Promise {
+    /// The round its chain counts from.
+    since: u32,
+    /// Round and value of its last accepted reveal; first of all the chain's end.
+    last: (u32, Digest),
+    /// The chain that follows, by the round it counts from.
+    next: Option<(u32, Digest)>,
+}
+
+impl Promise {
+    /// The chain that ends in `anchor` and counts from round `since`.
+    pub fn new(since: u32, anchor: Digest) -> Self {
+        Self { since, last: (since, anchor), next: None }
+    }
+
+    /// The promise as it stands for `round`.
+    fn at(&self, round: u32) -> Self {
+        match self.next {
+            Some((since, anchor)) if round > since => Self::new(since, anchor),
+            _ => self.clone(),
+        }
+    }
+}
+
 /// A running round of reveals.
 #[derive(Clone, Debug)]
 pub(super) struct Round {
@@ -47,12 +73,45 @@ impl System {
         if open.reveals.contains_key(by) {
             return Err(Reject::Duplicate);
         }
-        let (last, prev) = self.revealed.get(by).ok_or(Reject::NotEntitled)?;
-        reveal::check_after(prev, value, round - last)
+        let (last, prev) = self.promises.get(by).ok_or(Reject::NotEntitled)?.at(round).last;
+        reveal::check_after(&prev, value, round - last)
+    }
+
+    /// A chain is promised before any result that its values will judge was accepted, or one who holds both could look for
+    /// values it likes: not for the open round, and not for the next, which serves results that may be known (T68).
+    pub(super) fn check_anchor(&self, by: &AgentId, since: u32) -> Result<(), Reject> {
+        let promise = self.promises.get(by).ok_or(Reject::NotEntitled)?;
+        if promise.next.is_some_and(|(next, _)| next >= self.rounds) {
+            return Err(Reject::Duplicate);
+        }
+        if since <= self.rounds { Err(Reject::Expired) } else { Ok(()) }
+    }
+
+    pub(super) fn anchor(&mut self, doing: &mut Doing, by: AgentId, anchor: Digest, since: u32) {
+        let promise = self.promises.get_mut(&by).expect("check found the promise");
+        *promise = promise.at(self.rounds);
+        promise.next = Some((since, anchor));
+        doing.events.push(Event::Anchored { anchor, by, since });
+    }
+
+    /// The round from which `member` should promise a new chain to count, if it is time: when three quarters of its chain
+    /// are used up, from where that ends, or a little later than now.
+    pub fn anchor_due(&self, member: &AgentId) -> Option<u32> {
+        let (promise, length) = (self.promises.get(member)?.at(self.rounds), self.params().reveals);
+        let end = promise.since.saturating_add(length);
+        let due = promise.next.is_none() && end.saturating_sub(self.rounds) <= length / 4;
+        due.then(|| end.max(self.rounds + 1 + length / 8))
+    }
+
+    /// The round that the chain counts from out of which `member` reveals in `round`.
+    pub fn chain_of(&self, member: &AgentId, round: u32) -> Option<u32> {
+        Some(self.promises.get(member)?.at(round).since)
     }
 
     pub(super) fn reveal(&mut self, doing: &mut Doing, by: AgentId, number: u32, value: Digest) {
-        self.revealed.insert(by, (number, value));
+        let promise = self.promises.get_mut(&by).expect("check found the promise");
+        *promise = promise.at(number);
+        promise.last = (number, value);
         doing.events.push(Event::Revealed { by, round: number, value });
         let round = self.round.as_mut().expect("check found the round");
         round.reveals.insert(by, value);

@@ -24,7 +24,7 @@ use crate::reject::Reject;
 use crate::slot::{Registry, Standing, Stopwatch, Waiting};
 use crate::time::Span;
 use crate::wire::{Body, Envelope, Manifest, Verb};
-use draws::{Round, Seating};
+use draws::{Promise, Round, Seating};
 
 /// A registered agent.
 #[derive(Clone, Debug)]
@@ -74,8 +74,8 @@ pub struct System {
     queue: VecDeque<Seating>,
     round: Option<Round>,
     rounds: u32,
-    /// Round and value of each coordinator's last accepted reveal; the anchor is round zero.
-    revealed: BTreeMap<AgentId, (u32, Digest)>,
+    /// What each coordinator will reveal.
+    promises: BTreeMap<AgentId, Promise>,
     waits: BTreeMap<Waiting, Stopwatch>,
     segment: Segment,
     finalized_needs: u32,
@@ -123,7 +123,7 @@ impl System {
         }
         let mut system = Self {
             coordinators: genesis.coordinators(),
-            revealed: genesis.coordinators.iter().map(|m| (m.agent, (0, m.anchor))).collect(),
+            promises: genesis.coordinators.iter().map(|m| (m.agent, Promise::new(0, m.anchor))).collect(),
             ledger,
             agents,
             taken: BTreeMap::new(),
@@ -158,12 +158,15 @@ impl System {
             Command::Act(envelope) => self.act(&mut doing, envelope)?,
             Command::Relay(proof) => self.relay(&mut doing, proof)?,
             Command::Elapsed { by, elapsed, segment } => self.elapsed(&mut doing, *by, *elapsed, *segment),
+            Command::Anchor { anchor, by, since } => self.anchor(&mut doing, *by, *anchor, *since),
             Command::Reveal { by, round, value } => self.reveal(&mut doing, *by, *round, *value),
             Command::Snapshot { .. } => {
                 let snapshot = self.take_snapshot().reference();
                 doing.events.push(Event::SnapshotTaken { snapshot });
             }
-            Command::Count(_) => return Err(Reject::WrongFields),
+            // That a group of the register runs is no state of the protocol.
+            Command::Start { .. } => {}
+            Command::Count(_) | Command::Mandate(_) => return Err(Reject::WrongFields),
         }
         self.ledger.check();
         Ok(doing.events)
@@ -188,10 +191,13 @@ impl System {
                 }
                 if watch.has_heard(by, *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
             }
+            Command::Anchor { by, since, .. } => self.check_anchor(by, *since),
             Command::Reveal { by, round, value } => self.check_reveal(by, *round, value),
             Command::Snapshot { number } if !self.dirty || *number != self.number() + 1 => Err(Reject::WrongPhase),
             Command::Snapshot { .. } => Ok(()),
-            Command::Count(_) => Err(Reject::WrongFields),
+            Command::Start { bucket } if *bucket >= self.params().buckets => Err(Reject::OutOfBounds),
+            Command::Start { .. } => Ok(()),
+            Command::Count(_) | Command::Mandate(_) => Err(Reject::WrongFields),
         }
     }
 
@@ -429,7 +435,10 @@ impl System {
             let key = doing.key();
             let kept = match bond {
                 BondFate::Back => Credits(0),
-                BondFate::LessFee => held.share(self.params().yield_fee_bp),
+                BondFate::LessFee => {
+                    let fee_bp = self.params().yield_fee_bp;
+                    held.share(fee_bp).max(Credits(u64::from(fee_bp > 0))).min(held)
+                }
                 BondFate::Forfeit => held,
             };
             let toll: &[_] = if kept.0 > 0 { &[(crate::config::COMMONS, kept)] } else { &[] };

@@ -553,7 +553,7 @@ fn cut_sig(bytes: &[u8], sig: &RawValue) -> Option<Vec<u8>> {
 }
 
 /// Strict verification: one signature per message and key, and no key that signs everything.
-fn verify_signature(sender: &AgentId, unsigned: &[u8], sig: &Signature) -> Result<(), Reject> {
+pub(crate) fn verify_signature(sender: &AgentId, unsigned: &[u8], sig: &Signature) -> Result<(), Reject> {
     // A second spelling of a point (its y not reduced) would be a second id of the same key.
     let [low, middle @ .., high] = &sender.0;
     if *low >= 0xed && high & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) {

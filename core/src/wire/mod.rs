@@ -8,6 +8,7 @@ mod rules;
 pub(crate) mod testing;
 mod verb;
 
+pub(crate) use envelope::verify_signature;
 pub use envelope::{
     CapabilityRef, Content, Draft, ENVELOPE_BYTES_MAX, Envelope, Expires, Nested, PolicyRef, Refusal, Signature,
     VERSION, trace_of,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Nonce, Seq, Thread, label};
+use swarm_core::lamport::LAMPORT_MAX;
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::time::WallTime;
 use swarm_core::wire::*;
@@ -306,6 +307,8 @@ pub fn content(verb: Verb, bytes: &mut Bytes, key: &SigningKey) -> Content {
     let fence = there(fence, bytes).then(|| Fence(bytes.u64()));
     let body = bytes.body(verb, &Head { thread, epoch, fence, sender });
     let cause = bytes.some(Bytes::cid);
+    // A vote cites nothing and is meant for nobody in particular.
+    let votes = verb == Verb::AttestPlan;
     Content {
         body,
         capability: CapabilityRef { manifest: bytes.cid(), name: bytes.label() },
@@ -315,12 +318,12 @@ pub fn content(verb: Verb, bytes: &mut Bytes, key: &SigningKey) -> Content {
             _ => Expires::Register(Seq(bytes.u64())),
         }),
         fence,
-        lamport: Lamport(bytes.u64()),
+        lamport: Lamport(bytes.u64() % (LAMPORT_MAX.0 + 1)),
         nonce,
         policy: PolicyRef { capsule: bytes.cid(), digest: bytes.digest(), engine: bytes.digest() },
-        refs: bytes.list(3, Bytes::cid),
+        refs: bytes.list(if votes { 0 } else { 3 }, Bytes::cid),
         sender,
-        target: bytes.some(Bytes::agent),
+        target: bytes.some(Bytes::agent).filter(|_| !votes),
         thread,
         time: WallTime(bytes.u64()),
         trace: trace_of(thread, cause.as_ref()),

@@ -60,7 +60,7 @@ pub fn side_by_side(n: usize) -> Vec<Fact> {
 
 /// A deployment of `coordinators` with twelve verifiers, three workers, two planners and a requester.
 pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis, BTreeMap<String, Keys>) {
-    let mut params = Params::default();
+    let mut params = Params { reveals: LINKS, ..Params::default() };
     edit(&mut params);
     let mut people = BTreeMap::new();
     let mut manifests = Vec::new();
@@ -84,7 +84,10 @@ pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis,
         }
     }
     let mut members: Vec<Member> = (1..=coordinators)
-        .map(|n| Member { agent: people[&format!("c{n}")].agent(), anchor: chain(&format!("c{n}")).anchor() })
+        .map(|n| Member {
+            agent: people[&format!("c{n}")].agent(),
+            anchor: chains(&format!("c{n}"), &params).anchor(0),
+        })
         .collect();
     members.sort_by_key(|m| m.agent);
     let genesis = Genesis {
@@ -95,12 +98,26 @@ pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis,
         manifests,
         mints: vec![],
         params,
+        recovery: recovery().iter().map(Keys::agent).collect(),
     };
     (genesis, people)
 }
 
-pub fn chain(name: &str) -> reveal::Chain {
-    reveal::Chain::new(&Digest::sha256(name.as_bytes()), LINKS)
+/// The recovery keys, rising.
+pub fn recovery() -> Vec<Keys> {
+    let mut all: Vec<Keys> = (1..=3).map(|n| keys(&format!("recovery{n}"))).collect();
+    all.sort_by_key(Keys::agent);
+    all
+}
+
+pub fn chains(name: &str, params: &Params) -> reveal::Chains {
+    reveal::Chains::new(Digest::sha256(name.as_bytes()), params.reveals)
+}
+
+/// What coordinator `name` reveals in `round` of its founding chain.
+pub fn value(name: &str, round: u32) -> Digest {
+    let params = Params { reveals: LINKS, ..Params::default() };
+    chains(name, &params).value(0, round).expect("the chain is long enough")
 }
 
 pub fn manifest_of(name: &str, roles: Vec<Role>) -> Manifest {
@@ -410,7 +427,7 @@ impl Stage {
         match words[0] {
             "need" => Body::Need(self.body.clone()),
             "propose" => Body::Propose(propose(two_steps(), number(1) as u32)),
-            "claim" => Body::Claim(Claim { cost: Credits(number(2)), eta_ms: 60_000, task: of(1) }),
+            "claim" => Body::Claim(Claim { cost: Credits(number(2)), eta_ms: 120_000, task: of(1) }),
             "heartbeat" => Body::Heartbeat(Heartbeat { progress_bp: 0, task: of(1) }),
             "yield" => Body::Yield(Yield { reason: String::new(), task: of(1) }),
             "cancel" => Body::Cancel(Cancel { reason: String::new(), task: words.get(1).map(|w| label(w)) }),
@@ -496,7 +513,7 @@ impl Stage {
     pub fn reveal(&mut self) {
         let Some(round) = self.system.open_round() else { return };
         for name in self.coordinators.clone() {
-            let value = chain(&name).value(round).expect("the chain is long enough");
+            let value = value(&name, round);
             self.submit_system(Command::Reveal { by: id_of(&name), round, value }).expect("a due value is taken");
         }
     }

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use crate::host::Host;
 use crate::kit::*;
 use swarm_core::id::*;
-use swarm_core::node::Note;
+use swarm_core::node::{Effect, Input, Message, Node, Note};
 use swarm_core::policy::{BaseRules, Limits, preflight};
 use swarm_core::register::{Applied, Command, Ending, Proof};
 use swarm_core::reject::Reject;
 use swarm_core::rng::Stream;
 use swarm_core::slot::{Phase, Record};
+use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::*;
 
-fn need() -> Need {
+pub fn need() -> Need {
     Stage::new().body
 }
 
 /// The need's record at every coordinator.
-fn records(host: &mut Host, need: NeedId) -> Vec<Record> {
+pub fn records(host: &mut Host, need: NeedId) -> Vec<Record> {
     let mut all = Vec::new();
     for name in host.coordinators() {
         let held = host.nodes.get_mut(&name).unwrap().needs();
@@ -28,7 +29,7 @@ fn records(host: &mut Host, need: NeedId) -> Vec<Record> {
     all
 }
 
-fn assert_closed(host: &mut Host, id: NeedId) {
+pub fn assert_closed(host: &mut Host, id: NeedId) {
     let records = records(host, id);
     assert_eq!(records.len(), 3);
     for record in &records {
@@ -45,7 +46,7 @@ fn assert_closed(host: &mut Host, id: NeedId) {
 }
 
 /// An envelope that passes the policy, of somebody with its own manifest.
-fn said_by(
+pub fn said_by(
     who: &str,
     manifest: Cid,
     thread: Thread,
@@ -61,7 +62,7 @@ fn said_by(
 }
 
 /// Who refused an envelope, and why.
-fn refused(host: &Host, envelope: &Envelope) -> BTreeSet<(String, Reject)> {
+pub fn refused(host: &Host, envelope: &Envelope) -> BTreeSet<(String, Reject)> {
     let of = |note: &Note| match note {
         Note::Refused { envelope: id, reject } if *id == envelope.id() => Some(*reject),
         _ => None,
@@ -245,4 +246,35 @@ fn t75_messages_in_any_order_give_one_state() {
         }
         assert_eq!(views.len(), 1, "seed {seed}: one plan, one view");
     }
+}
+
+/// What was measured on the clock of an earlier boot says nothing on this one's: a coordinator that was up for long before it
+/// died must not keep its refusals to itself for as long again.
+#[test]
+fn t72_a_reboot_does_not_silence_a_coordinator() {
+    let host = Host::new();
+    let me = host.coordinators()[0].clone();
+    let mut node = host.nodes[&me].clone();
+    let place = host.genesis.coordinators().iter().position(|member| *member == node.me()).unwrap() as u64;
+    // Entries of somebody who is no member, each one that this coordinator must answer for all.
+    let mut wrong = (0..64u64)
+        .map(|n| entry_batch("w1", Thread::System, Seq(1), &[], Digest::sha256(&n.to_be_bytes())))
+        .filter(|envelope| envelope.id().0.prefix() % 3 == place);
+    let mut denied = |node: &mut Node, secs: u64, input: Option<Input>| {
+        let envelope = wrong.next().unwrap();
+        let now = Now { mono: Instant(secs * 1_000_000_000), wall: WallTime(secs * 1_000) };
+        let input = input.unwrap_or(Input::Message(Message { entries: Vec::new(), envelope }));
+        node.handle(now, input);
+        let mut denied = 0;
+        while let Some(effect) = node.poll_effect() {
+            denied +=
+                usize::from(matches!(effect, Effect::Publish { draft, .. } if matches!(draft.body, Body::Deny(_))));
+        }
+        denied
+    };
+    assert_eq!(denied(&mut node, 1, Some(Input::Boot)), 0);
+    assert_eq!(denied(&mut node, 3_600, None), 1);
+    assert_eq!(denied(&mut node, 3_600, None), 0, "not twice in a second");
+    denied(&mut node, 1, Some(Input::Boot));
+    assert_eq!(denied(&mut node, 5, None), 1);
 }

@@ -16,7 +16,7 @@ use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, 
 use swarm_core::plan::Fact;
 use swarm_core::policy::{BaseRules, Evaluator, Limits};
 use swarm_core::register::{Ending, Entry, Event};
-use swarm_core::reveal::Chain;
+use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, Span, WallTime};
 use swarm_core::wire::*;
 
@@ -55,8 +55,11 @@ pub fn keys() -> Vec<Keys> {
     keys
 }
 
-fn chain(n: usize) -> Chain {
-    Chain::new(&Digest::sha256(format!("chain {n}").as_bytes()), 256)
+/// Values in each hash chain.
+const REVEALS: u32 = 256;
+
+fn chains(n: usize) -> Chains {
+    Chains::new(Digest::sha256(format!("chain {n}").as_bytes()), REVEALS)
 }
 
 fn founding(keys: &Keys, n: usize, role: Role) -> Arc<Envelope> {
@@ -102,7 +105,14 @@ fn founding(keys: &Keys, n: usize, role: Role) -> Arc<Envelope> {
 
 pub fn genesis(keys: &[Keys]) -> Genesis {
     let evaluator = evaluator();
-    let params = Params { bid_extension_ms: 50, reveal_ms: 100, snapshot_ms: 100, ..Params::default() };
+    let params = Params {
+        bid_extension_ms: 50,
+        lease_min_ms: 1_000,
+        reveal_ms: 100,
+        reveals: REVEALS,
+        snapshot_ms: 100,
+        ..Params::default()
+    };
     let stake = |role| if role == Role::Verifier { Credits(10_000) } else { Credits(0) };
     let holdings = keys
         .iter()
@@ -111,13 +121,21 @@ pub fn genesis(keys: &[Keys]) -> Genesis {
     let members = keys[..COORDINATORS].iter().enumerate();
     Genesis {
         capsule: evaluator.capsule(),
-        coordinators: members.map(|(n, k)| Member { agent: k.agent(), anchor: chain(n).anchor() }).collect(),
+        coordinators: members.map(|(n, k)| Member { agent: k.agent(), anchor: chains(n).anchor(0) }).collect(),
         engine: evaluator.engine(),
         holdings: holdings.collect(),
         manifests: keys.iter().zip(ROLES).enumerate().map(|(n, (k, role))| founding(k, n, role)).collect(),
         mints: Vec::new(),
         params,
+        recovery: recovery().iter().map(Keys::agent).collect(),
     }
+}
+
+/// The recovery keys, rising.
+pub fn recovery() -> Vec<Keys> {
+    let mut all: Vec<Keys> = (1..=3).map(|n| Keys::from_seed(&Digest::sha256(&[b'r', n]))).collect();
+    all.sort_by_key(Keys::agent);
+    all
 }
 
 pub fn local() -> Local {
@@ -172,7 +190,7 @@ fn toy_plan() -> Propose {
 pub struct Host {
     pub node: Node,
     pub keys: Keys,
-    pub chain: Option<Chain>,
+    pub chains: Option<Chains>,
     pub writer: Writer,
     pub log: String,
     pub follows: BTreeSet<NeedId>,
@@ -207,9 +225,9 @@ impl Swarm {
                 evaluator: evaluator(),
             };
             let (writer, log) = Writer::open(&setup);
-            let chain = (n < COORDINATORS).then(|| chain(n));
+            let chains = (n < COORDINATORS).then(|| chains(n));
             let inbox = VecDeque::from([Input::Boot]);
-            Host { node: Node::new(setup), keys, chain, writer, log, follows: BTreeSet::new(), inbox }
+            Host { node: Node::new(setup), keys, chains, writer, log, follows: BTreeSet::new(), inbox }
         });
         Self {
             hosts: hosts.collect(),
@@ -322,9 +340,12 @@ impl Swarm {
                 let proof = Digest::of("toy-proof", &[&key.0, &done.0]);
                 answer(op, Outcome::Ran { outputs, proof, states: vec![done], telemetry });
             }
-            Effect::Reveal { op, round } => {
-                let value =
-                    self.hosts[n].chain.as_ref().and_then(|c| c.value(round)).expect("the chain is long enough");
+            Effect::Anchor { op, since } => {
+                let anchor = self.hosts[n].chains.as_mut().expect("a coordinator's").anchor(since);
+                self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Anchored(anchor) });
+            }
+            Effect::Reveal { op, since, round } => {
+                let value = self.hosts[n].chains.as_mut().and_then(|c| c.value(since, round)).expect("it is due");
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Revealed(value) });
             }
             Effect::Follow(need) => {

@@ -8,6 +8,7 @@ use super::{
     QuorumValidity, SameFinalize, SingleDecide, Verdict,
 };
 use crate::history::{AlarmKind, Record};
+use crate::model::Model;
 
 /// Judges records as they come.
 pub struct Judge {
@@ -50,6 +51,7 @@ impl Default for Judge {
             Box::<Conservation>::default(),
             Box::<Convergence>::default(),
             Box::<Liveness>::default(),
+            Box::<Model>::default(),
         ])
     }
 }

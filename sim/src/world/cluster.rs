@@ -9,7 +9,7 @@ use swarm_core::genesis::{Genesis, Holding, Member};
 use swarm_core::id::{Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
 use swarm_core::identity::Keys;
 use swarm_core::policy::{self, BaseRules, Evaluator};
-use swarm_core::reveal::Chain;
+use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, fork};
 use swarm_core::time::WallTime;
 use swarm_core::wire::{
@@ -26,7 +26,7 @@ const REVEALS: u32 = 1_024;
 pub enum InputError {
     /// It cannot be read.
     #[error("--input: {0}")]
-    Gather(#[from] jobs::GatherError),
+    Gather(jobs::GatherError),
     /// The scenario has no use for it.
     #[error("--input is given, but the scenario has no `workload.needs_file` that would use it")]
     Unused,
@@ -38,9 +38,6 @@ pub enum InputError {
         /// Why.
         why: recipes::PlanError,
     },
-    /// The scenario wants what this build has not.
-    #[error("`register = \"raft\"` is not wired yet: only \"embedded\" and \"etcd\" can be run")]
-    NotWired,
     /// The parameters contradict each other.
     #[error("the scenario's settings: {0}")]
     Genesis(String),
@@ -50,7 +47,7 @@ pub enum InputError {
 pub struct Member0 {
     pub keys: Keys,
     pub manifest: Arc<Envelope>,
-    pub chain: Option<Chain>,
+    pub chains: Option<Chains>,
     pub roles: Vec<Role>,
 }
 
@@ -66,6 +63,22 @@ pub struct Cluster {
     pub needs: Vec<Need>,
     /// What lies in the store beforehand.
     pub artifacts: Vec<Arc<[u8]>>,
+}
+
+impl Cluster {
+    /// The names of all hosts, by number: the role and a number from 0, as targets in a scenario count.
+    pub fn names(&self) -> Vec<String> {
+        let mut counts: BTreeMap<Role, u32> = BTreeMap::new();
+        let stated = |role: &[Role]| role.first().copied().unwrap_or(Role::Worker);
+        let roles = self.members.iter().map(|member| stated(&member.roles));
+        let joining = self.joiners.iter().map(|(_, manifest)| stated(&manifest.roles));
+        let name = |role: Role| {
+            let count = counts.entry(role).or_default();
+            *count += 1;
+            format!("{}-{}", format!("{role:?}").to_lowercase(), *count - 1)
+        };
+        roles.chain(joining).map(name).collect()
+    }
 }
 
 /// Lengths of the protocol's waits, in whole milliseconds.
@@ -98,7 +111,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
     let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::default());
     let cluster = &scenario.cluster;
     let shape = scenario.shape();
-    let mut members = Vec::new();
+    let (mut members, mut anchors) = (Vec::new(), Vec::new());
     let mut holdings = BTreeMap::new();
     let kinds = [
         (Role::Coordinator, shape.coordinators, "coordinator"),
@@ -131,33 +144,35 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
             let places = [place(cluster.orgs, "org"), place(cluster.asns, "as"), place(cluster.regions, "region")];
             let manifest = manifest(&keys, roles.clone(), can, places);
             let signed = Arc::new(sign(&keys, &*evaluator, manifest));
-            let chain =
-                (role == Role::Coordinator).then(|| Chain::new(&fork(seed, &format!("chain/{index}")), REVEALS));
+            let mut chains =
+                (role == Role::Coordinator).then(|| Chains::new(fork(seed, &format!("chain/{index}")), REVEALS));
+            if let Some(chains) = &mut chains {
+                anchors.push(Member { agent: keys.agent(), anchor: chains.anchor(0) });
+            }
             let holding = match role {
                 Role::Coordinator => Holding::default(),
                 Role::Verifier => Holding { balance: Credits(cluster.balance), stake: Credits(cluster.stake) },
                 _ => Holding { balance: Credits(cluster.balance), stake: Credits(0) },
             };
             holdings.insert(keys.agent(), holding);
-            members.push(Member0 { keys, manifest: signed, chain, roles });
+            members.push(Member0 { keys, manifest: signed, chains, roles });
             if role != Role::Coordinator {
                 agent_no += 1;
             }
         }
     }
     let mint = members[0].keys.agent();
-    let mut coordinators: Vec<Member> = (members.iter())
-        .filter_map(|m| m.chain.as_ref().map(|c| Member { agent: m.keys.agent(), anchor: c.anchor() }))
-        .collect();
-    coordinators.sort_by_key(|m| m.agent);
+    anchors.sort_by_key(|m: &Member| m.agent);
+    let recovery = recovery_keys(seed);
     let genesis = Genesis {
         capsule: evaluator.capsule(),
-        coordinators,
+        coordinators: anchors,
         engine: evaluator.engine(),
         holdings,
         manifests: members.iter().map(|m| Arc::clone(&m.manifest)).collect(),
         mints: vec![mint],
         params: params(scenario),
+        recovery: recovery.iter().map(Keys::agent).collect(),
     };
     genesis.check().map_err(|why| InputError::Genesis(why.0))?;
     let joiners = joiners(scenario, seed, &skills, agent_no);
@@ -167,6 +182,13 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         ..Local::default()
     };
     Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })
+}
+
+/// The keys that may give a lost seat away, rising.
+pub fn recovery_keys(seed: &Seed) -> Vec<Keys> {
+    let mut keys: Vec<Keys> = (0..3).map(|n| Keys::from_seed(&fork(seed, &format!("key/recovery/{n}")))).collect();
+    keys.sort_by_key(Keys::agent);
+    keys
 }
 
 fn joiners(scenario: &Scenario, seed: &Seed, skills: &BTreeSet<Label>, first: u32) -> Vec<(Keys, Manifest)> {
@@ -192,8 +214,11 @@ fn params(scenario: &Scenario) -> Params {
         alpha_bp: scenario.protocol.alpha_bp,
         liars_max: scenario.cluster.liars_max,
         reveal_ms: (scenario.protocol.reveal.0 / 1_000_000) as u32,
+        reveals: REVEALS,
         ..Params::default()
     };
+    // A scenario may live faster than a real deployment.
+    params.lease_min_ms = params.lease_min_ms.min(windows(scenario).lease_ms);
     if !scenario.cluster.bootstrap {
         // A deployment that is past its youth from the first snapshot on.
         (params.bootstrap_active_min, params.bootstrap_needs) = (1, 0);
@@ -293,20 +318,21 @@ fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Workl
         return Ok(made);
     };
     let bytes: Arc<[u8]> = match input {
-        Some(path) => jobs::gather(path)?.into(),
+        Some(path) => jobs::gather(path).map_err(InputError::Gather)?.into(),
         None => text(&fork(seed, "input"), workload.input_bytes).into(),
     };
     let given = Cid::of(&bytes);
     let need = |line: &swarm_scenarios::NeedLine| {
         let NeedRecipe::Wordcount = line.recipe;
-        make(
+        let need = make(
             label(&format!("wordcount/{}", line.parts)),
             line.recipe.tasks(line.parts),
             given,
             line.budget.map_or(workload.budget, |c| c.0),
             line.fee.map_or(workload.fee, |c| c.0),
             class(line.class.unwrap_or(workload.class)),
-        )
+        );
+        Need { produces: vec![label("words")], ..need }
     };
     Ok((lines.lines.iter().map(need).collect(), vec![bytes]))
 }

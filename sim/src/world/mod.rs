@@ -10,6 +10,8 @@ mod bus;
 mod cluster;
 mod etcd;
 mod host;
+#[cfg(test)]
+mod oracle_tests;
 mod recorder;
 mod register;
 mod run;

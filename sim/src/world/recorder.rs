@@ -14,7 +14,7 @@ use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, Segment, Seq, TaskName,
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool};
 use swarm_core::register::{Applied, Ending, Event as Did};
-use swarm_core::wire::{Body, Envelope, ReleaseReason, SnapshotRef, canonical};
+use swarm_core::wire::{Body, Envelope, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{AlarmKind, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD};
 
@@ -26,7 +26,8 @@ struct Told {
     epoch: Epoch,
     k_plan: u32,
     snapshot: SnapshotRef,
-    planners: BTreeMap<Cid, AgentId>,
+    /// Who proposed, and how many tasks.
+    planners: BTreeMap<Cid, (AgentId, u32)>,
     tasks: BTreeMap<TaskName, TaskTold>,
     renewals: u64,
 }
@@ -119,16 +120,7 @@ impl Recorder {
         self.envelopes += 1;
         match (&envelope.body, envelope.thread) {
             (Body::Need(body), Thread::Need(need)) => {
-                self.posted.push(need);
-                let event = Event::NeedPosted {
-                    budget: body.budget,
-                    fees: body.fees,
-                    k_plan: body.k_plan,
-                    k_result: body.k_result,
-                    need,
-                    requester: envelope.sender,
-                };
-                self.tell(no, event);
+                self.need_posted(no, need, body, envelope.sender);
             }
             // What is said of a result is held against what is believed of it.
             (Body::Finalize(record), Thread::Need(need)) => {
@@ -139,6 +131,19 @@ impl Recorder {
             (Body::Refuse(_), _) => self.mark("task-refused"),
             _ => {}
         }
+    }
+
+    fn need_posted(&mut self, no: u32, need: NeedId, asked: &Need, requester: AgentId) {
+        self.posted.push(need);
+        let event = Event::NeedPosted {
+            budget: asked.budget,
+            fees: asked.fees,
+            k_plan: asked.k_plan,
+            k_result: asked.k_result,
+            need,
+            requester,
+        };
+        self.tell(no, event);
     }
 
     /// A node told something.
@@ -157,6 +162,13 @@ impl Recorder {
                 }
             }
             Note::Refused { reject, .. } => self.tell(no, Event::Refused { reason: reject }),
+            // It came to an end before anyone heard of it: one that nobody tells of would never be missed.
+            Note::NeedRefused { asked, need, reject, requester } => {
+                self.need_posted(no, need, &asked, requester);
+                self.tell(no, Event::Refused { reason: reject });
+                self.over.insert(need, Ending::Failed);
+                self.tell(no, Event::NeedEnded { how: NeedEnd::Failed, need });
+            }
             Note::Diverged { thread, entry } => {
                 let what = format!("what is believed at {} of {thread} is not what was applied", entry.seq);
                 self.tell(no, Event::Alarm { kind: AlarmKind::Internal, what });
@@ -218,18 +230,27 @@ impl Recorder {
                 Event::NeedOpened { need }
             }
             Did::Proposed { proposal, .. } => {
-                told.planners.insert(proposal.id(), proposal.sender);
+                let tasks = match &proposal.body {
+                    Body::Propose(plan) => plan.cost_caps.len() as u32,
+                    _ => 0,
+                };
+                told.planners.insert(proposal.id(), (proposal.sender, tasks));
                 return;
             }
-            Did::Decided { counted, proposal } => Event::Decided {
-                approvals: counted.iter().map(|c| c.verifier).collect(),
-                epoch: told.epoch,
-                k: told.k_plan,
-                need,
-                planner: told.planners.get(proposal).copied().unwrap_or_default(),
-                proposal: *proposal,
-                snapshot: told.snapshot,
-            },
+            Did::Decided { counted, proposal } => {
+                let (planner, tasks) = told.planners.get(proposal).copied().unwrap_or_default();
+                let decided = Event::Decided {
+                    approvals: counted.iter().map(|c| c.verifier).collect(),
+                    epoch: told.epoch,
+                    k: told.k_plan,
+                    need,
+                    planner,
+                    proposal: *proposal,
+                    snapshot: told.snapshot,
+                };
+                self.tell(no, decided);
+                Event::Planned { need, tasks }
+            }
             Did::Granting { bid, task, .. } => {
                 let task = told.tasks.entry(task.clone()).or_default();
                 task.worker = bid.agent;
@@ -258,7 +279,7 @@ impl Recorder {
                 }
                 return;
             }
-            Did::Renewed { fence, task } => {
+            Did::Renewed { fence, task, .. } => {
                 told.renewals += 1;
                 Event::Renewed { fence: *fence, need, segment: Segment(told.renewals), task: task.clone() }
             }

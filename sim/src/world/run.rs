@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
 use swarm_core::node::{Act, Effect, Node, Note, Setup};
+use swarm_core::raft::Codec;
 use swarm_core::register::Event as Did;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
-use swarm_nemeses::{Between, Change, Fault as Strike, Timed, schedule};
+use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
 use swarm_reports::{Judgement, RunFacts, RunReport};
@@ -26,7 +27,7 @@ use crate::world::cluster::{self, Cluster, InputError};
 use crate::world::etcd::Etcd;
 use crate::world::host::{Habits, Host, Tape, word};
 use crate::world::recorder::Recorder;
-use crate::world::register::{Embedded, EtcdClient, Half, Sequencer};
+use crate::world::register::{Embedded, EtcdClient, Half, Peers, RaftHalf, Sequencer, Shared};
 use crate::world::store::Store;
 use crate::world::strike::{Healthy, Strikes};
 
@@ -60,8 +61,8 @@ pub struct Outcome {
     pub judgement: Judgement,
     /// Everything told, if kept.
     pub history: Vec<Record>,
-    /// Nodes' audit logs, if kept.
-    pub audit: Vec<(u32, String)>,
+    /// Nodes' audit logs with the nodes' names, if kept.
+    pub audit: Vec<(String, String)>,
     /// Final outputs, by need, task and label.
     pub outputs: Outputs,
     /// The kernel's trace, if recorded.
@@ -77,9 +78,6 @@ const STEP: u64 = 60_000_000_000;
 /// The input cannot be used.
 pub fn run(scenario: &Scenario, seed: u64, options: RunOptions<'_>) -> Result<Outcome, InputError> {
     let began = std::time::Instant::now();
-    if scenario.cluster.register == Register::Raft {
-        return Err(InputError::NotWired);
-    }
     let root: Seed = Digest::of("swarm-sim/seed", &[&seed.to_be_bytes()]);
     let cluster = cluster::build(scenario, &root, options.input)?;
     let mut world = World::build(scenario, seed, &root, cluster, options);
@@ -103,6 +101,8 @@ struct World<'a> {
     strikes: Strikes,
     plan: BTreeMap<(u64, u32), Plan>,
     cluster_needs: Vec<swarm_core::wire::Need>,
+    /// The hosts' names, by number.
+    names: Vec<String>,
     hosts: u32,
     requesters: Vec<u32>,
     posted_by: BTreeMap<usize, (u32, usize)>,
@@ -121,6 +121,7 @@ impl<'a> World<'a> {
         let shape = scenario.shape();
         let founders = cluster.members.len() as u32;
         let total = founders + cluster.joiners.len() as u32;
+        let names = cluster.names();
         let draw = |range: Between<swarm_scenarios::Nanos>| Span::new(range.min.0, range.max.0);
 
         let mut bus = Bus::new(scenario.bus.ack_wait.0);
@@ -128,7 +129,7 @@ impl<'a> World<'a> {
         let mut members = Vec::new();
         for (no, member) in (0..).zip(&cluster.members) {
             bus.join(vec![host_id(no)], topics(member.keys.agent(), &member.roles));
-            if member.chain.is_some() {
+            if member.chains.is_some() {
                 members.push((host_id(no), member.keys.agent()));
             }
         }
@@ -147,17 +148,22 @@ impl<'a> World<'a> {
         kernel.add(Actor::Store(Box::new(store)));
 
         let fork_of = Fork::new(seed);
+        let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
+            .expect("lint resolved every target");
+        let disks = disks(&timetable);
         let mut parties = Vec::new();
         let replayed: Vec<u32> = replayed(seed, total, options);
         let mut chance = fork_of.stream("clocks");
         let mut planner = 0;
+        let codec: Arc<dyn Codec> = Arc::new(Shared::default());
+        let peers = Peers::default();
         let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, ..Healthy::default() };
         let manifests: BTreeMap<_, _> = cluster.genesis.manifests.iter().map(|m| (m.sender, Arc::clone(m))).collect();
-        let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chain, m.roles));
+        let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chains, m.roles));
         let joiners_of = cluster.joiners.iter().map(|(_, manifest)| manifest.clone()).collect::<Vec<_>>();
         let late = cluster.joiners.into_iter().map(|(keys, manifest)| (keys, None, manifest.roles));
         let mut requesters = Vec::new();
-        for (no, (keys, chain, roles)) in (0u32..).zip(founders_of.chain(late)) {
+        for (no, (keys, chains, roles)) in (0u32..).zip(founders_of.chain(late)) {
             let agent = keys.agent();
             let setup = Setup {
                 me: agent,
@@ -183,23 +189,38 @@ impl<'a> World<'a> {
             parties.push(Party {
                 agent,
                 asn: manifest.asn,
-                coordinator: chain.is_some(),
+                coordinator: chains.is_some(),
                 honest: true,
                 node: NodeNo(no),
                 org: manifest.org,
                 region: manifest.region,
             });
-            let tape = replayed.contains(&no).then(|| Tape::new(setup.clone()));
+            let taped = replayed.contains(&no);
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
+            let may_die = disks.iter().any(|nodes| nodes.contains(party_of(no, &shape)));
+            let sync = (may_die || scenario.disk.everywhere).then(|| draw(scenario.disk.sync));
             let register = match scenario.cluster.register {
                 // Only coordinators have a register; the others' half is never asked.
-                Register::Etcd if chain.is_some() => {
+                Register::Etcd if chains.is_some() => {
                     Half::Etcd(Box::new(EtcdClient::new(Stream::new(&fork(root, &format!("register/{no}"))))))
+                }
+                Register::Raft if chains.is_some() => {
+                    peers.borrow_mut().insert(agent, host_id(no));
+                    let setup = swarm_core::raft::Setup {
+                        me: agent,
+                        genesis: Arc::clone(&cluster.genesis),
+                        local: cluster.local.clone(),
+                        seed: fork(root, &format!("register/{no}")),
+                        codec: Arc::clone(&codec),
+                        mandates: Vec::new(),
+                    };
+                    let half = RaftHalf::new(setup, Rc::clone(&peers), sync);
+                    Half::Raft(Box::new(half.expect("a founder starts from nothing")))
                 }
                 _ => Half::Embedded(Embedded::default()),
             };
-            let mut host = Host::new(no, setup, keys, chain, habits, register, Rc::clone(&recorder));
-            (host.audit, host.tape) = (audit, tape);
+            let mut host = Host::new(no, setup, keys, chains, habits, register, Rc::clone(&recorder), taped, sync);
+            host.audit = audit;
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
             let width = offset.max.0.abs_diff(offset.min.0).saturating_add(1);
@@ -227,18 +248,17 @@ impl<'a> World<'a> {
             net.impose(Scope::All, F::Reorder { ppm: scenario.network.reorder_ppm, extra });
         }
 
-        let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
-            .expect("lint resolved every target");
         // What chaos may draw stands in the report although this seed did not: over a sweep each kind must bite.
         let planned = scenario.kinds().into_iter();
         let mut world = Self {
-            strikes: Strikes::new(shape, healthy, planned),
+            strikes: Strikes::new(shape, healthy, fork_of.stream("strikes"), planned),
             scenario,
             seed,
             kernel,
             recorder,
             plan: BTreeMap::new(),
             hosts: total,
+            names,
             cluster_needs: cluster.needs,
             requesters,
             posted_by: BTreeMap::new(),
@@ -470,11 +490,11 @@ impl<'a> World<'a> {
             if let Some(system) = host.node().system() {
                 recorder.books(no, system.ledger());
             }
-            if let Some(tape) = host.tape.take() {
+            if let Some(tape) = host.take_tape() {
                 let first_difference = relive(&tape);
                 recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
             }
-            audit.extend(host.close_audit().map(|log| (no, log)));
+            audit.extend(host.close_audit().map(|log| (self.names[no as usize].clone(), log)));
         }
         let at = self.kernel.now().ns();
         let mut recorder = self.recorder.borrow_mut();
@@ -492,6 +512,7 @@ impl<'a> World<'a> {
             seed: self.seed,
             trace_hash: self.kernel.trace_hash(),
             faults: self.strikes.counts(),
+            required_marks: self.expect.marks.clone(),
             deliveries: counters.deliveries,
             envelopes: recorder.envelopes,
             signatures,
@@ -539,7 +560,7 @@ fn replayed(seed: u64, total: u32, options: RunOptions<'_>) -> Vec<u32> {
 fn relive(tape: &Tape) -> Option<String> {
     let mut node = Node::new(tape.setup.clone());
     let mut at = 0;
-    for (number, (now, input)) in tape.inputs.iter().enumerate() {
+    for (number, (now, input, _)) in tape.inputs.iter().enumerate() {
         node.handle(*now, input.clone());
         while let Some(effect) = node.poll_effect() {
             if tape.effects.get(at) != Some(&word(&effect)) {
@@ -581,6 +602,26 @@ fn expect(scenario: &Scenario) -> Expect {
 /// their reports take.
 fn held_max(scenario: &Scenario) -> u64 {
     scenario.protocol.lease.0.saturating_mul(4).saturating_add(scenario.phases.fault.0)
+}
+
+/// Whose disks matter in this run: where something dies, or the disk itself ails.
+fn disks(timetable: &[Timed]) -> Vec<Nodes> {
+    let of = |timed: &Timed| match &timed.change {
+        Change::Start(Strike::Crash { nodes, .. } | Strike::DiskFull { nodes } | Strike::DiskSlow { nodes, .. }) => {
+            Some(nodes.clone())
+        }
+        Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
+        _ => None,
+    };
+    timetable.iter().filter_map(of).collect()
+}
+
+/// The `no`-th host as faults name it.
+fn party_of(no: u32, shape: &Shape) -> swarm_nemeses::Node {
+    match no.checked_sub(shape.coordinators) {
+        None => swarm_nemeses::Node::Coordinator(no),
+        Some(agent) => swarm_nemeses::Node::Agent(agent),
+    }
 }
 
 /// The shortest a lease can stand in true time: a majority measures it, and one in every majority has a clock that at worst

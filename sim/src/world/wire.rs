@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use swarm_core::id::{Cid, NeedId, OpId, Thread};
 use swarm_core::node::{Message, Subject};
+use swarm_core::raft::Packet;
 use swarm_core::register::{Command, Entry};
 use swarm_core::reject::Reject;
 use swarm_core::wire::Envelope;
@@ -83,6 +84,8 @@ pub enum Wire {
     Entry { place: u64, entry: Rc<Placed> },
     /// To the register: everything before `next` was applied.
     Applied { next: u64 },
+    /// Between two members of Raft groups.
+    Raft(Rc<Packet>),
     /// To etcd: do this.
     EtcdAsk { id: RequestId, request: Rc<Request<Stored>> },
     /// From etcd: this came of it, or a watch tells this.
@@ -114,8 +117,9 @@ impl Fingerprint for Wire {
             Self::Submitted { op } => (8, op.0),
             Self::Entry { place, entry } => (9, place ^ entry.id.prefix()),
             Self::Applied { next } => (10, *next),
-            Self::EtcdAsk { id, request } => (16, id.0 ^ asks(request)),
-            Self::EtcdSay { id, response } => (17, id.0 ^ says(response)),
+            Self::Raft(packet) => (18, crate::world::register::packet_word(packet)),
+            Self::EtcdAsk { id, request } => (19, id.0 ^ asks(request)),
+            Self::EtcdSay { id, response } => (20, id.0 ^ says(response)),
             Self::Put { cid, .. } => (11, cid.0.prefix()),
             Self::Kept { cid, .. } => (12, cid.0.prefix()),
             Self::Get { cid, .. } => (13, cid.0.prefix()),
@@ -138,6 +142,7 @@ impl Fingerprint for Wire {
             Self::Submit { .. } | Self::Submitted { .. } | Self::EtcdAsk { .. } => Traffic::Submit,
             Self::EtcdSay { response, .. } if !matches!(**response, Response::Watch { .. }) => Traffic::Submit,
             Self::Entry { .. } | Self::Applied { .. } | Self::EtcdSay { .. } => Traffic::Entry,
+            Self::Raft(_) => Traffic::Raft,
             Self::Put { .. } | Self::Kept { .. } | Self::Get { .. } | Self::Got { .. } => Traffic::Store,
         };
         sort_of(traffic)

@@ -74,14 +74,16 @@ pub struct Client<C> {
 
 impl<C: Clone> Client<C> {
     /// A client that knows nothing yet. Pauses and nonces come from `stream`, which no other client may share.
-    pub fn new(config: Config, stream: Stream) -> Self {
+    pub fn new(config: Config, mut stream: Stream) -> Self {
+        // An answer to a client of an earlier life must not pass for one to this.
+        let last_id = RequestId(stream.below(1 << 62));
         Self {
             config,
             stream,
             lanes: BTreeMap::new(),
             asked: BTreeMap::new(),
             timers: BTreeMap::new(),
-            last_id: RequestId(0),
+            last_id,
             seen: None,
             watch: RequestId(0),
             told: 0,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{OpId, Thread};
+use swarm_core::id::{Digest, OpId, Thread};
 use swarm_core::node::Outcome;
 use swarm_core::register::{Command, Entry};
 use swarm_core::rng::Stream;
@@ -11,7 +11,7 @@ use swarm_core::time::Instant;
 use swarm_ports::etcd::{Answer, Client, Config, Output, Ticket};
 
 use super::{Out, Outs, Register};
-use crate::kernel::{Cx, LocalTime, NodeId};
+use crate::kernel::{self, Cx, LocalTime, NodeId};
 use crate::world::actor::{REGISTER, service};
 use crate::world::wire::Wire;
 
@@ -25,6 +25,12 @@ impl EtcdClient {
     /// A client at its beginning, with a stream of its own.
     pub fn new(stream: Stream) -> Self {
         Self { client: Client::new(Config::default(), stream) }
+    }
+
+    /// The process dies; its next life knows nothing, and shares neither nonces nor requests with this one.
+    pub fn crash(&mut self, luck: &mut kernel::Stream) {
+        let words: Vec<u8> = (0..4).flat_map(|_| luck.below(u64::MAX).to_be_bytes()).collect();
+        *self = Self::new(Stream::new(&Digest::sha256(&words)));
     }
 
     fn drain(&mut self, outs: &mut Outs) {

@@ -1,0 +1,171 @@
+//! How a member that lacks folded entries comes by them.
+//!
+//! A snapshot names the length and digest of the history; the follower asks the leader for what it lacks, piece by piece, holds
+//! it against the digest, and only then hands the snapshot to its node.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use raft::eraftpb::Message;
+use raft::{ProgressState, SnapshotStatus};
+
+use super::codec::PROPOSAL_BYTES_MAX;
+use super::group::Group;
+use super::history::Mark;
+use super::{GroupId, Part, Raft, wal};
+use crate::id::AgentId;
+use crate::reject::Reject;
+
+/// Bytes of one piece, unless its first entry alone is larger.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Ticks without an answer after which a piece is asked for again.
+const AGAIN_TICKS: u32 = 5;
+
+/// Ticks without a word from a follower after which its snapshot counts as lost; a follower that fetches speaks more often.
+const STALLED_TICKS: u32 = 20;
+
+/// A snapshot that waits for its history.
+pub(super) struct Fetching {
+    from: AgentId,
+    message: Box<Message>,
+    mark: Mark,
+    /// Where the history was folded when this began.
+    base: Mark,
+    /// Entries so far, from there on.
+    got: Vec<Bytes>,
+    ticks: u32,
+}
+
+impl Fetching {
+    /// Place of the next entry wanted, from 0.
+    fn next(&self) -> u64 {
+        self.base.count + self.got.len() as u64
+    }
+
+    /// Whether the log has come there in the ordinary way.
+    fn is_overtaken(&self, group: &Group) -> bool {
+        let index = self.message.get_snapshot().get_metadata().index;
+        self.base != group.history.base() || index <= group.raw.raft.raft_log.committed
+    }
+}
+
+impl Raft {
+    /// A snapshot has come: what of its history is lacking is fetched first.
+    pub(super) fn snapshot_came(&mut self, from: AgentId, id: GroupId, message: Box<Message>) -> Result<(), Reject> {
+        let group = self.groups.get_mut(&id).ok_or(Reject::NoSuchThing)?;
+        let snapshot = message.get_snapshot();
+        let mark = wal::mark(snapshot).ok_or(Reject::Malformed)?;
+        let base = group.history.base();
+        let old = snapshot.get_metadata().index <= group.raw.raft.raft_log.committed;
+        if old || message.term < group.raw.raft.term {
+            // The node says how far it is.
+            group.step(*message);
+            return Ok(());
+        }
+        if mark.count < base.count {
+            return Err(Reject::OutOfBounds);
+        }
+        // What a lost election or a newer snapshot interrupted goes on where it was.
+        let before = group.fetching.take().filter(|f| f.from == from && f.base == base);
+        let got = before.map_or_else(Vec::new, |f| f.got);
+        group.fetching = Some(Fetching { from, message, mark, base, got, ticks: 0 });
+        self.fetch(id)
+    }
+
+    /// Asks for the next piece, or takes the snapshot if there is none lacking.
+    fn fetch(&mut self, id: GroupId) -> Result<(), Reject> {
+        let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
+        let Some(mut fetching) = group.fetching.take() else { return Ok(()) };
+        if fetching.is_overtaken(group) {
+            return Ok(());
+        }
+        if fetching.next() < fetching.mark.count {
+            let (to, at) = (fetching.from, fetching.next());
+            fetching.ticks = 0;
+            group.fetching = Some(fetching);
+            self.send(to, Part::Fetch { group: id, at });
+            return Ok(());
+        }
+        fetching.got.truncate((fetching.mark.count - fetching.base.count) as usize);
+        if fetching.base.after(&fetching.got) != fetching.mark || !group.history.is_prefix_of(&fetching.got) {
+            return Err(Reject::WrongLink);
+        }
+        group.pieces = Some((fetching.mark, fetching.got));
+        group.step(*fetching.message);
+        // The node may have known better in the meantime.
+        if group.raw.snap().is_none() {
+            group.pieces = None;
+        }
+        Ok(())
+    }
+
+    /// Answers a request for history.
+    pub(super) fn fetch_came(&mut self, from: AgentId, member: u64, id: GroupId, at: u64) -> Result<(), Reject> {
+        let group = self.groups.get_mut(&id).ok_or(Reject::NoSuchThing)?;
+        group.stalled.remove(&member);
+        let mut bytes = 0;
+        let fits = |entry: &&Bytes| {
+            let first = bytes == 0;
+            bytes += entry.len();
+            first || bytes <= PIECE_BYTES
+        };
+        let entries: Vec<_> = group.history.from(at).iter().take_while(fits).cloned().collect();
+        if entries.is_empty() {
+            return Err(Reject::OutOfBounds);
+        }
+        self.send(from, Part::Piece { group: id, at, entries });
+        Ok(())
+    }
+
+    /// Takes a piece of history that was asked for.
+    pub(super) fn piece_came(
+        &mut self,
+        from: AgentId,
+        id: GroupId,
+        at: u64,
+        entries: Vec<Bytes>,
+    ) -> Result<(), Reject> {
+        let group = self.groups.get_mut(&id).ok_or(Reject::NoSuchThing)?;
+        let Some(fetching) = group.fetching.as_mut().filter(|f| f.from == from && f.next() == at) else {
+            return Err(Reject::Duplicate);
+        };
+        if entries.is_empty() || entries.iter().any(|entry| entry.len() > PROPOSAL_BYTES_MAX) {
+            return Err(Reject::Oversize);
+        }
+        fetching.got.extend(entries);
+        self.fetch(id)
+    }
+
+    /// A tick of a group that fetches, or whose followers do.
+    pub(super) fn tick_fetch(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        report_lost(group);
+        let Some(mut fetching) = group.fetching.take() else { return };
+        fetching.ticks += 1;
+        if fetching.ticks >= STALLED_TICKS || fetching.is_overtaken(group) {
+            return;
+        }
+        let (to, at, again) = (fetching.from, fetching.next(), fetching.ticks.is_multiple_of(AGAIN_TICKS));
+        group.fetching = Some(fetching);
+        if again {
+            self.send(to, Part::Fetch { group: id, at });
+        }
+    }
+}
+
+/// The crate sends a snapshot once and waits to hear that it was lost.
+fn report_lost(group: &mut Group) {
+    let waits = |id: &u64| group.raw.raft.prs().get(*id).is_some_and(|p| p.state == ProgressState::Snapshot);
+    let waiting: Vec<u64> = group.peers().into_iter().filter(waits).collect();
+    group.stalled.retain(|id, _| waiting.contains(id));
+    for id in waiting {
+        let ticks = group.stalled.entry(id).or_default();
+        *ticks += 1;
+        if *ticks >= STALLED_TICKS {
+            *ticks = 0;
+            group.raw.report_snapshot(id, SnapshotStatus::Failure);
+        }
+    }
+    group.steady();
+}
