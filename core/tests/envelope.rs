@@ -517,3 +517,15 @@ fn t05_trace_context_is_fixed_by_thread_and_cause() {
         assert_eq!(Envelope::verify(&bytes).err(), Some(Reject::WrongFields), "{trace:?}");
     }
 }
+
+#[test]
+fn an_entry_batch_whose_head_is_not_that_of_its_links_is_refused() {
+    let mut content = content(Verb::Entry, &mut Bytes::of(&[7; 900]), &key(7));
+    assert_eq!(content.check(), Ok(()));
+    let Body::Entry(batch) = &mut content.body else { unreachable!("asked for an ENTRY") };
+    batch.links.push(Digest::default());
+    assert_eq!(content.check(), Err(Reject::WrongLink));
+    let Body::Entry(batch) = &mut content.body else { unreachable!("asked for an ENTRY") };
+    batch.first = Seq(0);
+    assert!(content.check().is_err(), "nothing comes before the first place");
+}

@@ -31,7 +31,7 @@ pub use needs::{LINE_BYTES_MAX, NEEDS_BYTES_MAX, NEEDS_LINES_MAX, NeedLine, Need
 pub use scenario::{
     Bus, Clocks, Cluster, Limits, NeedEnd, Network, Phases, Properties, Property, Protocol, Scenario, Store,
 };
-pub use schema::schema;
+pub use schema::{needs_schema, schema};
 pub use swarm_nemeses::Between;
 pub use value::{Credits, DURATION_MAX_NS, Lasting, Nanos, SignedNanos};
 pub use workload::{Class, Joiner, JoinerRole, Leaver, Recipe, Workload};

@@ -2,6 +2,8 @@
 //! nothing. They are listed once, here, so that a misspelt mark is a lint error and not a mark that
 //! is never hit.
 
+use schemars::{Schema, SchemaGenerator, json_schema};
+
 /// One thing that can happen in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -24,18 +26,29 @@ pub const MARKS: &[Mark] = &[
     mark("clock-jumped", "a skew moved a node's clock while a window was open"),
     mark("entry-caught-up", "a node that missed applied entries fetched them later"),
     mark("epoch-advanced", "a need went to its next epoch before it was decided"),
+    mark("holder-stopped-in-time", "a worker that could not renew stopped before its lease was over"),
     mark("lease-expired", "a lease was ended by a majority of stopwatches"),
     mark("lease-renewed", "a heartbeat prolonged a lease"),
     mark("message-redelivered", "a consumer saw a message for the second time"),
     mark("need-cancelled", "a need was cancelled"),
     mark("need-failed", "a need ended as failed"),
     mark("need-settled", "a need ended with every task settled"),
+    mark("outbid", "a worker whose bid was beaten bid again"),
     mark("partition-healed", "a message passed where a partition had cut one off before"),
     mark("task-reassigned", "a task was granted to another worker than before"),
     mark("task-refused", "a worker refused a need"),
     mark("task-yielded", "a worker gave its lease back early"),
+    mark("verdict-fail", "a verifier failed a commit"),
     mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
+    mark("verdict-pass", "a verifier passed a commit"),
 ];
+
+/// The schema of a list of marks, each with what it means.
+pub(crate) fn list_schema(_: &mut SchemaGenerator) -> Schema {
+    let one = |mark: &Mark| json_schema!({ "const": mark.name, "description": mark.what });
+    let marks: Vec<Schema> = MARKS.iter().map(one).collect();
+    json_schema!({ "type": "array", "items": { "type": "string", "oneOf": marks }, "uniqueItems": true })
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use crate::value::Credits;
 use crate::wording::from_serde;
 use crate::workload::Class;
 use miette::NamedSource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
@@ -17,17 +18,20 @@ pub const NEEDS_BYTES_MAX: u64 = 4 << 20;
 pub const NEEDS_LINES_MAX: usize = 10_000;
 /// The longest line.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
+/// What a line looks like.
+const EXAMPLE: &str = r#"{"recipe":"wordcount","parts":4}"#;
 /// The most parts one input may be cut into.
 pub const PARTS_MAX: u32 = 256;
 
 /// One need of a real job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NeedLine {
     /// What is to be made of the input.
     pub recipe: NeedRecipe,
     /// How many parts the input is cut into, 1 to 256.
     #[serde(default = "default_parts")]
+    #[schemars(range(min = 1, max = PARTS_MAX))]
     pub parts: u32,
     /// Credits for all tasks together; the scenario's budget unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,10 +49,12 @@ const fn default_parts() -> u32 {
 }
 
 /// What a real job does with its input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NeedRecipe {
-    /// How often each word occurs: split, count each part, sort each count, merge.
+    /// How often each word occurs: split, count each part, sort each count, merge. A word is a longest run of the ASCII
+    /// bytes `A-Z a-z 0-9 _`; case counts, and so does every byte: no locale, no Unicode. The output holds a line for each
+    /// word, sorted by its bytes: the count, a tab, the word.
     Wordcount,
 }
 
@@ -129,10 +135,37 @@ fn parse_lines(text: &Text, findings: &mut Vec<Finding>) -> Vec<NeedLine> {
         }
     }
     if needs.is_empty() && findings.is_empty() {
-        let mend = "write one JSON object a line, such as {\"recipe\":\"wordcount\",\"parts\":4}";
+        let mend = format!("write one JSON object a line, such as {EXAMPLE}");
         findings.push(Draft::error(Code::Vacuous, "the file holds no need", mend).at(text, 0..0));
     }
     needs
+}
+
+/// The column (from 1) of a key that stands in a line of JSON.
+fn key_at(line: &str, key: &str) -> Option<usize> {
+    line.find(&format!("\"{key}\"")).map(|at| at + 1)
+}
+
+/// The column (from 1) at which the string or the word begins that ends at `column`, in a line of JSON.
+fn token_at(line: &str, column: usize) -> usize {
+    let (mut begin, mut quoted, mut escaped, mut word) = (0, false, false, false);
+    for (at, byte) in line.bytes().enumerate().take(column) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => {
+                quoted = !quoted;
+                begin = if quoted { at } else { begin };
+                word = false;
+            }
+            _ if quoted => {}
+            b'[' | b'{' => (begin, word) = (at, false),
+            b' ' | b'\t' | b',' | b':' | b'}' | b']' => word = false,
+            _ if !word => (begin, word) = (at, true),
+            _ => {}
+        }
+    }
+    begin + 1
 }
 
 /// One need, or what is wrong and in which column (from 1) if that is known.
@@ -144,27 +177,40 @@ fn parse_line(line: &str) -> Result<NeedLine, (Draft, Option<usize>)> {
     let need: NeedLine = serde_json::from_str(line).map_err(|error| {
         let message = error.to_string();
         let bare = message.rsplit_once(" at line ").map_or(message.as_str(), |(bare, _)| bare);
-        (from_serde(bare, Code::Syntax), Some(error.column()))
+        let mut draft = from_serde(bare, Code::Syntax);
+        // Mends of form are worded for TOML.
+        match draft.code {
+            Code::Syntax if bare.starts_with("duplicate") => {}
+            Code::Syntax => draft.mend = format!("write one JSON object a line, such as {EXAMPLE}"),
+            Code::MissingKey => {
+                draft.mend = format!("a line holds at least what {EXAMPLE} holds");
+                return (draft, None);
+            }
+            _ => {}
+        }
+        // A mistake of form is where reading ended, a wrong value where it begins.
+        let at = if error.is_data() { token_at(line, error.column()) } else { error.column() };
+        (draft, Some(at))
     })?;
     if !(1..=PARTS_MAX).contains(&need.parts) {
         let what = format!("{} parts", need.parts);
         let mend = format!("write a number from 1 to {PARTS_MAX}");
-        return Err((Draft::error(Code::OutOfRange, what, mend), None));
+        return Err((Draft::error(Code::OutOfRange, what, mend), key_at(line, "parts")));
     }
     if let Some(Credits(budget)) = need.budget
         && budget < u64::from(need.recipe.tasks(need.parts))
     {
         let tasks = need.recipe.tasks(need.parts);
         let what = format!("a budget of {budget} for {tasks} tasks");
-        let mend = format!("each task costs at least one credit: write \"{tasks}\" or more");
-        return Err((Draft::error(Code::BudgetTooSmall, what, mend), None));
+        let mend = format!("each task costs at least one credit: write {tasks} or more");
+        return Err((Draft::error(Code::BudgetTooSmall, what, mend), key_at(line, "budget")));
     }
     if let (Some(Credits(fee)), Some(class)) = (need.fee, need.class)
         && fee > class.fee_max()
     {
         let what = format!("a fee of {fee} in class {}", class.name());
-        let mend = format!("write at most \"{}\" or raise the class", class.fee_max());
-        return Err((Draft::error(Code::FeeAboveCap, what, mend), None));
+        let mend = format!("write at most {} or raise the class", class.fee_max());
+        return Err((Draft::error(Code::FeeAboveCap, what, mend), key_at(line, "fee")));
     }
     Ok(need)
 }

@@ -120,13 +120,13 @@ pub struct Cluster {
     pub asns: u32,
     /// Distinct regions.
     pub regions: u32,
-    /// Credits that each planner, worker and verifier stakes; at least 1,000 (PROTOCOL 6).
+    /// Credits that each planner, worker and verifier stakes; at least 1,000.
     pub stake: u64,
     /// Credits that each agent holds besides its stake.
     pub balance: u64,
-    /// Lying coordinators to tolerate, `f` of PROTOCOL 5.
+    /// Lying coordinators to tolerate: entries are believed with so many more signatures.
     pub liars_max: u32,
-    /// Whether the run starts in bootstrap, where diversity is relaxed (PROTOCOL 6).
+    /// Whether the run starts in bootstrap, the time of a small or young pool, in which diversity is relaxed.
     pub bootstrap: bool,
     /// How long a coordinator gathers applied entries before it signs them in one batch.
     pub entry_batch: Nanos,
@@ -299,7 +299,8 @@ pub struct Properties {
     pub check: Vec<Property>,
     /// The ends that are right for a need; liveness asks that each need comes to one of them.
     pub ends: Vec<NeedEnd>,
-    /// Marks that must be hit somewhere in a sweep; see [`crate::MARKS`].
+    /// Marks that must be hit somewhere in a sweep, or its chaos proved nothing.
+    #[schemars(schema_with = "crate::marks::list_schema")]
     pub sometimes: Vec<String>,
 }
 

@@ -42,10 +42,30 @@ impl Nanos {
         Self::secs(count * 3_600)
     }
 
+    /// Whole milliseconds, at least as long: what a mend suggests should be a plain number.
+    pub(crate) const fn up_to_ms(self) -> Self {
+        Self::millis(self.0.div_ceil(1_000_000))
+    }
+
+    /// Whole milliseconds, at most as long, if there is one.
+    pub(crate) const fn down_to_ms(self) -> Self {
+        if self.0 < 1_000_000 { self } else { Self::millis(self.0 / 1_000_000) }
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
-        let mend = "write a duration such as \"150ms\", \"30s\" or \"1h 30m\"";
-        let duration = humantime::parse_duration(text)
-            .map_err(|error| format!("`{}` is no duration: {error} ({mend}) [bad-duration]", shorten(text)))?;
+        // humantime takes more spellings than its errors should teach.
+        let duration = humantime::parse_duration(text).map_err(|error| {
+            let why = match error {
+                humantime::DurationError::UnknownUnit { ref unit, .. } if unit.is_empty() => ": it has no unit".into(),
+                humantime::DurationError::UnknownUnit { unit, .. } => {
+                    format!(": `{}` is no unit of time", shorten(&unit))
+                }
+                _ => String::new(),
+            };
+            let mend =
+                "write numbers with the units d, h, m, s, ms, us or ns, such as \"150ms\", \"30s\" or \"1h 30m\"";
+            format!("`{}` is no duration{why} ({mend}) [bad-duration]", shorten(text))
+        })?;
         match u64::try_from(duration.as_nanos()) {
             Ok(ns) if ns <= DURATION_MAX_NS => Ok(Self(ns)),
             _ => Err(format!("`{}` is longer than 366 days (name a shorter one) [out-of-range]", shorten(text))),
@@ -92,8 +112,8 @@ impl fmt::Display for SignedNanos {
     }
 }
 
-/// An amount of credits in a needs file: a decimal string, since JSON numbers lose digits above
-/// 2^53 (PROTOCOL 2).
+/// An amount of credits in a needs file: a whole number, or a decimal string, which alone may pass
+/// 2^53: beyond that JSON numbers lose digits in many readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credits(pub u64);
 
@@ -103,11 +123,61 @@ impl Credits {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         text.parse().ok().filter(|_| plain).map(Self).ok_or_else(|| {
             format!(
-                "`{}` is no amount (write whole credits in quotes, without sign or leading zeros: \
-                 \"1000\") [bad-amount]",
+                "`{}` is no amount (write whole credits, without sign or leading zeros: \
+                 1000 or \"1000\") [bad-amount]",
                 shorten(text)
             )
         })
+    }
+}
+
+/// The greatest amount that is written without quotes.
+const PLAIN_CREDITS_MAX: u64 = (1 << 53) - 1;
+
+impl<'de> Deserialize<'de> for Credits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Amount;
+        impl Visitor<'_> for Amount {
+            type Value = Credits;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("whole credits such as 1000 or \"1000\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Credits, E> {
+                Credits::parse(text).map_err(E::custom)
+            }
+
+            fn visit_u64<E: Error>(self, amount: u64) -> Result<Credits, E> {
+                if amount <= PLAIN_CREDITS_MAX {
+                    return Ok(Credits(amount));
+                }
+                Err(E::custom(format_args!("{amount} may lose digits on its way (write \"{amount}\") [bad-amount]")))
+            }
+        }
+        deserializer.deserialize_any(Amount)
+    }
+}
+
+impl JsonSchema for Credits {
+    fn schema_name() -> Cow<'static, str> {
+        "Credits".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Whole credits; in quotes where they pass 2^53.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0, "maximum": PLAIN_CREDITS_MAX },
+                { "type": "string", "pattern": "^(0|[1-9][0-9]*)$" },
+            ],
+        })
+    }
+}
+
+impl Serialize for Credits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -183,7 +253,6 @@ macro_rules! written_as_text {
 
 written_as_text!(Nanos, "a duration such as \"150ms\", \"30s\" or \"1h 30m\"", "^[0-9][0-9a-zA-Zµ .]*$");
 written_as_text!(SignedNanos, "a duration such as \"5s\" or \"-5s\"", "^-?[0-9][0-9a-zA-Zµ .]*$");
-written_as_text!(Credits, "whole credits in quotes such as \"1000\"", "^(0|[1-9][0-9]*)$");
 
 impl Serialize for Lasting {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -28,7 +28,7 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
     let message = message.trim();
     if let Some((rest, code)) = message.strip_suffix(']').and_then(|m| m.rsplit_once(" ["))
         && let Some(code) = Code::ALL.iter().find(|known| known.name() == code)
-        && let Some((what, mend)) = rest.strip_suffix(')').and_then(|m| m.split_once(" ("))
+        && let Some((what, mend)) = rest.strip_suffix(')').and_then(|m| m.rsplit_once(" ("))
     {
         return Draft::error(*code, what, mend);
     }

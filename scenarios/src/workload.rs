@@ -19,7 +19,7 @@ pub struct Workload {
     pub tasks: u32,
     /// Time from one need to the next, drawn for each.
     pub every: Between<Nanos>,
-    /// Class of the needs; bounds the fee (PROTOCOL 9).
+    /// Class of the needs; bounds the fee.
     pub class: Class,
     /// Credits for the work of one need, all tasks together; fees come on top.
     pub budget: u64,
@@ -116,7 +116,7 @@ impl Recipe {
     }
 }
 
-/// Class of a need; caps the fee per verdict (PROTOCOL 9).
+/// Class of a need; caps the fee per verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {

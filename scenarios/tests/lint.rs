@@ -53,7 +53,7 @@ fn a_scenario_must_say_what_it_teaches() {
 name = "Bad Name"
 "#), @r##"
         error missing-key 1:1 the key `teaches` is missing => add `teaches = "one line on what the scenario teaches"`
-        error bad-name 2:1 `Bad Name` is no name => use at most 64 of a-z, 0-9 and `-`: it names files and reports
+        error bad-name 2:1 `Bad Name` is no name of a scenario => use at most 64 of a-z, 0-9 and `-`: it names files and reports
         "##);
 }
 
@@ -118,14 +118,18 @@ lease = "300"
 bids = "-3s"
 verify = "99999y"
 decision = "soon"
+reveal = "5 (minuts)"
+proposals = "5 minuts"
 challenge = "60d"
 "#), @r##"
-        error settle-too-short 1:1 after the faults the last need takes at least 120d 3m, `settle` is 3d => lengthen `settle`, or shorten `challenge` in `[protocol]` (it runs twice)
-        error bad-duration 4:9 `300` is no duration: time unit needed, for example 300sec or 300ms => write a duration such as "150ms", "30s" or "1h 30m"
-        error bad-duration 5:8 `-3s` is no duration: expected number at 0 => write a duration such as "150ms", "30s" or "1h 30m"
+        error bad-duration 4:9 `300` is no duration: it has no unit => write numbers with the units d, h, m, s, ms, us or ns, such as "150ms", "30s" or "1h 30m"
+        error bad-duration 5:8 `-3s` is no duration => write numbers with the units d, h, m, s, ms, us or ns, such as "150ms", "30s" or "1h 30m"
         error out-of-range 6:10 `99999y` is longer than 366 days => name a shorter one
-        error bad-duration 7:12 `soon` is no duration: expected number at 0 => write a duration such as "150ms", "30s" or "1h 30m"
-        error out-of-range 8:1 a window of 60d => write a duration from 10ms to 30d
+        error bad-duration 7:12 `soon` is no duration => write numbers with the units d, h, m, s, ms, us or ns, such as "150ms", "30s" or "1h 30m"
+        error bad-duration 8:10 `5 (minuts)` is no duration => write numbers with the units d, h, m, s, ms, us or ns, such as "150ms", "30s" or "1h 30m"
+        error bad-duration 9:13 `5 minuts` is no duration: `minuts` is no unit of time => write numbers with the units d, h, m, s, ms, us or ns, such as "150ms", "30s" or "1h 30m"
+        error out-of-range 10:1 a window of 60d => write a duration from 10ms to 30d
+        error settle-too-short 10:1 after the faults the last need takes at least 120d 3m, `settle` is 3d => lengthen `settle`, or shorten `challenge` in `[protocol]` (it runs twice)
         "##);
 }
 
@@ -296,7 +300,7 @@ who = "all"
         error misplaced-key 8:1 `loss` takes no `who` => besides `at`, `for` and `count` it takes `ppm`, `from`, `to`
         error misplaced-key 12:1 `partition-halves` takes no `ppm` => it takes only `at`, `for` and `count`
         error missing-key 14:1 the key `for` is missing => add `for = "30s"`, a range, or "forever"
-        error missing-key 14:1 `skew` needs `offset` => add `offset = "-5s"`
+        error missing-key 14:1 `skew` needs `offset` or `drift_ppm` => add `offset = "-5s"`
         "##);
 }
 
@@ -481,6 +485,8 @@ fn needs_with_mistakes_name_every_line() {
 {"recipe":"wordcount","parts":0}
 {"recipe":"wordcount","parts":-1}
 {"recipe":"wordcount","budget":1000}
+{"recipe":"wordcount","budget":9007199254740992}
+{"recipe":"wordcount","budget":-5}
 {"recipe":"wordcount","budget":"01"}
 {"recipe":"wordcount","parts":4,"budget":"3"}
 {"recipe":"wordcount","fee":"500","class":"simple"}
@@ -489,19 +495,120 @@ fn needs_with_mistakes_name_every_line() {
 [1]
 {"recipe":"wordcount","parts":4,"parts":5}
 "#), @r##"
-        error unknown-value 3:21 `wordcuont` is not known here => did you mean `wordcount`?
-        error unknown-key 4:29 `prats` is no key of this table => did you mean `parts`?
-        error out-of-range 5:1 0 parts => write a number from 1 to 256
-        error out-of-range 6:32 the number -1 does not fit => write a whole number from 0 to 4294967295
-        error wrong-type 7:35 integer `1000` cannot stand here => write whole credits in quotes such as "1000"
-        error bad-amount 8:35 `01` is no amount => write whole credits in quotes, without sign or leading zeros: "1000"
-        error budget-too-small 9:1 a budget of 3 for 10 tasks => each task costs at least one credit: write "10" or more
-        error fee-above-cap 10:1 a fee of 500 in class simple => write at most "10" or raise the class
-        error missing-key 11:11 the key `recipe` is missing => add `recipe = ...`
-        error syntax 12:1 EOF while parsing an object => see the line shown; quotes, brackets and `=` are the usual suspects
-        error syntax 13:2 expected value => see the line shown; quotes, brackets and `=` are the usual suspects
-        error syntax 14:39 duplicate field `parts` => take one of the two out
+        error unknown-value 3:11 `wordcuont` is not known here => did you mean `wordcount`?
+        error unknown-key 4:23 `prats` is no key of this table => did you mean `parts`?
+        error out-of-range 5:23 0 parts => write a number from 1 to 256
+        error out-of-range 6:31 the number -1 does not fit => write a whole number from 0 to 4294967295
+        error bad-amount 8:32 9007199254740992 may lose digits on its way => write "9007199254740992"
+        error wrong-type 9:32 integer `-5` cannot stand here => write whole credits such as 1000 or "1000"
+        error bad-amount 10:32 `01` is no amount => write whole credits, without sign or leading zeros: 1000 or "1000"
+        error budget-too-small 11:33 a budget of 3 for 10 tasks => each task costs at least one credit: write 10 or more
+        error fee-above-cap 12:23 a fee of 500 in class simple => write at most 10 or raise the class
+        error missing-key 13:1 the key `recipe` is missing => a line holds at least what {"recipe":"wordcount","parts":4} holds
+        error syntax 14:1 EOF while parsing an object => write one JSON object a line, such as {"recipe":"wordcount","parts":4}
+        error syntax 15:2 expected value => write one JSON object a line, such as {"recipe":"wordcount","parts":4}
+        error syntax 16:33 duplicate field `parts` => take one of the two out
         "##);
+}
+
+#[test]
+fn what_nothing_brings_about_cannot_come_true() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[properties]
+ends = ["closed", "cancelled"]
+sometimes = ["clock-jumped", "task-refused", "message-redelivered", "partition-healed", "outbid", "agent-left"]
+"#), @r##"
+        warning no-effect 4:19 no need is ever cancelled => write `cancel_bp = 2_000` in `[workload]`, or take `cancelled` out
+        warning no-effect 5:14 nothing in this scenario can bring `clock-jumped` about => add a fault `skew` with an `offset`
+        warning no-effect 5:30 nothing in this scenario can bring `task-refused` about => add `refuse_bp` in `[workload]`
+        warning no-effect 5:46 nothing in this scenario can bring `message-redelivered` about => add `redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`
+        warning no-effect 5:69 nothing in this scenario can bring `partition-healed` about => add a fault such as `partition-halves`
+        warning no-effect 5:99 nothing in this scenario can bring `agent-left` about => add a `[[workload.leaver]]`
+        "##);
+    let caused = r#"
+teaches = "t"
+[workload]
+cancel_bp = 2_000
+refuse_bp = 1
+yield_bp = 1
+[[workload.joiner]]
+role = "worker"
+at = "5s"
+[[workload.leaver]]
+who = "worker:0"
+at = "5s"
+[[faults]]
+kind = "skew"
+who = "all"
+offset = "5s"
+for = "1m"
+[[faults]]
+kind = "partition-halves"
+for = "1m"
+[properties]
+ends = ["closed", "cancelled"]
+sometimes = [
+    "agent-joined", "agent-left", "clock-jumped", "message-redelivered", "need-cancelled", "partition-healed",
+    "task-refused", "task-yielded",
+]
+"#;
+    assert_eq!(check(caused), "");
+}
+
+#[test]
+fn a_mistake_is_shown_at_the_key_that_made_it() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+verifiers = 4
+[workload]
+class = "simple"
+fee = 11
+budget = 200_000
+[network]
+delay = "20s"
+"#), @r##"
+        error impossible-quorum 4:1 `k_result` is 5, but there are only 4 verifiers => write 4 or less, or add verifiers
+        error fee-above-cap 7:1 a fee of 11 in class `simple` => write at most 10 or raise the class
+        error balance-too-small 8:1 a requester reserves up to 600594 credits, it holds 100000 => write `balance = 600594` in `[cluster]`, or smaller budgets
+        error out-of-range 10:1 the bus delivers again after 5s, before an acknowledgement can be back => write at least "1m 20s"
+        "##);
+}
+
+#[test]
+fn a_suggested_duration_is_a_plain_one() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[protocol]
+lease = "100s"
+heartbeat = "50s"
+[limits]
+duration = "1h"
+[phases]
+fault = "1m 7ns"
+"#), @r##"
+        error heartbeat-too-slow 5:1 a heartbeat every 50s cannot renew a lease of 1m 40s each third of it => write "33s 333ms" or less
+        error past-limit 7:1 the phases take 3d 2m 7ns, but the run is stopped after 1h => write `duration = "3d 2m 1ms"` in `[limits]` or shorten a phase
+        "##);
+}
+
+#[test]
+fn the_file_s_name_is_a_name_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my file.toml");
+    std::fs::write(&path, "teaches = \"t\"\n").unwrap();
+    insta::assert_snapshot!(told(&lint(&path)), @r##"error bad-name 1:1 `my file`, the file's name, is no name of a scenario => add a `name` of at most 64 of a-z, 0-9 and `-`, or rename the file: it names reports"##);
+}
+
+#[test]
+fn a_file_of_one_long_line_is_shown_without_a_crash() {
+    let text = format!("teaches = \"t\"\nseed = {}x\nname = \"{}\"\n", " ".repeat(100_000), "n".repeat(100_000));
+    let failure = load_text(Path::new("x.toml"), text).unwrap_err();
+    let mut shown = String::new();
+    let plain = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::none());
+    plain.render_report(&mut shown, &failure).unwrap();
+    assert!(shown.contains("x.toml:2:"), "{shown}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use swarm_nemeses::Kind;
-use swarm_scenarios::{Needs, Property, Scenario, discover, lint_all, load, schema};
+use swarm_scenarios::{MARKS, Needs, Property, Scenario, discover, lint_all, load, load_text, needs_schema, schema};
 
 fn shipped() -> Vec<PathBuf> {
     discover(&[Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()]).unwrap()
@@ -128,6 +128,87 @@ fn a_scenario_written_out_reads_back_and_fits_the_schema() {
         assert_eq!(again.faults, scenario.faults);
         assert_eq!(against_the_schema(&serde_json::to_value(&scenario).unwrap()), [""; 0]);
     }
+}
+
+/// The number in the schema of a key: of one value where a range may stand too.
+fn number(key: &Value) -> Option<(i64, i64)> {
+    let one = key["anyOf"].get(0).unwrap_or(key);
+    Some((one["minimum"].as_i64()?, one["maximum"].as_i64()?))
+}
+
+#[test]
+fn the_bounds_of_the_schema_are_the_lint_s() {
+    let schema = schema();
+    let mut seen = 0;
+    let sections = schema["properties"].as_object().unwrap();
+    for (section, shape) in sections {
+        let Some(definition) = shape["$ref"].as_str() else { continue };
+        let definition = schema.pointer(definition.trim_start_matches('#')).unwrap();
+        for (key, (least, greatest)) in
+            definition["properties"].as_object().unwrap().iter().filter_map(|(key, shape)| Some((key, number(shape)?)))
+        {
+            let refused = |value: i64| {
+                let text = format!("teaches = \"t\"\n[{section}]\n{key} = {value}\n");
+                let failure = load_text(Path::new("x.toml"), text).err();
+                failure.is_some_and(|f| f.report.errors.iter().any(|e| e.line == 3 || e.code.name() == "out-of-range"))
+            };
+            assert!(refused(least - 1), "{section}.{key} = {least} - 1");
+            assert!(refused(greatest + 1), "{section}.{key} = {greatest} + 1");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 25, "{seen}");
+}
+
+#[test]
+fn the_schema_knows_what_each_fault_takes() {
+    let schema = schema();
+    let fault = &schema["$defs"]["FaultSection"];
+    let of = |kind: &str| {
+        let all = fault["oneOf"].as_array().unwrap();
+        all.iter().find(|one| one["properties"]["kind"]["const"] == kind).unwrap().clone()
+    };
+    assert_eq!(fault["oneOf"].as_array().unwrap().len(), Kind::ALL.len());
+    let loss = of("loss");
+    assert_eq!(loss["required"], serde_json::json!(["ppm"]));
+    assert_eq!(loss["properties"]["who"], false);
+    assert!(loss["properties"].get("from").is_none());
+    let skew = of("skew");
+    assert_eq!(skew["required"], serde_json::json!(["who"]));
+    let either = serde_json::json!([{ "required": ["offset"] }, { "required": ["drift_ppm"] }]);
+    assert_eq!(skew["anyOf"], either);
+    assert_eq!(number(&fault["properties"]["ppm"]), Some((0, 1_000_000)));
+}
+
+#[test]
+fn the_schema_knows_every_mark() {
+    let schema = schema();
+    let marks = schema["$defs"]["Properties"]["properties"]["sometimes"]["items"]["oneOf"].as_array().unwrap();
+    assert_eq!(marks.len(), MARKS.len());
+    assert_eq!(marks[0]["const"], MARKS[0].name);
+}
+
+#[test]
+fn a_schema_cites_nothing_that_its_reader_does_not_have() {
+    for schema in [schema(), needs_schema()] {
+        let text = schema.to_string();
+        for citation in ["PROTOCOL", "ARCHITECTURE", "crate::", "[`", "null"] {
+            assert!(!text.contains(citation), "{citation} in {text}");
+        }
+    }
+}
+
+#[test]
+fn the_schema_of_a_needs_file_describes_the_shipped_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("wordcount.needs.jsonl");
+    let schema = needs_schema();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let mut out = Vec::new();
+        strangers(&serde_json::from_str(line).unwrap(), &schema, &schema, "", &mut out);
+        assert_eq!(out, [""; 0]);
+    }
+    assert_eq!(number(&schema["properties"]["parts"]), Some((1, 256)));
+    assert_eq!(schema["required"], serde_json::json!(["recipe"]));
 }
 
 #[test]

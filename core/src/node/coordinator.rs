@@ -47,9 +47,9 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(need: NeedId) -> Self {
+    fn new(need: NeedId, lane: Lane) -> Self {
         Self {
-            lane: Lane::new(Thread::Need(need)),
+            lane,
             record: Record::new(need),
             believed: Record::new(need),
             sheet: Sheet::new(need),
@@ -87,10 +87,11 @@ impl Coordinator {
         let mut system = System::new(Arc::clone(&genesis));
         desk.emit(Note::Posted(system.take_postings()));
         desk.emit(Note::Pool(system.pool()));
-        let mut lane = Lane::new(Thread::System);
+        let believe_at = genesis.params.believe_at(members.len());
+        let mut lane = Lane::new(Thread::System, place, members.len(), believe_at);
         lane.watch(desk, system.waits().iter());
         Self {
-            believe_at: genesis.params.believe_at(members.len()),
+            believe_at,
             system,
             lane,
             slots: BTreeMap::new(),
@@ -131,7 +132,9 @@ impl Coordinator {
     }
 
     fn slot(&mut self, need: NeedId) -> &mut Slot {
-        self.slots.entry(need).or_insert_with(|| Slot::new(need))
+        let (place, of, believe_at) = (self.place, self.members.len(), self.believe_at);
+        let lane = || Lane::new(Thread::Need(need), place, of, believe_at);
+        self.slots.entry(need).or_insert_with(|| Slot::new(need, lane()))
     }
 
     fn submit(&mut self, desk: &mut Desk, thread: Thread, command: Command) {

@@ -86,7 +86,7 @@ pub(super) fn key(thread: Thread, command: &Digest) -> Digest {
 }
 
 /// This coordinator's place in line for a duty.
-fn rank(key: &Digest, place: usize, of: usize) -> usize {
+pub(super) fn rank(key: &Digest, place: usize, of: usize) -> usize {
     (place + of - (key.prefix() % of as u64) as usize) % of
 }
 

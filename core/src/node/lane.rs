@@ -1,13 +1,14 @@
 //! One thread of the register at one coordinator: what it applied, what it vouched for, what it believes, and the
 //! stopwatches it holds (PROTOCOL 5).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::{Params, ms};
 use crate::id::{AgentId, Digest, Segment, Seq, Thread};
 use crate::node::desk::{Desk, Saying};
+use crate::node::duty::rank;
 use crate::node::io::{Note, Subject};
 use crate::node::timer::Timer;
 use crate::register::{Applied, Believed, Chain, Command, Event, Feed, Outcome};
@@ -55,6 +56,15 @@ impl Watch {
     }
 }
 
+/// An entry that this coordinator has not vouched for.
+#[derive(Clone)]
+struct Unsaid {
+    entry: Arc<Applied>,
+    link: Digest,
+    /// When it was applied, if it matters to anyone but those who applied it.
+    since: Option<Instant>,
+}
+
 /// One thread at one coordinator.
 #[derive(Clone)]
 pub(super) struct Lane {
@@ -62,25 +72,28 @@ pub(super) struct Lane {
     /// What this coordinator applied.
     pub chain: Chain,
     feed: Feed,
-    /// Applied, not yet vouched for.
-    unsaid: Vec<Arc<Applied>>,
+    /// Whether this coordinator is among the first in line to vouch, of whom there are just enough. The others wait a little
+    /// longer and are silent about what is believed without them.
+    eager: bool,
+    /// Applied, not yet vouched for, with its link; and when, if anyone waits to hear of it.
+    unsaid: VecDeque<Unsaid>,
     /// Chain before the first of those.
     said: Chain,
-    links: Vec<Digest>,
     /// Own links not yet believed.
     own: BTreeMap<Seq, Digest>,
     watches: BTreeMap<Segment, Watch>,
 }
 
 impl Lane {
-    pub fn new(thread: Thread) -> Self {
+    /// The lane of `thread` at the coordinator in the `place`-th of `of` places, when `believe_at` voices are enough.
+    pub fn new(thread: Thread, place: usize, of: usize, believe_at: usize) -> Self {
         Self {
             thread,
             chain: Chain::default(),
             feed: Feed::new(thread),
-            unsaid: Vec::new(),
+            eager: rank(&Digest::of_json("swarm/lane", &thread), place, of) < believe_at,
+            unsaid: VecDeque::new(),
             said: Chain::default(),
-            links: Vec::new(),
             own: BTreeMap::new(),
             watches: BTreeMap::new(),
         }
@@ -88,38 +101,53 @@ impl Lane {
 
     /// Chains what a command did here, to be vouched for soon.
     pub fn push(&mut self, desk: &mut Desk, command: &Command, outcome: Outcome) -> Arc<Applied> {
-        let entry = Arc::new(Applied { command: command.id(), outcome, seq: self.chain.seq.next() });
+        let entry = Arc::new(Applied::new(command.id(), outcome, self.chain.seq.next()));
         let link = entry.link(self.thread);
         self.chain.push(&link);
         self.own.insert(entry.seq, link);
         self.feed.applied(link, Arc::clone(&entry));
-        self.links.push(link);
-        self.unsaid.push(Arc::clone(&entry));
         // Reports of a wait that goes on concern nobody but coordinators, who applied them: they are vouched for with the next
         // entry that matters. A day's window would otherwise cost a hundred signatures of each of them.
         let matters = entry.outcome.events().iter().any(|event| !matches!(event, Event::Reported { .. }));
-        let timer = Timer::Batch(self.thread);
-        if matters && !desk.is_waiting(&timer) {
-            desk.wake_in(ms(desk.setup.local.entry_batch_ms), timer);
+        let since = matters.then_some(desk.now.mono);
+        self.unsaid.push_back(Unsaid { entry: Arc::clone(&entry), link, since });
+        if matters && !desk.is_waiting(&Timer::Batch(self.thread)) {
+            desk.wake_in(self.patience(desk), Timer::Batch(self.thread));
         }
         desk.emit(Note::Applied { link, entry: Arc::clone(&entry), thread: self.thread });
         entry
     }
 
-    /// Vouches for what was applied since the last time. `inboxes` names agents that should look, per entry.
+    /// How long this coordinator waits before it vouches.
+    fn patience(&self, desk: &Desk) -> Span {
+        let local = &desk.setup.local;
+        ms(local.entry_batch_ms) + if self.eager { Span::ZERO } else { ms(local.stagger_ms) }
+    }
+
+    /// Vouches for what was applied since the last time and waits to be believed. `inboxes` names agents that should look, per
+    /// entry.
     pub fn vouch(&mut self, desk: &mut Desk, subject: Subject, inboxes: impl Fn(&Applied) -> Vec<AgentId>) {
+        let believed = self.feed.chain().seq;
+        while let Some(unsaid) = self.unsaid.pop_front_if(|unsaid| unsaid.entry.seq <= believed) {
+            self.said.push(&unsaid.link);
+        }
+        let Some(since) = self.unsaid.iter().find_map(|unsaid| unsaid.since) else { return };
+        let left = self.patience(desk).saturating_sub(desk.now.mono.since(since));
+        if left > Span::ZERO {
+            return desk.wake_in(left, Timer::Batch(self.thread));
+        }
         while !self.unsaid.is_empty() {
             let count = self.unsaid.len().min(BATCH_MAX);
-            let entries: Vec<_> = self.unsaid.drain(..count).collect();
-            let links: Vec<_> = self.links.drain(..count).collect();
+            let batch: Vec<_> = self.unsaid.drain(..count).collect();
             let (prev, first) = (self.said.head, self.said.seq.next());
-            links.iter().for_each(|link| self.said.push(link));
-            let mut call: Vec<_> = entries.iter().flat_map(|entry| inboxes(entry)).collect();
+            batch.iter().for_each(|unsaid| self.said.push(&unsaid.link));
+            let mut call: Vec<_> = batch.iter().flat_map(|unsaid| inboxes(&unsaid.entry)).collect();
             call.sort_unstable();
             call.dedup();
-            let batch = EntryBatch { first, head: self.said.head, links, prev };
-            let mut saying = Saying::new(subject, self.thread, Body::Entry(batch));
-            (saying.inboxes, saying.entries) = (call, entries);
+            let links = batch.iter().map(|unsaid| unsaid.link).collect();
+            let body = EntryBatch { first, head: self.said.head, links, prev };
+            let mut saying = Saying::new(subject, self.thread, Body::Entry(body));
+            (saying.inboxes, saying.entries) = (call, batch.into_iter().map(|unsaid| unsaid.entry).collect());
             desk.say(saying);
         }
     }
@@ -264,7 +292,7 @@ mod tests {
                 evaluator: Arc::new(BaseRules::new(Limits::default())),
             };
             let mut desk = Desk::new(setup);
-            let mut lane = Lane::new(Thread::Need(NeedId::of(&AgentId([1; 32]), Nonce(1))));
+            let mut lane = Lane::new(Thread::Need(NeedId::of(&AgentId([1; 32]), Nonce(1))), 0, 1, 1);
             let waits = BTreeMap::from([(waiting.clone(), Stopwatch::new(Segment(1), total))]);
             lane.watch(&mut desk, waits.iter());
             Self { desk, lane, waits, waiting }

@@ -2,7 +2,8 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use core::ops::Deref;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::id::{Digest, Seq, Thread};
 use crate::register::{Command, Event};
@@ -50,9 +51,19 @@ impl From<Result<Vec<Event>, Reject>> for Outcome {
 }
 
 /// An applied entry as it is told to those who did not apply it: what the command was, by id, and what it did.
+///
+/// It is read-only, so that its digest is computed where it is made or parsed and not by everyone who looks at it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Told")]
+pub struct Applied {
+    told: Told,
+    digest: Digest,
+}
+
+/// What an [`Applied`] says. In alphabetical order: it is hashed as canonical JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Applied {
+pub struct Told {
     /// Id of the command.
     pub command: Digest,
     /// What it did.
@@ -61,10 +72,40 @@ pub struct Applied {
     pub seq: Seq,
 }
 
+impl From<Told> for Applied {
+    fn from(told: Told) -> Self {
+        let digest = Digest::of_json("swarm/applied", &told);
+        Self { told, digest }
+    }
+}
+
+impl Deref for Applied {
+    type Target = Told;
+
+    fn deref(&self) -> &Told {
+        &self.told
+    }
+}
+
+impl Serialize for Applied {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.told.serialize(to)
+    }
+}
+
 impl Applied {
+    /// The command of this id at this place did this.
+    pub fn new(command: Digest, outcome: Outcome, seq: Seq) -> Self {
+        Told { command, outcome, seq }.into()
+    }
+
     /// The entry's link: binds thread, place, command and outcome.
     pub fn link(&self, thread: Thread) -> Digest {
-        Digest::of_json("swarm/link", &(thread, self))
+        let need = match &thread {
+            Thread::System => &[][..],
+            Thread::Need(need) => &need.0.0.0[..],
+        };
+        Digest::of("swarm/link", &[need, &self.digest.0])
     }
 }
 

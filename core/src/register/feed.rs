@@ -105,14 +105,9 @@ impl Feed {
     /// Takes a coordinator's ENTRY and whatever entries came beside it.
     ///
     /// # Errors
-    /// `WrongLink` if an entry beside it is not the one that the envelope vouches for, or its head is not that of its links.
+    /// `WrongLink` if an entry beside it is not the one that the envelope vouches for.
     pub fn vouch(&mut self, envelope: &Arc<Envelope>, entries: &[Arc<Applied>]) -> Result<(), Reject> {
         let Body::Entry(batch) = &envelope.body else { return Err(Reject::WrongFields) };
-        let mut chain = Chain { head: batch.prev, seq: Seq(batch.first.0.checked_sub(1).ok_or(Reject::OutOfBounds)?) };
-        batch.links.iter().for_each(|link| chain.push(link));
-        if chain.head != batch.head {
-            return Err(Reject::WrongLink);
-        }
         let mut fresh = Vec::new();
         for entry in entries {
             let link = vouched(envelope, entry.seq).ok_or(Reject::WrongLink)?;

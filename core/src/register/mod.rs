@@ -10,6 +10,6 @@ mod event;
 mod feed;
 
 pub use command::Command;
-pub use entry::{Applied, Chain, Entry, Outcome};
+pub use entry::{Applied, Chain, Entry, Outcome, Told};
 pub use event::{Answer, Ask, BondFate, Counted, Ending, Event};
 pub use feed::{Believed, Feed, Proof};

@@ -85,7 +85,8 @@ impl Content {
     ///
     /// # Errors
     /// [`Reject::WrongFields`], [`Reject::Oversize`] (a list or text too long), [`Reject::OutOfBounds`] (a number or
-    /// character), [`Reject::NonCanonical`] (a list out of order, text beyond ASCII).
+    /// character), [`Reject::NonCanonical`] (a list out of order, text beyond ASCII), [`Reject::WrongLink`] (an ENTRY whose
+    /// head is not that of its links).
     pub fn check(&self) -> Result<(), Reject> {
         let (thread, epoch, fence) = self.body.verb().fields();
         if !thread.fits(self.thread) || !epoch.fits(self.epoch.is_some()) || !fence.fits(self.fence.is_some()) {
@@ -93,6 +94,11 @@ impl Content {
         }
         if !self.names_agree() || !traceparent(&self.trace, self.thread) {
             return Err(Reject::WrongFields);
+        }
+        if let Body::Entry(batch) = &self.body
+            && batch.chain().is_none_or(|chain| chain.head != batch.head)
+        {
+            return Err(Reject::WrongLink);
         }
         if self.refs.len() > bounds::REFS_MAX {
             return Err(Reject::Oversize);

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
 use crate::plan::Fact;
+use crate::register::Chain;
 use crate::reject::Reject;
 use crate::wire::{Envelope, Nested, bounds};
 
@@ -527,6 +528,15 @@ pub struct EntryBatch {
     pub links: Vec<Digest>,
     /// Chain head before the first.
     pub prev: Digest,
+}
+
+impl EntryBatch {
+    /// The chain as it is after the links, if the batch begins anywhere; it must end in `head`.
+    pub fn chain(&self) -> Option<Chain> {
+        let mut chain = Chain { head: self.prev, seq: Seq(self.first.0.checked_sub(1)?) };
+        self.links.iter().for_each(|link| chain.push(link));
+        Some(chain)
+    }
 }
 
 /// One thing an agent can do.

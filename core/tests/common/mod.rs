@@ -259,12 +259,13 @@ impl Bytes {
                 })
             }
             Verb::Settle => Body::Settle(Settle { payouts: self.payouts(), task: self.label() }),
-            Verb::Entry => Body::Entry(EntryBatch {
-                first: Seq(1 + self.u64() / 2),
-                head: self.digest(),
-                links: [vec![self.digest()], self.list(4, Self::digest)].concat(),
-                prev: self.digest(),
-            }),
+            Verb::Entry => {
+                let links = [vec![self.digest()], self.list(4, Self::digest)].concat();
+                let first = Seq(1 + self.u64() / 2);
+                let mut batch = EntryBatch { first, head: Digest::default(), links, prev: self.digest() };
+                batch.head = batch.chain().expect("it begins after 0").head;
+                Body::Entry(batch)
+            }
             Verb::Manifest => Body::Manifest(self.manifest(head.sender)),
             Verb::Stake => Body::Stake(Amount { amount: self.amount() }),
             Verb::Unstake => Body::Unstake(Amount { amount: self.amount() }),

@@ -16,7 +16,7 @@ fn thread() -> Thread {
 /// An entry that tells two stories apart.
 fn entry(seq: u64, story: u8) -> Arc<Applied> {
     let events = vec![Event::RoundOpened { round: u32::from(story) }];
-    Arc::new(Applied { command: Digest::default(), outcome: Outcome::Did(events), seq: Seq(seq) })
+    Arc::new(Applied::new(Digest::default(), Outcome::Did(events), Seq(seq)))
 }
 
 /// What `who` signs for `entries`, which follow one another.
@@ -113,7 +113,7 @@ fn entries_beside_must_be_those_vouched_for() {
     let body = swarm_core::wire::Body::Entry(batch);
     let content = content_of(&keys, thread(), body, Default::default());
     let forged = Arc::new(keys.sign(swarm_core::wire::Draft::new(content)));
-    assert_eq!(l.feed.vouch(&forged, &[entry(1, 0)]), Err(Reject::WrongLink));
+    assert_eq!(Envelope::verify(forged.bytes()).unwrap_err(), Reject::WrongLink, "it never becomes an envelope");
     for who in ["c2", "c3"] {
         assert_eq!(l.believes(), []);
         l.hears(who, &[entry(1, 0)]).unwrap();
@@ -210,6 +210,6 @@ fn a_proof_is_of_one_thread_one_place_and_distinct_members() {
     no(Proof { at: 1, ..proof(by(&["c1", "c2"], thread())) });
     no(Proof { at: u32::MAX, ..proof(by(&["c1", "c2"], thread())) });
     no(Proof { thread: Thread::System, ..proof(by(&["c1", "c2"], thread())) });
-    no(Proof { entry: Applied { seq: Seq(5), ..Applied::clone(&told) }, ..proof(by(&["c1", "c2"], thread())) });
+    no(Proof { entry: Applied::new(told.command, told.outcome.clone(), Seq(5)), ..proof(by(&["c1", "c2"], thread())) });
     no(Proof { entry: Applied::clone(&entry(4, 1)), ..proof(by(&["c1", "c2"], thread())) });
 }

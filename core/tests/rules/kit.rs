@@ -310,7 +310,7 @@ impl Stage {
             Outcome::Did(events) => Ok(events.iter().map(name).collect::<Vec<_>>().join(" ")),
             Outcome::Refused(reject) => Err(*reject),
         };
-        self.mail.push_back((self.thread(), Applied { command: command.id(), outcome, seq }));
+        self.mail.push_back((self.thread(), Applied::new(command.id(), outcome, seq)));
         told
     }
 
@@ -329,7 +329,7 @@ impl Stage {
             }
         };
         self.hold();
-        self.mail.push_back((Thread::System, Applied { command: command.id(), outcome, seq }));
+        self.mail.push_back((Thread::System, Applied::new(command.id(), outcome, seq)));
         told
     }
 

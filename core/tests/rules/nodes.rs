@@ -8,7 +8,7 @@ use crate::kit::*;
 use swarm_core::id::*;
 use swarm_core::node::Note;
 use swarm_core::policy::{BaseRules, Limits, preflight};
-use swarm_core::register::{Command, Ending, Proof};
+use swarm_core::register::{Applied, Command, Ending, Proof};
 use swarm_core::reject::Reject;
 use swarm_core::rng::Stream;
 use swarm_core::slot::{Phase, Record};
@@ -117,8 +117,8 @@ fn t80_what_a_liar_claims_of_the_future_is_not_waited_for() {
     host.hook = Some(Box::new(move |thread, command| match (&**command, thread) {
         (Command::Relay(proof), Thread::Need(_)) if !done => {
             done = true;
-            let mut liar = Proof { vouchers: vec![], ..proof.clone() };
-            liar.entry.seq = Seq(1 << 40);
+            let entry = Applied::new(proof.entry.command, proof.entry.outcome.clone(), Seq(1 << 40));
+            let liar = Proof { vouchers: vec![], entry, ..proof.clone() };
             Some(vec![Arc::new(Command::Relay(liar)), Arc::clone(command)])
         }
         _ => None,

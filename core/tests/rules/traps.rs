@@ -8,7 +8,7 @@ use swarm_core::committee;
 use swarm_core::id::*;
 use swarm_core::plan::TaskState;
 use swarm_core::quorum::{Outcome, Tally};
-use swarm_core::register::{Answer, Command, Ending, Event, Proof};
+use swarm_core::register::{Answer, Applied, Command, Ending, Event, Proof};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Phase;
 use swarm_core::time::Span;
@@ -782,12 +782,11 @@ fn answers_to_others_and_forged_answers_are_refused() {
     no(Proof { vouchers: vec![], ..proof.clone() }, "none is none");
     no(Proof { at: 7, ..proof.clone() }, "no such event");
     no(Proof { thread: Thread::Need(NeedId::of(&AgentId([7; 32]), Nonce(1))), ..proof.clone() }, "of another thread");
-    let mut forged = entry.clone();
-    if let swarm_core::register::Outcome::Did(events) = &mut forged.outcome
-        && let Event::Answered { answer: Answer::Escrowed { voters, .. }, .. } = &mut events[at]
-    {
+    let mut events = entry.outcome.events().to_vec();
+    if let Event::Answered { answer: Answer::Escrowed { voters, .. }, .. } = &mut events[at] {
         voters.truncate(1);
     }
+    let forged = Applied::new(entry.command, swarm_core::register::Outcome::Did(events), entry.seq);
     no(Proof { entry: forged, ..proof.clone() }, "changed on the way");
     let mut other = Stage::with(3, |_| {}, |_| {});
     other.need = NeedId::of(&id_of("r1"), Nonce(9));

@@ -84,7 +84,8 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
         if target > active {
             let what = format!("`{key}` is {target}, but there are only {active} verifiers");
             let mend = format!("write {active} or less, or add verifiers");
-            notes.error(path, Code::ImpossibleQuorum, what, mend);
+            let at = notes.said(&[path, "cluster.verifiers"]);
+            notes.error(at, Code::ImpossibleQuorum, what, mend);
         } else if notes.says(path) && u64::from(target) > share.max(1) {
             // Only said of targets that somebody wrote: the defaults are meant to be clamped.
             let needed = (u64::from(target) * 10_000).div_ceil(protocol.alpha_bp.into());
@@ -102,7 +103,9 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
     if let Some(cap) = unseatable(cluster, &everyone, voters) {
         let what = format!("{voters} plan voters cannot be seated under the cap per {cap}");
         let mend = format!("spread the agents over more of `{cap}s`, or add verifiers");
-        notes.error(&format!("cluster.{cap}s"), Code::ImpossibleCommittee, what, mend);
+        let path = format!("cluster.{cap}s");
+        let at = notes.said(&[&path, "protocol.k_plan", "cluster.verifiers", "cluster.bootstrap"]);
+        notes.error(at, Code::ImpossibleCommittee, what, mend);
     }
     committees(scenario, k(protocol.k_result), notes);
 }
@@ -131,16 +134,17 @@ fn committees(scenario: &Scenario, k: u64, notes: &mut Notes<'_>) {
         }
     }
     let path = format!("cluster.{cap}s");
+    let path = notes.said(&[&path, "protocol.k_result", "cluster.verifiers", "cluster.bootstrap"]);
     let mend = format!("spread the agents over more of `{cap}s`, or add verifiers");
     if short == pairs {
         let what = format!("no committee of {k} and {RESULT_SPARE} spare can be seated under the cap per {cap}");
-        notes.error(&path, Code::ImpossibleCommittee, what, mend);
+        notes.error(path, Code::ImpossibleCommittee, what, mend);
     } else if short > 0 {
         let what = format!(
             "for {short} of {pairs} pairs of worker and planner no committee of {k} and {RESULT_SPARE} spare can be \
              seated under the cap per {cap}"
         );
-        notes.warning(&path, Code::NarrowCommittee, what, mend);
+        notes.warning(path, Code::NarrowCommittee, what, mend);
     }
 }
 

@@ -30,7 +30,12 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) -> Vec<Nemesis> 
             Ok(nemesis) => nemeses.push(nemesis),
             Err(missing) => {
                 for key in missing {
-                    let what = format!("`{}` needs `{key}`", fault.kind);
+                    let or = match (fault.kind, key) {
+                        (Kind::Skew, "offset") => " or `drift_ppm`",
+                        (Kind::SlowVerifier, "factor") => " or `extra`",
+                        _ => "",
+                    };
+                    let what = format!("`{}` needs `{key}`{or}", fault.kind);
                     let mend = format!("add `{key} = {}`", example(key));
                     notes.error(&format!("{path}.{key}"), Code::MissingKey, what, mend);
                 }
@@ -41,9 +46,9 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) -> Vec<Nemesis> 
     nemeses
 }
 
-const fn example(key: &str) -> &'static str {
+pub(crate) const fn example(key: &str) -> &'static str {
     match key.as_bytes() {
-        b"ppm" => "50000",
+        b"ppm" | b"drift_ppm" => "50000",
         b"extra" => "[\"10ms\", \"200ms\"]",
         b"offset" => "\"-5s\"",
         b"factor" => "4",

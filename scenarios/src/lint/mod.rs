@@ -1,9 +1,11 @@
 //! Whether a well-formed scenario makes sense. Each idea has a file: who takes part (`cluster`),
-//! what is asked (`workload`), how long things take (`timing`), what goes wrong (`faults`). They
-//! judge values only; places come from the document afterwards.
+//! what is asked (`workload`), how long things take (`timing`), what goes wrong (`faults`), whether
+//! what must happen can happen (`cause`). They judge values only; places come from the document
+//! afterwards.
 
+mod cause;
 mod cluster;
-mod faults;
+pub(crate) mod faults;
 mod timing;
 mod workload;
 
@@ -144,6 +146,7 @@ fn judge(scenario: &mut Scenario, notes: &mut Notes<'_>) {
     cluster::judge(scenario, notes);
     workload::judge(scenario, notes);
     timing::judge(scenario, notes);
+    cause::judge(scenario, notes);
     scenario.nemeses = faults::judge(scenario, notes);
 }
 
@@ -152,8 +155,12 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
     let name = &scenario.name;
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-        let what = format!("`{}` is no name", crate::value::shorten(name));
-        let mend = "use at most 64 of a-z, 0-9 and `-`: it names files and reports";
+        let from = if notes.says("name") { "" } else { ", the file's name," };
+        let what = format!("`{}`{from} is no name of a scenario", crate::value::shorten(name));
+        let mend = match from {
+            "" => "use at most 64 of a-z, 0-9 and `-`: it names files and reports",
+            _ => "add a `name` of at most 64 of a-z, 0-9 and `-`, or rename the file: it names reports",
+        };
         notes.error("name", Code::BadName, what, mend);
     }
     if scenario.teaches.trim().is_empty() || scenario.teaches.contains('\n') {
@@ -230,5 +237,10 @@ impl Notes<'_> {
 
     fn says(&self, path: &str) -> bool {
         self.document.says(path)
+    }
+
+    /// The first of `paths` about which the file says something, for mistakes of several keys together; else the first.
+    fn said<'p>(&self, paths: &[&'p str]) -> &'p str {
+        paths.iter().find(|path| self.says(path)).unwrap_or(&paths[0])
     }
 }

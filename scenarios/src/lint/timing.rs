@@ -21,8 +21,9 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let total = Nanos(phases.fault.0 + phases.heal.0 + phases.settle.0);
     if total > scenario.limits.duration {
         let what = format!("the phases take {total}, but the run is stopped after {}", scenario.limits.duration);
-        let mend = format!("write `duration = \"{total}\"` in `[limits]` or shorten a phase");
-        notes.error("limits.duration", Code::PastLimit, what, mend);
+        let mend = format!("write `duration = \"{}\"` in `[limits]` or shorten a phase", total.up_to_ms());
+        let at = notes.said(&["limits.duration", "phases.settle", "phases.fault", "phases.heal"]);
+        notes.error(at, Code::PastLimit, what, mend);
     }
     let longest = longest_need(scenario);
     let last = last_arrival(scenario);
@@ -30,14 +31,21 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let start = last.max(phases.fault.0);
     let needed = Nanos(start.saturating_add(longest).saturating_sub(phases.fault.0 + phases.heal.0));
     if needed > phases.settle {
-        let what = format!("after the faults the last need takes at least {needed}, `settle` is {}", phases.settle);
+        let what = format!(
+            "after the faults the last need takes at least {}, `settle` is {}",
+            needed.up_to_ms(),
+            phases.settle
+        );
         let mend = "lengthen `settle`, or shorten `challenge` in `[protocol]` (it runs twice)";
-        notes.error("phases.settle", Code::SettleTooShort, what, mend);
+        let at =
+            notes.said(&["phases.settle", "protocol.challenge", "workload.tasks", "workload.every", "phases.fault"]);
+        notes.error(at, Code::SettleTooShort, what, mend);
     }
     if !scenario.faults.is_empty() && last >= phases.fault.0 && last > 0 {
         let what = format!("the last need may arrive after {}, when the faults are over", Nanos(last));
         let mend = "shorten `every` or lengthen the fault phase, so that every need is hurt";
-        notes.warning("workload.every", Code::NoEffect, what, mend);
+        let at = notes.said(&["workload.every", "workload.needs", "phases.fault"]);
+        notes.warning(at, Code::NoEffect, what, mend);
     }
 }
 
@@ -69,8 +77,9 @@ fn windows(scenario: &Scenario, notes: &mut Notes<'_>) {
             "a heartbeat every {} cannot renew a lease of {} each third of it",
             protocol.heartbeat, protocol.lease
         );
-        let mend = format!("write \"{}\" or less", Nanos(protocol.lease.0 / 3));
-        notes.error("protocol.heartbeat", Code::HeartbeatTooSlow, what, mend);
+        let mend = format!("write \"{}\" or less", Nanos(protocol.lease.0 / 3).down_to_ms());
+        let at = notes.said(&["protocol.heartbeat", "protocol.lease"]);
+        notes.error(at, Code::HeartbeatTooSlow, what, mend);
     }
 }
 
@@ -102,8 +111,9 @@ fn rates(scenario: &Scenario, notes: &mut Notes<'_>) {
     if scenario.bus.ack_wait.0 < network.delay.max.0.saturating_mul(2) || scenario.bus.ack_wait.0 == 0 {
         let what =
             format!("the bus delivers again after {}, before an acknowledgement can be back", scenario.bus.ack_wait);
-        let mend = format!("write at least \"{}\"", Nanos(network.delay.max.0.saturating_mul(4).max(1)));
-        notes.error("bus.ack_wait", Code::OutOfRange, what, mend);
+        let mend = format!("write at least \"{}\"", Nanos(network.delay.max.0.saturating_mul(4).max(1)).up_to_ms());
+        let at = notes.said(&["bus.ack_wait", "network.delay"]);
+        notes.error(at, Code::OutOfRange, what, mend);
     }
     let drift = scenario.clocks.drift_ppm;
     if drift.min < -DRIFT_PPM_MAX || drift.max > DRIFT_PPM_MAX {

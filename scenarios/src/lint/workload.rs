@@ -45,7 +45,8 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         let class = workload.class.name();
         let what = format!("a fee of {} in class `{class}`", workload.fee);
         let mend = format!("write at most {} or raise the class", workload.class.fee_max());
-        notes.error("workload.fee", Code::FeeAboveCap, what, mend);
+        let at = notes.said(&["workload.fee", "workload.class"]);
+        notes.error(at, Code::FeeAboveCap, what, mend);
     }
     credits(scenario, notes);
     comings(scenario, notes);
@@ -107,13 +108,15 @@ fn credits(scenario: &Scenario, notes: &mut Notes<'_>) {
     if let Some((budget, tasks, _)) = prices.iter().find(|(b, tasks, _)| *b < u64::from(*tasks)) {
         let what = format!("a budget of {budget} for {tasks} tasks");
         let mend = format!("each task costs at least one credit: write {tasks} or more");
-        notes.error("workload.budget", Code::BudgetTooSmall, what, mend);
+        let at = notes.said(&["workload.budget", "workload.tasks", "workload.needs_file"]);
+        notes.error(at, Code::BudgetTooSmall, what, mend);
     }
     let agents = u64::from(scenario.shape().agents()) + u64::from(cluster.coordinators);
     let all = agents.saturating_mul(cluster.stake.saturating_add(cluster.balance));
     if all > SUPPLY_MAX {
         let what = format!("{agents} agents hold {all} credits, the supply is {SUPPLY_MAX}");
-        notes.error("cluster.balance", Code::OutOfRange, what, "write smaller balances or stakes");
+        let at = notes.said(&["cluster.balance", "cluster.stake"]);
+        notes.error(at, Code::OutOfRange, what, "write smaller balances or stakes");
     }
     // Requesters take turns, so the first has the most needs to pay for.
     let turns = usize::try_from(cluster.requesters).unwrap_or(usize::MAX).max(1);
@@ -127,7 +130,9 @@ fn credits(scenario: &Scenario, notes: &mut Notes<'_>) {
     if worst > cluster.balance {
         let what = format!("a requester reserves up to {worst} credits, it holds {}", cluster.balance);
         let mend = format!("write `balance = {worst}` in `[cluster]`, or smaller budgets");
-        notes.error("cluster.balance", Code::BalanceTooSmall, what, mend);
+        let at =
+            notes.said(&["cluster.balance", "workload.budget", "workload.fee", "workload.needs", "workload.tasks"]);
+        notes.error(at, Code::BalanceTooSmall, what, mend);
     }
 }
 

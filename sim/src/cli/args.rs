@@ -143,6 +143,8 @@ pub struct SchemaArgs {
 pub enum SchemaOf {
     /// A scenario file
     Scenario,
+    /// One line of a needs file
+    Needs,
     /// The report of `run --format json`
     Run,
     /// The report of `sweep --json`

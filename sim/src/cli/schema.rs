@@ -9,6 +9,7 @@ use crate::cli::{CliError, SchemaArgs, SchemaOf, say};
 pub fn run(args: &SchemaArgs) -> Result<u8, CliError> {
     let schema = match args.of {
         SchemaOf::Scenario => swarm_scenarios::schema(),
+        SchemaOf::Needs => swarm_scenarios::needs_schema(),
         SchemaOf::Run => run_schema(),
         SchemaOf::Sweep => sweep_schema(),
     };

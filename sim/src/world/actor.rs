@@ -48,7 +48,7 @@ impl Node for Actor {
             Self::Bus(bus) => bus.on_message(cx, from, msg),
             Self::Register(register) => register.on_message(cx, from, msg),
             Self::Store(store) => store.on_message(cx, from, msg),
-            Self::Host(host) => host.on_message(cx, msg),
+            Self::Host(host) => host.on_message(cx, from, msg),
         }
     }
 

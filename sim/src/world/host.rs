@@ -16,10 +16,11 @@ use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
 use swarm_ports::{jobs, recipes};
 
-use crate::kernel::{Cx, LocalTime, Span};
-use crate::world::actor::{BUS, REGISTER, STORE, service};
+use crate::kernel::{Cx, LocalTime, NodeId, Span};
+use crate::world::actor::{BUS, STORE, service};
 use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
+use crate::world::register::{Embedded, Half, Out, Outs, Register};
 use crate::world::wire::{Post, Wire};
 
 /// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
@@ -90,8 +91,8 @@ pub struct Host {
     /// Subscriptions that the bus has not confirmed: to be on, or off.
     follows: BTreeMap<NeedId, bool>,
     counter: u64,
-    /// Place of the next entry, and those that arrived before their turn.
-    next_entry: u64,
+    /// What orders its commands and hands it entries.
+    register: Half,
     seen: BTreeSet<u64>,
     /// Inputs that wait for the present one to be drained.
     inbox: VecDeque<Input>,
@@ -140,7 +141,7 @@ impl Host {
             jobs: BTreeMap::new(),
             follows: BTreeMap::new(),
             counter: 0,
-            next_entry: 0,
+            register: Half::Embedded(Embedded::default()),
             seen: BTreeSet::new(),
             inbox: VecDeque::new(),
             busy: false,
@@ -177,7 +178,11 @@ impl Host {
     /// for its turn.
     fn input(&mut self, cx: &mut Cx<'_, Wire>, input: Input) {
         self.inbox.push_back(input);
-        if core::mem::replace(&mut self.busy, true) {
+        self.drain(cx);
+    }
+
+    fn drain(&mut self, cx: &mut Cx<'_, Wire>) {
+        if self.inbox.is_empty() || core::mem::replace(&mut self.busy, true) {
             return;
         }
         while let Some(input) = self.inbox.pop_front() {
@@ -209,7 +214,7 @@ impl Host {
     fn arm(&mut self, cx: &mut Cx<'_, Wire>) {
         let own = self.waits.first_key_value().map(|((at, _), _)| *at);
         let node = self.node.next_deadline().map(|at| LocalTime::from_ns(at.0));
-        match own.into_iter().chain(node).min() {
+        match own.into_iter().chain(node).chain(self.register.get().deadline()).min() {
             Some(at) => cx.wake_at(at),
             None => cx.clear_wake(),
         }
@@ -236,13 +241,16 @@ impl Host {
                 Waits::Act(act) => self.input(cx, Input::Act(*act)),
             }
         }
+        if self.register.get().deadline().is_some_and(|at| at <= cx.now()) {
+            self.register(cx, |half, cx, outs| half.on_time(cx, outs));
+        }
         if self.node.next_deadline().is_some_and(|at| at.0 <= cx.now().ns()) {
             self.input(cx, Input::Wake);
         }
         self.arm(cx);
     }
 
-    pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, msg: Wire) {
+    pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
         match msg {
             Wire::Deliver { delivery, post } => {
                 if !self.seen.insert(delivery) {
@@ -263,23 +271,12 @@ impl Host {
                 }
                 self.send(cx, BUS, Wire::Ack { delivery });
             }
-            Wire::Published { op } | Wire::Submitted { op } => {
+            Wire::Published { op } => {
                 if let Some(id) = self.posting.remove(&op) {
                     self.posts.remove(&id);
                 }
-                if let Some(key) = self.answers.remove(&op) {
-                    self.waits.remove(&key);
-                    self.input(cx, Input::Done { op, outcome: Outcome::Committed });
-                }
-            }
-            Wire::Entry { place, entry } => {
-                if place == self.next_entry {
-                    self.next_entry += 1;
-                    self.input(cx, Input::Applied(entry.entry.clone()));
-                } else if place > self.next_entry {
-                    self.recorder.borrow_mut().mark("entry-caught-up");
-                }
-                self.send(cx, REGISTER, Wire::Applied { next: self.next_entry });
+                self.answered(op, Outcome::Committed);
+                self.drain(cx);
             }
             Wire::Following { need, on } if self.follows.get(&need) == Some(&on) => {
                 self.follows.remove(&need);
@@ -299,12 +296,52 @@ impl Host {
                     self.work(cx, job);
                 }
             }
-            _ => {}
+            msg => self.register(cx, |half, cx, outs| half.on_wire(cx, from, msg, outs)),
         }
     }
 
-    /// Sends, unless the worker has fallen silent.
+    /// Lets something happen to the register half and carries out what follows: what it hands over queues up as a whole,
+    /// so that a submission made meanwhile cannot overtake it, and messages leave after that.
+    fn register(
+        &mut self,
+        cx: &mut Cx<'_, Wire>,
+        happens: impl FnOnce(&mut dyn Register, &mut Cx<'_, Wire>, &mut Outs),
+    ) {
+        let mut outs = Outs::new();
+        let deadline = self.register.get().deadline();
+        happens(self.register.get_mut(), cx, &mut outs);
+        let mut sends = Vec::new();
+        for out in outs {
+            match out {
+                Out::Send(to, msg) => sends.push((to, msg)),
+                Out::Applied(entry) => self.inbox.push_back(Input::Applied(entry)),
+                Out::Answer(op, outcome) => self.answered(op, outcome),
+                Out::Mark(mark) => self.recorder.borrow_mut().mark(mark),
+            }
+        }
+        self.drain(cx);
+        for (to, msg) in sends {
+            self.send_to(cx, to, msg);
+        }
+        if self.register.get().deadline() != deadline {
+            self.arm(cx);
+        }
+    }
+
+    /// An operation has its answer, unless it was given up before.
+    fn answered(&mut self, op: OpId, outcome: Outcome) {
+        if let Some(key) = self.answers.remove(&op) {
+            self.waits.remove(&key);
+            self.inbox.push_back(Input::Done { op, outcome });
+        }
+    }
+
     fn send(&mut self, cx: &mut Cx<'_, Wire>, to: u32, msg: Wire) {
+        self.send_to(cx, service(to), msg);
+    }
+
+    /// Sends, unless the worker has fallen silent.
+    fn send_to(&mut self, cx: &mut Cx<'_, Wire>, to: NodeId, msg: Wire) {
         // It still hears: what it takes to receive goes through.
         let hears = matches!(
             msg,
@@ -314,7 +351,7 @@ impl Host {
             self.silenced += 1;
             return;
         }
-        cx.send(service(to), msg);
+        cx.send(to, msg);
     }
 
     fn answer_within(&mut self, cx: &mut Cx<'_, Wire>, op: OpId) {
@@ -346,7 +383,7 @@ impl Host {
             }
             Effect::Submit { op, thread, command } => {
                 self.answer_within(cx, op);
-                self.send(cx, REGISTER, Wire::Submit { op, thread, command });
+                self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }
             Effect::Execute { op, work } => self.begin(cx, op, work),
             Effect::Reveal { op, round } => {

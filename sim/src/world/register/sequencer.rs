@@ -19,6 +19,9 @@ const RESEND: u64 = 2_000_000_000;
 /// Entries sent to one coordinator that have not been applied yet.
 const WINDOW: u64 = 256;
 
+/// Entries sent again at a time: what comes before its turn is kept, so most of a window usually is there.
+const AGAIN: u64 = 8;
+
 struct Member {
     id: NodeId,
     agent: AgentId,
@@ -26,6 +29,8 @@ struct Member {
     applied: u64,
     /// Everything before was sent.
     sent: u64,
+    /// Everything before was sent again since it last fell behind.
+    again: u64,
     /// When to send again what was not applied.
     due: LocalTime,
 }
@@ -41,7 +46,7 @@ pub struct Sequencer {
 
 impl Sequencer {
     pub fn new(members: Vec<(NodeId, AgentId)>) -> Self {
-        let member = |(id, agent)| Member { id, agent, applied: 0, sent: 0, due: LocalTime::default() };
+        let member = |(id, agent)| Member { id, agent, applied: 0, sent: 0, again: 0, due: LocalTime::default() };
         Self { log: Vec::new(), last: BTreeMap::new(), members: members.into_iter().map(member).collect(), resent: 0 }
     }
 
@@ -66,6 +71,9 @@ impl Sequencer {
                 if next > member.applied {
                     member.applied = next;
                     member.due = cx.now().plus(RESEND);
+                    if member.applied < member.again {
+                        self.repeat(cx, at);
+                    }
                 }
                 self.send(cx, at);
             }
@@ -86,6 +94,18 @@ impl Sequencer {
         }
     }
 
+    /// Sends the first entries that were not applied again.
+    fn repeat(&mut self, cx: &mut Cx<'_, Wire>, at: usize) {
+        let member = &mut self.members[at];
+        let upto = member.sent.min(member.applied + AGAIN);
+        for place in member.applied..upto {
+            cx.send(member.id, Wire::Entry { place, entry: Rc::clone(&self.log[place as usize]) });
+        }
+        self.resent += upto - member.applied;
+        member.again = upto;
+        member.due = cx.now().plus(RESEND);
+    }
+
     fn wake(&self, cx: &mut Cx<'_, Wire>) {
         match self.members.iter().filter(|m| m.applied < m.sent).map(|m| m.due).min() {
             Some(due) => cx.wake_at(due),
@@ -97,9 +117,7 @@ impl Sequencer {
         for at in 0..self.members.len() {
             let member = &mut self.members[at];
             if member.applied < member.sent && member.due <= cx.now() {
-                self.resent += member.sent - member.applied;
-                member.sent = member.applied;
-                self.send(cx, at);
+                self.repeat(cx, at);
             }
         }
         self.wake(cx);
