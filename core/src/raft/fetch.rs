@@ -30,9 +30,24 @@ pub(super) struct Fetching {
     from: AgentId,
     message: Box<Message>,
     mark: Mark,
-    /// Entries so far, from the base of the history on.
+    /// Where the history was folded when this began.
+    base: Mark,
+    /// Entries so far, from there on.
     got: Vec<Bytes>,
     ticks: u32,
+}
+
+impl Fetching {
+    /// Place of the next entry wanted, from 0.
+    fn next(&self) -> u64 {
+        self.base.count + self.got.len() as u64
+    }
+
+    /// Whether the log has come there in the ordinary way.
+    fn is_overtaken(&self, group: &Group) -> bool {
+        let index = self.message.get_snapshot().get_metadata().index;
+        self.base != group.history.base() || index <= group.raw.raft.raft_log.committed
+    }
 }
 
 impl Raft {
@@ -52,26 +67,28 @@ impl Raft {
             return Err(Reject::OutOfBounds);
         }
         // What a lost election or a newer snapshot interrupted goes on where it was.
-        let got = group.fetching.take().filter(|f| f.from == from).map_or_else(Vec::new, |f| f.got);
-        group.fetching = Some(Fetching { from, message, mark, got, ticks: 0 });
+        let before = group.fetching.take().filter(|f| f.from == from && f.base == base);
+        let got = before.map_or_else(Vec::new, |f| f.got);
+        group.fetching = Some(Fetching { from, message, mark, base, got, ticks: 0 });
         self.fetch(id)
     }
 
     /// Asks for the next piece, or takes the snapshot if there is none lacking.
     fn fetch(&mut self, id: GroupId) -> Result<(), Reject> {
         let Some(group) = self.groups.get_mut(&id) else { return Ok(()) };
-        let Some(fetching) = &mut group.fetching else { return Ok(()) };
-        let base = group.history.base();
-        let lacking = fetching.mark.count.saturating_sub(base.count);
-        if (fetching.got.len() as u64) < lacking {
-            let (to, at) = (fetching.from, base.count + fetching.got.len() as u64);
+        let Some(mut fetching) = group.fetching.take() else { return Ok(()) };
+        if fetching.is_overtaken(group) {
+            return Ok(());
+        }
+        if fetching.next() < fetching.mark.count {
+            let (to, at) = (fetching.from, fetching.next());
             fetching.ticks = 0;
+            group.fetching = Some(fetching);
             self.send(to, Part::Fetch { group: id, at });
             return Ok(());
         }
-        let mut fetching = group.fetching.take().expect("looked at above");
-        fetching.got.truncate(lacking as usize);
-        if base.after(&fetching.got) != fetching.mark || !group.history.is_prefix_of(&fetching.got) {
+        fetching.got.truncate((fetching.mark.count - fetching.base.count) as usize);
+        if fetching.base.after(&fetching.got) != fetching.mark || !group.history.is_prefix_of(&fetching.got) {
             return Err(Reject::WrongLink);
         }
         group.pieces = Some((fetching.mark, fetching.got));
@@ -110,8 +127,7 @@ impl Raft {
         entries: Vec<Bytes>,
     ) -> Result<(), Reject> {
         let group = self.groups.get_mut(&id).ok_or(Reject::NoSuchThing)?;
-        let next = |f: &Fetching| group.history.base().count + f.got.len() as u64;
-        let Some(fetching) = group.fetching.as_mut().filter(|f| f.from == from && next(f) == at) else {
+        let Some(fetching) = group.fetching.as_mut().filter(|f| f.from == from && f.next() == at) else {
             return Err(Reject::Duplicate);
         };
         if entries.is_empty() || entries.iter().any(|entry| entry.len() > PROPOSAL_BYTES_MAX) {
@@ -125,12 +141,14 @@ impl Raft {
     pub(super) fn tick_fetch(&mut self, id: GroupId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         report_lost(group);
-        let Some(fetching) = &mut group.fetching else { return };
+        let Some(mut fetching) = group.fetching.take() else { return };
         fetching.ticks += 1;
-        if fetching.ticks >= STALLED_TICKS {
-            group.fetching = None;
-        } else if fetching.ticks.is_multiple_of(AGAIN_TICKS) {
-            let (to, at) = (fetching.from, group.history.base().count + fetching.got.len() as u64);
+        if fetching.ticks >= STALLED_TICKS || fetching.is_overtaken(group) {
+            return;
+        }
+        let (to, at, again) = (fetching.from, fetching.next(), fetching.ticks.is_multiple_of(AGAIN_TICKS));
+        group.fetching = Some(fetching);
+        if again {
             self.send(to, Part::Fetch { group: id, at });
         }
     }

@@ -514,16 +514,16 @@ impl Raft {
     fn tick(&mut self) {
         let awake: Vec<GroupId> = self.groups.iter().filter(|(_, group)| group.awake).map(|(id, _)| *id).collect();
         for id in awake {
-            let group = self.groups.get_mut(&id).expect("listed above");
-            if group.installing.is_some() {
-                continue;
-            }
-            group.raw.tick();
-            group.steady();
-            self.dirty.insert(id);
             self.tick_fetch(id);
             let settled = self.reseat(id);
-            self.tick_idle(id, settled);
+            let slept = self.tick_idle(id, settled);
+            let group = self.groups.get_mut(&id).expect("listed above");
+            // A heartbeat behind the good-night would wake them all again.
+            if !slept && group.installing.is_none() {
+                group.raw.tick();
+                group.steady();
+                self.dirty.insert(id);
+            }
         }
         self.tick_pending();
     }

@@ -35,17 +35,17 @@ impl Raft {
         false
     }
 
-    /// A tick of an awake leader: sends the group to sleep after enough of them in which nothing happened.
-    pub(super) fn tick_idle(&mut self, id: GroupId, settled: bool) {
+    /// A tick of an awake leader: sends the group to sleep after enough of them in which nothing happened; says whether.
+    pub(super) fn tick_idle(&mut self, id: GroupId, settled: bool) -> bool {
         let waited_for = self.awaits(id);
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else { return false };
         if !settled || waited_for || !is_quiet(group) {
             group.idle = 0;
-            return;
+            return false;
         }
         group.idle += 1;
         if group.idle < self.setup.local.raft_sleep_ticks {
-            return;
+            return false;
         }
         let (term, commit) = (group.raw.raft.term, group.raw.raft.raft_log.committed);
         for peer in group.peers() {
@@ -54,6 +54,7 @@ impl Raft {
             }
         }
         self.sleep(id);
+        true
     }
 
     /// The leader says that all is done. Whoever sees it otherwise stays awake, and wakes the others when it stands for
