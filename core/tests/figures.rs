@@ -85,7 +85,7 @@ fn what_an_operation_on_the_books_costs() {
     figure("lien", times, |n| books.lien(key(400_000 + n), lien(n), Credits(100)).unwrap());
     figure("unlien", times, |n| books.unlien(key(500_000 + n), &lien(n)).unwrap());
     figure("repeat of a key", times, |n| books.transfer(key(100_000 + n), of(n), of(n + 7), Credits(1)).unwrap());
-    assert!(!books.take_postings().is_empty());
+    assert!(!books.take_bookings().is_empty());
     if !cfg!(debug_assertions) {
         figure("check", times, |_| books.check());
     }

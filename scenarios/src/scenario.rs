@@ -329,6 +329,8 @@ pub enum Property {
     P1,
     /// Deterministic replay.
     P2,
+    /// Lease and fencing.
+    P4,
     /// Lease lifetime.
     P5,
     /// Quorum validity.
@@ -344,13 +346,14 @@ pub enum Property {
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 7] = [Self::P1, Self::P2, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness];
+    pub const ALL: [Self; 8] = [Self::P1, Self::P2, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness];
 
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::P1 => "P1",
             Self::P2 => "P2",
+            Self::P4 => "P4",
             Self::P5 => "P5",
             Self::P6 => "P6",
             Self::P9 => "P9",

@@ -222,7 +222,7 @@ impl Record {
                 Note::Believed { entry, link, thread } => {
                     (*thread, Self::Believed { finals: finals(entry), link: *link, seq: entry.seq })
                 }
-                Note::Applied { link, entry, thread } => {
+                Note::Applied { link, entry, thread, .. } => {
                     (*thread, Self::Applied { finals: finals(entry), link: *link, seq: entry.seq })
                 }
                 Note::Refused { envelope, reject } => {
@@ -231,7 +231,7 @@ impl Record {
                 Note::Diverged { thread, entry } => {
                     (*thread, Self::Diverged { link: entry.link(*thread), seq: entry.seq })
                 }
-                Note::Posted(_) | Note::Pool(_) | Note::Mark(_) => return None,
+                Note::Booked { .. } | Note::Pool(_) | Note::Mark(_) => return None,
             },
         })
     }

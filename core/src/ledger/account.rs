@@ -69,6 +69,39 @@ pub struct Posting {
     pub op: OpKey,
 }
 
+/// One thing that an operation did to the books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Booking {
+    /// Credits moved.
+    Moved(Posting),
+    /// Part of a stake answers for a seat from here on.
+    Bound {
+        /// How much.
+        amount: Credits,
+        /// Which seat's.
+        lien: LienId,
+        /// The operation it is part of.
+        op: OpKey,
+    },
+    /// It is free again.
+    Freed {
+        /// Which seat's.
+        lien: LienId,
+        /// The operation it is part of.
+        op: OpKey,
+    },
+}
+
+impl Booking {
+    /// The operation it is part of.
+    pub fn op(&self) -> OpKey {
+        match self {
+            Self::Moved(Posting { op, .. }) | Self::Bound { op, .. } | Self::Freed { op, .. } => *op,
+        }
+    }
+}
+
 /// Names a lien: the stake that backs one seat on the committee of one commit (PROTOCOL 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

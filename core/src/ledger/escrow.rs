@@ -1,6 +1,6 @@
 //! Pots: credits set aside for a need or a lease. A pot opens once, ends once, and nothing is left in it.
 
-use super::{Account, Ledger, OpKey, Pot};
+use super::{Account, Booking, Ledger, OpKey, Pot};
 use crate::config::COMMONS;
 use crate::id::{AgentId, Credits};
 use crate::mutant::{Mutant, planted};
@@ -43,7 +43,9 @@ impl Ledger {
             let rest = if planted(Mutant::RestForgotten) { Credits(0) } else { rest };
             // Booked even if nothing is left, so that whoever reads the moves alone sees the pot end.
             books.post(key, Account::Pot(pot.clone()), Account::Available(rest_to), rest);
-            books.postings.last_mut().expect("it was booked just now").ends = true;
+            if let Some(Booking::Moved(last)) = books.bookings.last_mut() {
+                last.ends = true;
+            }
             books.pots.insert(pot.clone(), None);
             Ok(())
         })

@@ -18,7 +18,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
-pub use account::{Account, Balance, LienId, OpKey, Posting, Pot, Tranche, op_key};
+pub use account::{Account, Balance, Booking, LienId, OpKey, Posting, Pot, Tranche, op_key};
 pub use split::split;
 
 use crate::config::COMMONS;
@@ -65,6 +65,9 @@ struct Totals {
 /// All accounts, pots and liens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ledger {
+    /// What happened and was not yet taken: an output, no part of the state.
+    #[serde(skip)]
+    bookings: Vec<Booking>,
     /// By (to, by), so that what backs one member lies together.
     #[serde(serialize_with = "pairs")]
     delegations: BTreeMap<(AgentId, AgentId), Credits>,
@@ -72,9 +75,6 @@ pub struct Ledger {
     holdings: BTreeMap<AgentId, Holding>,
     #[serde(serialize_with = "pairs")]
     liens: BTreeMap<LienId, Credits>,
-    /// What happened and was not yet taken: an output, no part of the state.
-    #[serde(skip)]
-    postings: Vec<Posting>,
     /// A pot that has ended stays, as `None`, so that it can neither end nor open again.
     #[serde(serialize_with = "pairs")]
     pots: BTreeMap<Pot, Option<Credits>>,
@@ -91,11 +91,11 @@ impl Ledger {
     /// Empty books with one account, the commons fund. There are never more than `supply_max` credits.
     pub fn new(supply_max: Credits) -> Self {
         Self {
+            bookings: Vec::new(),
             delegations: BTreeMap::new(),
             done: BTreeSet::new(),
             holdings: BTreeMap::from([(COMMONS, Holding::default())]),
             liens: BTreeMap::new(),
-            postings: Vec::new(),
             pots: BTreeMap::new(),
             supply_max,
             totals: Totals::default(),
@@ -189,12 +189,12 @@ impl Ledger {
         Credits(self.totals.burned)
     }
 
-    /// Hands over the moves made since the last call, in order.
-    pub fn take_postings(&mut self) -> Vec<Posting> {
-        core::mem::take(&mut self.postings)
+    /// Hands over what was booked since the last call, in order.
+    pub fn take_bookings(&mut self) -> Vec<Booking> {
+        core::mem::take(&mut self.bookings)
     }
 
-    /// Digest of the books. Moves not yet taken are no part of it.
+    /// Digest of the books. Bookings not yet taken are no part of it.
     pub fn digest(&self) -> Digest {
         Digest::of_json("swarm/ledger", self)
     }
@@ -266,7 +266,7 @@ impl Ledger {
     fn post(&mut self, op: OpKey, debit: Account, credit: Account, amount: Credits) {
         self.shift(&debit, amount, op, false);
         self.shift(&credit, amount, op, true);
-        self.postings.push(Posting { amount, credit, debit, ends: false, op });
+        self.bookings.push(Booking::Moved(Posting { amount, credit, debit, ends: false, op }));
     }
 
     /// Adds to (`into`) or takes from one account. What lacks credits or overflows was not checked before: our mistake.

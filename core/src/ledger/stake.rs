@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Account, Ledger, LienId, OpKey, Tranche, positive};
+use super::{Account, Booking, Ledger, LienId, OpKey, Tranche, positive};
 use crate::id::{AgentId, Cid, Credits, NeedId};
 use crate::reject::Reject;
 
@@ -117,6 +117,7 @@ impl Ledger {
                 _ => return Err(Reject::Encumbered),
             }
             books.liens.insert(id, amount);
+            books.bookings.push(Booking::Bound { amount, lien: id, op: key });
             Ok(())
         })
     }
@@ -126,7 +127,7 @@ impl Ledger {
     /// # Errors
     /// [`Reject::NoSuchThing`].
     pub fn unlien(&mut self, key: OpKey, id: &LienId) -> Result<(), Reject> {
-        self.once(key, |books| books.release(id))
+        self.once(key, |books| books.release(key, id))
     }
 
     /// Ends all liens for the seats of one commit, as Pay does; there may be none.
@@ -136,14 +137,15 @@ impl Ledger {
     pub fn unlien_all(&mut self, key: OpKey, need: NeedId, commit: Cid) -> Result<(), Reject> {
         self.once(key, |books| {
             let ids: Vec<LienId> = books.liens(need, commit).map(|(id, _)| *id).collect();
-            ids.iter().try_for_each(|id| books.release(id))
+            ids.iter().try_for_each(|id| books.release(key, id))
         })
     }
 
-    fn release(&mut self, id: &LienId) -> Result<(), Reject> {
+    fn release(&mut self, op: OpKey, id: &LienId) -> Result<(), Reject> {
         let amount = self.liens.remove(id).ok_or(Reject::NoSuchThing)?;
         let holding = self.holdings.get_mut(&id.verifier).expect("a lien lies on an account");
         holding.liens.0 -= amount.0;
+        self.bookings.push(Booking::Freed { lien: *id, op });
         Ok(())
     }
 

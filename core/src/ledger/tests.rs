@@ -161,8 +161,9 @@ fn t41_a_pot_without_credits_ends_like_any_other() {
     books.pay(key(11), &bond(1), &[], A).unwrap();
     assert_eq!(books.open_pots().count(), 0);
     refused(&mut books, Reject::WrongPhase, |b| b.forfeit(key(12), &bond(1)));
-    let moves = books.take_postings();
-    assert!(moves.last().unwrap().ends && moves.iter().filter(|m| m.ends).count() == 1);
+    let ends = |booking: &Booking| matches!(booking, Booking::Moved(posting) if posting.ends);
+    let bookings = books.take_bookings();
+    assert!(ends(bookings.last().unwrap()) && bookings.iter().filter(|b| ends(b)).count() == 1);
 }
 
 #[test]
@@ -315,16 +316,28 @@ fn run(books: &mut Ledger, op: OpKey, step: &Step) -> Result<(), Reject> {
     }
 }
 
-/// The books as someone rebuilds them who saw only the moves.
+/// The books as someone rebuilds them who saw only the bookings.
 #[derive(Default)]
 struct Refold {
     accounts: BTreeMap<Account, i128>,
     ended: BTreeMap<Pot, u32>,
+    liens: BTreeMap<LienId, Credits>,
 }
 
 impl Refold {
-    fn take(&mut self, moves: &[Posting]) {
-        for m in moves {
+    fn take(&mut self, bookings: &[Booking]) {
+        for booking in bookings {
+            let m = match booking {
+                Booking::Moved(posting) => posting,
+                Booking::Bound { amount, lien, .. } => {
+                    assert_eq!(self.liens.insert(*lien, *amount), None);
+                    continue;
+                }
+                Booking::Freed { lien, .. } => {
+                    assert!(self.liens.remove(lien).is_some());
+                    continue;
+                }
+            };
             *self.accounts.entry(m.debit.clone()).or_default() -= i128::from(m.amount.0);
             *self.accounts.entry(m.credit.clone()).or_default() += i128::from(m.amount.0);
             if let (Account::Pot(pot), true) = (&m.debit, m.ends) {
@@ -356,6 +369,7 @@ impl Refold {
                 assert_eq!(self.at(&Account::Delegated { by, to: agent }), i128::from(amount.0));
             }
         }
+        assert!(books.all_liens().map(|(id, amount)| (*id, amount)).eq(self.liens.clone()));
         for (pot, amount) in books.open_pots() {
             assert_eq!(self.at(&Account::Pot(pot.clone())), i128::from(amount.0));
             assert!(!self.ended.contains_key(pot));
@@ -391,7 +405,7 @@ proptest! {
                 last = Some((op, step.clone()));
             }
             books.check();
-            refold.take(&books.take_postings());
+            refold.take(&books.take_bookings());
             refold.agrees_with(&books);
         }
         let open: Vec<Pot> = books.open_pots().map(|(pot, _)| pot.clone()).collect();
@@ -399,7 +413,7 @@ proptest! {
             books.forfeit(key(1_000 + n as u64), pot).unwrap();
             books.check();
         }
-        refold.take(&books.take_postings());
+        refold.take(&books.take_bookings());
         refold.agrees_with(&books);
         prop_assert_eq!(books.open_pots().count(), 0);
     }

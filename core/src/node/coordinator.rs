@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::ms;
-use crate::id::{AgentId, Digest, Fence, NeedId, TaskName, Thread, label};
+use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread, label};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::duty::{Duties, What, key, name};
@@ -85,7 +85,7 @@ impl Coordinator {
         let members = genesis.coordinators();
         let place = members.iter().position(|m| *m == desk.me()).expect("only a member is a coordinator");
         let mut system = System::new(Arc::clone(&genesis));
-        desk.emit(Note::Posted(system.take_postings()));
+        desk.emit(Note::Booked { bookings: system.take_bookings(), seq: Seq(0) });
         desk.emit(Note::Pool(system.pool()));
         let believe_at = genesis.params.believe_at(members.len());
         let mut lane = Lane::new(Thread::System, place, members.len(), believe_at);
@@ -381,9 +381,9 @@ impl Coordinator {
             desk.clock.applied(envelope.lamport);
         }
         let outcome: Outcome = self.system.apply(entry.seq, &entry.command).into();
-        let postings = self.system.take_postings();
-        if !postings.is_empty() {
-            desk.emit(Note::Posted(postings));
+        let bookings = self.system.take_bookings();
+        if !bookings.is_empty() {
+            desk.emit(Note::Booked { bookings, seq: entry.seq });
         }
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());

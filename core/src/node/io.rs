@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Local;
 use crate::genesis::Genesis;
-use crate::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, TaskName, Thread};
-use crate::ledger::Posting;
+use crate::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, Seq, TaskName, Thread};
+use crate::ledger::Booking;
 use crate::policy::Evaluator;
 use crate::pool::Snapshot;
 use crate::register::{Applied, Command, Entry, Event};
@@ -249,10 +249,12 @@ pub enum Note {
     },
     /// Its own register half applied this (coordinators).
     Applied {
-        /// The link it computed.
-        link: Digest,
+        /// What was applied.
+        command: Arc<Command>,
         /// The entry.
         entry: Arc<Applied>,
+        /// The link it computed.
+        link: Digest,
         /// Its thread.
         thread: Thread,
     },
@@ -270,8 +272,13 @@ pub enum Note {
         /// The believed entry.
         entry: Arc<Applied>,
     },
-    /// The ledger moved credits, by one entry.
-    Posted(Vec<Posting>),
+    /// The books changed by the entry at `seq` of the system thread; by the genesis, at zero.
+    Booked {
+        /// What was booked, in order.
+        bookings: Vec<Booking>,
+        /// The entry.
+        seq: Seq,
+    },
     /// A pool snapshot, whole.
     Pool(Pool),
     /// Something that must sometimes happen did.

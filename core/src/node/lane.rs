@@ -100,7 +100,7 @@ impl Lane {
     }
 
     /// Chains what a command did here, to be vouched for soon.
-    pub fn push(&mut self, desk: &mut Desk, command: &Command, outcome: Outcome) -> Arc<Applied> {
+    pub fn push(&mut self, desk: &mut Desk, command: &Arc<Command>, outcome: Outcome) -> Arc<Applied> {
         let entry = Arc::new(Applied::new(command.id(), outcome, self.chain.seq.next()));
         let link = entry.link(self.thread);
         self.chain.push(&link);
@@ -114,7 +114,8 @@ impl Lane {
         if matters && !desk.is_waiting(&Timer::Batch(self.thread)) {
             desk.wake_in(self.patience(desk), Timer::Batch(self.thread));
         }
-        desk.emit(Note::Applied { link, entry: Arc::clone(&entry), thread: self.thread });
+        let note = Note::Applied { command: Arc::clone(command), entry: Arc::clone(&entry), link, thread: self.thread };
+        desk.emit(note);
         entry
     }
 

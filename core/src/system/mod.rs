@@ -16,7 +16,7 @@ use crate::committee;
 use crate::config::{Params, ms};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName, Thread};
-use crate::ledger::{Ledger, LienId, OpKey, Posting, Pot, only_authority, op_key};
+use crate::ledger::{Booking, Ledger, LienId, OpKey, Pot, only_authority, op_key};
 use crate::mutant::{Mutant, planted};
 use crate::pool::{self, Age, Snapshot};
 use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
@@ -234,9 +234,9 @@ impl System {
         &self.ledger
     }
 
-    /// What moved since the last call.
-    pub fn take_postings(&mut self) -> Vec<Posting> {
-        self.ledger.take_postings()
+    /// What was booked since the last call.
+    pub fn take_bookings(&mut self) -> Vec<Booking> {
+        self.ledger.take_bookings()
     }
 
     fn wait(&mut self, waiting: Waiting, total: Span) {

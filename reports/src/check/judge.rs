@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::sums::Sums;
 use super::{
-    Checker, Conservation, Convergence, End, Finding, LeaseLifetime, Liveness, NeedCounts, Outcome, QuorumValidity,
-    SameFinalize, SingleDecide, Verdict,
+    Checker, Conservation, Convergence, End, Fencing, Finding, LeaseLifetime, Liveness, NeedCounts, Outcome,
+    QuorumValidity, SameFinalize, SingleDecide, Verdict,
 };
 use crate::history::{AlarmKind, Record};
 
@@ -44,6 +44,7 @@ impl Default for Judge {
         Self::with(vec![
             Box::<SingleDecide>::default(),
             Box::<SameFinalize>::default(),
+            Box::<Fencing>::default(),
             Box::<LeaseLifetime>::default(),
             Box::<QuorumValidity>::default(),
             Box::<Conservation>::default(),

@@ -14,6 +14,7 @@ mod outcome;
 mod p1;
 mod p10;
 mod p2;
+mod p4;
 mod p5;
 mod p6;
 mod p9;
@@ -24,6 +25,7 @@ pub use liveness::Liveness;
 pub use outcome::{Outcome, exit_code};
 pub use p1::SingleDecide;
 pub use p2::SameFinalize;
+pub use p4::Fencing;
 pub use p5::LeaseLifetime;
 pub use p6::QuorumValidity;
 pub use p9::Conservation;
@@ -78,7 +80,7 @@ pub struct Expect {
 }
 
 /// The properties judged here.
-pub const PROPERTIES: [&str; 7] = ["P1", "P2", "P5", "P6", "P9", "P10", "liveness"];
+pub const PROPERTIES: [&str; 8] = ["P1", "P2", "P4", "P5", "P6", "P9", "P10", "liveness"];
 
 impl Default for Expect {
     /// Every need closed, every property checked, no marks.

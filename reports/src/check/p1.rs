@@ -1,9 +1,13 @@
 //! P1, single DECIDE: per need at most one proposal is ever decided, anywhere, in any epoch, and nothing is opened anew
 //! or granted under another epoch once it is.
+//!
+//! A restored register counts epochs in a higher generation (the upper half of an epoch). Each generation is judged by
+//! itself; the highest that a node has told wins on that node: what it tells of an older one after that has taken effect
+//! although it is void. Where generations decided differently, the older decision must have been reported as void.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use swarm_core::id::NeedId;
+use swarm_core::id::{Cid, Epoch, NeedId};
 
 use super::{Checker, End, Finding, Liars, Notes};
 use crate::history::{Event, NodeNo, Record};
@@ -14,16 +18,24 @@ const NAME: &str = "P1";
 #[derive(Debug, Default)]
 pub struct SingleDecide {
     liars: Liars,
-    needs: BTreeMap<NeedId, Decision>,
+    needs: BTreeMap<NeedId, Need>,
     notes: Notes,
 }
 
 #[derive(Debug, Default)]
-struct Decision {
-    /// The first decision told anywhere.
-    first: Option<Record>,
-    /// What each node decided, by the order of its own beliefs.
-    by_node: BTreeMap<NodeNo, Record>,
+struct Need {
+    /// The first decision told anywhere, by generation.
+    first: BTreeMap<u64, Record>,
+    /// What each node holds for decided, in the highest generation it told of.
+    by_node: BTreeMap<NodeNo, Held>,
+    /// Decisions reported as void.
+    voided: BTreeSet<(u64, Cid)>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    generation: u64,
+    decided: Option<Record>,
 }
 
 impl Checker for SingleDecide {
@@ -33,54 +45,97 @@ impl Checker for SingleDecide {
 
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
+        if self.liars.told(record) {
+            return;
+        }
         match &record.event {
-            Event::Decided { need, proposal, epoch, .. } if !self.liars.told(record) => {
+            Event::Decided { need, epoch, .. } => {
                 self.notes.checked();
-                let decision = self.needs.entry(*need).or_default();
-                let first = decision.first.get_or_insert_with(|| record.clone());
-                if let Event::Decided { proposal: other, epoch: then, .. } = &first.event {
-                    if other != proposal {
-                        self.notes.contradict(NAME, "two proposals are decided for one need", &[first, record]);
-                    } else if then != epoch {
-                        self.notes.contradict(NAME, "one need is decided in two epochs", &[first, record]);
-                    }
+                let known = self.needs.entry(*need).or_default();
+                let first = known.first.entry(generation(*epoch)).or_insert_with(|| record.clone());
+                let (then, now) = (decision(first), decision(record));
+                if then.1 != now.1 {
+                    self.notes.contradict(NAME, "two proposals are decided for one need", &[first, record]);
+                } else if then.0 != now.0 {
+                    self.notes.contradict(NAME, "one need is decided in two epochs", &[first, record]);
                 }
-                if let Some(own) = decision.by_node.insert(record.node, record.clone()) {
+                let held = known.enters(record, *epoch, &mut self.notes);
+                if let Some(own) = held.decided.replace(record.clone()) {
                     self.notes.contradict(NAME, "one node applied two decisions of one need", &[&own, record]);
                 }
             }
-            Event::Voters { need, epoch, .. } if !self.liars.told(record) => {
-                let own = self.needs.get(need).and_then(|d| d.by_node.get(&record.node));
-                if let Some(own) = own.filter(|own| decided_epoch(own) != Some(*epoch)) {
+            Event::Voters { need, epoch, .. } => {
+                let held = self.needs.entry(*need).or_default().enters(record, *epoch, &mut self.notes);
+                if let Some(own) = held.decided.as_ref().filter(|own| decision(own).0 != Some(*epoch)) {
                     self.notes.contradict(NAME, "another epoch begins after the decision", &[own, record]);
                 }
             }
-            Event::Granted { need, epoch, .. } if !self.liars.told(record) => {
-                match self.needs.get(need).and_then(|d| d.by_node.get(&record.node)) {
+            Event::Granted { need, epoch, .. } => {
+                let held = self.needs.entry(*need).or_default().enters(record, *epoch, &mut self.notes);
+                match &held.decided {
                     None => self.notes.contradict(NAME, "a task is granted before any decision", &[record]),
-                    Some(own) if decided_epoch(own) != Some(*epoch) => {
-                        self.notes.contradict(
-                            NAME,
-                            "a task is granted under an epoch that was not decided",
-                            &[own, record],
-                        );
+                    Some(own) if decision(own).0 != Some(*epoch) => {
+                        let what = "a task is granted under an epoch that was not decided";
+                        self.notes.contradict(NAME, what, &[own, record]);
                     }
                     Some(_) => {}
                 }
+            }
+            Event::Voided { need, epoch, proposal } => {
+                let known = self.needs.entry(*need).or_default();
+                known.voided.insert((generation(*epoch), *proposal));
             }
             _ => {}
         }
     }
 
-    fn finish(&mut self, _: &End) -> Finding {
-        self.notes.finding.clone()
+    fn finish(&mut self, end: &End) -> Finding {
+        let mut notes = self.notes.clone();
+        for known in self.needs.values() {
+            let Some((newest, counts)) = known.first.last_key_value() else { continue };
+            for (generation, old) in known.first.range(..newest) {
+                let Some(proposal) = decision(old).1.filter(|old| Some(*old) != decision(counts).1) else { continue };
+                notes.checked();
+                if known.voided.contains(&(*generation, proposal)) {
+                    continue;
+                }
+                if end.settled {
+                    let what = format!("generation {newest} decided otherwise, and nobody reported that this is void");
+                    notes.contradict(NAME, what, &[old, counts]);
+                } else {
+                    notes.unknown("a void decision was not reported, but the run was cut short");
+                }
+            }
+        }
+        notes.finding
     }
 }
 
-fn decided_epoch(record: &Record) -> Option<swarm_core::id::Epoch> {
+impl Need {
+    /// What the teller of `record` holds, now that it tells of `epoch`: a higher generation voids what it held.
+    fn enters(&mut self, record: &Record, epoch: Epoch, notes: &mut Notes) -> &mut Held {
+        let generation = generation(epoch);
+        let held = self.by_node.entry(record.node).or_default();
+        if generation > held.generation {
+            *held = Held { generation, decided: None };
+        } else if generation < held.generation {
+            let what =
+                format!("generation {generation} takes effect on a node that knows generation {}", held.generation);
+            notes.contradict(NAME, what, &held.decided.iter().chain([record]).collect::<Vec<_>>());
+        }
+        held
+    }
+}
+
+/// How often the register had been restored (PROTOCOL 5: Restore).
+fn generation(epoch: Epoch) -> u64 {
+    epoch.0 >> 32
+}
+
+fn decision(record: &Record) -> (Option<Epoch>, Option<Cid>) {
     match &record.event {
-        Event::Decided { epoch, .. } => Some(*epoch),
-        _ => None,
+        Event::Decided { epoch, proposal, .. } => (Some(*epoch), Some(*proposal)),
+        _ => (None, None),
     }
 }
 
@@ -184,5 +239,83 @@ mod tests {
             NodeNo(2)
         );
         holds(SingleDecide::default(), &run);
+    }
+
+    /// The good history, then what nodes 0 and 1 tell of a later generation.
+    fn restored(proposal: &[u8]) -> crate::check::fixture::Run {
+        let mut run = good();
+        let told = run.records.iter().rfind(|r| matches!(r.event, Event::Decided { .. })).unwrap().event.clone();
+        for node in 0..2 {
+            let mut event = told.clone();
+            if let Event::Decided { epoch, proposal: decided, .. } = &mut event {
+                (*epoch, *decided) = (Epoch(1 << 32 | 1), Cid::of(proposal));
+            }
+            run.tell(node, event);
+        }
+        run
+    }
+
+    #[test]
+    fn t18_a_restored_register_decides_the_same_again() {
+        holds(SingleDecide::default(), &restored(b"plan"));
+    }
+
+    #[test]
+    fn t18_what_a_higher_generation_voids_is_reported() {
+        let mut run = restored(b"other");
+        caught(SingleDecide::default(), &run, "nobody reported");
+        run.end.settled = false;
+        crate::check::fixture::unknown(SingleDecide::default(), &run, "cut short");
+        run.end.settled = true;
+        let (need, epoch) = (crate::check::fixture::need(), Epoch(1));
+        run.tell(2, Event::Voided { need, epoch, proposal: Cid::of(b"third") });
+        caught(SingleDecide::default(), &run, "nobody reported");
+        run.tell(2, Event::Voided { need, epoch, proposal: Cid::of(b"plan") });
+        holds(SingleDecide::default(), &run);
+    }
+
+    #[test]
+    fn t18_an_older_generation_that_resurfaces_has_no_effect() {
+        for old in [
+            |e: &Event| matches!(e, Event::Decided { .. }),
+            |e: &Event| matches!(e, Event::Granted { .. }),
+            |e: &Event| matches!(e, Event::Voters { .. }),
+        ] {
+            let mut run = restored(b"plan");
+            let mut event = run.records.iter().find(|r| old(&r.event)).unwrap().event.clone();
+            if let Event::Decided { epoch, .. } = &mut event {
+                *epoch = Epoch(1);
+            }
+            run.tell(2, event.clone());
+            let had = run.finding(SingleDecide::default()).contradictions;
+            assert!(had.iter().all(|c| !c.what.contains("knows generation")), "node 2 was not told of the restore");
+            run.tell(1, event);
+            caught(SingleDecide::default(), &run, "generation 0 takes effect on a node that knows generation 1");
+        }
+    }
+
+    #[test]
+    fn two_proposals_in_one_later_generation() {
+        let mut run = restored(b"plan");
+        run.edit_last(
+            |e| matches!(e, Event::Decided { .. }),
+            |e| {
+                if let Event::Decided { proposal, .. } = e {
+                    *proposal = Cid::of(b"other");
+                }
+            },
+        );
+        caught(SingleDecide::default(), &run, "two proposals are decided");
+    }
+
+    #[test]
+    fn a_grant_of_a_generation_that_decided_nothing() {
+        let mut run = good();
+        let mut event = run.records.iter().find(|r| matches!(r.event, Event::Granted { .. })).unwrap().event.clone();
+        if let Event::Granted { epoch, .. } = &mut event {
+            *epoch = Epoch(1 << 32 | 1);
+        }
+        run.tell(0, event);
+        caught(SingleDecide::default(), &run, "before any decision");
     }
 }

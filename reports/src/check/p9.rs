@@ -172,7 +172,7 @@ impl Conservation {
                     Lien { agent: *agent, amount: *amount, booked: at, ended: None, need: *need },
                 );
                 *self.encumbered.entry(*agent).or_default() += i128::from(amount.0);
-                self.covered(agent, record);
+                self.covered(agent, &[Account::Stake(*agent)], record);
             }
             LedgerEvent::LienEnded { lien } => match self.liens.get_mut(lien) {
                 None => self.notes.contradict(NAME, format!("lien {lien} ends but was never booked"), &[record]),
@@ -221,10 +221,12 @@ impl Conservation {
                     let what = format!("an account is overdrawn by {}", -*left);
                     self.notes.contradict(NAME, what, &[record]);
                 }
-                if let Account::Stake(agent) = account
+                if let Account::Stake(agent) | Account::Unbonding(agent) = account
                     && op != Move::Slash
+                    && leg.to != Account::Unbonding(*agent)
                 {
-                    self.covered(agent, record);
+                    // What unbonds can still be slashed; what has left cannot.
+                    self.covered(agent, &[Account::Stake(*agent), Account::Unbonding(*agent)], record);
                 }
             }
         }
@@ -235,8 +237,8 @@ impl Conservation {
     }
 
     /// T74: one stake never backs more liens than it covers.
-    fn covered(&mut self, agent: &AgentId, record: &Record) {
-        let stake = self.balances.get(&Account::Stake(*agent)).copied().unwrap_or(0);
+    fn covered(&mut self, agent: &AgentId, backing: &[Account], record: &Record) {
+        let stake: i128 = backing.iter().filter_map(|account| self.balances.get(account)).sum();
         let liens = self.encumbered.get(agent).copied().unwrap_or(0);
         if liens > stake {
             self.notes.contradict(NAME, format!("a stake of {stake} backs liens of {liens}"), &[record]);

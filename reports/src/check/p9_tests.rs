@@ -120,8 +120,14 @@ fn t74_one_stake_never_backs_more_liens_than_it_covers() {
     let end = |name: &str| LedgerEvent::LienEnded { lien: name.into() };
     holds(Conservation::default(), &told(vec![mint(), stake(50), lien("a", 25), lien("b", 25), end("a"), end("b")]));
     broken(vec![mint(), stake(50), lien("a", 25), lien("b", 26), end("a"), end("b")], "backs liens of 51");
-    let unstake = post("u", Move::Unstake, &[leg(Account::Stake(agent(1)), Account::Unbonding(agent(1)), 30)]);
-    broken(vec![mint(), stake(50), lien("a", 25), unstake, end("a")], "a stake of 20");
+    let unstake = || post("u", Move::Unstake, &[leg(Account::Stake(agent(1)), Account::Unbonding(agent(1)), 30)]);
+    let withdraw = |n| post("w", Move::Withdraw, &[leg(Account::Unbonding(agent(1)), free(1), n)]);
+    // What unbonds still answers for what it backed, but for nothing new; and it does not leave.
+    holds(Conservation::default(), &told(vec![mint(), stake(50), lien("a", 25), unstake(), withdraw(25), end("a")]));
+    broken(vec![mint(), stake(50), lien("a", 25), unstake(), withdraw(26), end("a")], "a stake of 24");
+    broken(vec![mint(), stake(50), unstake(), lien("a", 21), end("a")], "a stake of 20");
+    let flees = post("t", Move::Transfer, &[leg(Account::Stake(agent(1)), free(2), 30)]);
+    broken(vec![mint(), stake(50), lien("a", 25), flees, end("a")], "a stake of 20");
     broken(vec![mint(), stake(50), lien("a", 1), lien("a", 1), end("a")], "booked twice");
     broken(vec![mint(), stake(50), lien("a", 1), end("a"), end("a")], "ends twice");
     broken(vec![mint(), end("a")], "never booked");

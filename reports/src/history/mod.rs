@@ -4,7 +4,8 @@
 //! once per node that believed it: that is what the checkers compare. Three rules keep it judgeable:
 //!
 //! - a node tells a thread from its first entry, in the register's order, and each belief once: what it repeats to itself
-//!   while it replays its log after a restart is not told again;
+//!   while it replays its log after a restart is not told again; an entry handed to it once more after a restart is told by
+//!   its link alone;
 //! - evidence precedes what rests on it: a snapshot, the voters, the seats are told before the count that cites them;
 //! - [`WORLD`] tells what no node can know: the genesis, the phases, faults that hit nobody in particular.
 
@@ -20,7 +21,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use swarm_core::config::Params;
+use swarm_core::genesis::Genesis;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::register::{Applied, Command};
 use swarm_core::reject::Reject;
 use swarm_core::wire::{Payout, ReleaseReason, SnapshotRef, Verdict};
 
@@ -249,6 +252,8 @@ pub enum Event {
         proposal: Cid,
         snapshot: SnapshotRef,
     },
+    /// A decision of an older generation surfaced and was declared void (RECONCILE). Told by whoever found it.
+    Voided { epoch: Epoch, need: NeedId, proposal: Cid },
     /// A worker holds a task.
     Granted { epoch: Epoch, fence: Fence, need: NeedId, task: TaskName, worker: AgentId },
     /// The holder's lease was prolonged; `segment` rises with each renewal of a fence.
@@ -281,7 +286,12 @@ pub enum Event {
     Discharged { at: u32, need: NeedId, seq: Seq },
     /// The books moved.
     Ledger(LedgerEvent),
-    /// A coordinator applied an entry.
+    /// World: the genesis, whole, for those who recompute from it. Told after [`Event::Genesis`].
+    Founded { genesis: Arc<Genesis> },
+    /// An entry of a thread, whole: the command with its evidence, and what it did. Told once per entry, by the coordinator
+    /// that applied it first, after its [`Event::Applied`] and the ledger's moves.
+    Ordered { command: Arc<Command>, entry: Arc<Applied>, thread: Thread },
+    /// A coordinator applied an entry. After a restart it may tell one again.
     Applied { link: Digest, seq: Seq, thread: Thread },
     /// A node believes an entry, and tells next what it did; entries it believes as one batch may be told by the last.
     Believed { link: Digest, seq: Seq, thread: Thread },

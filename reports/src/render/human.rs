@@ -277,6 +277,7 @@ mod tests {
         P1        holds          3
         P10       holds          2
         P2        holds          6
+        P4        holds          6
         P5        holds         10
         P6        holds          4
         P9        holds         27
@@ -328,6 +329,7 @@ mod tests {
         P1        violated        9         1        0
         P10       holds           6         0        0
         P2        holds          18         0        0
+        P4        holds          18         0        0
         P5        holds          30         0        0
         P6        holds          12         0        0
         P9        holds          81         0        0

@@ -76,20 +76,22 @@ mod tests {
         let text = sweep(&SweepReport::of([&held(1), &violated(3)]));
         let shown: Vec<_> = text.lines().filter(|line| line.contains("<test") || line.contains("<failure")).collect();
         insta::assert_snapshot!(shown.join("\n"), @r#"
-        <testsuites name="swarm-sim" tests="15" failures="2" errors="0">
-            <testsuite name="quiet" tests="7" disabled="0" errors="0" failures="0" time="0.007">
+        <testsuites name="swarm-sim" tests="17" failures="2" errors="0">
+            <testsuite name="quiet" tests="8" disabled="0" errors="0" failures="0" time="0.007">
                 <testcase name="P1" classname="quiet" assertions="3">
                 <testcase name="P10" classname="quiet" assertions="2">
                 <testcase name="P2" classname="quiet" assertions="6">
+                <testcase name="P4" classname="quiet" assertions="6">
                 <testcase name="P5" classname="quiet" assertions="10">
                 <testcase name="P6" classname="quiet" assertions="4">
                 <testcase name="P9" classname="quiet" assertions="27">
                 <testcase name="liveness" classname="quiet" assertions="1">
-            <testsuite name="split" tests="8" disabled="0" errors="0" failures="2" time="0.007">
+            <testsuite name="split" tests="9" disabled="0" errors="0" failures="2" time="0.007">
                 <testcase name="P1" classname="split" assertions="3">
                     <failure message="violated in 1 of 1 runs"/>
                 <testcase name="P10" classname="split" assertions="2">
                 <testcase name="P2" classname="split" assertions="6">
+                <testcase name="P4" classname="split" assertions="6">
                 <testcase name="P5" classname="split" assertions="10">
                 <testcase name="P6" classname="split" assertions="4">
                 <testcase name="P9" classname="split" assertions="27">

@@ -5,6 +5,7 @@
 
 mod actor;
 mod audit;
+mod books;
 mod bus;
 mod cluster;
 mod host;

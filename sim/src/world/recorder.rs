@@ -3,20 +3,22 @@
 //! A node's notes say what it believes; the recorder puts them into the history's words, one record per node and belief. It
 //! knows no rule of the protocol: where a word of the history needs something told earlier (who proposed what), it looks it
 //! up in what the same node told before.
+//!
+//! A node that restarts may be handed an entry again which it told before it crashed. It tells the link again, which must be
+//! the same; what the entry did is told once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Credits, Epoch, Fence, NeedId, Segment, TaskName, Thread};
-use swarm_core::ledger::{self, Posting};
+use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool};
 use swarm_core::register::{Applied, Ending, Event as Did};
 use swarm_core::wire::{Body, Envelope, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
-use swarm_reports::history::{
-    Account, AlarmKind, Event, LedgerEvent, Leg, Move, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd,
-    WORLD,
-};
+use swarm_reports::history::{AlarmKind, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD};
+
+use crate::world::books;
 
 /// What one node told of one need so far.
 #[derive(Default)]
@@ -46,6 +48,11 @@ pub struct Recorder {
     /// Records of the present instant, not stamped yet.
     fresh: Vec<(NodeNo, Event)>,
     told: BTreeMap<(u32, NeedId), Told>,
+    /// The last entry that each node told as believed, and the last whose bookings it told.
+    believed: BTreeMap<(u32, Thread), Seq>,
+    booked: BTreeMap<u32, Seq>,
+    /// The last entry of each thread that was told whole, by whoever applied it first.
+    ordered: BTreeMap<Thread, Seq>,
     /// FINALIZE records by node, in the order believed.
     pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
     pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<swarm_core::id::Label, Cid>>>,
@@ -64,6 +71,9 @@ impl Recorder {
             judge: Judge::default(),
             fresh: Vec::new(),
             told: BTreeMap::new(),
+            believed: BTreeMap::new(),
+            booked: BTreeMap::new(),
+            ordered: BTreeMap::new(),
             finals: BTreeMap::new(),
             outputs: BTreeMap::new(),
             kept: keep.then(Vec::new),
@@ -136,18 +146,41 @@ impl Recorder {
         match note {
             Note::Believed { entry, link, thread } => {
                 self.tell(no, Event::Believed { link, seq: entry.seq, thread });
-                self.believed(no, thread, &entry);
+                if advances(self.believed.entry((no, thread)).or_default(), entry.seq) {
+                    self.believed(no, thread, &entry);
+                }
             }
-            Note::Applied { link, entry, thread } => self.tell(no, Event::Applied { link, seq: entry.seq, thread }),
+            Note::Applied { command, entry, link, thread } => {
+                self.tell(no, Event::Applied { link, seq: entry.seq, thread });
+                if advances(self.ordered.entry(thread).or_default(), entry.seq) {
+                    self.tell(no, Event::Ordered { command, entry, thread });
+                }
+            }
             Note::Refused { reject, .. } => self.tell(no, Event::Refused { reason: reject }),
             Note::Diverged { thread, entry } => {
                 let what = format!("what is believed at {} of {thread} is not what was applied", entry.seq);
                 self.tell(no, Event::Alarm { kind: AlarmKind::Internal, what });
             }
-            Note::Posted(postings) => self.posted(no, &postings),
+            Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
+    }
+
+    /// The books, as the entry at `seq` of the system thread changed them; what a node tells again, it told.
+    fn booked(&mut self, no: u32, bookings: &[Booking], seq: Seq) {
+        // The genesis is booked at zero.
+        if !advances(self.booked.entry(no).or_default(), seq.next()) {
+            return;
+        }
+        for event in books::told(bookings) {
+            self.tell(no, Event::Ledger(event));
+        }
+    }
+
+    /// A coordinator's books at the end.
+    pub fn books(&mut self, no: u32, books: &Ledger) {
+        self.tell(no, Event::Ledger(books::whole(books)));
     }
 
     fn believed(&mut self, no: u32, thread: Thread, entry: &Applied) {
@@ -305,90 +338,13 @@ impl Recorder {
         };
         self.tell(no, event);
     }
-
-    /// Postings of one operation become one told operation.
-    fn posted(&mut self, no: u32, postings: &[Posting]) {
-        for op in postings.chunk_by(|a, b| a.op == b.op) {
-            for posting in op {
-                if let (ledger::Account::Pot(pot), false) = (&posting.credit, posting.ends) {
-                    let event = LedgerEvent::PotOpened { need: Some(need_of(pot)), pot: pot_name(pot) };
-                    self.tell(no, Event::Ledger(event));
-                }
-            }
-            let legs: Arc<[Leg]> = (op.iter())
-                .filter(|p| p.amount.0 > 0)
-                .map(|p| Leg { amount: p.amount, from: account(&p.debit), to: account(&p.credit) })
-                .collect();
-            if !legs.is_empty() {
-                let event = LedgerEvent::Posted { key: op[0].op.to_string().into(), legs, op: kind(&op[0]) };
-                self.tell(no, Event::Ledger(event));
-            }
-            for posting in op.iter().filter(|p| p.ends) {
-                if let ledger::Account::Pot(pot) = &posting.debit {
-                    self.tell(no, Event::Ledger(LedgerEvent::PotEnded { pot: pot_name(pot) }));
-                }
-            }
-        }
-    }
-
-    /// A coordinator's books at the end.
-    pub fn books(&mut self, no: u32, books: &ledger::Ledger) {
-        let mut balances: Vec<(Account, Credits)> = Vec::new();
-        for (agent, balance) in books.balances() {
-            balances.push((account(&ledger::Account::Available(agent)), balance.available));
-            balances.push((Account::Stake(agent), balance.staked));
-            balances.push((Account::Unbonding(agent), balance.unbonding));
-            let lent: u64 = books.backers(agent).map(|(_, amount)| amount.0).sum();
-            balances.push((Account::Delegated(agent), Credits(lent)));
-        }
-        balances.extend(books.open_pots().map(|(pot, amount)| (Account::Pot(pot_name(pot)), amount)));
-        balances.retain(|(_, amount)| amount.0 > 0);
-        let event = LedgerEvent::Books { balances: balances.into(), burned: books.burned(), minted: books.minted() };
-        self.tell(no, Event::Ledger(event));
-    }
 }
 
-fn pot_name(pot: &ledger::Pot) -> Arc<str> {
-    match pot {
-        ledger::Pot::Escrow(need) => format!("escrow/{need}").into(),
-        ledger::Pot::Bond(need, task, fence) => format!("bond/{need}/{task}/{fence}").into(),
-    }
-}
-
-fn need_of(pot: &ledger::Pot) -> NeedId {
-    match pot {
-        ledger::Pot::Escrow(need) | ledger::Pot::Bond(need, ..) => *need,
-    }
-}
-
-fn account(account: &ledger::Account) -> Account {
-    match account {
-        ledger::Account::Mint | ledger::Account::Burnt => Account::Outside,
-        ledger::Account::Available(agent) if *agent == swarm_core::config::COMMONS => Account::Commons,
-        ledger::Account::Available(agent) => Account::Free(*agent),
-        ledger::Account::Stake(agent) => Account::Stake(*agent),
-        ledger::Account::Delegated { to, .. } => Account::Delegated(*to),
-        ledger::Account::Unbonding(agent) => Account::Unbonding(*agent),
-        ledger::Account::Pot(pot) => Account::Pot(pot_name(pot)),
-    }
-}
-
-/// The kind of an operation, from where its first move goes.
-fn kind(posting: &Posting) -> Move {
-    use ledger::Account as A;
-    match (&posting.debit, &posting.credit) {
-        (A::Mint, _) => Move::Mint,
-        (_, A::Burnt) => Move::Burn,
-        (A::Available(_), A::Pot(ledger::Pot::Escrow(_))) => Move::Reserve,
-        (A::Available(_), A::Pot(ledger::Pot::Bond(..))) => Move::Bond,
-        (A::Available(_), A::Stake(_)) => Move::Stake,
-        (A::Available(_), A::Delegated { .. }) => Move::Delegate,
-        (A::Stake(_), A::Unbonding(_)) => Move::Unstake,
-        (A::Unbonding(_), _) => Move::Withdraw,
-        (A::Pot(ledger::Pot::Bond(..)), _) => Move::Unbond,
-        (A::Pot(_), _) => Move::Pay,
-        _ => Move::Transfer,
-    }
+/// Whether `seq` is beyond `last`, which it then becomes.
+fn advances(last: &mut Seq, seq: Seq) -> bool {
+    let beyond = seq > *last;
+    *last = seq.max(*last);
+    beyond
 }
 
 fn told_pool(pool: &Pool) -> PoolSnapshot {

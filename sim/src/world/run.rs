@@ -233,9 +233,11 @@ impl<'a> World<'a> {
             world.at(timed.at_ns, Plan::Fault(timed.id, timed.change));
         }
         world.plan_workload(&fork_of, founders, &joiners_of);
+        let genesis = Arc::clone(&cluster.genesis);
         let rules = Rules::of(&cluster.genesis.params, held_max(scenario), idle_max(scenario))
             .held_at_least(held_min(scenario));
         world.recorder.borrow_mut().world(Event::Genesis { parties: parties.into(), rules: Arc::new(rules) });
+        world.recorder.borrow_mut().world(Event::Founded { genesis });
         world
     }
 

@@ -1,0 +1,352 @@
+//! P4, lease and fencing: nothing under an expired epoch, lease or fence takes effect.
+//!
+//! Judged from the entries as they were told whole: the signed evidence of a command is held against the tokens that the
+//! entries before it had given out. So a result is taken only from whoever holds the task under exactly this fence; a vote
+//! counts only in its epoch and for its attempt; fences rise and none is granted twice; and a wait ends only when a majority
+//! of coordinators has seen the whole of its present segment. What nodes believe of fences is held against the same rule.
+//!
+//! Where entries of a need are missing, what follows cannot be told.
+
+use std::collections::BTreeMap;
+
+use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::register::{Applied, Command, Event as Did};
+use swarm_core::slot::Waiting;
+use swarm_core::time::Span;
+use swarm_core::wire::{Body, Envelope, ReleaseReason};
+
+use super::{Checker, End, Finding, Liars, Notes};
+use crate::history::{Event, NodeNo, Record};
+
+const NAME: &str = "P4";
+
+/// The oracle of P4.
+#[derive(Debug, Default)]
+pub struct Fencing {
+    /// Members of the register.
+    coordinators: usize,
+    liars: Liars,
+    needs: BTreeMap<NeedId, Need>,
+    notes: Notes,
+    /// Who was first told to hold a fence, and the highest each node told.
+    grants: BTreeMap<(NeedId, TaskName), Grants>,
+}
+
+#[derive(Debug, Default)]
+struct Grants {
+    first: BTreeMap<Fence, Record>,
+    top: BTreeMap<NodeNo, Fence>,
+}
+
+/// A need, by the entries told so far.
+#[derive(Debug, Default)]
+struct Need {
+    /// The last entry told; none once one was missing.
+    lost: bool,
+    seq: Seq,
+    epoch: Epoch,
+    over: Option<Record>,
+    tasks: BTreeMap<TaskName, Task>,
+    waits: BTreeMap<Segment, Wait>,
+}
+
+#[derive(Debug, Default)]
+struct Task {
+    /// The highest fence given out, by a grant that may still be refused its bond.
+    top: Fence,
+    /// The winner whose bond is being booked.
+    winner: Option<AgentId>,
+    /// Who holds the task, under the highest fence.
+    holder: Option<(AgentId, Record)>,
+    /// The result being judged, under the highest fence.
+    commit: Option<Cid>,
+    /// Its lease was seen through by a majority, in the entry being judged.
+    run_out: bool,
+    is_final: bool,
+}
+
+#[derive(Debug)]
+struct Wait {
+    waiting: Waiting,
+    total: Span,
+    seen: BTreeMap<AgentId, Span>,
+}
+
+impl Checker for Fencing {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn see(&mut self, record: &Record) {
+        self.liars.see(record);
+        match &record.event {
+            Event::Genesis { parties, .. } => self.coordinators = parties.iter().filter(|p| p.coordinator).count(),
+            Event::Founded { genesis } => self.coordinators = genesis.coordinators.len(),
+            _ if self.liars.told(record) => {}
+            Event::Ordered { command, entry, thread: Thread::Need(need) } => {
+                let known = self.needs.entry(*need).or_default();
+                let mut judge = Judging { coordinators: self.coordinators, notes: &mut self.notes, record };
+                judge.entry(known, command, entry);
+            }
+            Event::Granted { need, task, fence, .. } => {
+                self.notes.checked();
+                let grants = self.grants.entry((*need, task.clone())).or_default();
+                let first = grants.first.entry(*fence).or_insert_with(|| record.clone());
+                if first.event != record.event {
+                    self.notes.contradict(NAME, format!("fence {fence} is granted twice"), &[first, record]);
+                }
+                let top = grants.top.entry(record.node).or_default();
+                if *fence <= *top {
+                    let what = format!("a fence does not rise: {fence} is granted after {top}");
+                    self.notes.contradict(NAME, what, &[record]);
+                }
+                *top = (*top).max(*fence);
+            }
+            Event::Accepted { need, task, fence, .. } | Event::Finalized { need, task, fence, .. } => {
+                let top = self.grants.get(&(*need, task.clone())).and_then(|grants| grants.top.get(&record.node));
+                if let Some(top) = top.filter(|top| *top != fence) {
+                    self.notes.checked();
+                    let what = format!("a result under fence {fence} takes effect, but {top} was granted");
+                    self.notes.contradict(NAME, what, &[record]);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, _: &End) -> Finding {
+        let mut notes = self.notes.clone();
+        for (need, _) in self.needs.iter().filter(|(_, known)| known.lost) {
+            notes.unknown(format!("entries of {need} are missing after {}", self.needs[need].seq));
+        }
+        notes.finding
+    }
+}
+
+/// One entry being judged.
+struct Judging<'a> {
+    coordinators: usize,
+    notes: &'a mut Notes,
+    record: &'a Record,
+}
+
+impl Judging<'_> {
+    fn entry(&mut self, need: &mut Need, command: &Command, entry: &Applied) {
+        if need.lost || entry.seq != need.seq.next() {
+            // One told again is no gap, and has no effect here either.
+            need.lost |= entry.seq > need.seq;
+            return;
+        }
+        need.seq = entry.seq;
+        let events = entry.outcome.events();
+        if events.is_empty() {
+            return;
+        }
+        self.notes.checked();
+        if let Some(over) = &need.over {
+            self.notes.contradict(NAME, "something takes effect after the need's end", &[over, self.record]);
+        }
+        match command {
+            Command::Act(envelope) => self.act(need, envelope),
+            Command::Count(votes) => votes.iter().for_each(|vote| self.vote(need, vote)),
+            Command::Elapsed { by, elapsed, segment } => match need.waits.get_mut(segment) {
+                Some(wait) => {
+                    let seen = wait.seen.entry(*by).or_default();
+                    *seen = (*seen).max(*elapsed);
+                }
+                None => self.wrong(format!("a report counts for segment {segment}, which is not running")),
+            },
+            _ => {}
+        }
+        let reported = matches!(command, Command::Elapsed { .. });
+        events.iter().for_each(|event| self.event(need, event, reported));
+        need.tasks.values_mut().for_each(|task| task.run_out = false);
+    }
+
+    fn wrong(&mut self, what: impl Into<String>) {
+        self.notes.contradict(NAME, what, &[self.record]);
+    }
+
+    /// What an agent signed takes effect: its tokens are the present ones.
+    fn act(&mut self, need: &Need, envelope: &Envelope) {
+        let of = |task: &TaskName| need.tasks.get(task);
+        let (task, holds) = match &envelope.body {
+            Body::Claim(claim) => (&claim.task, false),
+            Body::Heartbeat(beat) => (&beat.task, true),
+            Body::Yield(body) => (&body.task, true),
+            Body::Commit(commit) => (&commit.task, true),
+            _ => return,
+        };
+        let verb = envelope.verb().as_str();
+        self.epoch(need, envelope);
+        let (epoch, fence) = (need.epoch, envelope.fence.unwrap_or_default());
+        let top = of(task).map_or(Fence(0), |t| t.top);
+        if fence != top {
+            self.wrong(format!("{verb} under fence {fence} takes effect in epoch {epoch}, under fence {top}"));
+        } else if holds {
+            match of(task).and_then(|t| t.holder.as_ref()) {
+                None => self.wrong(format!("{verb} takes effect, but the lease under fence {fence} has ended")),
+                Some((holder, granted)) if *holder != envelope.sender => {
+                    let what = format!("{verb} of one who does not hold the task takes effect");
+                    self.notes.contradict(NAME, what, &[granted, self.record]);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// A vote is used as evidence: of this epoch, on this attempt.
+    fn vote(&mut self, need: &Need, vote: &Envelope) {
+        self.epoch(need, vote);
+        let Body::Attest(attest) = &vote.body else { return };
+        let task = need.tasks.get(&attest.task);
+        let (top, commit) = task.map_or((Fence(0), None), |t| (t.top, t.commit));
+        if vote.fence != Some(top) {
+            let fence = vote.fence.unwrap_or_default();
+            self.wrong(format!("a verdict under fence {fence} is counted under fence {top}"));
+        } else if commit != Some(attest.commit) {
+            self.wrong("a verdict is counted for another result than it judges");
+        }
+    }
+
+    fn epoch(&mut self, need: &Need, envelope: &Envelope) {
+        if envelope.epoch != Some(need.epoch) {
+            let (verb, epoch) = (envelope.verb().as_str(), envelope.epoch.unwrap_or_default());
+            self.wrong(format!("{verb} of epoch {epoch} takes effect in epoch {}", need.epoch));
+        }
+    }
+
+    fn event(&mut self, need: &mut Need, event: &Did, reported: bool) {
+        match event {
+            Did::Opened { epoch, .. } | Did::EpochPassed { epoch } if *epoch < need.epoch => {
+                self.wrong(format!("epoch {epoch} begins after epoch {}", need.epoch));
+            }
+            Did::Opened { epoch, .. } => need.epoch = *epoch,
+            Did::EpochPassed { epoch } => {
+                if *epoch == need.epoch {
+                    self.wrong(format!("epoch {epoch} passes into itself"));
+                }
+                need.epoch = *epoch;
+                need.waits.clear();
+            }
+            Did::WaitOpened { segment, total, waiting } => {
+                if need.waits.last_key_value().is_some_and(|(last, _)| last >= segment) {
+                    self.wrong(format!("segment {segment} does not rise"));
+                }
+                // A wait has one segment: the one before is over.
+                need.waits.retain(|_, wait| wait.waiting != *waiting);
+                let wait = Wait { waiting: waiting.clone(), total: *total, seen: BTreeMap::new() };
+                need.waits.insert(*segment, wait);
+            }
+            Did::WaitClosed { waiting } => {
+                let Some(segment) = need.waits.iter().find(|(_, w)| w.waiting == *waiting).map(|(s, _)| *s) else {
+                    return self.wrong("a wait ends that was not running");
+                };
+                let wait = need.waits.remove(&segment).expect("just found");
+                if !reported {
+                    return;
+                }
+                let through = wait.seen.values().filter(|seen| **seen >= wait.total).count();
+                if through <= self.coordinators / 2 {
+                    let n = self.coordinators;
+                    self.wrong(format!("a wait ends that {through} of {n} coordinators saw through in its segment"));
+                }
+                if let Waiting::Lease(task) = waiting
+                    && let Some(task) = need.tasks.get_mut(task)
+                {
+                    task.run_out = true;
+                }
+            }
+            Did::Granting { bid, fence, task, .. } => {
+                let task = need.tasks.entry(task.clone()).or_default();
+                if *fence <= task.top {
+                    let top = task.top;
+                    self.wrong(format!("a fence does not rise: {fence} is given out after {top}"));
+                }
+                (task.top, task.winner) = (*fence, Some(bid.agent));
+            }
+            Did::Over { .. } => need.over = Some(self.record.clone()),
+            _ => self.of_task(need, event),
+        }
+    }
+
+    /// What happens to a task happens under its highest fence.
+    fn of_task(&mut self, need: &mut Need, event: &Did) {
+        let epoch = need.epoch;
+        let (name, fence) = match event {
+            Did::Leased { fence, task } | Did::Renewed { fence, task } | Did::Released { fence, task, .. } => {
+                (task, Some(*fence))
+            }
+            Did::Accepted { fence, task, .. } => (task, Some(*fence)),
+            Did::Final { record } => {
+                if record.epoch != epoch {
+                    self.wrong(format!("a result of epoch {} becomes final in epoch {epoch}", record.epoch));
+                }
+                (&record.task, Some(record.fence))
+            }
+            Did::Settled { task, .. } | Did::Paid { task } | Did::TaskEnded { task, .. } => (task, None),
+            _ => return,
+        };
+        let task = need.tasks.entry(name.clone()).or_default();
+        if let Some(fence) = fence.filter(|fence| *fence != task.top) {
+            let top = task.top;
+            return self.wrong(format!("something happens under fence {fence}, but {top} was given out"));
+        }
+        let stands = match event {
+            Did::Leased { .. } => match task.winner.take() {
+                Some(winner) => {
+                    task.holder = Some((winner, self.record.clone()));
+                    true
+                }
+                None => false,
+            },
+            Did::Renewed { .. } => task.holder.is_some(),
+            Did::Accepted { commit, .. } => {
+                task.commit = Some(commit.id());
+                task.holder.take().is_some()
+            }
+            Did::Released { reason, .. } => {
+                let (held, judged) = (task.holder.take().is_some(), task.commit.take().is_some());
+                match reason {
+                    ReleaseReason::Expired if held && !task.run_out => {
+                        return self.wrong("a lease expires that no majority saw through");
+                    }
+                    ReleaseReason::Expired | ReleaseReason::Yielded => held,
+                    ReleaseReason::Failed | ReleaseReason::Unseated => judged,
+                    ReleaseReason::Unbonded => task.winner.take().is_some(),
+                    ReleaseReason::Unbid => !held && !judged,
+                }
+            }
+            Did::Final { record } => {
+                task.is_final = true;
+                task.commit == Some(record.commit)
+            }
+            Did::Settled { .. } | Did::Paid { .. } => task.is_final,
+            _ => {
+                let idle = task.holder.is_none() && task.commit.is_none();
+                (task.winner, task.holder, task.commit) = (None, None, None);
+                idle
+            }
+        };
+        if !stands {
+            self.wrong(format!("{} happens to task {name} without what it rests on", word(event)));
+        }
+    }
+}
+
+/// The event's name.
+fn word(event: &Did) -> &'static str {
+    match event {
+        Did::Leased { .. } => "a grant",
+        Did::Renewed { .. } => "a renewal",
+        Did::Accepted { .. } => "an acceptance",
+        Did::Released { .. } => "a release",
+        Did::Final { .. } => "finality",
+        Did::Settled { .. } | Did::Paid { .. } => "a settlement",
+        _ => "an end",
+    }
+}
+
+#[cfg(test)]
+#[path = "p4_tests.rs"]
+mod tests;

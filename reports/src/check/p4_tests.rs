@@ -1,0 +1,325 @@
+//! Cases of P4: one task that is granted, expires, is granted again and becomes final, with signed evidence throughout; each
+//! rule of the property broken once.
+
+use std::sync::Arc;
+
+use swarm_core::bids::Bid;
+use swarm_core::id::{Credits, Digest, Lamport, Nonce, Seq};
+use swarm_core::identity::Keys;
+use swarm_core::register::{Command, Ending, Outcome};
+use swarm_core::reject::Reject;
+use swarm_core::time::WallTime;
+use swarm_core::wire::{
+    Attest, AttestPlan, CapabilityRef, Claim, Commit, Content, Draft, FinalizeRecord, Heartbeat, PolicyRef,
+    SnapshotRef, Verdict as Judged, Yield, trace_of,
+};
+
+use super::*;
+use crate::check::Verdict;
+use crate::check::fixture::{Run, caught, good, holds, need, rules, task, unknown};
+use crate::history::Party;
+
+const TOTAL: Span = Span::from_secs(30);
+
+fn keys(n: u8) -> Keys {
+    Keys::from_seed(&Digest([n; 32]))
+}
+
+/// What agent `n` signs.
+fn said(n: u8, body: Body, epoch: u64, fence: Option<u64>) -> Arc<Envelope> {
+    let content = Content {
+        body,
+        capability: CapabilityRef { manifest: Cid::default(), name: task() },
+        epoch: Some(Epoch(epoch)),
+        expires: None,
+        fence: fence.map(Fence),
+        lamport: Lamport(1),
+        nonce: Nonce(1),
+        policy: PolicyRef::default(),
+        refs: Vec::new(),
+        sender: keys(n).agent(),
+        target: None,
+        thread: Thread::Need(need()),
+        time: WallTime(0),
+        trace: trace_of(Thread::Need(need()), None),
+    };
+    Arc::new(keys(n).sign(Draft::new(content)))
+}
+
+fn claim(n: u8, epoch: u64, fence: u64) -> Arc<Envelope> {
+    said(n, Body::Claim(Claim { cost: Credits(9), eta_ms: 1_000, task: task() }), epoch, Some(fence))
+}
+
+fn beat(n: u8, epoch: u64, fence: u64) -> Arc<Envelope> {
+    said(n, Body::Heartbeat(Heartbeat { progress_bp: 1, task: task() }), epoch, Some(fence))
+}
+
+fn commit(n: u8, epoch: u64, fence: u64) -> Arc<Envelope> {
+    let body = Commit { outputs: Default::default(), states: Vec::new(), task: task(), telemetry: Default::default() };
+    said(n, Body::Commit(body), epoch, Some(fence))
+}
+
+fn attest(epoch: u64, fence: u64, commit: Cid) -> Arc<Envelope> {
+    let (policy, proof) = (Digest::default(), Digest::default());
+    let body = Attest { commit, policy, proof, reasons: Vec::new(), task: task(), verdict: Judged::Pass };
+    said(7, Body::Attest(body), epoch, Some(fence))
+}
+
+fn plan_vote(epoch: u64) -> Arc<Envelope> {
+    said(7, Body::AttestPlan(AttestPlan { policy: Digest::default(), proposal: None }), epoch, None)
+}
+
+fn report(by: u8, segment: u64) -> Command {
+    Command::Elapsed { by: AgentId([by; 32]), elapsed: TOTAL, segment: Segment(segment) }
+}
+
+/// A command whose evidence is another thread's.
+fn relay() -> Command {
+    Command::Snapshot { number: 1 }
+}
+
+fn opens(segment: u64, waiting: Waiting) -> Did {
+    Did::WaitOpened { segment: Segment(segment), total: TOTAL, waiting }
+}
+
+fn bids() -> Waiting {
+    Waiting::Bids(task())
+}
+
+fn lease() -> Waiting {
+    Waiting::Lease(task())
+}
+
+fn granting(fence: u64, claim: &Envelope) -> Did {
+    let bid =
+        Bid { agent: claim.sender, cost: Credits(9), eta_ms: 1_000, id: claim.id(), lamport: Lamport(1), score: 1 };
+    Did::Granting { bid, fees: Credits(1), fence: Fence(fence), org: String::new(), task: task() }
+}
+
+fn closed(waiting: Waiting) -> Did {
+    Did::WaitClosed { waiting }
+}
+
+fn released(fence: u64, reason: ReleaseReason) -> Did {
+    Did::Released { fence: Fence(fence), reason, task: task() }
+}
+
+fn leased(fence: u64) -> Did {
+    Did::Leased { fence: Fence(fence), task: task() }
+}
+
+fn finality(epoch: u64, fence: u64, commit: Cid) -> Did {
+    let record = FinalizeRecord {
+        attestations: Vec::new(),
+        commit,
+        engines: Vec::new(),
+        epoch: Epoch(epoch),
+        fence: Fence(fence),
+        need: need(),
+        outputs: Default::default(),
+        payouts: Vec::new(),
+        plan: Digest::default(),
+        snapshot: SnapshotRef::default(),
+        task: task(),
+    };
+    Did::Final { record: Arc::new(record) }
+}
+
+type Entries = Vec<(Command, Vec<Did>)>;
+
+/// Places in the story, to be broken.
+const CLAIM: usize = 2;
+const GRANT: usize = 4;
+const LEASED: usize = 5;
+const BEAT: usize = 6;
+const EXPIRE: usize = 8;
+const AGAIN: usize = 10;
+const COMMIT: usize = 12;
+const VERDICT: usize = 13;
+
+/// Agents 4 and 5 hold the task one after the other; of three coordinators, two see each wait through.
+fn story() -> Entries {
+    let opened = Did::Opened { epoch: Epoch(1), k_plan: 1, snapshot: SnapshotRef::default(), voters: Vec::new() };
+    let decided = Did::Decided { counted: Vec::new(), proposal: Cid::default() };
+    let (first, second, result) = (claim(4, 1, 0), claim(5, 1, 1), commit(5, 1, 2));
+    let id = result.id();
+    vec![
+        (relay(), vec![opened]),
+        (Command::Count(vec![plan_vote(1)]), vec![decided, opens(1, bids())]),
+        (Command::Act(Arc::clone(&first)), vec![Did::Bidding { task: task() }]),
+        (report(1, 1), vec![Did::Bidding { task: task() }]),
+        (report(2, 1), vec![closed(bids()), granting(1, &first)]),
+        (relay(), vec![leased(1), opens(2, lease())]),
+        (Command::Act(beat(4, 1, 1)), vec![Did::Renewed { fence: Fence(1), task: task() }, opens(3, lease())]),
+        (report(1, 3), vec![Did::Bidding { task: task() }]),
+        (report(2, 3), vec![closed(lease()), released(1, ReleaseReason::Expired), opens(4, bids())]),
+        (report(1, 4), vec![Did::Bidding { task: task() }]),
+        (report(2, 4), vec![closed(bids()), granting(2, &second)]),
+        (relay(), vec![leased(2), opens(5, lease())]),
+        (
+            Command::Act(Arc::clone(&result)),
+            vec![closed(lease()), Did::Accepted { commit: result, fence: Fence(2), task: task() }],
+        ),
+        (Command::Count(vec![attest(1, 2, id)]), vec![finality(1, 2, id), opens(6, Waiting::Challenge(task()))]),
+        (relay(), vec![Did::Settled { payouts: Vec::new(), task: task() }]),
+        (relay(), vec![Did::Paid { task: task() }]),
+        (relay(), vec![Did::Over { ending: Ending::Closed }]),
+    ]
+}
+
+fn told(entries: Entries) -> Run {
+    let mut run = Run { records: Vec::new(), end: End { settled: true, ..End::default() } };
+    let party = |node| Party {
+        agent: AgentId([node as u8 + 1; 32]),
+        asn: String::new(),
+        coordinator: true,
+        honest: true,
+        node: NodeNo(node),
+        org: String::new(),
+        region: String::new(),
+    };
+    run.tell(0, Event::Genesis { parties: (0..3).map(party).collect(), rules: rules().into() });
+    for ((command, events), seq) in entries.into_iter().zip(1..) {
+        let applied = Applied::new(command.id(), Outcome::Did(events), Seq(seq));
+        let (command, entry, thread) = (Arc::new(command), Arc::new(applied), Thread::Need(need()));
+        run.tell(0, Event::Ordered { command, entry, thread });
+    }
+    run
+}
+
+/// The story with one entry changed.
+#[track_caller]
+fn broken(at: usize, change: impl FnOnce(&mut (Command, Vec<Did>)), what: &str) {
+    let mut entries = story();
+    change(&mut entries[at]);
+    caught(Fencing::default(), &told(entries), what);
+}
+
+#[test]
+fn a_good_story_holds() {
+    holds(Fencing::default(), &told(story()));
+    holds(Fencing::default(), &good());
+}
+
+#[test]
+fn t12_a_result_under_an_older_fence_or_epoch_or_of_another() {
+    let act = |envelope| move |entry: &mut (Command, Vec<Did>)| entry.0 = Command::Act(envelope);
+    broken(COMMIT, act(commit(5, 1, 1)), "COMMIT under fence 1 takes effect in epoch 1, under fence 2");
+    broken(COMMIT, act(commit(5, 2, 2)), "COMMIT of epoch 2 takes effect in epoch 1");
+    broken(COMMIT, act(commit(4, 1, 2)), "one who does not hold the task");
+    broken(BEAT, act(beat(4, 1, 0)), "HEARTBEAT under fence 0");
+    broken(BEAT, act(beat(5, 1, 1)), "one who does not hold the task");
+    broken(CLAIM, act(claim(4, 1, 1)), "CLAIM under fence 1 takes effect in epoch 1, under fence 0");
+}
+
+#[test]
+fn t19_a_lease_that_has_ended() {
+    let yields = said(4, Body::Yield(Yield { reason: String::new(), task: task() }), 1, Some(1));
+    let late = |envelope: Arc<Envelope>| move |entry: &mut (Command, Vec<Did>)| entry.0 = Command::Act(envelope);
+    // The entry after the lease expired, before the next grant: nobody holds the task.
+    broken(EXPIRE + 1, late(commit(4, 1, 1)), "the lease under fence 1 has ended");
+    broken(EXPIRE + 1, late(beat(4, 1, 1)), "the lease under fence 1 has ended");
+    broken(EXPIRE + 1, late(yields), "the lease under fence 1 has ended");
+}
+
+#[test]
+fn a_vote_of_another_epoch_attempt_or_result() {
+    let id = commit(5, 1, 2).id();
+    let count = |vote| move |entry: &mut (Command, Vec<Did>)| entry.0 = Command::Count(vec![vote]);
+    broken(1, count(plan_vote(2)), "ATTEST_PLAN of epoch 2");
+    broken(VERDICT, count(attest(2, 2, id)), "ATTEST of epoch 2");
+    broken(VERDICT, count(attest(1, 1, id)), "a verdict under fence 1 is counted under fence 2");
+    broken(VERDICT, count(attest(1, 2, Cid::of(b"other"))), "another result than it judges");
+}
+
+#[test]
+fn fences_rise_and_none_is_given_twice() {
+    let winner = claim(5, 1, 1);
+    for fence in [0, 1] {
+        broken(AGAIN, |entry| entry.1[1] = granting(fence, &winner), "a fence does not rise");
+    }
+    broken(LEASED, |entry| entry.1[0] = leased(2), "something happens under fence 2, but 1 was given out");
+    broken(AGAIN + 1, |entry| entry.1[0] = leased(1), "something happens under fence 1");
+    broken(GRANT, |entry| drop(entry.1.pop()), "something happens under fence 1, but 0");
+    // An answer that comes twice grants nothing twice.
+    broken(BEAT, |entry| *entry = (relay(), vec![leased(1)]), "a grant happens to task t without");
+}
+
+#[test]
+fn what_becomes_final_is_what_was_accepted() {
+    let id = commit(5, 1, 2).id();
+    broken(VERDICT, |entry| entry.1[0] = finality(1, 1, id), "something happens under fence 1");
+    broken(VERDICT, |entry| entry.1[0] = finality(2, 2, id), "a result of epoch 2 becomes final in epoch 1");
+    broken(VERDICT, |entry| entry.1[0] = finality(1, 2, Cid::of(b"other")), "finality happens to task t without");
+    broken(VERDICT, |entry| drop(entry.1.remove(0)), "a settlement happens to task t without");
+}
+
+#[test]
+fn t72_a_wait_ends_by_a_majority_of_its_present_segment() {
+    // One clock alone; one that reports twice; reports of the segment before the renewal; one that saw too little.
+    broken(EXPIRE - 1, |entry| entry.0 = relay(), "1 of 3 coordinators saw through");
+    broken(EXPIRE - 1, |entry| entry.0 = report(2, 3), "1 of 3 coordinators saw through");
+    broken(EXPIRE - 1, |entry| entry.0 = report(1, 2), "segment 2, which is not running");
+    let short = Command::Elapsed { by: AgentId([1; 32]), elapsed: Span(TOTAL.0 - 1), segment: Segment(3) };
+    broken(EXPIRE - 1, |entry| entry.0 = short, "1 of 3 coordinators saw through");
+    broken(EXPIRE, |entry| drop(entry.1.remove(0)), "a lease expires that no majority saw through");
+    broken(EXPIRE, |entry| entry.0 = relay(), "a lease expires that no majority saw through");
+    broken(BEAT, |entry| entry.1[1] = opens(2, lease()), "segment 2 does not rise");
+}
+
+#[test]
+fn nothing_after_the_end() {
+    let mut entries = story();
+    entries.push((relay(), vec![opens(9, bids())]));
+    caught(Fencing::default(), &told(entries), "after the need's end");
+}
+
+#[test]
+fn an_epoch_only_rises() {
+    let passed = |epoch| Did::EpochPassed { epoch: Epoch(epoch) };
+    broken(1, |entry| entry.1[0] = passed(0), "epoch 0 begins after epoch 1");
+    broken(1, |entry| entry.1[0] = passed(1), "passes into itself");
+}
+
+#[test]
+fn what_was_refused_has_no_effect_and_what_is_missing_is_not_guessed() {
+    let mut run = told(story());
+    let late = Command::Act(commit(4, 1, 1));
+    let refused = Applied::new(late.id(), Outcome::Refused(Reject::StaleFence), Seq(18));
+    run.tell(0, Event::Ordered { command: late.into(), entry: refused.into(), thread: Thread::Need(need()) });
+    holds(Fencing::default(), &run);
+    // Told again by a node that restarted.
+    let again = run.records[5].clone();
+    run.records.push(again);
+    holds(Fencing::default(), &run);
+    run.records.remove(5);
+    unknown(Fencing::default(), &run, "entries of");
+    assert_eq!(run.finding(Fencing::default()).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn beliefs_of_fences_are_judged_too() {
+    let granted = |e: &Event| matches!(e, Event::Granted { fence: Fence(2), .. });
+    let mut run = good();
+    run.edit_last(granted, |e| {
+        if let Event::Granted { fence, .. } = e {
+            *fence = Fence(1);
+        }
+    });
+    caught(Fencing::default(), &run, "fence 1 is granted twice");
+    let mut run = good();
+    run.repeat_last(granted);
+    caught(Fencing::default(), &run, "a fence does not rise");
+    let mut run = good();
+    run.edit_last(
+        |e| matches!(e, Event::Accepted { .. }),
+        |e| {
+            if let Event::Accepted { fence, .. } = e {
+                *fence = Fence(1);
+            }
+        },
+    );
+    caught(Fencing::default(), &run, "a result under fence 1 takes effect");
+    run.liar(2);
+    holds(Fencing::default(), &run);
+}
