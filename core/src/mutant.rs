@@ -71,6 +71,8 @@ mutants! {
     VoteNotPersisted: "vote-not-persisted", "P1", "chaos-standard";
     /// Who takes the seat of a member that lost its disk votes under that member's number.
     WipedKeepsId: "wiped-keeps-id", "P1", "chaos-standard";
+    /// A coordinator and the one whose seat it took over are two voices.
+    SeatCountsTwice: "seat-counts-twice", "P1", "chaos-standard";
     /// That a challenge window is over is forgotten, and what it guarded is never settled.
     WindowForgotten: "window-forgotten", "liveness", "quiet";
 }

@@ -56,7 +56,8 @@ impl System {
         doing.events.push(Event::Revealed { by, round: number, value });
         let round = self.round.as_mut().expect("check found the round");
         round.reveals.insert(by, value);
-        if round.reveals.len() == self.coordinators.len() {
+        let voices = self.members.voices();
+        if voices.count(round.reveals.keys()) == voices.seats() {
             self.waits.remove(&Waiting::Reveals);
             self.close_round(doing);
         }
@@ -65,12 +66,15 @@ impl System {
     /// Draws for every ask of the round, from what was revealed. Silence is named.
     pub(super) fn close_round(&mut self, doing: &mut Doing) {
         let honest = self.params().liars_max as usize + 1;
-        if self.round.as_ref().is_some_and(|round| round.reveals.len() < honest) {
+        let voices = self.members.voices();
+        if self.round.as_ref().is_some_and(|round| voices.count(round.reveals.keys()) < honest) {
             // Nothing that liars alone could have chosen may become a seed: wait on.
             return self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
         }
         let Some(round) = self.round.take() else { return };
-        let omitted = self.coordinators.iter().filter(|c| !round.reveals.contains_key(c)).copied().collect();
+        let owed = |member: &AgentId| self.anchored.get(member).is_some_and(|at| *at < round.number);
+        let silent = |member: &AgentId| !round.reveals.contains_key(member) && owed(member);
+        let omitted = voices.holders().filter(silent).collect();
         doing.events.push(Event::RoundClosed { omitted, round: round.number });
         for seating in round.asks {
             let answer = self.seat(doing, &seating, &round.reveals).unwrap_or_else(Answer::Denied);
