@@ -125,7 +125,7 @@ knobs! {
         entry_batch_ms: u32 = 50, 0, 60_000;
         /// Time between heartbeats; milliseconds.
         heartbeat_ms: u32 = 30_000, 10, 3_600_000;
-        /// Parked envelopes kept per sender.
+        /// Envelopes of one sender that may wait here for what they rest on.
         parked_max: u32 = 64, 0, 4_096;
         /// Ticks without a word from a leader before a member of a register group stands for election; each waits up to as
         /// many more, so that they rarely stand at once.

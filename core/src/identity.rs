@@ -119,7 +119,8 @@ impl rand_core_06::RngCore for OneTime<'_> {
 
 impl rand_core_06::CryptoRng for OneTime<'_> {}
 
-/// Manifests kept per agent; what is cited beyond is fetched again.
+/// Manifests kept per agent. Further ones are refused and none is ever given up: an envelope that cites one must be judged
+/// alike before and after, or replicas that heard it at other times would differ (T75).
 pub const MANIFESTS_MAX: usize = 16;
 
 /// What ingress does with an envelope that it does not let through.
@@ -139,10 +140,11 @@ pub struct Manifests {
 }
 
 impl Manifests {
-    /// Takes a MANIFEST in. Of an agent's manifests the [`MANIFESTS_MAX`] with the highest Lamport values are kept.
+    /// Takes a MANIFEST in; it may be known.
     ///
     /// # Errors
-    /// [`Reject::WrongFields`] if it is no MANIFEST, or not about its sender; [`Reject::NotInManifest`] if it cites one.
+    /// [`Reject::WrongFields`] if it is no MANIFEST, or not about its sender; [`Reject::NotInManifest`] if it cites one;
+    /// [`Reject::NoRoom`] if its agent has [`MANIFESTS_MAX`] others.
     pub fn learn(&mut self, envelope: Arc<Envelope>) -> Result<(), Reject> {
         let Body::Manifest(manifest) = &envelope.body else {
             return Err(Reject::WrongFields);
@@ -155,12 +157,11 @@ impl Manifests {
         }
         let (id, lamport) = (envelope.id(), envelope.lamport);
         let own = self.of_agent.entry(envelope.sender).or_default();
+        if own.len() >= MANIFESTS_MAX && !own.contains(&(lamport, id)) {
+            return Err(Reject::NoRoom);
+        }
         own.insert((lamport, id));
         self.known.insert(id, envelope);
-        if own.len() > MANIFESTS_MAX {
-            let oldest = own.pop_first().expect("there is more than one");
-            self.known.remove(&oldest.1);
-        }
         Ok(())
     }
 
@@ -330,14 +331,16 @@ mod tests {
     }
 
     #[test]
-    fn manifests_are_bounded_and_nothing_else_is_one() {
+    fn t75_manifests_are_bounded_and_none_is_given_up_for_another() {
         let mut manifests = Manifests::default();
         let all: Vec<_> = (0..=MANIFESTS_MAX as u64).map(|lamport| manifest(1, &[], lamport)).collect();
-        for manifest in all.iter().rev() {
+        for manifest in &all[..MANIFESTS_MAX] {
             manifests.learn(manifest.clone()).unwrap();
         }
-        assert!(manifests.get(&all[0].id()).is_none() && manifests.get(&all[1].id()).is_some());
-        assert_eq!(manifests.latest(&testing::agent(1)).unwrap().0, all[MANIFESTS_MAX].id());
+        assert_eq!(manifests.learn(all[MANIFESTS_MAX].clone()), Err(Reject::NoRoom));
+        assert_eq!(manifests.learn(all[0].clone()), Ok(()), "one that is known stays known");
+        assert!(all[..MANIFESTS_MAX].iter().all(|manifest| manifests.get(&manifest.id()).is_some()));
+        assert_eq!(manifests.latest(&testing::agent(1)).unwrap().0, all[MANIFESTS_MAX - 1].id());
         let stake = testing::stake(1, |content| content.body = Body::Stake(Amount { amount: Credits(2) }));
         assert_eq!(manifests.learn(Arc::new(stake)), Err(Reject::WrongFields));
         let mut others = (**all[0]).clone();

@@ -21,6 +21,9 @@ pub const THREADS_MAX: usize = 65_536;
 /// Senders with a window.
 pub const SENDERS_MAX: usize = 65_536;
 
+/// As many of them may be strangers: keys cost nothing, and must not use up the room of those who have something to lose.
+pub const STRANGERS_MAX: usize = SENDERS_MAX / 2;
+
 /// Whether envelopes of `verb` need no nonce to be idempotent: entries are by index, proposals and plan facts by content id.
 /// What catch-up fetches is exempt too, by not being asked about.
 pub const fn exempt(verb: Verb) -> bool {
@@ -87,20 +90,28 @@ impl Window {
 pub struct Nonces(BTreeMap<AgentId, BTreeMap<Thread, Window>>);
 
 impl Nonces {
-    /// Uses `nonce` up.
+    /// Uses `nonce` up. Asks whether the sender is a `stranger` only where that matters.
     ///
     /// # Errors
-    /// [`Reject::Replay`] if it was accepted before or lies below the floor; [`Reject::Oversize`] if there is no room for one
+    /// [`Reject::Replay`] if it was accepted before or lies below the floor; [`Reject::NoRoom`] if there is no room for one
     /// more sender, or thread of this sender.
-    pub fn accept(&mut self, sender: AgentId, thread: Thread, nonce: Nonce) -> Result<(), Reject> {
-        let room = self.0.len() < SENDERS_MAX;
+    pub fn accept(
+        &mut self,
+        sender: AgentId,
+        thread: Thread,
+        nonce: Nonce,
+        stranger: impl FnOnce() -> bool,
+    ) -> Result<(), Reject> {
+        let senders = self.0.len();
         let threads = match self.0.get_mut(&sender) {
             Some(threads) => threads,
-            None if room => self.0.entry(sender).or_default(),
-            None => return Err(Reject::Oversize),
+            None if senders < STRANGERS_MAX || (senders < SENDERS_MAX && !stranger()) => {
+                self.0.entry(sender).or_default()
+            }
+            None => return Err(Reject::NoRoom),
         };
         if threads.len() >= THREADS_MAX && !threads.contains_key(&thread) {
-            return Err(Reject::Oversize);
+            return Err(Reject::NoRoom);
         }
         threads.entry(thread).or_default().accept(nonce)
     }
@@ -131,7 +142,7 @@ mod tests {
     }
 
     fn accepts(nonces: &mut Nonces, list: impl IntoIterator<Item = u64>) -> Vec<bool> {
-        list.into_iter().map(|nonce| nonces.accept(me(), Thread::System, Nonce(nonce)).is_ok()).collect()
+        list.into_iter().map(|nonce| nonces.accept(me(), Thread::System, Nonce(nonce), || false).is_ok()).collect()
     }
 
     #[test]
@@ -195,18 +206,20 @@ mod tests {
     fn threads_and_senders_are_apart_and_bounded() {
         let mut nonces = Nonces::default();
         let other = Thread::Need(crate::id::NeedId::of(&me(), Nonce(1)));
-        assert_eq!(nonces.accept(me(), Thread::System, Nonce(1)), Ok(()));
-        assert_eq!(nonces.accept(me(), other, Nonce(1)), Ok(()));
-        assert_eq!(nonces.accept(AgentId([2; 32]), other, Nonce(1)), Ok(()));
+        assert_eq!(nonces.accept(me(), Thread::System, Nonce(1), || true), Ok(()));
+        assert_eq!(nonces.accept(me(), other, Nonce(1), || true), Ok(()));
+        assert_eq!(nonces.accept(AgentId([2; 32]), other, Nonce(1), || true), Ok(()));
         nonces.forget(other);
         assert!(nonces.used(&me(), &Thread::System, Nonce(1)) && !nonces.used(&me(), &other, Nonce(1)));
 
         let agent = |at: usize| AgentId(crate::id::Digest::sha256(&at.to_be_bytes()).0);
-        for at in 1..SENDERS_MAX {
-            assert_eq!(nonces.accept(agent(at), Thread::System, Nonce(1)), Ok(()));
-        }
-        assert_eq!(nonces.accept(agent(0), Thread::System, Nonce(1)), Err(Reject::Oversize));
-        assert_eq!(nonces.accept(me(), Thread::System, Nonce(2)), Ok(()), "who is known is heard");
+        let mut accept = |at: usize, stranger| nonces.accept(agent(at), Thread::System, Nonce(at as u64), || stranger);
+        assert!((1..STRANGERS_MAX).all(|at| accept(at, true).is_ok()));
+        assert_eq!(accept(0, true), Err(Reject::NoRoom), "not a replay: it was never heard");
+        assert!((STRANGERS_MAX..SENDERS_MAX).all(|at| accept(at, false).is_ok()), "T45: others keep their room");
+        assert_eq!(accept(0, false), Err(Reject::NoRoom));
+        let known = nonces.accept(me(), Thread::System, Nonce(2), || true);
+        assert_eq!(known, Ok(()), "who was heard once is heard");
     }
 
     #[test]

@@ -43,8 +43,10 @@ rejects! {
     NotTheSender "not-the-sender",
     /// This (sender, nonce) was accepted before, or lies below the window's floor.
     Replay "replay",
-    /// A Lamport value too far ahead and no room to park it.
+    /// A Lamport value beyond the end of the range, or too far ahead with no room to wait for the clock.
     LamportAhead "lamport-ahead",
+    /// It rests on something that has not come, and there is no room to wait for it; or no room for one more sender.
+    NoRoom "no-room",
     /// The capability cited is not in the manifest cited.
     NotInManifest "not-in-manifest",
     /// The manifest gives no role that may say this verb.

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Lamport, NeedId, Nonce, Seq, Thread, label};
+use swarm_core::lamport::LAMPORT_MAX;
 use swarm_core::reject::Reject;
 use swarm_core::time::WallTime;
 use swarm_core::wire::{
@@ -494,9 +495,21 @@ fn counters_reach_their_ends() {
     let key = key(1);
     for value in [0, 1, u64::from(u32::MAX) + 1, 1 << 53, (1 << 53) + 1, u64::MAX] {
         let mut content = content(Verb::Heartbeat, &mut Bytes::of(&[1; 300]), &key);
-        (content.lamport, content.nonce, content.fence) = (Lamport(value), Nonce(value), Some(Fence(value)));
+        content.lamport = Lamport(value).min(LAMPORT_MAX);
+        (content.nonce, content.fence) = (Nonce(value), Some(Fence(value)));
         let envelope = Draft::new(content.clone()).sign(&key);
         assert_eq!(*Envelope::verify(envelope.bytes()).unwrap(), content);
+    }
+}
+
+/// Were values up to the end of the range let in, one could carry a clock to where it cannot tick any more.
+#[test]
+fn t07_a_clock_value_near_the_end_of_the_range_is_refused_by_name() {
+    let mut content = content(Verb::Heartbeat, &mut Bytes::of(&[1; 300]), &key(1));
+    for value in [LAMPORT_MAX.0 + 1, u64::MAX] {
+        content.lamport = Lamport(value);
+        let envelope = Draft::new(content.clone()).sign(&key(1));
+        assert_eq!(Envelope::verify(envelope.bytes()).err(), Some(Reject::LamportAhead));
     }
 }
 

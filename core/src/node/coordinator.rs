@@ -28,6 +28,9 @@ use crate::wire::{Body, Decide, Deny, Envelope, Release, Settle, Verdict};
 /// Envelopes of one need kept until the register is ready for them.
 const EARLY_MAX: usize = 256;
 
+/// Agents told of a refusal within a second.
+const DENIED_MAX: usize = 1_024;
+
 /// One need at a coordinator.
 #[derive(Clone)]
 struct Slot {
@@ -102,6 +105,11 @@ impl Coordinator {
             revealed: 0,
             ended: Vec::new(),
         }
+    }
+
+    /// Whether a need is held: its NEED was heard, or the register or a member spoke of it.
+    pub fn knows(&self, need: &NeedId) -> bool {
+        self.slots.contains_key(need)
     }
 
     /// Whether it is believed that a need has ended.
@@ -183,7 +191,7 @@ impl Coordinator {
                 self.duties.done(desk, &name(envelope.thread, body));
             }
             (Body::UpdatePlan(_), Thread::Need(need)) => self.slot(need).sheet.add(envelope)?,
-            (Body::AttestPlan(_) | Body::Attest(_), Thread::Need(need)) => self.vote(desk, need, envelope),
+            (Body::AttestPlan(_) | Body::Attest(_), Thread::Need(need)) => self.vote(desk, need, envelope)?,
             (Body::Deny(_) | Body::Refuse(_), _) => {}
             (_, Thread::Need(need)) => self.offer(desk, need, envelope)?,
             (_, Thread::System) => self.submit(desk, Thread::System, Command::Act(Arc::clone(envelope))),
@@ -207,9 +215,10 @@ impl Coordinator {
             Ok(()) => self.submit(desk, Thread::Need(need), command),
             Err(reject) if may_pass(&slot.record, envelope, reject) => {
                 let early = &mut self.slot(need).early;
-                if early.len() < EARLY_MAX {
-                    early.push_back(Arc::clone(envelope));
+                if early.len() >= EARLY_MAX {
+                    return Err(Reject::NoRoom);
                 }
+                early.push_back(Arc::clone(envelope));
             }
             // A bid that is not better is no offence, and a heartbeat at the end of the stretched lease is not either.
             Err(Reject::NotBetter | Reject::Duplicate) => {}
@@ -219,7 +228,7 @@ impl Coordinator {
         Ok(())
     }
 
-    fn vote(&mut self, desk: &mut Desk, need: NeedId, envelope: &Arc<Envelope>) {
+    fn vote(&mut self, desk: &mut Desk, need: NeedId, envelope: &Arc<Envelope>) -> Result<(), Reject> {
         let task = match &envelope.body {
             Body::Attest(attest) => Some(attest.task.clone()),
             _ => None,
@@ -241,15 +250,17 @@ impl Coordinator {
                 ballots.remove(&idle);
             }
         }
-        if slot.ballots.len() < EARLY_MAX {
-            // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
-            let newer = |old: &Arc<Envelope>| (old.epoch, old.fence) < (envelope.epoch, envelope.fence);
-            let key = (task.clone(), envelope.sender);
-            if slot.ballots.get(&key).is_none_or(newer) {
-                slot.ballots.insert(key, Arc::clone(envelope));
-            }
+        if slot.ballots.len() >= EARLY_MAX {
+            return Err(Reject::NoRoom);
+        }
+        // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
+        let newer = |old: &Arc<Envelope>| (old.epoch, old.fence) < (envelope.epoch, envelope.fence);
+        let key = (task.clone(), envelope.sender);
+        if slot.ballots.get(&key).is_none_or(newer) {
+            slot.ballots.insert(key, Arc::clone(envelope));
         }
         self.count(desk, need, task);
+        Ok(())
     }
 
     /// Submits the votes on a plan (no task) or a result, if they decide.
@@ -341,10 +352,8 @@ impl Coordinator {
 
     fn apply_need(&mut self, desk: &mut Desk, need: NeedId, entry: &Entry) {
         let slot = self.slots.get_mut(&need).expect("its entry was held here");
-        if let Command::Act(envelope) = &*entry.command {
-            desk.clock.applied(envelope.lamport);
-        }
         let outcome: Outcome = slot.record.apply(entry.seq, &entry.command, &self.system).into();
+        heed(desk, &entry.command, &outcome);
         if let (Command::Count(votes), Outcome::Did(events)) = (&*entry.command, &outcome)
             && let Some(Event::Decided { counted, .. }) = events.iter().find(|e| matches!(e, Event::Decided { .. }))
         {
@@ -377,10 +386,8 @@ impl Coordinator {
             assert!(entry.seq <= self.lane.chain.seq, "the register hands entries over in order");
             return;
         }
-        if let Command::Act(envelope) = &*entry.command {
-            desk.clock.applied(envelope.lamport);
-        }
         let outcome: Outcome = self.system.apply(entry.seq, &entry.command).into();
+        heed(desk, &entry.command, &outcome);
         let bookings = self.system.take_bookings();
         if !bookings.is_empty() {
             desk.emit(Note::Booked { bookings, seq: entry.seq });
@@ -570,7 +577,7 @@ impl Coordinator {
     pub fn wake(&mut self, desk: &mut Desk, timer: &Timer) {
         match timer {
             Timer::Duty(key) => self.do_duty(desk, key),
-            Timer::Batch(Thread::System) => self.lane.vouch(desk, Subject::Coordinators, |_| Vec::new()),
+            Timer::Batch(Thread::System) => self.lane.vouch(desk, Subject::Coordinators, registered),
             Timer::Batch(Thread::Need(need)) => {
                 self.slot(*need).lane.vouch(desk, Subject::Thread(*need), called);
             }
@@ -626,11 +633,25 @@ impl Coordinator {
         if !first || again || self.members.contains(&envelope.sender) {
             return;
         }
+        if self.denied.len() >= DENIED_MAX {
+            self.denied.retain(|_, at| desk.now.mono.since(*at) < Span::from_secs(1));
+            if self.denied.len() >= DENIED_MAX {
+                return;
+            }
+        }
         self.denied.insert(envelope.sender, desk.now.mono);
         let body = Deny { envelope: envelope.id(), reason: label(reject.as_str()) };
         let mut saying = Saying::new(Subject::Inbox(envelope.sender), envelope.thread, Body::Deny(body));
         saying.target = Some(envelope.sender);
         desk.say(saying);
+    }
+}
+
+/// What took effect came before whatever is said from now on. One member alone can have anything ordered, so a value far
+/// ahead moves nothing: what is true of it, the members' own envelopes will tell (T07).
+fn heed(desk: &mut Desk, command: &Command, outcome: &Outcome) {
+    if let (Command::Act(envelope), Outcome::Did(_)) = (command, outcome) {
+        desk.clock.take(envelope.lamport);
     }
 }
 
@@ -677,6 +698,16 @@ fn called(entry: &Applied) -> Vec<AgentId> {
         })
         .copied()
         .collect()
+}
+
+/// Agents that an entry of the system thread registered: the members' word of it tells a newcomer that it is known, and how
+/// far the clock has come.
+fn registered(entry: &Applied) -> Vec<AgentId> {
+    let of = |event: &Event| match event {
+        Event::Registered { manifest } => Some(manifest.sender),
+        _ => None,
+    };
+    entry.outcome.events().iter().filter_map(of).collect()
 }
 
 /// Whether an envelope refused now may take effect later: it acts under a token or in a phase that this coordinator has not

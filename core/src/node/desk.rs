@@ -111,7 +111,9 @@ impl Desk {
             }
             None => (Cid::default(), Vec::new()),
         };
-        let clock = Clock::new(Lamport(0), setup.local.parked_max);
+        let members = setup.genesis.coordinators();
+        let believe_at = setup.genesis.params.believe_at(members.len());
+        let clock = Clock::new(Lamport(0), members, believe_at);
         let roles = setup.genesis.manifest(&setup.me).map_or_else(Vec::new, |(_, m)| m.roles.clone());
         Self {
             roles,

@@ -8,6 +8,7 @@ mod desk;
 mod duty;
 mod io;
 mod lane;
+mod lot;
 mod planner;
 mod requester;
 mod threads;
@@ -15,25 +16,27 @@ mod timer;
 mod verifier;
 mod worker;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use io::{Act, Effect, Input, Message, Note, Outcome, Pool, Setup, Subject, Work};
+pub use lot::PARKED_MAX;
 pub use timer::Timer;
 
-use crate::id::{AgentId, Cid, Credits, NeedId, OpId, Thread};
+use crate::genesis::Genesis;
+use crate::id::{AgentId, Credits, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
-use crate::lamport::Seen;
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
 use crate::register::Event;
 use crate::reject::Reject;
 use crate::slot::Record;
 use crate::time::{Instant, Now};
-use crate::wire::{Amount, Body, Envelope, Refuse, Role, Verb};
+use crate::wire::{Amount, Body, Envelope, Refuse, Role};
 use coordinator::Coordinator;
 use desk::{Asked, Desk, Saying};
+use lot::{Awaited, Lot};
 pub use threads::Holding;
 use threads::Threads;
 
@@ -52,8 +55,8 @@ pub struct Node {
     floor: Credits,
     manifests: Manifests,
     nonces: Nonces,
-    /// Envelopes that cite a manifest not yet held, per manifest.
-    parked: BTreeMap<Cid, Vec<Message>>,
+    /// Envelopes that rest on what has not come yet.
+    lot: Lot,
 }
 
 impl Node {
@@ -83,7 +86,7 @@ impl Node {
             floor,
             manifests,
             nonces: Nonces::default(),
-            parked: BTreeMap::new(),
+            lot: Lot::default(),
         }
     }
 
@@ -94,11 +97,14 @@ impl Node {
         match input {
             Input::Boot => self.boot(),
             Input::Act(act) => self.act(act),
-            Input::Message(message) => self.receive(message),
+            Input::Message(message) => self.receive([message].into()),
             Input::Applied(entry) => {
+                let thread = entry.thread;
                 if let Some(coordinator) = &mut self.coordinator {
                     coordinator.applied(&mut self.desk, entry);
                 }
+                let ripe = self.ripe(thread);
+                self.receive(ripe);
             }
             Input::Done { op, outcome } => self.done(op, outcome),
             Input::Wake => {}
@@ -200,54 +206,58 @@ impl Node {
         desk.say(Saying::new(Subject::System, Thread::System, body));
     }
 
-    /// Takes an envelope through the checks that need this node's state, then hands it to whom it concerns.
-    fn receive(&mut self, message: Message) {
-        let envelope = Arc::clone(&message.envelope);
-        self.desk.cause = Some(envelope.id());
-        match self.admit(&message) {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(reject) => return self.refuse(&envelope, reject),
-        }
-        if let Err(reject) = self.route(&message) {
-            self.refuse(&envelope, reject);
-        }
-        if let Body::Manifest(_) = envelope.body
-            && self.manifests.learn(Arc::clone(&envelope)).is_ok()
-        {
-            for parked in self.parked.remove(&envelope.id()).unwrap_or_default() {
-                self.receive(parked);
+    /// Takes envelopes in, one after the other, and whatever waited for them behind them: a queue, because a chain of
+    /// envelopes that each wait for the one before can be as long as there is room.
+    fn receive(&mut self, mut queue: VecDeque<Message>) {
+        while let Some(message) = queue.pop_front() {
+            let envelope = Arc::clone(&message.envelope);
+            self.desk.cause = Some(envelope.id());
+            let taken = self.admit(&message);
+            let done = taken.and_then(|now| if now { self.route(&message) } else { Ok(()) });
+            if let Err(reject) = done {
+                self.refuse(&envelope, reject);
             }
-        }
-        for envelope in self.desk.clock.release() {
-            self.receive(Message { entries: Vec::new(), envelope });
+            if let Body::Manifest(_) = envelope.body {
+                let cited = Awaited::Manifest(envelope.id());
+                if self.manifests.get(&envelope.id()).is_some() {
+                    queue.extend(self.lot.release(cited));
+                } else if taken.is_err() {
+                    // It never will be known: nothing can rest on it.
+                    for citing in self.lot.release(cited) {
+                        self.refuse(&citing.envelope, Reject::NotInManifest);
+                    }
+                }
+            }
+            queue.extend(self.ripe(envelope.thread));
         }
     }
 
-    /// Whether the envelope may be acted upon now; `Ok(false)` if it is parked or was seen before.
+    /// What has nothing to wait for any more, after something happened in `thread`.
+    fn ripe(&mut self, thread: Thread) -> VecDeque<Message> {
+        let mut ripe: VecDeque<Message> = self.lot.near(self.desk.clock.horizon()).into();
+        if let (Thread::Need(need), Some(coordinator)) = (thread, &self.coordinator)
+            && coordinator.knows(&need)
+        {
+            ripe.extend(self.lot.release(Awaited::Need(need)));
+        }
+        ripe
+    }
+
+    /// Whether the envelope may be acted upon now; `Ok(false)` if it waits or was seen before.
     fn admit(&mut self, message: &Message) -> Result<bool, Reject> {
         let envelope = &message.envelope;
+        let member = self.desk.setup.genesis.is_coordinator(&envelope.sender);
         // Anyone may claim the role; the genesis knows who has it.
-        if envelope.verb().roles() == [Role::Coordinator] && !self.desk.setup.genesis.is_coordinator(&envelope.sender) {
+        if envelope.verb().roles() == [Role::Coordinator] && !member {
             return Err(Reject::NotEntitled);
         }
         match self.manifests.entitled(envelope) {
             Ok(()) => {}
             Err(Ingress::Refuse(reject)) => return Err(reject),
-            Err(Ingress::Park(manifest)) => {
-                let room = self.desk.setup.local.parked_max as usize;
-                if self.parked.len() < room || self.parked.contains_key(&manifest) {
-                    let waiting = self.parked.entry(manifest).or_default();
-                    if waiting.len() < room {
-                        waiting.push(message.clone());
-                    }
-                }
-                return Ok(false);
-            }
+            Err(Ingress::Park(manifest)) => return self.park(Awaited::Manifest(manifest), message),
         }
-        // What a quorum vouches for moves the clock when it is believed, however far ahead it is.
-        if envelope.verb() != Verb::Entry && self.desk.clock.see(envelope)? == Seen::Parked {
-            return Ok(false);
+        if !self.desk.clock.see(&envelope.sender, envelope.lamport) {
+            return self.park(Awaited::Clock(envelope.lamport), message);
         }
         let roles = self.manifests.roles(envelope);
         policy::ingress(&*self.desk.setup.evaluator, envelope, roles).map_err(|denial| denial.reject)?;
@@ -256,17 +266,43 @@ impl Node {
             && self.has_ended(&need)
         {
             // Its windows were given back. What members say is the same said twice; nobody else's word counts any more.
-            if !self.desk.setup.genesis.is_coordinator(&envelope.sender) {
+            if !member {
                 self.desk.emit(Note::Refused { envelope: envelope.id(), reject: Reject::WrongPhase });
-                return Ok(false);
             }
-            return Ok(true);
+            return Ok(member);
         }
-        if !exempt(envelope.verb()) && self.nonces.accept(envelope.sender, envelope.thread, envelope.nonce).is_err() {
-            // The bus delivers at least once: a second copy is no offence and no news (T02).
-            return Ok(false);
+        // Anyone can name a thread. Only a NEED makes it one, and the members' word that there is one.
+        if let (Thread::Need(need), Some(coordinator)) = (envelope.thread, &self.coordinator)
+            && !matches!(envelope.body, Body::Need(_))
+            && !member
+            && !coordinator.knows(&need)
+        {
+            return self.park(Awaited::Need(need), message);
+        }
+        if !exempt(envelope.verb()) {
+            let (genesis, coordinator) = (&self.desk.setup.genesis, &self.coordinator);
+            let stranger = || !has_a_stake(genesis, coordinator.as_ref(), &envelope.sender);
+            match self.nonces.accept(envelope.sender, envelope.thread, envelope.nonce, stranger) {
+                // The bus delivers at least once: a second copy is no offence and no news (T02).
+                Err(Reject::Replay) => return Ok(false),
+                accepted => accepted?,
+            }
+        }
+        if let Body::Manifest(_) = envelope.body {
+            self.manifests.learn(Arc::clone(envelope))?;
         }
         Ok(true)
+    }
+
+    /// Lets an envelope wait. Whoever loses its place to it is refused.
+    fn park(&mut self, awaited: Awaited, message: &Message) -> Result<bool, Reject> {
+        let (sender, genesis) = (&message.envelope.sender, &self.desk.setup.genesis);
+        let favoured = has_a_stake(genesis, self.coordinator.as_ref(), sender);
+        let each = self.desk.setup.local.parked_max as usize;
+        if let Some(lost) = self.lot.park(awaited, message.clone(), each, favoured) {
+            self.refuse(&lost.envelope, Reject::NoRoom);
+        }
+        Ok(false)
     }
 
     /// Whether this node believes that a need has ended.
@@ -382,4 +418,14 @@ impl Node {
             }
         }
     }
+}
+
+/// Whether `agent` has anything to lose here: a seat in the register, or credits, as far as this node knows.
+fn has_a_stake(genesis: &Genesis, coordinator: Option<&Coordinator>, agent: &AgentId) -> bool {
+    let founded = || genesis.holdings.get(agent).is_some_and(|h| h.balance.0 > 0 || h.stake.0 > 0);
+    let booked = |c: &Coordinator| {
+        let balance = c.system().ledger().balance(agent);
+        balance.is_some_and(|b| b.available.0 > 0 || b.staked.0 > 0 || b.unbonding.0 > 0 || b.delegated.0 > 0)
+    };
+    genesis.is_coordinator(agent) || coordinator.map_or_else(founded, booked)
 }

@@ -4,6 +4,7 @@
 //! The table must never ask for what a receiver would have to look up: that is the slot's, the ledger's and the policy's.
 
 use crate::id::{NeedId, Thread, hex};
+use crate::lamport::LAMPORT_MAX;
 use crate::reject::Reject;
 use crate::wire::envelope::trace_id;
 use crate::wire::{Body, Content, Verb, bounds};
@@ -87,7 +88,7 @@ impl Content {
     /// # Errors
     /// [`Reject::WrongFields`], [`Reject::Oversize`] (a list or text too long), [`Reject::OutOfBounds`] (a number or
     /// character), [`Reject::NonCanonical`] (a list out of order, text beyond ASCII), [`Reject::WrongLink`] (an ENTRY whose
-    /// head is not that of its links).
+    /// head is not that of its links), [`Reject::LamportAhead`] (beyond the end of the range).
     pub fn check(&self) -> Result<(), Reject> {
         let (thread, epoch, fence) = self.body.verb().fields();
         if !thread.fits(self.thread) || !epoch.fits(self.epoch.is_some()) || !fence.fits(self.fence.is_some()) {
@@ -100,6 +101,9 @@ impl Content {
             && batch.chain().is_none_or(|chain| chain.head != batch.head)
         {
             return Err(Reject::WrongLink);
+        }
+        if self.lamport > LAMPORT_MAX {
+            return Err(Reject::LamportAhead);
         }
         if self.refs.len() > bounds::REFS_MAX {
             return Err(Reject::Oversize);

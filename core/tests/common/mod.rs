@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Nonce, Seq, Thread, label};
+use swarm_core::lamport::LAMPORT_MAX;
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::time::WallTime;
 use swarm_core::wire::*;
@@ -315,7 +316,7 @@ pub fn content(verb: Verb, bytes: &mut Bytes, key: &SigningKey) -> Content {
             _ => Expires::Register(Seq(bytes.u64())),
         }),
         fence,
-        lamport: Lamport(bytes.u64()),
+        lamport: Lamport(bytes.u64() % (LAMPORT_MAX.0 + 1)),
         nonce,
         policy: PolicyRef { capsule: bytes.cid(), digest: bytes.digest(), engine: bytes.digest() },
         refs: bytes.list(3, Bytes::cid),

@@ -85,6 +85,12 @@ impl Host {
         }
     }
 
+    /// Hands an envelope to one node.
+    pub fn tell(&mut self, name: &str, envelope: &Arc<Envelope>) {
+        let message = Message { entries: vec![], envelope: Arc::clone(envelope) };
+        self.queue.push_back((name.into(), Input::Message(message)));
+    }
+
     /// Hands everything that was ever said to everyone again.
     pub fn repeat_all(&mut self) {
         for (_, message) in self.said.clone() {

@@ -14,12 +14,12 @@ use swarm_core::rng::Stream;
 use swarm_core::slot::{Phase, Record};
 use swarm_core::wire::*;
 
-fn need() -> Need {
+pub fn need() -> Need {
     Stage::new().body
 }
 
 /// The need's record at every coordinator.
-fn records(host: &mut Host, need: NeedId) -> Vec<Record> {
+pub fn records(host: &mut Host, need: NeedId) -> Vec<Record> {
     let mut all = Vec::new();
     for name in host.coordinators() {
         let held = host.nodes.get_mut(&name).unwrap().needs();
@@ -28,7 +28,7 @@ fn records(host: &mut Host, need: NeedId) -> Vec<Record> {
     all
 }
 
-fn assert_closed(host: &mut Host, id: NeedId) {
+pub fn assert_closed(host: &mut Host, id: NeedId) {
     let records = records(host, id);
     assert_eq!(records.len(), 3);
     for record in &records {
@@ -45,7 +45,7 @@ fn assert_closed(host: &mut Host, id: NeedId) {
 }
 
 /// An envelope that passes the policy, of somebody with its own manifest.
-fn said_by(
+pub fn said_by(
     who: &str,
     manifest: Cid,
     thread: Thread,
@@ -61,7 +61,7 @@ fn said_by(
 }
 
 /// Who refused an envelope, and why.
-fn refused(host: &Host, envelope: &Envelope) -> BTreeSet<(String, Reject)> {
+pub fn refused(host: &Host, envelope: &Envelope) -> BTreeSet<(String, Reject)> {
     let of = |note: &Note| match note {
         Note::Refused { envelope: id, reject } if *id == envelope.id() => Some(*reject),
         _ => None,
