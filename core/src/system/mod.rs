@@ -257,7 +257,8 @@ impl System {
         self.waits.insert(waiting, Stopwatch::new(self.segment, total));
     }
 
-    fn params(&self) -> &Params {
+    /// The deployment's parameters.
+    pub(crate) fn params(&self) -> &Params {
         &self.genesis.params
     }
 
