@@ -355,8 +355,8 @@ impl Swarm {
                     let variant = self.hosts[..n].iter().filter(|host| host.role == Role::Planner).count();
                     self.office.order(n, op, work, variant as u32);
                 }
-                Effect::Reveal { op, round } => {
-                    let value = self.hosts[n].reveal(round);
+                Effect::Reveal { op, index } => {
+                    let value = self.hosts[n].reveal(index);
                     let outcome = value.map_or_else(|| Outcome::CouldNot(label("used-up")), Outcome::Revealed);
                     self.hosts[n].waiting.push_back(Input::Done { op, outcome });
                 }

@@ -614,7 +614,9 @@ impl Coordinator {
             (Thread::System, Event::SnapshotTaken { snapshot }) => {
                 self.say(desk, Saying::new(Subject::System, thread, Body::Snapshot(*snapshot)));
             }
-            (Thread::Need(need), event) if self.slots[&need].believed.voices(self.system.genesis()).holds(&desk.me()) => {
+            (Thread::Need(need), event)
+                if self.slots[&need].believed.voices(self.system.genesis()).holds(&desk.me()) =>
+            {
                 if let Some(saying) = self.announcement(need, event) {
                     self.say(desk, saying);
                 }

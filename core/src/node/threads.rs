@@ -130,7 +130,8 @@ impl Threads {
         }
         followed.feed.vouch(&message.envelope, &message.entries)?;
         let mut news = Vec::new();
-        while let Some(Believed { entry, link, .. }) = followed.feed.poll(desk.roster.voices(), desk.roster.believe_at) {
+        while let Some(Believed { entry, link, .. }) = followed.feed.poll(desk.roster.voices(), desk.roster.believe_at)
+        {
             followed.fold(&entry);
             desk.emit(Note::Believed { entry: Arc::clone(&entry), link, thread: Thread::Need(need) });
             news.extend(entry.outcome.events().iter().map(|event| (need, entry.seq, event.clone())));

@@ -141,7 +141,8 @@ impl Group {
     /// All other members, rising.
     pub fn peers(&self) -> Vec<u64> {
         let conf = self.conf();
-        let mut peers: Vec<u64> = conf.voters.into_iter().chain(conf.learners).filter(|id| *id != self.raw.raft.id).collect();
+        let mut peers: Vec<u64> =
+            conf.voters.into_iter().chain(conf.learners).filter(|id| *id != self.raw.raft.id).collect();
         peers.sort_unstable();
         peers
     }
@@ -246,7 +247,8 @@ impl Raft {
         for message in messages {
             // A number that the table does not know yet: the crate will say it again.
             let Some(to) = self.book.agent(MemberId(message.to)) else { continue };
-            let early = planted(Mutant::VoteNotPersisted) && message.get_msg_type() == MessageType::MsgRequestVoteResponse;
+            let early =
+                planted(Mutant::VoteNotPersisted) && message.get_msg_type() == MessageType::MsgRequestVoteResponse;
             let wait = wait.filter(|_| !early);
             let part = Part::Raft(id, message.into());
             match wait {

@@ -67,7 +67,10 @@ impl Store {
 
 impl Storage for Store {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        Ok(RaftState { hard_state: self.hard.clone(), conf_state: self.snapshot.get_metadata().get_conf_state().clone() })
+        Ok(RaftState {
+            hard_state: self.hard.clone(),
+            conf_state: self.snapshot.get_metadata().get_conf_state().clone(),
+        })
     }
 
     fn entries(

@@ -6,8 +6,8 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::fmt;
 use bytes::Bytes;
+use core::fmt;
 use protobuf::Message as _;
 use raft::Storage as _;
 use raft::eraftpb::{Entry, EntryType, HardState, Snapshot};
@@ -60,7 +60,9 @@ impl fmt::Display for WalError {
             Self::Damaged(at) => write!(f, "the register log is damaged at byte {at}, before its end"),
             Self::Nonsense(at) => write!(f, "the register log says what cannot be at byte {at}"),
             Self::OutOfPlace(n) => write!(f, "record {n} of the register log does not follow from those before it"),
-            Self::WrongDigest(n) => write!(f, "the history does not match the snapshot in record {n} of the register log"),
+            Self::WrongDigest(n) => {
+                write!(f, "the history does not match the snapshot in record {n} of the register log")
+            }
         }
     }
 }

@@ -147,11 +147,7 @@ impl Feed {
     /// The next entry that has become believed; call until there is none.
     pub fn poll(&mut self, voices: Voices<'_>, believe_at: usize) -> Option<Believed> {
         let next = self.chain.seq.next();
-        let (link, who) = self
-            .vouches
-            .get(&next)?
-            .iter()
-            .find(|(_, who)| voices.count(who.keys()) >= believe_at)?;
+        let (link, who) = self.vouches.get(&next)?.iter().find(|(_, who)| voices.count(who.keys()) >= believe_at)?;
         let (link, vouchers) = (*link, who.values().cloned().collect());
         let entry = self.contents.remove(&(next, link))?;
         self.chain.push(&link);

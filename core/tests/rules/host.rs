@@ -49,6 +49,7 @@ impl Host {
                 me: people[name].agent(),
                 genesis: Arc::clone(&genesis),
                 local: Local::default(),
+                mandates: Vec::new(),
                 stream: Digest::sha256(name.as_bytes()),
                 evaluator: evaluator.clone(),
             };
@@ -103,8 +104,8 @@ impl Host {
     /// Gives the answers that were held back.
     pub fn late_reveals(&mut self) {
         self.silent = None;
-        for (name, op, round) in std::mem::take(&mut self.unrevealed) {
-            let value = chain(&name).value(round).expect("the chain is long enough");
+        for (name, op, index) in std::mem::take(&mut self.unrevealed) {
+            let value = chain(&name).value(index).expect("the chain is long enough");
             self.queue.push_back((name, Input::Done { op, outcome: Outcome::Revealed(value) }));
         }
     }
@@ -202,11 +203,11 @@ impl Host {
                     Outcome::Ran { outputs, proof: Digest::default(), states: vec![], telemetry: Telemetry::default() };
                 (op, ran)
             }
-            Effect::Reveal { op, round } if self.silent.as_deref() == Some(name) => {
-                self.unrevealed.push((name.into(), op, round));
+            Effect::Reveal { op, index } if self.silent.as_deref() == Some(name) => {
+                self.unrevealed.push((name.into(), op, index));
                 return;
             }
-            Effect::Reveal { op, round } => (op, Outcome::Revealed(chain(name).value(round).expect("long enough"))),
+            Effect::Reveal { op, index } => (op, Outcome::Revealed(chain(name).value(index).expect("long enough"))),
             Effect::Follow(need) => {
                 if self.follows.entry(need).or_default().insert(name.into()) {
                     for (_, message) in self.said.iter().filter(|(subject, _)| *subject == Subject::Thread(need)) {

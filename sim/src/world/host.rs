@@ -386,8 +386,8 @@ impl Host {
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }
             Effect::Execute { op, work } => self.begin(cx, op, work),
-            Effect::Reveal { op, round } => {
-                let value = self.chain.as_ref().and_then(|chain| chain.value(round));
+            Effect::Reveal { op, index } => {
+                let value = self.chain.as_ref().and_then(|chain| chain.value(index));
                 let outcome = value.map_or(Outcome::NotCommitted, Outcome::Revealed);
                 self.input(cx, Input::Done { op, outcome });
             }
@@ -553,7 +553,7 @@ pub fn word(effect: &Effect) -> u64 {
         Effect::Publish { draft, .. } => draft.id().0.prefix(),
         Effect::Submit { command, thread, .. } => command.id().prefix() ^ word_of(&thread.to_string()),
         Effect::Execute { op, .. } => op.0,
-        Effect::Reveal { round, .. } => u64::from(*round) << 32,
+        Effect::Reveal { index, .. } => u64::from(*index) << 32,
         Effect::Follow(need) | Effect::Unfollow(need) => need.0.0.prefix(),
         Effect::Emit(Note::Believed { link, .. } | Note::Applied { link, .. }) => link.prefix(),
         Effect::Emit(note) => word_of(&format!("{note:?}")),

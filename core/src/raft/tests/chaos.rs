@@ -109,7 +109,10 @@ pub fn hurt_and_heal(plan: Plan) -> Seen {
 }
 
 fn lacks_mandates(net: &Net, host: usize) -> bool {
-    net.hosts[host].raft.as_ref().is_some_and(|raft| raft.members().mandates().len() + net.plan.members < net.hosts.len())
+    net.hosts[host]
+        .raft
+        .as_ref()
+        .is_some_and(|raft| raft.members().mandates().len() + net.plan.members < net.hosts.len())
 }
 
 /// Whether whoever joined last votes in every group.

@@ -186,8 +186,7 @@ impl Net {
         if self.verbose {
             println!("{:>9} {what}", self.now / 1_000);
         }
-        self.transcript =
-            Digest::of("test/line", &[&self.transcript.0, &self.now.to_be_bytes(), what.as_bytes()]);
+        self.transcript = Digest::of("test/line", &[&self.transcript.0, &self.now.to_be_bytes(), what.as_bytes()]);
     }
 
     pub fn handle(&mut self, host: usize, input: In) {
@@ -400,7 +399,13 @@ impl Net {
 
     /// Members that hold a seat by the mandates so far.
     pub fn seated(&self) -> Vec<usize> {
-        let gone: Vec<AgentId> = self.mandates.iter().map(|m| match &m.act { Act::Replace { old, .. } => *old }).collect();
+        let gone: Vec<AgentId> = self
+            .mandates
+            .iter()
+            .map(|m| match &m.act {
+                Act::Replace { old, .. } => *old,
+            })
+            .collect();
         (0..self.hosts.len()).filter(|h| !gone.contains(&self.hosts[*h].keys.agent())).collect()
     }
 
@@ -435,10 +440,19 @@ impl Net {
                 group.is_saving(),
                 group.raw.raft.has_pending_conf(),
                 group.conf(),
-                group.peers().iter().map(|id| group.raw.raft.prs().get(*id).map(|p| (p.matched, p.committed_index))).collect::<Vec<_>>()
+                group
+                    .peers()
+                    .iter()
+                    .map(|id| group.raw.raft.prs().get(*id).map(|p| (p.matched, p.committed_index)))
+                    .collect::<Vec<_>>()
             )
         };
-        let awake = |host: usize| self.hosts[host].raft.iter().flat_map(move |raft| raft.groups.values().filter(|g| g.awake).map(move |g| tell(host, g)));
+        let awake = |host: usize| {
+            self.hosts[host]
+                .raft
+                .iter()
+                .flat_map(move |raft| raft.groups.values().filter(|g| g.awake).map(move |g| tell(host, g)))
+        };
         self.up().into_iter().flat_map(awake).collect()
     }
 
