@@ -80,6 +80,10 @@ check-scenarios:
 bench *options:
     cargo bench -p swarm-sim --bench kernel -- {{ options }}
 
+# The kernel's ping-pong beside madsim's and turmoil's, in a workspace of its own (builds both: minutes)
+bench-peers:
+    cd sim/peers && cargo run --release
+
 # Where the time goes: perf if there is one, callgrind otherwise
 profile scenario="scenarios/quiet.toml" *options:
     #!/usr/bin/env bash

@@ -79,6 +79,8 @@ knobs! {
         entity_cap_bp: u32 = 1_000, 1, 10_000;
         /// Epochs without a Decide before a need fails.
         epochs_max: u32 = 5, 1, 100;
+        /// The shortest lease a need may ask for: nobody should bid for what cannot be done in time; milliseconds.
+        lease_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// A lease is prolonged to at most this share of the bid's eta, in basis points.
         lease_stretch_bp: u32 = 15_000, 10_000, 100_000;
         /// Coordinators that may lie: entries are believed with floor((n + f) / 2) + 1 signatures.
@@ -93,6 +95,8 @@ knobs! {
         region_cap_bp: u32 = 5_000, 1, 10_000;
         /// Reveals of a draw that are waited for; milliseconds.
         reveal_ms: u32 = 5_000, 1, 3_600_000;
+        /// Values in each hash chain of a coordinator.
+        reveals: u32 = 4_096, 4, crate::reveal::LENGTH;
         /// Spare seats of a committee, and how many more than K_plan vote on plans.
         seats_spare: u32 = 2, 0, 50;
         /// Least time between two pool snapshots; milliseconds.

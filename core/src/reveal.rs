@@ -2,15 +2,16 @@
 //!
 //! A coordinator registers the end of a chain and later reveals it link by link, backwards. Each reveal hashes to the one
 //! before, so a value can neither be chosen when it is due nor differ between two listeners; all that its holder can do is
-//! stay silent, and be named for it. Only [`check`] is part of the protocol; a [`Chain`] holds the secret and lives with
-//! the host.
+//! stay silent, and be named for it. A chain ends; before it does, the end of the next one is registered, for rounds that
+//! begin later. Only [`check_after`] is part of the protocol; [`Chains`] hold the secret and live with the host.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::id::Digest;
 use crate::reject::Reject;
 
-/// Reveals that a chain is good for, unless its host wants otherwise.
+/// The most reveals that a chain may be good for; also how many steps a register will go for a value.
 pub const LENGTH: u32 = 4_096;
 
 /// Links kept by a chain are this far apart: what is between them is recomputed, so no more hashes than this per reveal.
@@ -74,6 +75,43 @@ impl Chain {
     }
 }
 
+/// One coordinator's chains, each named by the round it counts from: the founding one counts from round 0. All grow from
+/// one secret, so whoever holds that needs to store nothing else.
+#[derive(Clone)]
+pub struct Chains {
+    secret: Digest,
+    length: u32,
+    /// The chains last asked for.
+    grown: BTreeMap<u32, Chain>,
+}
+
+impl Chains {
+    /// Chains of `length` reveals each (`Params::reveals`).
+    pub fn new(secret: Digest, length: u32) -> Self {
+        Self { secret, length, grown: BTreeMap::new() }
+    }
+
+    fn chain(&mut self, since: u32) -> &Chain {
+        if !self.grown.contains_key(&since) && self.grown.len() >= 2 {
+            self.grown.pop_first();
+        }
+        self.grown.entry(since).or_insert_with(|| {
+            Chain::new(&Digest::of("swarm/reveal-chain", &[&self.secret.0, &since.to_be_bytes()]), self.length)
+        })
+    }
+
+    /// What is registered of the chain that counts from round `since`.
+    pub fn anchor(&mut self, since: u32) -> Digest {
+        self.chain(since).anchor()
+    }
+
+    /// The value that it reveals in `round`. `None` before its first round and after its last.
+    pub fn value(&mut self, since: u32, round: u32) -> Option<Digest> {
+        let index = round.checked_sub(since).filter(|index| *index > 0)?;
+        self.chain(since).value(index)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +124,18 @@ mod tests {
         assert_eq!(check_after(&chain.anchor(), &fifth, 5), Ok(()));
         for (prev, value, steps) in [(third, fifth, 1), (third, fifth, 3), (third, third, 0), (fifth, third, 2)] {
             assert_eq!(check_after(&prev, &value, steps), Err(Reject::WrongReveal));
+        }
+    }
+
+    #[test]
+    fn chains_of_one_secret_are_apart() {
+        let mut chains = Chains::new(Digest::sha256(b"secret"), 8);
+        for since in [0, 8, 20, 8] {
+            let anchor = chains.anchor(since);
+            let value = chains.value(since, since + 3).unwrap();
+            assert_eq!(check_after(&anchor, &value, 3), Ok(()));
+            assert_eq!((chains.value(since, since), chains.value(since, since + 9)), (None, None));
+            assert_eq!(check_after(&chains.anchor(since + 1), &value, 3), Err(Reject::WrongReveal));
         }
     }
 

@@ -17,7 +17,7 @@ use swarm_core::wire::{
 };
 
 use crate::cli::Up;
-use crate::job::Job;
+use crate::job::{Job, WINDOWS};
 
 /// Coordinators of the register.
 const COORDINATORS: u32 = 3;
@@ -42,9 +42,9 @@ impl Actor {
         Keys::from_seed(&self.secret)
     }
 
-    /// Its hash chain, which only a coordinator uses.
-    pub fn chain(&self) -> reveal::Chain {
-        reveal::Chain::new(&fork(&self.secret, "reveals"), reveal::LENGTH)
+    /// Its hash chains, which only a coordinator uses.
+    pub fn chains(&self) -> reveal::Chains {
+        reveal::Chains::new(fork(&self.secret, "reveals"), Params::default().reveals)
     }
 }
 
@@ -91,7 +91,7 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
     let evaluator = evaluator();
     let mut coordinators: Vec<Member> = (actors.iter())
         .filter(|actor| actor.role == Role::Coordinator)
-        .map(|actor| Member { agent: actor.keys().agent(), anchor: actor.chain().anchor() })
+        .map(|actor| Member { agent: actor.keys().agent(), anchor: actor.chains().anchor(0) })
         .collect();
     coordinators.sort_by_key(|member| member.agent);
     let holding = |role| match role {
@@ -100,7 +100,13 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
         Role::Verifier => Holding { balance: Credits(0), stake: Credits(STAKE) },
         _ => Holding::default(),
     };
-    let params = Params { bid_extension_ms: 50, reveal_ms: 2_000, snapshot_ms: 500, ..Params::default() };
+    let params = Params {
+        bid_extension_ms: 50,
+        lease_min_ms: WINDOWS.lease_ms,
+        reveal_ms: 2_000,
+        snapshot_ms: 500,
+        ..Params::default()
+    };
     let held: u64 = STAKE * actors.len() as u64 + job.cost();
     Genesis {
         capsule: evaluator.capsule(),

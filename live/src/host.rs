@@ -13,7 +13,7 @@ use swarm_core::audit::{self, Restored, Writer};
 use swarm_core::id::{Digest, NeedId, Seq, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Effect, Input, Node};
-use swarm_core::reveal::Chain;
+use swarm_core::reveal::Chains;
 use swarm_core::time::Now;
 use swarm_core::wire::{Draft, Envelope, Role};
 
@@ -45,7 +45,7 @@ pub struct Host {
     /// Times it was started before.
     pub boots: u64,
     keys: Keys,
-    chain: Option<Chain>,
+    chains: Option<Chains>,
     writer: Writer,
     path: PathBuf,
     file: File,
@@ -85,7 +85,7 @@ impl Host {
             waiting: VecDeque::new(),
             acts: replayed.acts,
             boots: replayed.boots,
-            chain: (actor.role == Role::Coordinator).then(|| actor.chain()),
+            chains: (actor.role == Role::Coordinator).then(|| actor.chains()),
             keys,
             writer,
             path,
@@ -117,9 +117,14 @@ impl Host {
         self.unwritten.extend(self.writer.seal(&self.keys, closing).into_bytes());
     }
 
-    /// The value this coordinator reveals in `round`.
-    pub fn reveal(&self, round: u32) -> Option<Digest> {
-        self.chain.as_ref()?.value(round)
+    /// Where this coordinator's hash chain that counts from round `since` ends.
+    pub fn anchor(&mut self, since: u32) -> Option<Digest> {
+        Some(self.chains.as_mut()?.anchor(since))
+    }
+
+    /// The value this coordinator reveals in `round`, out of the chain that counts from round `since`.
+    pub fn reveal(&mut self, since: u32, round: u32) -> Option<Digest> {
+        self.chains.as_mut()?.value(since, round)
     }
 
     /// Whether there are lines that are not on the disk yet.

@@ -21,7 +21,7 @@ const FEE: u64 = 5;
 const K: u32 = 3;
 
 /// The waits of a swarm whose parties are all in one process: short, but long beside a disk's flush.
-const WINDOWS: Windows = Windows {
+pub const WINDOWS: Windows = Windows {
     bids_ms: 250,
     challenge_ms: 300,
     decision_ms: 5_000,

@@ -355,8 +355,13 @@ impl Swarm {
                     let variant = self.hosts[..n].iter().filter(|host| host.role == Role::Planner).count();
                     self.office.order(n, op, work, variant as u32);
                 }
-                Effect::Reveal { op, index } => {
-                    let value = self.hosts[n].reveal(index);
+                Effect::Anchor { op, since } => {
+                    let anchor = self.hosts[n].anchor(since);
+                    let outcome = anchor.map_or_else(|| Outcome::CouldNot(label("no-chain")), Outcome::Anchored);
+                    self.hosts[n].waiting.push_back(Input::Done { op, outcome });
+                }
+                Effect::Reveal { op, since, round } => {
+                    let value = self.hosts[n].reveal(since, round);
                     let outcome = value.map_or_else(|| Outcome::CouldNot(label("used-up")), Outcome::Revealed);
                     self.hosts[n].waiting.push_back(Input::Done { op, outcome });
                 }
@@ -420,6 +425,10 @@ impl Swarm {
         match note {
             Note::Diverged { .. } => self.diverged += 1,
             Note::Refused { reject, .. } => *self.refused.entry(*reject).or_default() += 1,
+            Note::NeedRefused { need, reject, .. } => {
+                *self.refused.entry(*reject).or_default() += 1;
+                self.tally.ended.insert(*need, Ending::Failed);
+            }
             Note::Believed { thread: Thread::Need(need), .. } if self.hosts[n].role == Role::Requester => {
                 note.events().iter().for_each(|event| self.tally.fold(*need, event));
             }

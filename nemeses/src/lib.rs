@@ -1,8 +1,8 @@
 //! The fault library: what can go wrong, as data.
 //!
 //! A [`Nemesis`] is one line of a scenario: a kind of fault, when it may begin, how long it lasts,
-//! how often, and at whom it aims. [`schedule`] turns nemeses into a sorted list of [`Timed`]
-//! steps. The list is a pure function of the nemeses, the random streams handed in and the
+//! how often, and at whom it aims; [`Chaos`] draws more of them. [`schedule`] turns both into a sorted list of
+//! [`Timed`] steps. The list is a pure function of the nemeses, the random streams handed in and the
 //! [`Shape`] of the cluster: the same three give the same faults in the simulator, against real
 //! processes, and in every rerun of a seed.
 //!
@@ -20,7 +20,7 @@
 //!     count: Between::one(2),
 //! };
 //! let shape = Shape { coordinators: 3, requesters: 1, planners: 1, workers: 2, verifiers: 5 };
-//! let steps = schedule(&[loss], &shape, |_stream| ChaCha8Rng::seed_from_u64(7))?;
+//! let steps = schedule(&[loss], None, &shape, |_stream| ChaCha8Rng::seed_from_u64(7))?;
 //! assert_eq!(steps.len(), 4);
 //! assert!(matches!(steps[0].change, Change::Start(_)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,13 +28,19 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod chaos;
 mod draw;
 mod fault;
+mod kind;
 mod nemesis;
 mod target;
 mod text;
+mod what;
 
+pub use chaos::Chaos;
 pub use draw::Between;
-pub use fault::{Fault, Kind, Links, PPM};
-pub use nemesis::{Change, Lasts, Nemesis, Timed, What, schedule};
+pub use fault::{Fault, Links, PPM};
+pub use kind::{Kind, Traffic};
+pub use nemesis::{Change, Lasts, Nemesis, Timed, schedule};
 pub use target::{Node, Nodes, Pick, Role, Shape, Target, TargetError};
+pub use what::What;

@@ -4,7 +4,7 @@
 use crate::value::{Lasting, Nanos, SignedNanos, range_ns};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use swarm_nemeses::{Between, Kind, Nemesis, Pick, Role, Target, What};
+use swarm_nemeses::{Between, Kind, Nemesis, Pick, Role, Target, Traffic, What};
 
 /// One nemesis. Besides `kind`, `at`, `for` and `count`, each kind takes keys of its own:
 ///
@@ -12,13 +12,26 @@ use swarm_nemeses::{Between, Kind, Nemesis, Pick, Role, Target, What};
 /// |---|---|---|
 /// | `delay` | `extra` | `from`, `to` |
 /// | `loss`, `duplicate` | `ppm` | `from`, `to` |
-/// | `reorder` | `ppm`, `extra` | `from`, `to` |
-/// | `partition-halves` | | |
+/// | `reorder`, `late-replay` | `ppm`, `extra` | `from`, `to` |
+/// | `clog`, `partition-one-way` | | `from`, `to` |
+/// | `filter` | `traffic` | `from`, `to` |
+/// | `partition-halves`, `partition-majorities-ring`, `partition-bridge`, `partition-leader` | | |
 /// | `partition-isolate` | `who` | |
-/// | `skew` | `who` | `offset`, `drift_ppm` |
-/// | `slow-verifier` | `who` | `factor`, `extra` |
-/// | `silent-worker` | `who` | |
-/// | `bus-redeliver` | `ppm` | |
+/// | `skew` | `who` and one of `offset`, `drift_ppm` | the other |
+/// | `clock-jump` | `who`, `offset` | |
+/// | `clock-drift` | `who`, `drift_ppm` | |
+/// | `clock-freeze`, `pause`, `disk-full` | `who` | |
+/// | `crash` | `who` | `within` |
+/// | `quorum-swap` | | |
+/// | `disk-slow` | `who`, `extra` | |
+/// | `slow-verifier` | `who` and one of `factor`, `extra` | the other |
+/// | `failed-verifier`, `silent-worker`, `zombie-worker`, `stale-writer` | `who` | |
+/// | `bidder-storm` | `who`, `extra`, `factor` | |
+/// | `bus-redeliver`, `store-lose`, `store-corrupt` | `ppm` | |
+/// | `bus-late` | `ppm`, `extra` | |
+/// | `bus-leader-change` | | |
+/// | `bus-acked-then-lost` | `within` | |
+/// | `store-slow` | `extra` | |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultSection {
@@ -45,7 +58,10 @@ pub struct FaultSection {
     /// How many messages it hits, in parts per million.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ppm: Option<Between<u32>>,
-    /// Time added: to a message or to a verification.
+    /// The sort of message it hits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+    /// Time added: to a message, a verification, a write, an answer; of a storm, how long bids gather.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<Between<Nanos>>,
     /// How far a clock jumps.
@@ -54,9 +70,12 @@ pub struct FaultSection {
     /// How much faster a clock runs, in parts per million.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_ppm: Option<Between<i32>>,
-    /// How many times as long a verification takes.
+    /// How many times as long a verification takes; of a storm, how often each bid is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<Between<u32>>,
+    /// How long a crash waits for a write that is not yet durable, at once unless given; how far back a bus forgets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Between<Nanos>>,
 }
 
 const fn at_once() -> Between<Nanos> {
@@ -70,16 +89,8 @@ const fn once() -> Between<u32> {
 impl FaultSection {
     /// The nemesis it stands for, or the names of the keys that its kind needs and it lacks.
     pub fn nemesis(&self) -> Result<Nemesis, Vec<&'static str>> {
-        let mut missing = Vec::new();
-        if self.takes("ppm") && self.ppm.is_none() {
-            missing.push("ppm");
-        }
-        if matches!(self.kind, Kind::Delay | Kind::Reorder) && self.extra.is_none() {
-            missing.push("extra");
-        }
-        if self.takes("who") && self.who.is_none() {
-            missing.push("who");
-        }
+        let mut missing: Vec<&'static str> =
+            needs(self.kind).iter().copied().filter(|key| !self.present().any(|there| there == *key)).collect();
         if self.kind == Kind::Skew && self.offset.is_none() && self.drift_ppm.is_none() {
             missing.push("offset");
         }
@@ -94,25 +105,48 @@ impl FaultSection {
         let ppm = self.ppm.unwrap_or(Between::one(0));
         let extra_ns = range_ns(self.extra.unwrap_or(Between::one(Nanos(0))));
         let who = self.who.unwrap_or(Target::All);
+        let offset = self.offset.unwrap_or(Between::one(SignedNanos(0)));
+        let offset_ns = Between { min: offset.min.0, max: offset.max.0 };
+        let drift_ppm = self.drift_ppm.unwrap_or(Between::one(0));
+        let factor = self.factor.unwrap_or(Between::one(1));
+        let within_ns = range_ns(self.within.unwrap_or(Between::one(Nanos(0))));
+        let traffic = self.traffic.unwrap_or(Traffic::Publish);
         let what = match self.kind {
             Kind::Delay => What::Delay { from, to, extra_ns },
             Kind::Loss => What::Loss { from, to, ppm },
             Kind::Duplicate => What::Duplicate { from, to, ppm },
             Kind::Reorder => What::Reorder { from, to, ppm, extra_ns },
+            Kind::LateReplay => What::LateReplay { from, to, ppm, extra_ns },
+            Kind::Clog => What::Clog { from, to },
+            Kind::Filter => What::Filter { from, to, traffic },
             Kind::PartitionHalves => What::PartitionHalves,
             Kind::PartitionIsolate => What::PartitionIsolate { who },
-            Kind::Skew => {
-                let offset = self.offset.unwrap_or(Between::one(SignedNanos(0)));
-                let offset_ns = Between { min: offset.min.0, max: offset.max.0 };
-                let drift_ppm = self.drift_ppm.unwrap_or(Between::one(0));
-                What::Skew { who, offset_ns, drift_ppm }
-            }
-            Kind::SlowVerifier => {
-                let factor = self.factor.unwrap_or(Between::one(1));
-                What::SlowVerifier { who, factor, extra_ns }
-            }
+            Kind::PartitionMajoritiesRing => What::PartitionMajoritiesRing,
+            Kind::PartitionBridge => What::PartitionBridge,
+            Kind::PartitionOneWay => What::PartitionOneWay { from, to },
+            Kind::PartitionLeader => What::PartitionLeader,
+            Kind::Skew => What::Skew { who, offset_ns, drift_ppm },
+            Kind::ClockJump => What::ClockJump { who, offset_ns },
+            Kind::ClockFreeze => What::ClockFreeze { who },
+            Kind::ClockDrift => What::ClockDrift { who, drift_ppm },
+            Kind::Pause => What::Pause { who },
+            Kind::Crash => What::Crash { who, wait_ns: within_ns },
+            Kind::QuorumSwap => What::QuorumSwap,
+            Kind::DiskFull => What::DiskFull { who },
+            Kind::DiskSlow => What::DiskSlow { who, extra_ns },
+            Kind::SlowVerifier => What::SlowVerifier { who, factor, extra_ns },
+            Kind::FailedVerifier => What::FailedVerifier { who },
             Kind::SilentWorker => What::SilentWorker { who },
+            Kind::ZombieWorker => What::ZombieWorker { who },
+            Kind::StaleWriter => What::StaleWriter { who },
+            Kind::BidderStorm => What::BidderStorm { who, every_ns: extra_ns, times: factor },
             Kind::BusRedeliver => What::BusRedeliver { ppm },
+            Kind::BusLate => What::BusLate { ppm, extra_ns },
+            Kind::BusLeaderChange => What::BusLeaderChange,
+            Kind::BusAckedThenLost => What::BusAckedThenLost { window_ns: within_ns },
+            Kind::StoreSlow => What::StoreSlow { extra_ns },
+            Kind::StoreLose => What::StoreLose { ppm },
+            Kind::StoreCorrupt => What::StoreCorrupt { ppm },
         };
         Ok(Nemesis { what, at_ns: range_ns(self.at), lasts: self.lasts.into(), count: self.count })
     }
@@ -124,10 +158,12 @@ impl FaultSection {
             ("from", self.from.is_some()),
             ("to", self.to.is_some()),
             ("ppm", self.ppm.is_some()),
+            ("traffic", self.traffic.is_some()),
             ("extra", self.extra.is_some()),
             ("offset", self.offset.is_some()),
             ("drift_ppm", self.drift_ppm.is_some()),
             ("factor", self.factor.is_some()),
+            ("within", self.within.is_some()),
         ]
         .into_iter()
         .filter_map(|(key, present)| present.then_some(key))
@@ -141,8 +177,8 @@ impl FaultSection {
     /// The role that the kind must aim at, if it must.
     pub(crate) const fn role(&self) -> Option<Role> {
         match self.kind {
-            Kind::SlowVerifier => Some(Role::Verifier),
-            Kind::SilentWorker => Some(Role::Worker),
+            Kind::SlowVerifier | Kind::FailedVerifier => Some(Role::Verifier),
+            Kind::SilentWorker | Kind::ZombieWorker | Kind::BidderStorm => Some(Role::Worker),
             _ => None,
         }
     }
@@ -159,16 +195,51 @@ impl FaultSection {
     }
 }
 
+/// The optional keys that each kind cannot do without.
+const fn needs(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Delay | Kind::StoreSlow => &["extra"],
+        Kind::Loss | Kind::Duplicate | Kind::BusRedeliver | Kind::StoreLose | Kind::StoreCorrupt => &["ppm"],
+        Kind::Reorder | Kind::LateReplay | Kind::BusLate => &["ppm", "extra"],
+        Kind::Filter => &["traffic"],
+        Kind::ClockJump => &["who", "offset"],
+        Kind::ClockDrift => &["who", "drift_ppm"],
+        Kind::PartitionIsolate
+        | Kind::Skew
+        | Kind::ClockFreeze
+        | Kind::Pause
+        | Kind::Crash
+        | Kind::DiskFull
+        | Kind::SlowVerifier
+        | Kind::FailedVerifier
+        | Kind::SilentWorker
+        | Kind::ZombieWorker
+        | Kind::StaleWriter => &["who"],
+        Kind::DiskSlow => &["who", "extra"],
+        Kind::BidderStorm => &["who", "extra", "factor"],
+        Kind::BusAckedThenLost => &["within"],
+        Kind::Clog
+        | Kind::PartitionHalves
+        | Kind::PartitionMajoritiesRing
+        | Kind::PartitionBridge
+        | Kind::PartitionOneWay
+        | Kind::PartitionLeader
+        | Kind::QuorumSwap
+        | Kind::BusLeaderChange => &[],
+    }
+}
+
 /// The optional keys of each kind.
 pub(crate) const fn keys(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Delay => &["extra", "from", "to"],
         Kind::Loss | Kind::Duplicate => &["ppm", "from", "to"],
-        Kind::Reorder => &["ppm", "extra", "from", "to"],
-        Kind::PartitionHalves => &[],
-        Kind::PartitionIsolate | Kind::SilentWorker => &["who"],
+        Kind::Reorder | Kind::LateReplay => &["ppm", "extra", "from", "to"],
+        Kind::Clog | Kind::PartitionOneWay => &["from", "to"],
+        Kind::Filter => &["traffic", "from", "to"],
         Kind::Skew => &["who", "offset", "drift_ppm"],
+        Kind::Crash => &["who", "within"],
         Kind::SlowVerifier => &["who", "factor", "extra"],
-        Kind::BusRedeliver => &["ppm"],
+        others => needs(others),
     }
 }

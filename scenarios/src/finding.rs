@@ -85,6 +85,8 @@ codes! {
     Syntax = "syntax",
     /// The file is larger than the limit.
     TooLarge = "too-large",
+    /// Faults may take more coordinators out of work than the register can do without (warning).
+    TooManyDown = "too-many-down",
     /// A key that does not exist.
     UnknownKey = "unknown-key",
     /// A mark that does not exist.

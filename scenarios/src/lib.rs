@@ -29,7 +29,8 @@ pub use lint::{discover, lint, lint_all, load, load_text};
 pub use marks::{MARKS, Mark};
 pub use needs::{LINE_BYTES_MAX, NEEDS_BYTES_MAX, NEEDS_LINES_MAX, NeedLine, NeedRecipe, Needs, PARTS_MAX};
 pub use scenario::{
-    Bus, Clocks, Cluster, Limits, NeedEnd, Network, Phases, Properties, Property, Protocol, Scenario, Store,
+    Bus, ChaosSection, Clocks, Cluster, Disk, Limits, NeedEnd, Network, Phases, Properties, Property, Protocol,
+    Scenario, Store,
 };
 pub use schema::{needs_schema, schema};
 pub use swarm_nemeses::Between;

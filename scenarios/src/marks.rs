@@ -23,7 +23,9 @@ pub const MARKS: &[Mark] = &[
     mark("agent-left", "an agent unstaked mid-run"),
     mark("bid-beaten", "a kept best bid was replaced by a better one"),
     mark("bid-window-extended", "a late bid extended its window"),
+    mark("bus-loss-noticed", "a host saw that the bus forgot what it had acknowledged, and published it again"),
     mark("clock-jumped", "a skew moved a node's clock while a window was open"),
+    mark("corrupt-read-refused", "bytes from the store did not match their address and were refused"),
     mark("entry-caught-up", "a node that missed applied entries fetched them later"),
     mark("epoch-advanced", "a need went to its next epoch before it was decided"),
     mark("holder-stopped-in-time", "a worker that could not renew stopped before its lease was over"),
@@ -33,14 +35,18 @@ pub const MARKS: &[Mark] = &[
     mark("need-cancelled", "a need was cancelled"),
     mark("need-failed", "a need ended as failed"),
     mark("need-settled", "a need ended with every task settled"),
+    mark("node-restarted", "a node that died started again from its disk"),
     mark("outbid", "a worker whose bid was beaten bid again"),
     mark("partition-healed", "a message passed where a partition had cut one off before"),
     mark("task-reassigned", "a task was granted to another worker than before"),
     mark("task-refused", "a worker refused a need"),
     mark("task-yielded", "a worker gave its lease back early"),
+    mark("torn-tail", "a crash tore the last line of a log"),
+    mark("unsynced-lost", "a crash lost inputs that were not yet durable"),
     mark("verdict-fail", "a verifier failed a commit"),
     mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
     mark("verdict-pass", "a verifier passed a commit"),
+    mark("zombie-spoke", "a worker that slept through its lease acted as if it still held it"),
 ];
 
 /// The schema of a list of marks, each with what it means.

@@ -21,7 +21,7 @@ pub const LINE_BYTES_MAX: usize = 16 << 10;
 /// What a line looks like.
 const EXAMPLE: &str = r#"{"recipe":"wordcount","parts":4}"#;
 /// The most parts one input may be cut into.
-pub const PARTS_MAX: u32 = 256;
+pub const PARTS_MAX: u32 = 64;
 
 /// One need of a real job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -8,7 +8,8 @@ use crate::value::{Nanos, SignedNanos};
 use crate::workload::Workload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use swarm_nemeses::{Between, Nemesis, Shape};
+use std::collections::BTreeSet;
+use swarm_nemeses::{Between, Chaos, Kind, Nemesis, Shape};
 
 /// A whole scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +44,9 @@ pub struct Scenario {
     /// The artifact store.
     #[serde(default)]
     pub store: Store,
+    /// The nodes' disks.
+    #[serde(default)]
+    pub disk: Disk,
     /// The nodes' clocks.
     #[serde(default)]
     pub clocks: Clocks,
@@ -52,6 +56,9 @@ pub struct Scenario {
     /// `[[faults]]`: what goes wrong.
     #[serde(default)]
     pub faults: Vec<FaultSection>,
+    /// What goes wrong besides, drawn at random.
+    #[serde(default)]
+    pub chaos: ChaosSection,
     /// What is judged.
     #[serde(default)]
     pub properties: Properties,
@@ -74,6 +81,24 @@ impl Scenario {
             workers: cluster.workers,
             verifiers: cluster.verifiers,
         }
+    }
+
+    /// The random faults as the nemeses take them.
+    pub fn chaos(&self) -> Option<Chaos> {
+        let ChaosSection { budget, kinds, down_max } = &self.chaos;
+        (budget.max > 0).then(|| Chaos {
+            budget: *budget,
+            kinds: kinds.clone(),
+            down_max: down_max.unwrap_or(self.cluster.minority()),
+            phase_ns: self.phases.fault.0,
+            lease_ns: self.protocol.lease.0,
+        })
+    }
+
+    /// Every kind of fault that a run may meet, fixed or drawn.
+    pub fn kinds(&self) -> BTreeSet<Kind> {
+        let fixed = self.nemeses.iter().map(|nemesis| nemesis.what.kind());
+        fixed.chain(self.chaos().into_iter().flat_map(|chaos| chaos.kinds)).collect()
     }
 }
 
@@ -130,6 +155,13 @@ pub struct Cluster {
     pub bootstrap: bool,
     /// How long a coordinator gathers applied entries before it signs them in one batch.
     pub entry_batch: Nanos,
+}
+
+impl Cluster {
+    /// The most coordinators that may be out of work while the rest is a majority.
+    pub const fn minority(&self) -> u32 {
+        self.coordinators.saturating_sub(1) / 2
+    }
 }
 
 impl Default for Cluster {
@@ -253,6 +285,43 @@ pub struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self { delay: Between { min: Nanos::millis(2), max: Nanos::millis(30) } }
+    }
+}
+
+/// `[disk]`: how long a write takes to be durable. A node's host keeps its log on one where a fault may hit process or
+/// disk; elsewhere writing takes no time, and a run costs what it cost without disks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Disk {
+    /// Time from a write to its being durable, drawn for each; what comes in the meantime waits for the next.
+    pub sync: Between<Nanos>,
+    /// Whether every host has such a disk, whatever the faults.
+    pub everywhere: bool,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { sync: Between { min: Nanos::micros(100), max: Nanos::millis(2) }, everywhere: false }
+    }
+}
+
+/// `[chaos]`: faults drawn anew by every seed, each with its usual strength, on top of `[[faults]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChaosSection {
+    /// How many faults a run gets; none unless given.
+    pub budget: Between<u32>,
+    /// The kinds to draw from; all unless given.
+    pub kinds: Vec<Kind>,
+    /// The most coordinators out of work at once, by crashes, pauses, isolation, full disks, frozen clocks; the largest
+    /// minority unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub down_max: Option<u32>,
+}
+
+impl Default for ChaosSection {
+    fn default() -> Self {
+        Self { budget: Between::one(0), kinds: Kind::ALL.to_vec(), down_max: None }
     }
 }
 

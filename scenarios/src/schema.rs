@@ -21,6 +21,7 @@ const NEEDS_ID: &str = "urn:can-swarm:needs:1";
 /// The least and greatest number that the lint lets stand, by definition and key.
 const BOUNDS: &[(&str, &str, i64, i64)] = &[
     ("Bus", "redeliver_ppm", 0, 500_000),
+    ("ChaosSection", "budget", 0, 100),
     ("Clocks", "drift_ppm", -100_000, 100_000),
     ("Cluster", "asns", 1, 10_000),
     ("Cluster", "balance", 0, 1_000_000_000_000),
@@ -43,8 +44,8 @@ const BOUNDS: &[(&str, &str, i64, i64)] = &[
     ("Network", "loss_ppm", 0, 500_000),
     ("Network", "reorder_ppm", 0, 500_000),
     ("Protocol", "alpha_bp", 1, 10_000),
-    ("Protocol", "k_plan", 1, 100),
-    ("Protocol", "k_result", 1, 100),
+    ("Protocol", "k_plan", 1, 32),
+    ("Protocol", "k_result", 1, 50),
     ("Workload", "budget", 1, 1_000_000_000_000),
     ("Workload", "cancel_bp", 0, 9_999),
     ("Workload", "fee", 0, 1_000),

@@ -27,6 +27,11 @@ const UNITS: [(&str, u64); 7] = [
 pub struct Nanos(pub u64);
 
 impl Nanos {
+    /// So many microseconds.
+    pub const fn micros(count: u64) -> Self {
+        Self(count * 1_000)
+    }
+
     /// So many milliseconds.
     pub const fn millis(count: u64) -> Self {
         Self(count * 1_000_000)

@@ -497,7 +497,7 @@ fn needs_with_mistakes_name_every_line() {
 "#), @r##"
         error unknown-value 3:11 `wordcuont` is not known here => did you mean `wordcount`?
         error unknown-key 4:23 `prats` is no key of this table => did you mean `parts`?
-        error out-of-range 5:23 0 parts => write a number from 1 to 256
+        error out-of-range 5:23 0 parts => write a number from 1 to 64
         error out-of-range 6:31 the number -1 does not fit => write a whole number from 0 to 4294967295
         error bad-amount 8:32 9007199254740992 may lose digits on its way => write "9007199254740992"
         error wrong-type 9:32 integer `-5` cannot stand here => write whole credits such as 1000 or "1000"
@@ -520,7 +520,7 @@ ends = ["closed", "cancelled"]
 sometimes = ["clock-jumped", "task-refused", "message-redelivered", "partition-healed", "outbid", "agent-left"]
 "#), @r##"
         warning no-effect 4:19 no need is ever cancelled => write `cancel_bp = 2_000` in `[workload]`, or take `cancelled` out
-        warning no-effect 5:14 nothing in this scenario can bring `clock-jumped` about => add a fault `skew` with an `offset`
+        warning no-effect 5:14 nothing in this scenario can bring `clock-jumped` about => add a fault `clock-jump`, or `skew` with an `offset`
         warning no-effect 5:30 nothing in this scenario can bring `task-refused` about => add `refuse_bp` in `[workload]`
         warning no-effect 5:46 nothing in this scenario can bring `message-redelivered` about => add `redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`
         warning no-effect 5:69 nothing in this scenario can bring `partition-healed` about => add a fault such as `partition-halves`
@@ -676,4 +676,74 @@ fn a_failure_prints_the_line_and_the_mend() {
     assert!(shown.contains("worker = 3"), "{shown}");
     assert!(shown.contains("did you mean `workers`?"), "{shown}");
     assert!(shown.contains("unknown-key"), "{shown}");
+}
+
+#[test]
+fn more_coordinators_down_than_a_majority_can_spare() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[[faults]]
+kind = "crash"
+who = "coordinator:random"
+at = ["10s", "1m"]
+for = "20s"
+[[faults]]
+kind = "pause"
+who = "coordinator:random"
+at = "75s"
+for = "20s"
+[[faults]]
+kind = "disk-full"
+who = "coordinator:random"
+at = "3m"
+for = "20s"
+"#), @"warning too-many-down 9:1 up to 2 of 3 coordinators may be out of work at once, a majority needs 2 => progress cannot be expected meanwhile: hit fewer, at other times, or add coordinators");
+}
+
+#[test]
+fn what_is_drawn_must_be_there_and_be_borne() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[chaos]
+budget = 5
+kinds = []
+down_max = 2
+"#), @"
+    error vacuous 5:1 there is nothing to draw from => name some kinds, or leave the key out to draw from all
+    warning too-many-down 6:1 2 of 3 coordinators may be out of work at once, a majority needs 2 => progress cannot be expected meanwhile: write 1 or less, or add coordinators
+    ");
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[chaos]
+kinds = ["crash"]
+"#), @"warning no-effect 3:2 without a budget nothing is drawn => write `budget = 10`");
+}
+
+#[test]
+fn a_fault_without_teeth_is_named() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+coordinators = 1
+[[faults]]
+kind = "filter"
+traffic = "raft"
+for = "20s"
+[[faults]]
+kind = "quorum-swap"
+for = "20s"
+[[faults]]
+kind = "zombie-worker"
+who = "worker:all"
+for = "20s"
+[[faults]]
+kind = "disk-full"
+who = "bus"
+for = "20s"
+"#), @"
+    error bad-target 18:1 `bus` is no host of a node => aim at coordinators or agents; services have faults of their own, such as `bus-leader-change`
+    warning no-effect 7:1 `raft` cannot bite the embedded register: nobody says it => filter `submit` or `entry`
+    warning no-effect 10:1 `quorum-swap` cannot bite a single coordinator => write `coordinators = 3` or more
+    warning no-effect 15:1 a worker that sleeps at most 20s wakes within its lease of 5m => make it longer than `lease` of `[protocol]`, or shorten that
+    ");
 }

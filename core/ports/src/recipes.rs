@@ -18,8 +18,9 @@ use swarm_core::id::{Credits, Label, TaskName, label};
 use swarm_core::plan::Fact;
 use swarm_core::wire::{Need, Propose};
 
-/// The most tasks side by side: the whole plan travels in one envelope, and again inside the DECIDE with its approvals.
-pub const WIDTH_MAX: u32 = 64;
+/// The most tasks side by side: counting the words of so many parts takes a split, two tasks for each, and a merge, and no
+/// plan has more tasks than a need may have.
+pub const WIDTH_MAX: u32 = (swarm_core::plan::TASKS_MAX as u32 - 2) / 2;
 /// The longest chain.
 pub const CHAIN_MAX: u32 = 64;
 /// Rounds of hashing in each simulated task.

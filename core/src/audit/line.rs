@@ -168,12 +168,21 @@ pub enum Record {
         /// Why.
         reject: Reject,
     },
-    /// It asked its host for a hash-chain value.
-    Reveal {
-        /// Which value.
-        index: u32,
+    /// It asked its host for a new hash chain.
+    Anchor {
         /// Names the answer.
         op: OpId,
+        /// The round that it counts from.
+        since: u32,
+    },
+    /// It asked its host for a hash-chain value.
+    Reveal {
+        /// Names the answer.
+        op: OpId,
+        /// The round.
+        round: u32,
+        /// The chain, by the round that it counts from.
+        since: u32,
     },
     /// It submitted a command.
     Submit {
@@ -220,7 +229,10 @@ impl Record {
             Effect::Execute { op, work } => {
                 (thread_of(work), Self::Execute { op: *op, work: Digest::of_json("swarm/work", work) })
             }
-            Effect::Reveal { op, index } => (Thread::System, Self::Reveal { index: *index, op: *op }),
+            Effect::Anchor { op, since } => (Thread::System, Self::Anchor { op: *op, since: *since }),
+            Effect::Reveal { op, since, round } => {
+                (Thread::System, Self::Reveal { op: *op, round: *round, since: *since })
+            }
             Effect::Follow(need) => (Thread::Need(*need), Self::Follow(*need)),
             Effect::Unfollow(need) => (Thread::Need(*need), Self::Unfollow(*need)),
             Effect::Emit(note) => match note {
@@ -233,6 +245,9 @@ impl Record {
                 Note::Refused { envelope, reject } => {
                     (Thread::System, Self::Refused { envelope: *envelope, reject: *reject })
                 }
+                Note::NeedRefused { need, reject, .. } => {
+                    (Thread::Need(*need), Self::Refused { envelope: Cid::default(), reject: *reject })
+                }
                 Note::Diverged { thread, entry } => {
                     (*thread, Self::Diverged { link: entry.link(*thread), seq: entry.seq })
                 }
@@ -244,9 +259,11 @@ impl Record {
     /// The operation it asks an answer for.
     pub(super) fn op(&self) -> Option<OpId> {
         match self {
-            Self::Execute { op, .. } | Self::Publish { op, .. } | Self::Reveal { op, .. } | Self::Submit { op, .. } => {
-                Some(*op)
-            }
+            Self::Anchor { op, .. }
+            | Self::Execute { op, .. }
+            | Self::Publish { op, .. }
+            | Self::Reveal { op, .. }
+            | Self::Submit { op, .. } => Some(*op),
             _ => None,
         }
     }

@@ -84,6 +84,8 @@ pub(super) struct Coordinator {
     denied: BTreeMap<AgentId, Instant>,
     /// The round revealed in last.
     revealed: u32,
+    /// The chain asked for last, by the round it counts from.
+    anchored: u32,
     /// Needs that ended since the last time somebody asked.
     ended: Vec<NeedId>,
 }
@@ -109,6 +111,7 @@ impl Coordinator {
             of,
             denied: BTreeMap::new(),
             revealed: 0,
+            anchored: 0,
             ended: Vec::new(),
         }
     }
@@ -175,7 +178,7 @@ impl Coordinator {
         for slot in self.slots.values_mut() {
             slot.lane.reboot(desk, slot.record.waits.iter());
         }
-        self.revealed = 0;
+        (self.revealed, self.anchored) = (0, 0);
         self.look_at_round(desk);
         self.look_at_pool(desk);
     }
@@ -223,9 +226,10 @@ impl Coordinator {
         self.slot(need);
         let slot = &self.slots[&need];
         if let Body::Heartbeat(beat) = &envelope.body {
-            // At most one renewal per third of the lease, as this coordinator's own stopwatch has it.
+            // A lease renewed early loses what was left of it. From half on, as this coordinator's own stopwatch has it, the
+            // renewals that the stretched eta allows last for the eta.
             let waiting = Waiting::Lease(beat.task.clone());
-            if slot.lane.progress_bp(desk.now.mono, &waiting) < 3_333 {
+            if slot.lane.progress_bp(desk.now.mono, &waiting) < 5_000 {
                 return Ok(());
             }
         }
@@ -533,12 +537,26 @@ impl Coordinator {
     }
 
     fn look_at_round(&mut self, desk: &mut Desk) {
-        if let Some((round, index)) = self.system.due_from(&desk.me())
+        if let Some(since) = self.system.anchor_due(&desk.me())
+            && self.anchored < since
+        {
+            self.anchored = since;
+            desk.anchor(since);
+        }
+        if let Some(round) = self.system.open_round()
+            && !self.system.has_revealed(&desk.me())
             && self.revealed < round
+            && let Some((since, index)) = self.system.chain_of(&desk.me(), round)
         {
             self.revealed = round;
-            desk.reveal(round, index);
+            desk.reveal(round, since, index);
         }
+    }
+
+    /// The host grew this coordinator's next chain.
+    pub fn anchored(&mut self, desk: &mut Desk, since: u32, anchor: Digest) {
+        let by = desk.me();
+        self.submit(desk, Thread::System, Command::Anchor { anchor, by, since });
     }
 
     /// The host revealed this coordinator's value.

@@ -15,6 +15,7 @@ use crate::node::roster::Roster;
 use crate::node::timer::Timer;
 use crate::policy;
 use crate::register::{Applied, Command};
+use crate::reject::Reject;
 use crate::rng::Stream;
 use crate::time::{Instant, Now, Span};
 use crate::wire::{Body, CapabilityRef, Content, Draft, PolicyRef, Role, trace_of};
@@ -35,6 +36,7 @@ pub(super) enum Asked {
     Publish(Cid),
     Submit(crate::id::Digest),
     Execute(Work),
+    Anchor(u32),
     Reveal(u32),
 }
 
@@ -170,6 +172,15 @@ impl Desk {
 
     /// Signs and publishes, until it is acknowledged. Preflight may forbid it: then it is refused here and never leaves.
     pub fn say(&mut self, saying: Saying) -> Option<Cid> {
+        let said = self.try_say(saying);
+        if let Err(reject) = said {
+            self.emit(Note::Refused { envelope: Cid::default(), reject });
+        }
+        said.ok()
+    }
+
+    /// As [`Desk::say`], for those who have their own word for a refusal.
+    pub fn try_say(&mut self, saying: Saying) -> Result<Cid, Reject> {
         self.nonce = self.next_nonce();
         // A capability named after the verb's work, or else the first: one is always cited.
         let name = self.capabilities.first().cloned().unwrap_or_else(|| crate::id::label("agent"));
@@ -191,19 +202,14 @@ impl Desk {
             time: self.now.wall,
             trace: trace_of(saying.thread, self.cause.as_ref()),
         };
-        let draft = match policy::preflight(&*evaluator, content, &self.roles) {
-            Ok((draft, _)) => Arc::new(draft),
-            Err(denial) => {
-                self.emit(Note::Refused { envelope: Cid::default(), reject: denial.reject });
-                return None;
-            }
-        };
+        let (draft, _) = policy::preflight(&*evaluator, content, &self.roles).map_err(|denial| denial.reject)?;
+        let draft = Arc::new(draft);
         let id = draft.id();
         let unacked =
             Unacked { attempts: 0, draft, entries: saying.entries, inboxes: saying.inboxes, subject: saying.subject };
         self.unacked.insert(id, unacked);
         self.publish(id);
-        Some(id)
+        Ok(id)
     }
 
     fn publish(&mut self, id: Cid) {
@@ -233,10 +239,15 @@ impl Desk {
         op
     }
 
-    /// Asks for the value of the chain that is due in `round`.
-    pub fn reveal(&mut self, round: u32, index: u32) {
+    pub fn anchor(&mut self, since: u32) {
+        let op = self.op(Asked::Anchor(since));
+        self.effects.push_back(Effect::Anchor { op, since });
+    }
+
+    /// Asks for the value that is due in `round`, which is round `index` to the chain that counts from `since`.
+    pub fn reveal(&mut self, round: u32, since: u32, index: u32) {
         let op = self.op(Asked::Reveal(round));
-        self.effects.push_back(Effect::Reveal { op, index });
+        self.effects.push_back(Effect::Reveal { op, since, round: index });
     }
 
     /// Takes an answer: what it was asked for, once.
@@ -284,6 +295,11 @@ impl Desk {
         let at = self.now.mono + span;
         self.due.insert(timer.clone(), at);
         self.timers.insert((at, timer));
+    }
+
+    /// How long it is until `timer`; nothing if it is not set.
+    pub fn left(&self, timer: &Timer) -> Span {
+        self.due.get(timer).map_or(Span::ZERO, |at| at.since(self.now.mono))
     }
 
     pub fn is_waiting(&self, timer: &Timer) -> bool {

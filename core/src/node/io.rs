@@ -132,6 +132,8 @@ pub enum Outcome {
     CouldNot(Label),
     /// A plan for a need.
     Planned(Propose),
+    /// Where a hash chain ends.
+    Anchored(Digest),
     /// A hash-chain value.
     Revealed(Digest),
 }
@@ -232,12 +234,21 @@ pub enum Effect {
         /// The work.
         work: Work,
     },
-    /// Reveal a value of this node's hash chain. Answered.
+    /// Grow this node's hash chain that counts from round `since`, and say where it ends. Answered.
+    Anchor {
+        /// Names the answer.
+        op: OpId,
+        /// The round.
+        since: u32,
+    },
+    /// Reveal this node's hash-chain value for a round. Answered.
     Reveal {
         /// Names the answer.
         op: OpId,
-        /// Which value of its chain, counted from 1: the rounds since its anchor was registered.
-        index: u32,
+        /// The chain, by the round that it counts from.
+        since: u32,
+        /// The round. To the first chain of a newcomer to the register the round it is seated in is round 0.
+        round: u32,
     },
     /// Receive a need's conversation from its beginning.
     Follow(NeedId),
@@ -277,6 +288,17 @@ pub enum Note {
         envelope: Cid,
         /// Why.
         reject: Reject,
+    },
+    /// A need of its own agent was refused here, before anyone heard of it.
+    NeedRefused {
+        /// What was asked for.
+        asked: Arc<Need>,
+        /// The name it would have had.
+        need: NeedId,
+        /// Why.
+        reject: Reject,
+        /// Whose need.
+        requester: AgentId,
     },
     /// What it believes contradicts what it applied: it must be stopped and looked at.
     Diverged {

@@ -22,6 +22,10 @@ const LONG: Span = Span::from_secs(3_600);
 /// Most entries one ENTRY vouches for.
 const BATCH_MAX: usize = 64;
 
+/// Most bytes of entries that travel beside one ENTRY, unless a single one is longer: a bus takes a mebibyte, and no entry
+/// comes near that.
+const BATCH_BYTES_MAX: usize = 768 * 1_024;
+
 /// This coordinator's own stopwatch on one segment.
 #[derive(Clone, Debug)]
 struct Watch {
@@ -138,7 +142,12 @@ impl Lane {
             return desk.wake_in(left, Timer::Batch(self.thread));
         }
         while !self.unsaid.is_empty() {
-            let count = self.unsaid.len().min(BATCH_MAX);
+            let mut bytes = 0;
+            let fits = |unsaid: &&Unsaid| {
+                bytes += unsaid.entry.size();
+                bytes <= BATCH_BYTES_MAX
+            };
+            let count = self.unsaid.iter().take(BATCH_MAX).take_while(fits).count().max(1);
             let batch: Vec<_> = self.unsaid.drain(..count).collect();
             let (prev, first) = (self.said.head, self.said.seq.next());
             batch.iter().for_each(|unsaid| self.said.push(&unsaid.link));

@@ -172,8 +172,8 @@ impl Node {
                     self.worker.again(&mut self.desk, op, &work);
                     self.verifier.again(&mut self.desk, op, &work);
                 }
-                // A submission is a duty, and a duty is due anew; a reveal is asked for again below.
-                Asked::Publish(_) | Asked::Submit(_) | Asked::Reveal(_) => {}
+                // A submission is a duty, and a duty is due anew; chains and reveals are asked for again below.
+                Asked::Publish(_) | Asked::Submit(_) | Asked::Anchor(_) | Asked::Reveal(_) => {}
             }
         }
         self.worker.boot(&mut self.desk, &self.threads);
@@ -440,6 +440,11 @@ impl Node {
                 self.planner.done(&mut self.desk, op, outcome);
                 self.worker.done(&mut self.desk, op, outcome);
                 self.verifier.done(&mut self.desk, &self.threads, op, outcome);
+            }
+            (Some(Asked::Anchor(since)), Outcome::Anchored(anchor)) => {
+                if let Some(coordinator) = &mut self.coordinator {
+                    coordinator.anchored(&mut self.desk, since, *anchor);
+                }
             }
             (Some(Asked::Reveal(round)), Outcome::Revealed(value)) => {
                 if let Some(coordinator) = &mut self.coordinator {

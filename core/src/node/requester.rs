@@ -1,10 +1,11 @@
 //! Opens needs and follows them to their end.
 
 use alloc::string::ToString;
+use alloc::sync::Arc;
 
 use crate::id::{NeedId, Thread};
 use crate::node::desk::{Desk, Saying};
-use crate::node::io::Subject;
+use crate::node::io::{Note, Subject};
 use crate::node::threads::Threads;
 use crate::wire::{Body, Cancel, Need};
 
@@ -16,11 +17,15 @@ impl Requester {
     pub fn post(&mut self, desk: &mut Desk, threads: &mut Threads, need: Need) {
         let id = NeedId::of(&desk.me(), desk.next_nonce());
         let mut saying = Saying::new(Subject::MarketNeed, Thread::Need(id), Body::Need(need.clone()));
-        saying.refs = need.requires.into_values().collect();
+        saying.refs = need.requires.values().copied().collect();
         saying.refs.sort_unstable();
         saying.refs.dedup();
-        if desk.say(saying).is_some() {
-            threads.follow(desk, id);
+        match desk.try_say(saying) {
+            Ok(_) => threads.follow(desk, id),
+            Err(reject) => {
+                let requester = desk.me();
+                desk.emit(Note::NeedRefused { asked: Arc::new(need), need: id, reject, requester });
+            }
         }
     }
 

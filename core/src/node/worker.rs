@@ -8,6 +8,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::config::ms;
 use crate::id::{Cid, Credits, Digest, Epoch, Fence, NeedId, OpId, TaskName, Thread};
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Outcome, Subject, Work};
@@ -117,6 +118,10 @@ impl Worker {
 
     /// The pause is over: bid.
     pub fn bid(&mut self, desk: &mut Desk, threads: &mut Threads, floor: Credits, need: NeedId, task: &TaskName) {
+        let barred = |record: &Record| record.tasks.get(task).is_some_and(|t| t.barred.contains(&desk.me()));
+        if threads.record(&need).is_some_and(barred) {
+            return;
+        }
         if self.held.len() >= BUSY_MAX {
             desk.wake_in(Span::from_secs(10), Timer::Bid(need, task.clone()));
             return;
@@ -174,13 +179,15 @@ impl Worker {
                 }
             }
             Event::Leased { fence, task } => self.start(desk, threads, need, task, *fence),
-            Event::Renewed { fence, task } => {
-                let held = self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence);
-                if let (true, Some(lease)) = (held, threads.record(&need).and_then(Record::need)) {
-                    let margin = lease_margin(Span::from_ms(lease.windows.lease_ms.into()));
-                    desk.wake_in(margin, Timer::LeaseEnd(need, task.clone(), *fence));
-                    desk.mark("lease-renewed");
-                }
+            Event::Renewed { fence, more_ms, task }
+                if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) =>
+            {
+                let lease_ms = threads.record(&need).and_then(Record::need).map_or(1, |n| n.windows.lease_ms);
+                let (more, timer) = (ms(*more_ms), Timer::LeaseEnd(need, task.clone(), *fence));
+                // A whole lease runs anew; a shorter rest comes behind the one that runs.
+                let left = if *more_ms < lease_ms { desk.left(&timer) } else { Span::ZERO };
+                desk.wake_in(left + lease_margin(more), timer);
+                desk.mark("lease-renewed");
             }
             Event::Released { fence, task, .. }
                 if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) =>

@@ -14,11 +14,9 @@ use serde::Serialize;
 use super::Fact;
 use crate::id::{Cid, Credits, Digest, Label, TaskName};
 use crate::reject::Reject;
+pub use crate::wire::bounds::TASKS_MAX;
 use crate::wire::bounds::{FACTS_MAX, REMARK_BYTES_MAX};
 use crate::wire::{Need, Propose};
-
-/// The most tasks in one plan. Lower than what the wire lets through, since each task costs the register some dozen entries.
-pub const TASKS_MAX: usize = 64;
 
 /// Where a task's input comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -313,7 +311,7 @@ mod tests {
             patch.extend((1..count).map(|n| add(&alloc::format!("t{n}"), "copy", "text", &alloc::format!("o{n}"))));
             Plan::of(&Need { budget: Credits(10_000), ..need() }, &propose(patch))
         };
-        assert_eq!(tasks(TASKS_MAX).map(|plan| plan.tasks().len()), Ok(64));
+        assert_eq!(tasks(TASKS_MAX).map(|plan| plan.tasks().len()), Ok(TASKS_MAX));
         assert_eq!(tasks(TASKS_MAX + 1), Err(Reject::BadPlan));
     }
 

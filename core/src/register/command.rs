@@ -30,6 +30,15 @@ pub enum Command {
         /// The segment.
         segment: Segment,
     },
+    /// A coordinator promises its next hash chain (system thread). The register refuses one whose `by` is not its submitter.
+    Anchor {
+        /// The chain's end.
+        anchor: Digest,
+        /// The coordinator.
+        by: AgentId,
+        /// Its first value is for the round after this one.
+        since: u32,
+    },
     /// A coordinator's next hash-chain value for a round of draws (system thread).
     Reveal {
         /// The coordinator.
@@ -68,6 +77,7 @@ impl Command {
             Self::Elapsed { by, elapsed, segment } => {
                 Digest::of("swarm/elapsed", &[&by.0, &elapsed.0.to_be_bytes(), &segment.0.to_be_bytes()])
             }
+            Self::Anchor { anchor, by, since } => Digest::of("swarm/anchor", &[&anchor.0, &by.0, &since.to_be_bytes()]),
             Self::Reveal { by, round, value } => Digest::of("swarm/reveal", &[&by.0, &round.to_be_bytes(), &value.0]),
             Self::Snapshot { number } => Digest::of("swarm/take-snapshot", &[&number.to_be_bytes()]),
             Self::Start { bucket } => Digest::of("swarm/start", &[&bucket.to_be_bytes()]),
@@ -78,7 +88,7 @@ impl Command {
     /// The coordinator in whose name alone this may be submitted, if it is one's own word.
     pub fn author(&self) -> Option<AgentId> {
         match self {
-            Self::Elapsed { by, .. } | Self::Reveal { by, .. } => Some(*by),
+            Self::Anchor { by, .. } | Self::Elapsed { by, .. } | Self::Reveal { by, .. } => Some(*by),
             _ => None,
         }
     }

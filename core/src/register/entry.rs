@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::id::{Digest, Seq, Thread};
 use crate::register::{Command, Event};
 use crate::reject::Reject;
+use crate::wire::canonical;
 
 /// A command at its place in a thread, as the register hands it to a coordinator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,8 @@ impl From<Result<Vec<Event>, Reject>> for Outcome {
 pub struct Applied {
     told: Told,
     digest: Digest,
+    /// Bytes of its canonical JSON.
+    size: usize,
 }
 
 /// What an [`Applied`] says. In alphabetical order: it is hashed as canonical JSON.
@@ -74,8 +77,8 @@ pub struct Told {
 
 impl From<Told> for Applied {
     fn from(told: Told) -> Self {
-        let digest = Digest::of_json("swarm/applied", &told);
-        Self { told, digest }
+        let bytes = canonical::to_vec(&told);
+        Self { told, digest: Digest::of("swarm/applied", &[&bytes]), size: bytes.len() }
     }
 }
 
@@ -97,6 +100,11 @@ impl Applied {
     /// The command of this id at this place did this.
     pub fn new(command: Digest, outcome: Outcome, seq: Seq) -> Self {
         Told { command, outcome, seq }.into()
+    }
+
+    /// How many bytes it takes to tell.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// The entry's link: binds thread, place, command and outcome.

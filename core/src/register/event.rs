@@ -33,11 +33,11 @@ pub struct Counted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// Every task ended after a decision.
+    /// Everything that it wants is final and paid.
     Closed,
-    /// It could not be done within its bounds.
+    /// It, or something that it wants, could not be done within its bounds.
     Failed,
-    /// The requester ended it.
+    /// The requester ended it, or something that it wants.
     Cancelled,
 }
 
@@ -201,8 +201,8 @@ pub enum Event {
     Granting { bid: Bid, fees: Credits, fence: Fence, org: String, task: TaskName },
     /// The worker holds the task.
     Leased { fence: Fence, task: TaskName },
-    /// The lease runs anew.
-    Renewed { fence: Fence, task: TaskName },
+    /// The lease is prolonged by so much: it runs anew, or what is left of its most follows when it ends.
+    Renewed { fence: Fence, more_ms: u32, task: TaskName },
     /// The attempt ended without a final result; the task is idle.
     Released { fence: Fence, reason: ReleaseReason, task: TaskName },
     /// A result is accepted.
@@ -247,6 +247,8 @@ pub enum Event {
     Booked { envelope: Cid },
     /// System: a round of reveals began.
     RoundOpened { round: u32 },
+    /// System: a coordinator promised its next hash chain.
+    Anchored { anchor: Digest, by: AgentId, since: u32 },
     /// System: a coordinator revealed.
     Revealed { by: AgentId, round: u32, value: Digest },
     /// System: the round ended without these.

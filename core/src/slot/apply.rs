@@ -21,7 +21,7 @@ use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
 use crate::wire::{
     AttestPlan, Body, Cancel, Claim, Commit, Due, Envelope, FinalizeRecord, Need, Payout, Propose, ReleaseReason, Role,
-    Verb, Verdict,
+    Verb, Verdict, bounds,
 };
 
 /// What is registered of an agent in a pool snapshot. Bids are scored from this alone, never from what a bid says.
@@ -38,6 +38,9 @@ pub struct Standing {
     /// Names of what it can do.
     pub capabilities: Vec<Label>,
 }
+
+/// Proposals that a need keeps of one planner: nobody takes all the room.
+const PROPOSALS_EACH: usize = 2;
 
 /// What a slot looks up of the system thread. Only what some entry of the slot has fixed (a snapshot by number, the genesis),
 /// so that every coordinator sees the same.
@@ -64,7 +67,8 @@ enum Move {
     /// No proposal can be approved any more; the best-approved go on.
     Split(Vec<Cid>),
     Bid(TaskName, Bid),
-    Renew(TaskName),
+    /// The lease goes on, by so many milliseconds.
+    Renew(TaskName, u32),
     Yield(TaskName),
     Cancel(Vec<TaskName>),
     CancelAll,
@@ -149,13 +153,16 @@ impl Record {
                 }
                 Ok(Move::Note(Event::Reported { by: *by, elapsed: *elapsed, segment: *segment }))
             }
-            // Whoever is to go by it may still be owed nothing here: only a need that was taken up has members at all.
+            // Only a need that was taken up has members.
             Command::Mandate(_) if self.phase == Phase::Absent => Err(Reject::WrongPhase),
             Command::Mandate(mandate) => {
                 mandate.stands(registry.genesis(), &self.handovers)?;
                 Ok(Move::Note(Event::Replaced { mandate: Arc::clone(mandate) }))
             }
-            Command::Reveal { .. } | Command::Snapshot { .. } | Command::Start { .. } => Err(Reject::WrongFields),
+            Command::Anchor { .. }
+            | Command::Reveal { .. }
+            | Command::Snapshot { .. }
+            | Command::Start { .. } => Err(Reject::WrongFields),
         }
     }
 
@@ -167,16 +174,14 @@ impl Record {
             Body::Claim(claim) => self.bid(envelope, claim, registry),
             Body::Heartbeat(beat) => {
                 self.holder(envelope, &beat.task, TaskState::Leased)?;
-                let params = registry.params();
-                let task = &self.tasks[&beat.task];
-                let lease = task.lease.as_ref().expect("a leased task has a lease");
-                // A renewal lasts a whole lease again: as many as fit into the stretched eta.
-                let lease_ms = u64::from(self.need().map_or(1, |n| n.windows.lease_ms).max(1));
-                let most = u64::from(lease.bid.eta_ms) * u64::from(params.lease_stretch_bp) / 10_000;
-                if u64::from(lease.renewals + 1) * lease_ms >= most.max(lease_ms) {
-                    return Err(Reject::OutOfBounds);
+                let lease = self.tasks[&beat.task].lease.as_ref().expect("a leased task has a lease");
+                let lease_ms = self.need().map_or(1, |n| n.windows.lease_ms);
+                let most = u64::from(lease.bid.eta_ms) * u64::from(registry.params().lease_stretch_bp) / 10_000;
+                // A renewal lasts a whole lease again; the last one only as long as is left of the stretched eta.
+                match u32::try_from(most.saturating_sub(lease.granted_ms)).unwrap_or(u32::MAX).min(lease_ms) {
+                    0 => Err(Reject::OutOfBounds),
+                    more => Ok(Move::Renew(beat.task.clone(), more)),
                 }
-                Ok(Move::Renew(beat.task.clone()))
             }
             Body::Yield(body) => {
                 self.holder(envelope, &body.task, TaskState::Leased)?;
@@ -207,6 +212,9 @@ impl Record {
         if need.fee > need.class.fee_max() || need.k_plan == 0 || need.k_result == 0 {
             return Err(Reject::OutOfBounds);
         }
+        if need.windows.lease_ms < params.lease_min_ms {
+            return Err(Reject::OutOfBounds);
+        }
         let votes = u64::from(need.k_plan) + u64::from(need.k_result) + u64::from(params.seats_spare);
         let least = need.fee.0.checked_mul(votes).ok_or(Reject::OutOfBounds)?;
         let total = need.budget.0.checked_add(need.fees.0).ok_or(Reject::OutOfBounds)?;
@@ -229,7 +237,12 @@ impl Record {
         if self.proposals.values().any(|(kept, _)| again(kept)) {
             return Err(Reject::Duplicate);
         }
-        if self.proposals.len() >= registry.params().proposals_max as usize {
+        let own = self.proposals.values().filter(|(kept, _)| kept.sender == envelope.sender).count();
+        if own >= PROPOSALS_EACH || self.proposals.len() >= registry.params().proposals_max as usize {
+            return Err(Reject::NoRoom);
+        }
+        // Whoever is asked to approve it must be able to say so: it travels again inside its DECIDE.
+        if envelope.bytes().len() > bounds::propose_bytes_max(need.k_plan) {
             return Err(Reject::Oversize);
         }
         Plan::of(need, propose)?;
@@ -495,11 +508,13 @@ impl<R: Registry> Doing<'_, R> {
             }
             Move::Split(candidates) => self.pass_epoch(candidates),
             Move::Bid(task, bid) => self.emit(Event::Bid { bid, task }),
-            Move::Renew(task) => {
+            Move::Renew(task, more_ms) => {
                 let fence = self.record.tasks[&task].fence;
-                self.emit(Event::Renewed { fence, task: task.clone() });
-                let lease_ms = self.need().windows.lease_ms;
-                self.wait(Waiting::Lease(task), lease_ms);
+                self.emit(Event::Renewed { fence, more_ms, task: task.clone() });
+                // Were a short rest to run at once, renewing would cut the lease off.
+                if more_ms == self.need().windows.lease_ms {
+                    self.wait(Waiting::Lease(task), more_ms);
+                }
             }
             Move::Yield(task) => {
                 self.stop(Waiting::Lease(task.clone()));
@@ -702,7 +717,10 @@ impl<R: Registry> Doing<'_, R> {
                 self.pass_epoch(candidates);
             }
             Waiting::Bids(task) => self.grant(task),
-            Waiting::Lease(task) => self.release(task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
+            Waiting::Lease(task) => match self.record.tasks[&task].lease.as_ref().map_or(0, |lease| lease.rest_ms) {
+                0 => self.release(task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
+                rest_ms => self.wait(Waiting::Lease(task), rest_ms),
+            },
             Waiting::Verdicts(task) => self.judge(task, None, Vec::new()),
             Waiting::Redraw(task) => self.ask_for_seats(task),
             // The fold remembers it; `move_tasks` settles once the parents are settled.
@@ -726,7 +744,8 @@ impl<R: Registry> Doing<'_, R> {
             let fence = task.fence;
             return self.emit(Event::Released { fence, reason: ReleaseReason::Unbid, task: name });
         };
-        let bond = bid.cost.share(params.bond_bp);
+        // Where a lease costs a bond at all, it costs one.
+        let bond = bid.cost.share(params.bond_bp).max(Credits(u64::from(params.bond_bp > 0)));
         let org =
             self.registry.standing(self.record.snapshot.number, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
         let (carve, worker) = (Credits(bid.cost.0 + fees.0), bid.agent);
@@ -793,10 +812,22 @@ impl<R: Registry> Doing<'_, R> {
             }
         }
         if self.record.tasks.values().all(Task::has_ended) {
-            self.close(Ending::Closed);
+            self.close(self.ending(&plan));
             return true;
         }
         false
+    }
+
+    /// How a need ends of which every task has: what counts is what it wanted, not what else was done.
+    fn ending(&self, plan: &Plan) -> Ending {
+        let wanted = self.need().produces.iter().filter_map(|label| plan.producer(label));
+        let mut missing = wanted.map(|task| self.record.tasks[task].state).filter(|state| *state != TaskState::Paid);
+        let cancelled = self.record.tasks.values().any(|task| task.state == TaskState::Cancelled);
+        match missing.next() {
+            None => Ending::Closed,
+            Some(_) if cancelled => Ending::Cancelled,
+            Some(_) => Ending::Failed,
+        }
     }
 }
 

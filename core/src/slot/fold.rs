@@ -48,22 +48,28 @@ impl Record {
                 let task = self.task(task);
                 task.state = TaskState::Granting;
                 task.fence = *fence;
-                task.lease = Some(Lease { bid: bid.clone(), fees: *fees, org: org.clone(), renewals: 0 });
+                task.lease = Some(Lease { bid: bid.clone(), fees: *fees, org: org.clone(), granted_ms: 0, rest_ms: 0 });
             }
             Event::Leased { task, .. } => {
+                let lease_ms = self.need().map_or(0, |need| need.windows.lease_ms);
                 let entry = self.task(task);
                 entry.state = TaskState::Leased;
                 (entry.windows, entry.draws) = (0, 0);
                 entry.attempts += 1;
+                if let Some(lease) = &mut entry.lease {
+                    lease.granted_ms = lease_ms.into();
+                }
                 let org = entry.lease.as_ref().map(|l| l.org.clone()).unwrap_or_default();
                 self.winners.push(org);
                 if self.winners.len() > WINNERS_MAX {
                     self.winners.remove(0);
                 }
             }
-            Event::Renewed { task, .. } => {
+            Event::Renewed { more_ms, task, .. } => {
+                let lease_ms = self.need().map_or(0, |need| need.windows.lease_ms);
                 if let Some(lease) = &mut self.task(task).lease {
-                    lease.renewals += 1;
+                    lease.granted_ms += u64::from(*more_ms);
+                    lease.rest_ms = if *more_ms < lease_ms { *more_ms } else { 0 };
                 }
             }
             Event::Released { reason, task, .. } => {
@@ -72,7 +78,7 @@ impl Record {
                 let lease = entry.lease.take();
                 entry.commit = None;
                 entry.seats.clear();
-                if let (ReleaseReason::Expired, Some(lease)) = (reason, &lease) {
+                if let (ReleaseReason::Expired | ReleaseReason::Yielded, Some(lease)) = (reason, &lease) {
                     entry.barred.insert(lease.bid.agent);
                 }
                 if matches!(reason, ReleaseReason::Unbonded | ReleaseReason::Unbid) {
@@ -113,6 +119,11 @@ impl Record {
                 self.waits.clear();
             }
             Event::WaitOpened { segment, total, waiting } => {
+                if let Waiting::Lease(task) = waiting
+                    && let Some(lease) = &mut self.task(task).lease
+                {
+                    lease.rest_ms = 0;
+                }
                 self.segment = *segment;
                 self.waits.insert(waiting.clone(), Stopwatch::new(*segment, *total));
             }
@@ -145,6 +156,7 @@ impl Record {
             | Event::Registered { .. }
             | Event::Booked { .. }
             | Event::RoundOpened { .. }
+            | Event::Anchored { .. }
             | Event::Revealed { .. }
             | Event::RoundClosed { .. }
             | Event::SnapshotTaken { .. } => {}

@@ -52,8 +52,10 @@ pub struct Lease {
     pub fees: Credits,
     /// The holder's registered organisation.
     pub org: String,
-    /// Times it was renewed.
-    pub renewals: u32,
+    /// How long it may last in all, renewals included; milliseconds.
+    pub granted_ms: u64,
+    /// What of that follows when the running segment is over; milliseconds.
+    pub rest_ms: u32,
 }
 
 /// Where a task stands.
@@ -71,7 +73,7 @@ pub struct Task {
     pub draws: u32,
     /// The open bid window.
     pub window: Window,
-    /// Workers that let a lease of this task expire.
+    /// Workers that let a lease of this task expire, or gave it back.
     pub barred: BTreeSet<AgentId>,
     /// The holder, from Granting to the attempt's end.
     pub lease: Option<Lease>,

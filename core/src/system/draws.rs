@@ -16,6 +16,39 @@ pub(super) struct Seating {
     pub ask: Ask,
 }
 
+/// What a coordinator has promised to reveal.
+#[derive(Clone, Debug)]
+pub(super) struct Promise {
+    /// The round its chain counts from.
+    since: u32,
+    /// Round and value of its last accepted reveal; first of all the chain's end.
+    last: (u32, Digest),
+    /// The chain that follows, by the round it counts from.
+    next: Option<(u32, Digest)>,
+    /// The round that is round 0 to its holder: a newcomer grew its first chain before it could know when it would be seated.
+    zero: u32,
+}
+
+impl Promise {
+    /// The chain that ends in `anchor` and counts from round `since`.
+    pub fn new(since: u32, anchor: Digest) -> Self {
+        Self { since, last: (since, anchor), next: None, zero: 0 }
+    }
+
+    /// A newcomer's first chain, which it counts from its own round 0.
+    pub fn first(since: u32, anchor: Digest) -> Self {
+        Self { zero: since, ..Self::new(since, anchor) }
+    }
+
+    /// The promise as it stands for `round`.
+    fn at(&self, round: u32) -> Self {
+        match self.next {
+            Some((since, anchor)) if round > since => Self::new(since, anchor),
+            _ => self.clone(),
+        }
+    }
+}
+
 /// A running round of reveals.
 #[derive(Clone, Debug)]
 pub(super) struct Round {
@@ -34,6 +67,7 @@ impl System {
         self.round = Some(Round { number: self.rounds, asks, reveals: BTreeMap::new() });
         self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
         doing.events.push(Event::RoundOpened { round: self.rounds });
+        self.close_full_round(doing);
     }
 
     /// The value of round r hashes to the one last accepted in as many steps as rounds lie between them: one that was
@@ -47,20 +81,69 @@ impl System {
         if open.reveals.contains_key(by) {
             return Err(Reject::Duplicate);
         }
-        let (last, prev) = self.revealed.get(by).ok_or(Reject::NotEntitled)?;
-        reveal::check_after(prev, value, round - last)
+        let (last, prev) = self.promises.get(by).ok_or(Reject::NotEntitled)?.at(round).last;
+        // A chain that begins later has no value yet.
+        reveal::check_after(&prev, value, round.saturating_sub(last))
+    }
+
+    /// A chain is promised before any result that its values will judge was accepted, or one who holds both could look for
+    /// values it likes: not for the open round, and not for the next, which serves results that may be known (T68).
+    pub(super) fn check_anchor(&self, by: &AgentId, since: u32) -> Result<(), Reject> {
+        let promise = self.promises.get(by).ok_or(Reject::NotEntitled)?;
+        if promise.next.is_some_and(|(next, _)| next >= self.rounds) {
+            return Err(Reject::Duplicate);
+        }
+        if since <= self.rounds { Err(Reject::Expired) } else { Ok(()) }
+    }
+
+    pub(super) fn anchor(&mut self, doing: &mut Doing, by: AgentId, anchor: Digest, since: u32) {
+        let promise = self.promises.get_mut(&by).expect("check found the promise");
+        *promise = promise.at(self.rounds);
+        promise.next = Some((since, anchor));
+        doing.events.push(Event::Anchored { anchor, by, since });
+    }
+
+    /// The round from which `member` should promise a new chain to count, if it is time: when three quarters of its chain
+    /// are used up, from where that ends, or a little later than now.
+    pub fn anchor_due(&self, member: &AgentId) -> Option<u32> {
+        let (promise, length) = (self.promises.get(member)?.at(self.rounds), self.params().reveals);
+        let end = promise.since.saturating_add(length);
+        let due = promise.next.is_none() && end.saturating_sub(self.rounds) <= length / 4;
+        due.then(|| end.max(self.rounds + 1 + length / 8))
+    }
+
+    /// The chain out of which `member` reveals in `round`, and the round, both as the holder of the chain counts. None if it
+    /// owes nothing: it is no member, or its chain is for later rounds.
+    pub fn chain_of(&self, member: &AgentId, round: u32) -> Option<(u32, u32)> {
+        let promise = self.promises.get(member)?.at(round);
+        (round > promise.since).then(|| (promise.since - promise.zero, round - promise.zero))
     }
 
     pub(super) fn reveal(&mut self, doing: &mut Doing, by: AgentId, number: u32, value: Digest) {
-        self.revealed.insert(by, (number, value));
+        let promise = self.promises.get_mut(&by).expect("check found the promise");
+        *promise = promise.at(number);
+        promise.last = (number, value);
         doing.events.push(Event::Revealed { by, round: number, value });
         let round = self.round.as_mut().expect("check found the round");
         round.reveals.insert(by, value);
-        let voices = self.members.voices();
-        if voices.count(round.reveals.keys()) == voices.seats() {
+        self.close_full_round(doing);
+    }
+
+    /// Closes the round if nobody owes it anything any more.
+    pub(super) fn close_full_round(&mut self, doing: &mut Doing) {
+        if self.round.is_some() && self.silent().is_empty() {
             self.waits.remove(&Waiting::Reveals);
             self.close_round(doing);
         }
+    }
+
+    /// Who owes the open round a value.
+    fn silent(&self) -> Vec<AgentId> {
+        let Some(round) = &self.round else { return Vec::new() };
+        let owes = |member: &AgentId| {
+            !round.reveals.contains_key(member) && self.chain_of(member, round.number).is_some()
+        };
+        self.members.voices().holders().filter(owes).collect()
     }
 
     /// Draws for every ask of the round, from what was revealed. Silence is named.
@@ -69,12 +152,16 @@ impl System {
         let voices = self.members.voices();
         if self.round.as_ref().is_some_and(|round| voices.count(round.reveals.keys()) < honest) {
             // Nothing that liars alone could have chosen may become a seed: wait on.
-            return self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
+            if !self.silent().is_empty() {
+                return self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
+            }
+            // All the others were seated lately, and will reveal in the round after this one or in the next.
+            let asks = self.round.take().map(|round| round.asks).unwrap_or_default();
+            self.queue = asks.into_iter().chain(self.queue.drain(..)).collect();
+            return self.open_next_round(doing);
         }
+        let omitted = self.silent();
         let Some(round) = self.round.take() else { return };
-        let owed = |member: &AgentId| self.anchored.get(member).is_some_and(|at| *at < round.number);
-        let silent = |member: &AgentId| !round.reveals.contains_key(member) && owed(member);
-        let omitted = voices.holders().filter(silent).collect();
         doing.events.push(Event::RoundClosed { omitted, round: round.number });
         for seating in round.asks {
             let answer = self.seat(doing, &seating, &round.reveals).unwrap_or_else(Answer::Denied);

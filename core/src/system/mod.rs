@@ -25,7 +25,7 @@ use crate::reject::Reject;
 use crate::slot::{Registry, Standing, Stopwatch, Waiting};
 use crate::time::Span;
 use crate::wire::{Body, Envelope, Manifest, Verb};
-use draws::{Round, Seating};
+use draws::{Promise, Round, Seating};
 
 /// A registered agent.
 #[derive(Clone, Debug)]
@@ -75,10 +75,8 @@ pub struct System {
     queue: VecDeque<Seating>,
     round: Option<Round>,
     rounds: u32,
-    /// Round and value of each coordinator's last accepted reveal; at first its anchor, and the round it was registered in.
-    revealed: BTreeMap<AgentId, (u32, Digest)>,
-    /// The round in which each coordinator's anchor was registered: its first value is for the next.
-    anchored: BTreeMap<AgentId, u32>,
+    /// What each coordinator will reveal.
+    promises: BTreeMap<AgentId, Promise>,
     waits: BTreeMap<Waiting, Stopwatch>,
     segment: Segment,
     finalized_needs: u32,
@@ -126,8 +124,7 @@ impl System {
         }
         let mut system = Self {
             members: Members::new(&genesis),
-            revealed: genesis.coordinators.iter().map(|m| (m.agent, (0, m.anchor))).collect(),
-            anchored: genesis.coordinators.iter().map(|m| (m.agent, 0)).collect(),
+            promises: genesis.coordinators.iter().map(|m| (m.agent, Promise::new(0, m.anchor))).collect(),
             ledger,
             agents,
             taken: BTreeMap::new(),
@@ -162,6 +159,7 @@ impl System {
             Command::Act(envelope) => self.act(&mut doing, envelope)?,
             Command::Relay(proof) => self.relay(&mut doing, proof)?,
             Command::Elapsed { by, elapsed, segment } => self.elapsed(&mut doing, *by, *elapsed, *segment),
+            Command::Anchor { anchor, by, since } => self.anchor(&mut doing, *by, *anchor, *since),
             Command::Reveal { by, round, value } => self.reveal(&mut doing, *by, *round, *value),
             Command::Snapshot { .. } => {
                 let snapshot = self.take_snapshot().reference();
@@ -195,6 +193,7 @@ impl System {
                 }
                 if watch.has_heard(by, *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
             }
+            Command::Anchor { by, since, .. } => self.check_anchor(by, *since),
             Command::Reveal { by, round, value } => self.check_reveal(by, *round, value),
             Command::Snapshot { number } if !self.dirty || *number != self.number() + 1 => Err(Reject::WrongPhase),
             Command::Snapshot { .. } => Ok(()),
@@ -220,11 +219,9 @@ impl System {
         self.round.as_ref().map(|round| round.number)
     }
 
-    /// The open round and which value of its chain `member` owes it, counted from 1; none if it owes nothing.
-    pub fn due_from(&self, member: &AgentId) -> Option<(u32, u32)> {
-        let round = self.round.as_ref().filter(|round| !round.reveals.contains_key(member))?;
-        let index = round.number.checked_sub(*self.anchored.get(member)?)?;
-        (index > 0).then_some((round.number, index))
+    /// Whether `member` has revealed in the open round.
+    pub fn has_revealed(&self, member: &AgentId) -> bool {
+        self.round.as_ref().is_some_and(|round| round.reveals.contains_key(member))
     }
 
     /// Whether a snapshot would differ from the current one.
@@ -311,19 +308,18 @@ impl System {
     }
 
     /// A seat changes hands. What the one that goes has revealed stands, since others may have seen it; what it has reported
-    /// does not. The newcomer reveals from the next round on: its chain may have been made by someone who has seen this one's.
+    /// does not. The newcomer's chain is for results that nobody has committed yet (T68): not for the open round, nor the next.
     fn replace(&mut self, doing: &mut Doing, mandate: &Arc<Mandate>) -> Result<(), Reject> {
         let Change::Replaced { old, new } = self.members.mandate(mandate)? else { return Err(Reject::WrongFields) };
         let (old, new) = (old.member.agent, new.member);
         self.register(mandate.manifest());
         self.acts.insert(mandate.manifest().id());
-        self.revealed.remove(&old);
-        self.anchored.remove(&old);
-        self.revealed.insert(new.agent, (self.rounds, new.anchor));
-        self.anchored.insert(new.agent, self.rounds);
+        self.promises.remove(&old);
+        self.promises.insert(new.agent, Promise::first(self.rounds + 1, new.anchor));
         self.waits.values_mut().for_each(|watch| watch.forget(&old));
         self.dirty = true;
         doing.events.push(Event::Replaced { mandate: Arc::clone(mandate) });
+        self.close_full_round(doing);
         Ok(())
     }
 
@@ -471,7 +467,10 @@ impl System {
             let key = doing.key();
             let kept = match bond {
                 BondFate::Back => Credits(0),
-                BondFate::LessFee => held.share(self.params().yield_fee_bp),
+                BondFate::LessFee => {
+                    let fee_bp = self.params().yield_fee_bp;
+                    held.share(fee_bp).max(Credits(u64::from(fee_bp > 0))).min(held)
+                }
                 BondFate::Forfeit => held,
             };
             let toll: &[_] = if kept.0 > 0 { &[(crate::config::COMMONS, kept)] } else { &[] };

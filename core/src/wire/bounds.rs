@@ -9,21 +9,27 @@ use crate::config::WINDOW_BOUNDS_MS;
 use crate::id::{Credits, Label};
 use crate::plan::Fact;
 use crate::reject::Reject;
-use crate::wire::{Body, Manifest, Need, Propose};
+use crate::wire::{Body, ENVELOPE_BYTES_MAX, Manifest, Need, Propose};
 
 /// Artifacts an envelope may refer to: all inputs of a NEED, or all outputs of a COMMIT. Were it fewer, a COMMIT could be
 /// accepted whose FINALIZE nobody could say.
 pub const REFS_MAX: usize = 128;
-/// Approvals inside a DECIDE; no quorum of plan voters is larger.
-pub const APPROVALS_MAX: usize = 50;
 /// The largest quorum a NEED may ask for, before it is clamped by the pool.
 pub const K_MAX: u32 = 50;
+/// The largest quorum that it may ask for on its plan: a DECIDE holds the plan and all approvals.
+pub const K_PLAN_MAX: u32 = 32;
+/// Approvals inside a DECIDE; no quorum of plan voters is larger.
+pub const APPROVALS_MAX: usize = K_PLAN_MAX as usize;
+/// The longest ATTEST_PLAN, in bytes: it cites nothing and is meant for nobody in particular.
+pub const ATTEST_PLAN_BYTES_MAX: usize = 1_280;
+/// What a DECIDE says beside the envelopes inside it, in bytes.
+const DECIDE_BYTES: usize = 2_048;
 /// Inputs of a NEED.
 pub const INPUTS_MAX: usize = REFS_MAX;
 /// Outputs of a NEED, of a task, of a COMMIT.
 pub const OUTPUTS_MAX: usize = REFS_MAX;
-/// Tasks of a plan.
-pub const TASKS_MAX: usize = 256;
+/// Tasks of a plan: as many as counting the words of 64 parts takes. Each costs the register some dozen entries.
+pub const TASKS_MAX: usize = 130;
 /// Facts in one envelope.
 pub const FACTS_MAX: usize = 512;
 /// Labels in one fact.
@@ -60,6 +66,11 @@ pub const ETA_MS_MAX: u32 = 30 * 24 * 3_600_000;
 pub const MANDATE_SIGS_MAX: usize = 32;
 /// All of something, in basis points.
 const WHOLE_BP: u32 = 10_000;
+
+/// The longest PROPOSE for a need that asks for `k_plan` approvals, in bytes: its DECIDE holds it with all of them.
+pub const fn propose_bytes_max(k_plan: u32) -> usize {
+    ENVELOPE_BYTES_MAX.saturating_sub(DECIDE_BYTES + k_plan as usize * (ATTEST_PLAN_BYTES_MAX + 1))
+}
 
 type Checked = Result<(), Reject>;
 
@@ -111,7 +122,7 @@ impl Body {
             Self::AttestPlan(_) | Self::Release(_) => Ok(()),
             Self::Decide(decide) => {
                 at_most(decide.approvals.len(), APPROVALS_MAX)?;
-                within(decide.k_plan, 1, K_MAX)?;
+                within(decide.k_plan, 1, K_PLAN_MAX)?;
                 if decide.approvals.windows(2).all(|pair| pair[0].id() < pair[1].id()) {
                     Ok(())
                 } else {
@@ -167,7 +178,7 @@ fn check_need(need: &Need) -> Checked {
     positive(need.budget)?;
     within(need.fee, Credits(0), need.class.fee_max())?;
     within(need.deadline_ms, 1, ETA_MS_MAX)?;
-    within(need.k_plan, 1, K_MAX)?;
+    within(need.k_plan, 1, K_PLAN_MAX)?;
     within(need.k_result, 1, K_MAX)?;
     let waits = &need.windows;
     let (min, max) = WINDOW_BOUNDS_MS;

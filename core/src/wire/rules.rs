@@ -105,6 +105,10 @@ impl Content {
         if self.lamport > LAMPORT_MAX {
             return Err(Reject::LamportAhead);
         }
+        // Votes are carried inside a DECIDE, which has room for what they must say and no more.
+        if matches!(self.body, Body::AttestPlan(_)) && (!self.refs.is_empty() || self.target.is_some()) {
+            return Err(Reject::WrongFields);
+        }
         if self.refs.len() > bounds::REFS_MAX {
             return Err(Reject::Oversize);
         }

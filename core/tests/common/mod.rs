@@ -320,6 +320,8 @@ pub fn content(verb: Verb, bytes: &mut Bytes, key: &SigningKey) -> Content {
     let fence = there(fence, bytes).then(|| Fence(bytes.u64()));
     let body = bytes.body(verb, &Head { thread, epoch, fence, sender });
     let cause = bytes.some(Bytes::cid);
+    // A vote cites nothing and is meant for nobody in particular.
+    let votes = verb == Verb::AttestPlan;
     Content {
         body,
         capability: CapabilityRef { manifest: bytes.cid(), name: bytes.label() },
@@ -332,9 +334,9 @@ pub fn content(verb: Verb, bytes: &mut Bytes, key: &SigningKey) -> Content {
         lamport: Lamport(bytes.u64() % (LAMPORT_MAX.0 + 1)),
         nonce,
         policy: PolicyRef { capsule: bytes.cid(), digest: bytes.digest(), engine: bytes.digest() },
-        refs: bytes.list(3, Bytes::cid),
+        refs: bytes.list(if votes { 0 } else { 3 }, Bytes::cid),
         sender,
-        target: bytes.some(Bytes::agent),
+        target: bytes.some(Bytes::agent).filter(|_| !votes),
         thread,
         time: WallTime(bytes.u64()),
         trace: trace_of(thread, cause.as_ref()),

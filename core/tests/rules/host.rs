@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::kit::{chain, genesis, keys, propose, two_steps};
+use crate::kit::{chains, genesis, keys, propose, two_steps};
 use swarm_core::config::{Local, Params};
 use swarm_core::genesis::Genesis;
 use swarm_core::id::*;
@@ -31,7 +31,8 @@ pub struct Host {
     pub silent: Option<String>,
     /// Delivers in an order drawn from this.
     pub shuffle: Option<Stream>,
-    unrevealed: Vec<(String, OpId, u32)>,
+    posted: u64,
+    unrevealed: Vec<(String, OpId, u32, u32)>,
     register: BTreeMap<Thread, Vec<Arc<Command>>>,
     follows: BTreeMap<NeedId, BTreeSet<String>>,
     queue: VecDeque<(String, Input)>,
@@ -39,7 +40,11 @@ pub struct Host {
 
 impl Host {
     pub fn new() -> Self {
-        let (mut genesis, people) = genesis(3, |_: &mut Params| {});
+        Self::with(|_| {})
+    }
+
+    pub fn with(params: impl FnOnce(&mut Params)) -> Self {
+        let (mut genesis, people) = genesis(3, params);
         let evaluator = Arc::new(BaseRules::new(Limits::default()));
         (genesis.engine, genesis.capsule) = (evaluator.engine(), evaluator.capsule());
         genesis.check().expect("the genesis is sound");
@@ -65,6 +70,7 @@ impl Host {
             hook: None,
             silent: None,
             shuffle: None,
+            posted: 0,
             unrevealed: Vec::new(),
             register: BTreeMap::new(),
             follows: BTreeMap::new(),
@@ -75,7 +81,8 @@ impl Host {
 
     pub fn post(&mut self, need: Need) -> NeedId {
         self.queue.push_back(("r1".into(), Input::Act(Act::Post(need))));
-        NeedId::of(&keys("r1").agent(), Nonce(1))
+        self.posted += 1;
+        NeedId::of(&keys("r1").agent(), Nonce(self.posted))
     }
 
     /// Hands an envelope to everyone.
@@ -104,8 +111,8 @@ impl Host {
     /// Gives the answers that were held back.
     pub fn late_reveals(&mut self) {
         self.silent = None;
-        for (name, op, index) in std::mem::take(&mut self.unrevealed) {
-            let value = chain(&name).value(index).expect("the chain is long enough");
+        for (name, op, since, round) in std::mem::take(&mut self.unrevealed) {
+            let value = chains(&name, &self.genesis.params).value(since, round).expect("a value that is due");
             self.queue.push_back((name, Input::Done { op, outcome: Outcome::Revealed(value) }));
         }
     }
@@ -203,11 +210,15 @@ impl Host {
                     Outcome::Ran { outputs, proof: Digest::default(), states: vec![], telemetry: Telemetry::default() };
                 (op, ran)
             }
-            Effect::Reveal { op, index } if self.silent.as_deref() == Some(name) => {
-                self.unrevealed.push((name.into(), op, index));
+            Effect::Anchor { op, since } => (op, Outcome::Anchored(chains(name, &self.genesis.params).anchor(since))),
+            Effect::Reveal { op, since, round } if self.silent.as_deref() == Some(name) => {
+                self.unrevealed.push((name.into(), op, since, round));
                 return;
             }
-            Effect::Reveal { op, index } => (op, Outcome::Revealed(chain(name).value(index).expect("long enough"))),
+            Effect::Reveal { op, since, round } => {
+                let value = chains(name, &self.genesis.params).value(since, round);
+                (op, Outcome::Revealed(value.expect("a value that is due")))
+            }
             Effect::Follow(need) => {
                 if self.follows.entry(need).or_default().insert(name.into()) {
                     for (_, message) in self.said.iter().filter(|(subject, _)| *subject == Subject::Thread(need)) {

@@ -61,7 +61,7 @@ pub fn side_by_side(n: usize) -> Vec<Fact> {
 
 /// A deployment of `coordinators` with twelve verifiers, three workers, two planners and a requester.
 pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis, BTreeMap<String, Keys>) {
-    let mut params = Params::default();
+    let mut params = Params { reveals: LINKS, ..Params::default() };
     edit(&mut params);
     let mut people = BTreeMap::new();
     let mut manifests = Vec::new();
@@ -83,7 +83,10 @@ pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis,
         }
     }
     let mut members: Vec<Member> = (1..=coordinators)
-        .map(|n| Member { agent: people[&format!("c{n}")].agent(), anchor: chain(&format!("c{n}")).anchor() })
+        .map(|n| Member {
+            agent: people[&format!("c{n}")].agent(),
+            anchor: chains(&format!("c{n}"), &params).anchor(0),
+        })
         .collect();
     members.sort_by_key(|m| m.agent);
     let genesis = Genesis {
@@ -116,7 +119,8 @@ pub fn manifest_envelope(name: &str, roles: Vec<Role>) -> Arc<Envelope> {
 /// What gives the seat of `old` to `new`.
 pub fn replace(old: &str, new: &str) -> Act {
     let manifest = manifest_envelope(new, vec![Role::Coordinator]);
-    Act::Replace { manifest, new: Member { agent: id_of(new), anchor: chain(new).anchor() }, old: id_of(old) }
+    let anchor = chains(new, &Params { reveals: LINKS, ..Params::default() }).anchor(0);
+    Act::Replace { manifest, new: Member { agent: id_of(new), anchor }, old: id_of(old) }
 }
 
 /// A mandate that two of the three recovery keys signed.
@@ -124,8 +128,14 @@ pub fn mandate(genesis: &Genesis, old: &str, new: &str) -> Arc<Mandate> {
     Arc::new(Mandate::sign(replace(old, new), &genesis.digest(), &recovery()[..2]))
 }
 
-pub fn chain(name: &str) -> reveal::Chain {
-    reveal::Chain::new(&Digest::sha256(name.as_bytes()), LINKS)
+pub fn chains(name: &str, params: &Params) -> reveal::Chains {
+    reveal::Chains::new(Digest::sha256(name.as_bytes()), params.reveals)
+}
+
+/// What coordinator `name` reveals in `round` of its founding chain.
+pub fn value(name: &str, round: u32) -> Digest {
+    let params = Params { reveals: LINKS, ..Params::default() };
+    chains(name, &params).value(0, round).expect("the chain is long enough")
 }
 
 pub fn manifest_of(name: &str, roles: Vec<Role>) -> Manifest {
@@ -435,7 +445,7 @@ impl Stage {
         match words[0] {
             "need" => Body::Need(self.body.clone()),
             "propose" => Body::Propose(propose(two_steps(), number(1) as u32)),
-            "claim" => Body::Claim(Claim { cost: Credits(number(2)), eta_ms: 60_000, task: of(1) }),
+            "claim" => Body::Claim(Claim { cost: Credits(number(2)), eta_ms: 120_000, task: of(1) }),
             "heartbeat" => Body::Heartbeat(Heartbeat { progress_bp: 0, task: of(1) }),
             "yield" => Body::Yield(Yield { reason: String::new(), task: of(1) }),
             "cancel" => Body::Cancel(Cancel { reason: String::new(), task: words.get(1).map(|w| label(w)) }),
@@ -521,7 +531,7 @@ impl Stage {
     pub fn reveal(&mut self) {
         let Some(round) = self.system.open_round() else { return };
         for name in self.coordinators.clone() {
-            let value = chain(&name).value(round).expect("the chain is long enough");
+            let value = value(&name, round);
             self.submit_system(Command::Reveal { by: id_of(&name), round, value }).expect("a due value is taken");
         }
     }

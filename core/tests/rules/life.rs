@@ -148,12 +148,13 @@ fn yielding_costs_a_fee_and_expiry_the_bond_and_the_right_to_try_again() {
     stage.act("w1", "yield cut").unwrap();
     stage.relay();
     assert_eq!(stage.available("w1"), 999_999);
-    stage.lease("w1", "cut");
-    stage.elapse("lease cut").unwrap();
-    stage.relay();
-    assert_eq!(stage.available("w1"), 999_989);
     assert_eq!(stage.act("w1", "claim cut 10"), Err(Reject::NotEntitled));
     stage.lease("w2", "cut");
+    stage.elapse("lease cut").unwrap();
+    stage.relay();
+    assert_eq!(stage.available("w2"), 999_990);
+    assert_eq!(stage.act("w2", "claim cut 10"), Err(Reject::NotEntitled));
+    stage.lease("w3", "cut");
 }
 
 #[test]
@@ -162,9 +163,10 @@ fn attempts_are_bounded() {
     stage.decide(two_steps());
     for attempt in 1..=5 {
         stage.lease("w1", "cut");
-        let told = stage.act("w1", "yield cut").unwrap();
+        stage.commit("w1", "cut");
+        let told = stage.elapse("verdicts cut").unwrap();
         assert_eq!(told.contains("TaskEnded"), attempt == 5, "{told}");
         stage.relay();
     }
-    assert_eq!((stage.record.phase, stage.open_pots()), (Phase::Over(Ending::Closed), 0));
+    assert_eq!((stage.record.phase, stage.open_pots()), (Phase::Over(Ending::Failed), 0));
 }

@@ -162,58 +162,77 @@ fn t71_a_thread_believes_newcomers_by_its_own_table_only() {
 }
 
 #[test]
-fn t68_a_newcomer_reveals_from_the_next_round_on() {
+fn t68_a_newcomers_chain_is_for_results_that_nobody_has_committed_yet() {
     let mut stage = Stage::new();
-    stage.decide(side_by_side(2));
+    stage.decide(side_by_side(3));
     let reveal = |stage: &mut Stage, by: &str, index, round| {
-        let value = chain(by).value(index).unwrap();
-        stage.submit_system(Command::Reveal { by: id_of(by), round, value })
+        stage.submit_system(Command::Reveal { by: id_of(by), round, value: value(by, index) })
     };
-    stage.lease("w1", "t0");
-    stage.lease("w2", "t1");
+    for (worker, task) in [("w1", "t0"), ("w2", "t1"), ("w3", "t2")] {
+        stage.lease(worker, task);
+    }
     stage.act("w1", "commit t0").unwrap();
     stage.relay();
-    // c1 has revealed and goes; c4 has seen its value, and might have made its chain to suit it.
+    // c1 has revealed and goes. c4's chain may have been made by someone who saw that, and the next result too.
     assert!(reveal(&mut stage, "c1", 1, 1).is_ok());
     stage.replace("c1", "c4");
-    assert_eq!(reveal(&mut stage, "c4", 1, 1), Err(Reject::WrongReveal));
-    assert_eq!(stage.system.due_from(&id_of("c4")), None);
     stage.act("w2", "commit t1").unwrap();
     stage.relay();
+    assert_eq!(reveal(&mut stage, "c4", 1, 1), Err(Reject::WrongReveal));
     assert_eq!(reveal(&mut stage, "c2", 1, 1).unwrap(), "Revealed");
     let closed = reveal(&mut stage, "c3", 1, 1).unwrap();
-    assert!(closed.contains("RoundClosed"), "three seats have revealed: {closed}");
-    assert_eq!(stage.system.open_round(), Some(2));
+    assert!(closed.contains("RoundClosed"), "nobody owes it anything more: {closed}");
+    assert_eq!((stage.system.open_round(), stage.system.chain_of(&id_of("c4"), 2)), (Some(2), None));
     assert_eq!(reveal(&mut stage, "c1", 2, 2), Err(Reject::NotEntitled));
-    assert_eq!(stage.system.due_from(&id_of("c4")), Some((2, 1)), "the first value of its chain");
+    assert_eq!(reveal(&mut stage, "c4", 1, 2), Err(Reject::WrongReveal));
+    stage.act("w3", "commit t2").unwrap();
+    stage.relay();
     assert!(reveal(&mut stage, "c2", 2, 2).is_ok());
-    assert!(reveal(&mut stage, "c4", 1, 2).is_ok());
-    assert!(reveal(&mut stage, "c3", 2, 2).unwrap().contains("RoundClosed Answered"));
+    assert!(reveal(&mut stage, "c3", 2, 2).unwrap().contains("RoundClosed Answered RoundOpened"));
+    assert_eq!(stage.system.chain_of(&id_of("c4"), 3), Some((0, 1)), "the first value of its first chain");
+    assert!(reveal(&mut stage, "c2", 3, 3).is_ok());
+    assert!(reveal(&mut stage, "c3", 3, 3).is_ok());
+    assert!(reveal(&mut stage, "c4", 1, 3).unwrap().contains("RoundClosed Answered"));
 }
 
 #[test]
-fn t68_a_round_that_nobody_of_the_seat_revealed_in_ends_without_naming_the_newcomer() {
+fn t68_a_round_that_waits_only_for_the_one_that_goes_closes_and_names_nobody() {
+    let mut stage = Stage::new();
+    stage.decide(two_steps());
+    stage.lease("w1", "cut");
+    stage.act("w1", "commit cut").unwrap();
+    stage.relay();
+    for by in ["c2", "c3"] {
+        let command = Command::Reveal { by: id_of(by), round: 1, value: value(by, 1) };
+        assert_eq!(stage.submit_system(command).unwrap(), "Revealed");
+    }
+    let mandate = stage.mandate("c1", "c4");
+    assert_eq!(stage.submit_system(mandate).unwrap(), "Replaced RoundClosed Answered");
+    let (_, entry) = stage.mail.back().unwrap();
+    let omitted = entry.outcome.events().iter().find_map(|event| match event {
+        Event::RoundClosed { omitted, .. } => Some(omitted.clone()),
+        _ => None,
+    });
+    assert_eq!(omitted, Some(vec![]), "the newcomer owed nothing");
+}
+
+#[test]
+fn t68_when_all_were_seated_lately_rounds_pass_until_they_owe() {
     let mut stage = Stage::new();
     stage.decide(two_steps());
     stage.lease("w1", "cut");
     stage.act("w1", "commit cut").unwrap();
     stage.relay();
     stage.replace("c1", "c4");
-    for by in ["c2", "c3"] {
-        let value = chain(by).value(1).unwrap();
-        assert_eq!(stage.submit_system(Command::Reveal { by: id_of(by), round: 1, value }).unwrap(), "Revealed");
+    stage.replace("c2", "c5");
+    let mandate = stage.mandate("c3", "c6");
+    assert_eq!(stage.submit_system(mandate).unwrap(), "Replaced RoundOpened RoundOpened");
+    assert_eq!(stage.system.open_round(), Some(3));
+    for by in ["c4", "c5", "c6"] {
+        stage.submit_system(Command::Reveal { by: id_of(by), round: 3, value: value(by, 1) }).unwrap();
     }
-    let watch = stage.system.waits()[&Waiting::Reveals].clone();
-    let report = |by: &str| Command::Elapsed { by: id_of(by), elapsed: watch.total, segment: watch.segment };
-    let (first, second) = (report("c4"), report("c2"));
-    stage.submit_system(first).unwrap();
-    stage.submit_system(second).unwrap();
-    let (_, entry) = stage.mail.back().unwrap();
-    let omitted = entry.outcome.events().iter().find_map(|event| match event {
-        Event::RoundClosed { omitted, .. } => Some(omitted.clone()),
-        _ => None,
-    });
-    assert_eq!(omitted, Some(vec![]), "it owed nothing");
+    let last = stage.mail.back().unwrap().1.outcome.events().iter().map(name).collect::<Vec<_>>();
+    assert_eq!(last, ["Revealed", "RoundClosed", "Answered"]);
 }
 
 #[test]

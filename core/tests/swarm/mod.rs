@@ -17,7 +17,7 @@ use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, 
 use swarm_core::plan::Fact;
 use swarm_core::policy::{BaseRules, Evaluator, Limits};
 use swarm_core::register::{Command, Ending, Entry, Event};
-use swarm_core::reveal::Chain;
+use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, Span, WallTime};
 use swarm_core::wire::*;
 
@@ -56,8 +56,11 @@ pub fn keys() -> Vec<Keys> {
     keys
 }
 
-fn chain(n: usize) -> Chain {
-    Chain::new(&Digest::sha256(format!("chain {n}").as_bytes()), 256)
+/// Values in each hash chain.
+const REVEALS: u32 = 256;
+
+fn chains(n: usize) -> Chains {
+    Chains::new(Digest::sha256(format!("chain {n}").as_bytes()), REVEALS)
 }
 
 fn founding(keys: &Keys, n: usize, role: Role) -> Arc<Envelope> {
@@ -103,7 +106,14 @@ fn founding(keys: &Keys, n: usize, role: Role) -> Arc<Envelope> {
 
 pub fn genesis(keys: &[Keys]) -> Genesis {
     let evaluator = evaluator();
-    let params = Params { bid_extension_ms: 50, reveal_ms: 100, snapshot_ms: 100, ..Params::default() };
+    let params = Params {
+        bid_extension_ms: 50,
+        lease_min_ms: 1_000,
+        reveal_ms: 100,
+        reveals: REVEALS,
+        snapshot_ms: 100,
+        ..Params::default()
+    };
     let stake = |role| if role == Role::Verifier { Credits(10_000) } else { Credits(0) };
     let holdings = keys
         .iter()
@@ -112,7 +122,7 @@ pub fn genesis(keys: &[Keys]) -> Genesis {
     let members = keys[..COORDINATORS].iter().enumerate();
     Genesis {
         capsule: evaluator.capsule(),
-        coordinators: members.map(|(n, k)| Member { agent: k.agent(), anchor: chain(n).anchor() }).collect(),
+        coordinators: members.map(|(n, k)| Member { agent: k.agent(), anchor: chains(n).anchor(0) }).collect(),
         engine: evaluator.engine(),
         holdings: holdings.collect(),
         manifests: keys.iter().zip(ROLES).enumerate().map(|(n, (k, role))| founding(k, n, role)).collect(),
@@ -181,7 +191,7 @@ fn toy_plan() -> Propose {
 pub struct Host {
     pub node: Node,
     pub keys: Keys,
-    pub chain: Option<Chain>,
+    pub chains: Option<Chains>,
     pub writer: Writer,
     pub log: String,
     pub follows: BTreeSet<NeedId>,
@@ -190,10 +200,10 @@ pub struct Host {
 }
 
 impl Host {
-    fn new(setup: Setup, keys: Keys, chain: Option<Chain>) -> Self {
+    fn new(setup: Setup, keys: Keys, chains: Option<Chains>) -> Self {
         let (writer, log) = Writer::open(&setup);
         let inbox = VecDeque::from([Input::Boot]);
-        Self { node: Node::new(setup), keys, chain, writer, log, follows: BTreeSet::new(), inbox }
+        Self { node: Node::new(setup), keys, chains, writer, log, follows: BTreeSet::new(), inbox }
     }
 }
 
@@ -231,7 +241,7 @@ impl Swarm {
                 stream: Digest::sha256(format!("stream {n}").as_bytes()),
                 evaluator: evaluator(),
             };
-            Host::new(setup, keys, (n < COORDINATORS).then(|| chain(n)))
+            Host::new(setup, keys, (n < COORDINATORS).then(|| chains(n)))
         });
         Self {
             hosts: hosts.collect(),
@@ -259,7 +269,7 @@ impl Swarm {
         let nth = 100 + self.mandates.len();
         let keys = Keys::from_seed(&Digest::sha256(format!("key {nth}").as_bytes()));
         let manifest = founding(&keys, nth, Role::Coordinator);
-        let new = Member { agent: keys.agent(), anchor: chain(nth).anchor() };
+        let new = Member { agent: keys.agent(), anchor: chains(nth).anchor(0) };
         let act = swarm_core::members::Act::Replace { manifest, new, old: self.hosts[n].keys.agent() };
         let mandate = Arc::new(Mandate::sign(act, &self.genesis.digest(), &recovery()[1..]));
         self.mandates.push(Arc::clone(&mandate));
@@ -273,7 +283,7 @@ impl Swarm {
             stream: Digest::sha256(format!("stream {nth}").as_bytes()),
             evaluator: evaluator(),
         };
-        let mut host = Host::new(setup, keys, Some(chain(nth)));
+        let mut host = Host::new(setup, keys, Some(chains(nth)));
         // The register hands everything over from its beginning, and so does the bus.
         for (thread, log) in &self.register {
             for (command, seq) in log.iter().zip(1..) {
@@ -380,9 +390,12 @@ impl Swarm {
                 let proof = Digest::of("toy-proof", &[&key.0, &done.0]);
                 answer(op, Outcome::Ran { outputs, proof, states: vec![done], telemetry });
             }
-            Effect::Reveal { op, index } => {
-                let value =
-                    self.hosts[n].chain.as_ref().and_then(|c| c.value(index)).expect("the chain is long enough");
+            Effect::Anchor { op, since } => {
+                let anchor = self.hosts[n].chains.as_mut().expect("a coordinator's").anchor(since);
+                self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Anchored(anchor) });
+            }
+            Effect::Reveal { op, since, round } => {
+                let value = self.hosts[n].chains.as_mut().and_then(|c| c.value(since, round)).expect("it is due");
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Revealed(value) });
             }
             Effect::Follow(need) => {

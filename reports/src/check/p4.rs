@@ -233,6 +233,12 @@ impl Judging<'_> {
                 if need.waits.last_key_value().is_some_and(|(last, _)| last >= segment) {
                     self.wrong(format!("segment {segment} does not rise"));
                 }
+                // The rest of a stretched lease follows the segment that ran out.
+                if let Waiting::Lease(task) = waiting
+                    && let Some(task) = need.tasks.get_mut(task)
+                {
+                    task.run_out = false;
+                }
                 // A wait has one segment: the one before is over.
                 need.waits.retain(|_, wait| wait.waiting != *waiting);
                 let wait = Wait { waiting: waiting.clone(), total: *total, seen: BTreeMap::new() };
@@ -274,7 +280,7 @@ impl Judging<'_> {
     fn of_task(&mut self, need: &mut Need, event: &Did) {
         let epoch = need.epoch;
         let (name, fence) = match event {
-            Did::Leased { fence, task } | Did::Renewed { fence, task } | Did::Released { fence, task, .. } => {
+            Did::Leased { fence, task } | Did::Renewed { fence, task, .. } | Did::Released { fence, task, .. } => {
                 (task, Some(*fence))
             }
             Did::Accepted { fence, task, .. } => (task, Some(*fence)),

@@ -150,7 +150,10 @@ fn story() -> Entries {
         (report(1, 1), vec![Did::Bidding { task: task() }]),
         (report(2, 1), vec![closed(bids()), granting(1, &first)]),
         (relay(), vec![leased(1), opens(2, lease())]),
-        (Command::Act(beat(4, 1, 1)), vec![Did::Renewed { fence: Fence(1), task: task() }, opens(3, lease())]),
+        (
+            Command::Act(beat(4, 1, 1)),
+            vec![Did::Renewed { fence: Fence(1), more_ms: 60_000, task: task() }, opens(3, lease())],
+        ),
         (report(1, 3), vec![Did::Bidding { task: task() }]),
         (report(2, 3), vec![closed(lease()), released(1, ReleaseReason::Expired), opens(4, bids())]),
         (report(1, 4), vec![Did::Bidding { task: task() }]),

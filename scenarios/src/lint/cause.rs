@@ -3,6 +3,10 @@
 use super::Notes;
 use crate::finding::Code;
 use crate::scenario::{NeedEnd, Scenario};
+use swarm_nemeses::Kind;
+
+/// Faults that make clocks jump.
+const JUMPS: [Kind; 2] = [Kind::Skew, Kind::ClockJump];
 
 pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let properties = &scenario.properties;
@@ -24,17 +28,29 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
 /// What would have to be added for `mark` to be hit; none if it can be, or if the protocol brings it about by itself.
 fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
     let workload = &scenario.workload;
-    let kind = |begin: &str| scenario.faults.iter().any(|fault| fault.kind.name().starts_with(begin));
+    let drawn = if scenario.chaos.budget.max > 0 { &scenario.chaos.kinds[..] } else { &[] };
+    let met = || scenario.faults.iter().map(|fault| fault.kind).chain(drawn.iter().copied());
+    let kind = |begin: &str| met().any(|kind| kind.name().starts_with(begin));
+    let has = |kinds: &[Kind]| met().any(|kind| kinds.contains(&kind));
     let (there, missing) = match mark {
         "agent-joined" => (!workload.joiners.is_empty(), "a `[[workload.joiner]]`"),
         "agent-left" => (!workload.leavers.is_empty(), "a `[[workload.leaver]]`"),
-        "clock-jumped" => (scenario.faults.iter().any(|f| f.offset.is_some()), "a fault `skew` with an `offset`"),
+        "clock-jumped" => (
+            scenario.faults.iter().any(|f| f.offset.is_some()) || drawn.iter().any(|k| JUMPS.contains(k)),
+            "a fault `clock-jump`, or `skew` with an `offset`",
+        ),
+        "bus-loss-noticed" => (has(&[Kind::BusAckedThenLost]), "a fault `bus-acked-then-lost`"),
+        "corrupt-read-refused" => (has(&[Kind::StoreCorrupt]), "a fault `store-corrupt`"),
+        "node-restarted" | "torn-tail" | "unsynced-lost" => {
+            (has(&[Kind::Crash, Kind::QuorumSwap]), "a fault such as `crash`")
+        }
+        "zombie-spoke" => (has(&[Kind::ZombieWorker]), "a fault `zombie-worker`"),
         // An acknowledgement that is lost or late brings the message again.
         "message-redelivered" => (
             scenario.bus.redeliver_ppm > 0
                 || scenario.network.loss_ppm > 0
                 || scenario.network.duplicate_ppm > 0
-                || !scenario.faults.is_empty(),
+                || met().next().is_some(),
             "`redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`",
         ),
         "need-cancelled" => (workload.cancel_bp > 0, "`cancel_bp` in `[workload]`"),

@@ -14,6 +14,9 @@ const STAKE_MIN: u64 = 1_000;
 const BOOTSTRAP_ACTIVE: u32 = 10;
 /// Credits above this could not be summed over all agents without care.
 const CREDITS_MAX: u64 = 1_000_000_000_000;
+/// The largest quorums that a need may ask for, on its plan and on a result.
+const K_PLAN_MAX: u64 = 32;
+const K_RESULT_MAX: u64 = 50;
 /// Seats drawn beyond K for a plan's voters and for a result's committee (PROTOCOL 5 and 6).
 const PLAN_SPARE: u32 = 5;
 pub(super) const RESULT_SPARE: u32 = 2;
@@ -39,8 +42,8 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     notes.within("cluster.entry_batch", cluster.entry_batch.0, 0, 10_000_000_000);
     let protocol = &scenario.protocol;
     sound &= notes.within("protocol.alpha_bp", protocol.alpha_bp.into(), 1, 10_000);
-    sound &= notes.within("protocol.k_plan", protocol.k_plan.into(), 1, 100);
-    sound &= notes.within("protocol.k_result", protocol.k_result.into(), 1, 100);
+    sound &= notes.within("protocol.k_plan", protocol.k_plan.into(), 1, K_PLAN_MAX);
+    sound &= notes.within("protocol.k_result", protocol.k_result.into(), 1, K_RESULT_MAX);
     if sound {
         pool(scenario, notes);
     }

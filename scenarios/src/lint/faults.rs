@@ -5,7 +5,7 @@ use crate::fault::{FaultSection, keys};
 use crate::finding::Code;
 use crate::scenario::Scenario;
 use crate::value::{Lasting, Nanos};
-use swarm_nemeses::{Between, Kind, Nemesis, PPM, Pick, Role, Shape, Target};
+use swarm_nemeses::{Between, Kind, Nemesis, PPM, Pick, Role, Shape, Target, Traffic};
 
 /// The most occurrences of one nemesis, and the most nemeses of one scenario.
 const COUNT_MAX: u64 = 100;
@@ -26,6 +26,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) -> Vec<Nemesis> 
         targets(fault, &path, &shape, notes);
         numbers(fault, &path, notes);
         time(fault, &path, scenario, notes);
+        teeth(fault, &path, scenario, notes);
         match fault.nemesis() {
             Ok(nemesis) => nemeses.push(nemesis),
             Err(missing) => {
@@ -49,6 +50,8 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) -> Vec<Nemesis> 
 pub(crate) const fn example(key: &str) -> &'static str {
     match key.as_bytes() {
         b"ppm" | b"drift_ppm" => "50000",
+        b"traffic" => "\"ack\"",
+        b"within" => "\"5s\"",
         b"extra" => "[\"10ms\", \"200ms\"]",
         b"offset" => "\"-5s\"",
         b"factor" => "4",
@@ -89,9 +92,17 @@ fn targets(fault: &FaultSection, path: &str, shape: &Shape, notes: &mut Notes<'_
             }
         }
         let has_clock = !matches!(target, Target::Bus | Target::Register | Target::Store);
-        if fault.kind == Kind::Skew && !has_clock {
+        let of_clocks = matches!(fault.kind, Kind::Skew | Kind::ClockJump | Kind::ClockFreeze | Kind::ClockDrift);
+        if of_clocks && !has_clock {
             let what = format!("`{target}` decides nothing by its clock");
             notes.error(&path, Code::BadTarget, what, "aim at coordinators or agents");
+        }
+        let of_hosts =
+            matches!(fault.kind, Kind::Pause | Kind::Crash | Kind::DiskFull | Kind::DiskSlow | Kind::StaleWriter);
+        if of_hosts && !has_clock {
+            let what = format!("`{target}` is no host of a node");
+            let mend = "aim at coordinators or agents; services have faults of their own, such as `bus-leader-change`";
+            notes.error(&path, Code::BadTarget, what, mend);
         }
         if fault.kind == Kind::PartitionIsolate && target == Target::All {
             let what = "isolating everyone from nobody cuts nothing";
@@ -128,6 +139,28 @@ fn numbers(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
     {
         let what = format!("{} added", extra.max);
         notes.error(&format!("{path}.extra"), Code::OutOfRange, what, "write at most \"1h\"");
+    }
+}
+
+/// Whether it can do anything at all here.
+fn teeth(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Notes<'_>) {
+    if fault.traffic == Some(Traffic::Raft) {
+        let what = "`raft` cannot bite the embedded register: nobody says it";
+        notes.warning(&format!("{path}.traffic"), Code::NoEffect, what, "filter `submit` or `entry`");
+    }
+    let among_several = matches!(fault.kind, Kind::PartitionMajoritiesRing | Kind::PartitionBridge | Kind::QuorumSwap);
+    if among_several && scenario.cluster.coordinators < 3 {
+        let what = format!("`{}` cannot bite a single coordinator", fault.kind);
+        notes.warning(&format!("{path}.kind"), Code::NoEffect, what, "write `coordinators = 3` or more");
+    }
+    let lease = scenario.protocol.lease;
+    if fault.kind == Kind::ZombieWorker
+        && let Lasting::For(range) = fault.lasts
+        && range.max <= lease
+    {
+        let what = format!("a worker that sleeps at most {} wakes within its lease of {lease}", range.max);
+        let mend = "make it longer than `lease` of `[protocol]`, or shorten that";
+        notes.warning(&format!("{path}.for"), Code::NoEffect, what, mend);
     }
 }
 

@@ -1,12 +1,13 @@
 //! Whether a well-formed scenario makes sense. Each idea has a file: who takes part (`cluster`),
-//! what is asked (`workload`), how long things take (`timing`), what goes wrong (`faults`), whether
-//! what must happen can happen (`cause`). They judge values only; places come from the document
-//! afterwards.
+//! what is asked (`workload`), how long things take (`timing`), what goes wrong (`faults`), how much
+//! of it is borne (`tolerance`), whether what must happen can happen (`cause`). They judge values only;
+//! places come from the document afterwards.
 
 mod cause;
 mod cluster;
 pub(crate) mod faults;
 mod timing;
+mod tolerance;
 mod workload;
 
 use crate::document::{Document, SCENARIO_BYTES_MAX};
@@ -146,6 +147,7 @@ fn judge(scenario: &mut Scenario, notes: &mut Notes<'_>) {
     cluster::judge(scenario, notes);
     workload::judge(scenario, notes);
     timing::judge(scenario, notes);
+    tolerance::judge(scenario, notes);
     cause::judge(scenario, notes);
     scenario.nemeses = faults::judge(scenario, notes);
 }

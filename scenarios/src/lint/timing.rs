@@ -41,7 +41,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
             notes.said(&["phases.settle", "protocol.challenge", "workload.tasks", "workload.every", "phases.fault"]);
         notes.error(at, Code::SettleTooShort, what, mend);
     }
-    if !scenario.faults.is_empty() && last >= phases.fault.0 && last > 0 {
+    if !(scenario.faults.is_empty() && scenario.chaos.budget.max == 0) && last >= phases.fault.0 && last > 0 {
         let what = format!("the last need may arrive after {}, when the faults are over", Nanos(last));
         let mend = "shorten `every` or lengthen the fault phase, so that every need is hurt";
         let at = notes.said(&["workload.every", "workload.needs", "phases.fault"]);
@@ -101,6 +101,7 @@ fn rates(scenario: &Scenario, notes: &mut Notes<'_>) {
         ("network.reorder_extra", network.reorder_extra),
         ("store.delay", scenario.store.delay.max),
         ("bus.ack_wait", scenario.bus.ack_wait),
+        ("disk.sync", scenario.disk.sync.max),
     ];
     for (path, delay) in delays {
         if delay > Nanos::secs(60) {

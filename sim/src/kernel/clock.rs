@@ -74,6 +74,8 @@ pub enum ClockChange {
         /// Parts per million.
         ppm: i32,
     },
+    /// Both clocks stand still until their rate is set again, as those of a suspended machine do.
+    Freeze,
     /// The monotonic clock (and the wall clock with it) leaps forward.
     Leap {
         /// Nanoseconds.
@@ -115,6 +117,9 @@ impl Clock {
     #[inline]
     pub(super) fn when(&self, local: LocalTime) -> Option<SimTime> {
         let wanted = local.0.saturating_sub(self.local_ns);
+        if self.rate == 0 {
+            return (wanted == 0).then_some(self.anchor);
+        }
         // e * rate / 1e6 >= wanted, rounded down on the left, exactly when e >= wanted * 1e6 / rate, rounded up; by parts, so that no product overflows.
         let whole = (wanted / self.rate).checked_mul(RATE)?;
         let part = (wanted % self.rate * RATE).div_ceil(self.rate);
@@ -126,6 +131,7 @@ impl Clock {
         (self.local_ns, self.wall_ns, self.anchor) = (self.local(at).0, self.wall(at).0, at);
         match change {
             ClockChange::Drift { ppm } => self.rate = rate(ppm),
+            ClockChange::Freeze => self.rate = 0,
             ClockChange::Leap { ns } => {
                 self.local_ns = self.local_ns.saturating_add(ns);
                 self.wall_ns = self.wall_ns.saturating_add(ns);
@@ -184,6 +190,16 @@ mod tests {
         clock.reboot(SimTime(9_000));
         assert_eq!(clock.local(SimTime(9_001)).ns(), 1);
         assert_eq!(clock.wall(SimTime(9_001)).ns(), WALL_START_NS + 8_996);
+    }
+
+    #[test]
+    fn a_frozen_clock_wakes_nobody_and_goes_on_from_where_it_stood() {
+        let mut clock = clock(0);
+        clock.change(SimTime(2_000), ClockChange::Freeze);
+        assert_eq!((clock.local(SimTime(9_000)).ns(), clock.when(LocalTime(1_078))), (1_077, None));
+        assert_eq!(clock.when(LocalTime(1_077)), Some(SimTime(2_000)), "what is past is due");
+        clock.change(SimTime(9_000), ClockChange::Drift { ppm: 0 });
+        assert_eq!(clock.when(LocalTime(1_078)), Some(SimTime(9_001)));
     }
 
     #[test]

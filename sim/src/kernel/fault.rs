@@ -3,8 +3,8 @@
 //!
 //! Cuts, isolation and halves are not special: they are one fault on different scopes.
 
-use super::NodeId;
 use super::rng::Span;
+use super::{NodeId, SimTime};
 use std::collections::BTreeSet;
 
 /// A node's class, such as "worker" or "bus"; the numbers are the harness's own.
@@ -22,6 +22,8 @@ pub enum Scope {
     Between(Class, Class),
     /// Links between these nodes and all others, both ways.
     Across(BTreeSet<NodeId>),
+    /// Links from any of the first to any of the second, one way.
+    OneWay(BTreeSet<NodeId>, BTreeSet<NodeId>),
     /// Links from or to this node.
     Node(NodeId),
     /// Both links between two nodes.
@@ -38,9 +40,10 @@ impl Scope {
             Scope::Class(_) => 1,
             Scope::Between(..) => 2,
             Scope::Across(_) => 3,
-            Scope::Node(_) => 4,
-            Scope::Pair(..) => 5,
-            Scope::Link(..) => 6,
+            Scope::OneWay(..) => 4,
+            Scope::Node(_) => 5,
+            Scope::Pair(..) => 6,
+            Scope::Link(..) => 7,
         }
     }
 
@@ -52,6 +55,7 @@ impl Scope {
             Scope::Class(class) => classes.0 == *class || classes.1 == *class,
             Scope::Between(a, b) => classes == (*a, *b),
             Scope::Across(side) => side.contains(&nodes.0) != side.contains(&nodes.1),
+            Scope::OneWay(from, to) => from.contains(&nodes.0) && to.contains(&nodes.1),
             Scope::Node(node) => nodes.0 == *node || nodes.1 == *node,
             Scope::Pair(a, b) => nodes == (*a, *b) || nodes == (*b, *a),
             Scope::Link(a, b) => nodes == (*a, *b),
@@ -83,6 +87,11 @@ pub enum Fault {
         /// Whether messages on their way are caught.
         in_flight: bool,
     },
+    /// Messages of some sorts do not get through, when sent or when they would arrive.
+    Filter {
+        /// Bit `n` for the messages whose [`super::Fingerprint::sort`] is `n`.
+        sorts: u32,
+    },
     /// Messages vanish.
     Lose {
         /// How many of a million.
@@ -94,6 +103,20 @@ pub enum Fault {
         ppm: u32,
         /// How much later.
         after: Span,
+    },
+    /// Messages arrive once more, this much after the original and bound to no order: an echo, where a duplicate is a stutter.
+    /// A message that is duplicated has no echo.
+    Replay {
+        /// How many of a million.
+        ppm: u32,
+        /// How much later.
+        after: Span,
+    },
+    /// The link stands still: what is sent before `until` arrives then or later, in order. Lifting it lets what follows through, but
+    /// on a first-in first-out link only behind what already waits.
+    Clog {
+        /// When it lets go.
+        until: SimTime,
     },
     /// Messages take longer; on a first-in first-out link those behind them wait.
     Delay {
@@ -122,8 +145,14 @@ pub struct Bites {
     pub cut: u64,
     /// Messages lost.
     pub lost: u64,
+    /// Messages held back by a filter.
+    pub filtered: u64,
     /// Messages that arrive twice.
     pub duplicated: u64,
+    /// Messages that arrive once more, later.
+    pub replayed: u64,
+    /// Messages that waited for a link to move again.
+    pub clogged: u64,
     /// Messages that took longer.
     pub delayed: u64,
     /// Times that messages held back were overtaken.

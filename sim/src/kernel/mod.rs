@@ -156,7 +156,7 @@ impl<N: Node> Kernel<N> {
         if !running {
             return world.drop_message(Kind::Unheard, from, entry.to, &msg);
         }
-        if world.net.catches(from, entry.to) {
+        if world.net.catches(from, entry.to, &msg) {
             return world.drop_message(Kind::CutInFlight, from, entry.to, &msg);
         }
         world.counters.deliveries += 1;
@@ -189,9 +189,9 @@ impl<N: Node> Kernel<N> {
         self.world.pause(id);
     }
 
-    /// Lets a paused node go on: what waited comes now, in the order it came.
-    pub fn resume(&mut self, id: NodeId) {
-        self.world.resume(id);
+    /// Lets a paused node go on: what waited comes now, in the order it came. Says how many events did, its deadline included.
+    pub fn resume(&mut self, id: NodeId) -> u64 {
+        self.world.resume(id)
     }
 
     /// Kills a node: its deadline is gone and messages to it are dropped until [`Self::replace`]. The value stays readable.
@@ -204,6 +204,11 @@ impl<N: Node> Kernel<N> {
     pub fn replace(&mut self, id: NodeId, node: N) -> N {
         self.world.reboot(id);
         core::mem::replace(&mut self.nodes[id.index()], node)
+    }
+
+    /// Boots the value that is in a node's place once more, as [`Self::replace`] does; for a harness that has changed it to what its disk held.
+    pub fn reboot(&mut self, id: NodeId) {
+        self.world.reboot(id);
     }
 
     /// Changes a node's clocks; its deadline moves with them.

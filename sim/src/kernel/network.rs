@@ -8,6 +8,7 @@
 
 use super::fault::{Bites, Class, Fault, FaultId, Scope, Wire};
 use super::rng::{Fork, Span, Stream};
+use super::trace::Fingerprint;
 use super::{NodeId, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,10 +24,36 @@ struct Rule {
     wire: Wire,
     faulty: bool,
     cut: Option<(FaultId, bool)>,
+    filter: Option<(FaultId, u32)>,
+    clog: Option<(FaultId, SimTime)>,
     lose: Option<(FaultId, u32)>,
     duplicate: Option<(FaultId, u32, Span)>,
+    replay: Option<(FaultId, u32, Span)>,
     delay: Option<(FaultId, u32, Span)>,
     reorder: Option<(FaultId, u32, Span)>,
+}
+
+impl Rule {
+    fn healthy(wire: Wire) -> Self {
+        Self {
+            wire,
+            faulty: false,
+            cut: None,
+            filter: None,
+            clog: None,
+            lose: None,
+            duplicate: None,
+            replay: None,
+            delay: None,
+            reorder: None,
+        }
+    }
+
+    /// The filter that holds this message back.
+    fn filtered(&self, msg: &impl Fingerprint) -> Option<FaultId> {
+        let (id, sorts) = self.filter?;
+        (sorts >> msg.sort() & 1 == 1).then_some(id)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -49,6 +76,7 @@ struct Dice {
     wire: Stream,
     lose: Stream,
     duplicate: Stream,
+    replay: Stream,
     delay: Stream,
     reorder: Stream,
 }
@@ -70,7 +98,8 @@ pub struct Network {
     wires: BTreeMap<Scope, Wire>,
     faults: Vec<Imposed>,
     active: BTreeSet<FaultId>,
-    catching_cuts: u32,
+    /// How many faults catch what is on its way.
+    catching: u32,
     rules: Vec<Rule>,
     /// By sender, then receiver; a row grows to the farthest receiver its sender ever used.
     links: Vec<Vec<Link>>,
@@ -85,7 +114,7 @@ impl Network {
             wires: BTreeMap::from([(Scope::All, Wire::default())]),
             faults: Vec::new(),
             active: BTreeSet::new(),
-            catching_cuts: 0,
+            catching: 0,
             rules: Vec::new(),
             links: Vec::new(),
         }
@@ -99,6 +128,7 @@ impl Network {
             wire: fork.stream("wire"),
             lose: fork.stream("lose"),
             duplicate: fork.stream("duplicate"),
+            replay: fork.stream("replay"),
             delay: fork.stream("delay"),
             reorder: fork.stream("reorder"),
         });
@@ -114,7 +144,7 @@ impl Network {
     /// Starts a fault; it lasts until lifted. Of several faults of one kind on a link only the winner by [`Scope`] acts.
     pub fn impose(&mut self, scope: Scope, fault: Fault) -> FaultId {
         let id = FaultId(u32::try_from(self.faults.len()).expect("fewer faults than 2^32"));
-        self.catching_cuts += u32::from(fault == Fault::Cut { in_flight: true });
+        self.catching += u32::from(catching(&fault));
         self.faults.push(Imposed { scope, fault, bites: 0 });
         self.active.insert(id);
         self.forget_rules();
@@ -125,7 +155,7 @@ impl Network {
     pub fn lift(&mut self, id: FaultId) -> u64 {
         let imposed = &self.faults[id.0 as usize];
         if self.active.remove(&id) {
-            self.catching_cuts -= u32::from(imposed.fault == Fault::Cut { in_flight: true });
+            self.catching -= u32::from(catching(&imposed.fault));
             self.forget_rules();
         }
         self.faults[id.0 as usize].bites
@@ -176,8 +206,11 @@ impl Network {
         for imposed in &self.faults {
             *match imposed.fault {
                 Fault::Cut { .. } => &mut sum.cut,
+                Fault::Filter { .. } => &mut sum.filtered,
                 Fault::Lose { .. } => &mut sum.lost,
                 Fault::Duplicate { .. } => &mut sum.duplicated,
+                Fault::Replay { .. } => &mut sum.replayed,
+                Fault::Clog { .. } => &mut sum.clogged,
                 Fault::Delay { .. } => &mut sum.delayed,
                 Fault::Reorder { .. } => &mut sum.reordered,
             } += imposed.bites;
@@ -192,12 +225,12 @@ impl Network {
 
     /// Decides the fate of one message. All dice of the link's rule are thrown whatever the others show: a cut that ends does not shift the losses after it.
     #[inline]
-    pub(super) fn route(&mut self, now: SimTime, from: NodeId, to: NodeId) -> Route {
+    pub(super) fn route(&mut self, now: SimTime, from: NodeId, to: NodeId, msg: &impl Fingerprint) -> Route {
         let rule = self.rule(from, to);
         let Rule { wire, faulty, .. } = self.rules[rule];
         let mut at = now.plus(self.dice[from.index()].wire.within(wire.delay));
         if faulty {
-            return self.route_faulty(at, from, to, rule);
+            return self.route_faulty(at, from, to, rule, msg);
         }
         let link = &mut self.links[from.index()][to.index()];
         if wire.fifo {
@@ -208,20 +241,36 @@ impl Network {
         Route::Arrives(at)
     }
 
-    fn route_faulty(&mut self, mut at: SimTime, from: NodeId, to: NodeId, rule: usize) -> Route {
+    fn route_faulty(
+        &mut self,
+        mut at: SimTime,
+        from: NodeId,
+        to: NodeId,
+        rule: usize,
+        msg: &impl Fingerprint,
+    ) -> Route {
         let rule = self.rules[rule];
         let dice = &mut self.dice[from.index()];
         let lost = rule.lose.filter(|&(_, ppm)| dice.lose.chance(ppm));
         let copied = throw(&mut dice.duplicate, rule.duplicate);
+        let echoed = throw(&mut dice.replay, rule.replay);
         let delayed = throw(&mut dice.delay, rule.delay);
         let held = throw(&mut dice.reorder, rule.reorder);
         if let Some((id, _)) = rule.cut {
             self.bite(id);
             return Route::Cut;
         }
+        if let Some(id) = rule.filtered(msg) {
+            self.bite(id);
+            return Route::Cut;
+        }
         if let Some((id, _)) = lost {
             self.bite(id);
             return Route::Lost;
+        }
+        if let Some((id, until)) = rule.clog.filter(|&(_, until)| at < until) {
+            self.bite(id);
+            at = until;
         }
         if let Some((id, extra)) = delayed {
             self.bite(id);
@@ -240,7 +289,7 @@ impl Network {
             link.last = at.max(link.last);
             self.note_overtaking(at, from, to);
         }
-        if let Some((id, after)) = copied {
+        if let Some((id, after)) = copied.or(echoed) {
             self.bite(id);
             return Route::Twice(at, at.plus(after));
         }
@@ -258,14 +307,16 @@ impl Network {
         }
     }
 
-    /// Whether a cut catches a message that arrives now.
+    /// Whether a cut or a filter catches a message that arrives now.
     #[inline]
-    pub(super) fn catches(&mut self, from: NodeId, to: NodeId) -> bool {
-        if self.catching_cuts == 0 {
+    pub(super) fn catches(&mut self, from: NodeId, to: NodeId, msg: &impl Fingerprint) -> bool {
+        if self.catching == 0 {
             return false;
         }
         let rule = self.rule(from, to);
-        let Some((id, true)) = self.rules[rule].cut else { return false };
+        let rule = &self.rules[rule];
+        let cut = rule.cut.filter(|(_, in_flight)| *in_flight).map(|(id, _)| id);
+        let Some(id) = cut.or_else(|| rule.filtered(msg)) else { return false };
         self.bite(id);
         true
     }
@@ -300,7 +351,7 @@ impl Network {
         let covers = |scope: &Scope| scope.covers(ends.0, ends.1);
         // The map is in the order of `Scope`, so the last that matches wins.
         let wire = self.wires.iter().rfind(|(scope, _)| covers(scope)).map_or_else(Wire::default, |(_, wire)| *wire);
-        let mut rule = Rule { wire, faulty: false, cut: None, lose: None, duplicate: None, delay: None, reorder: None };
+        let mut rule = Rule::healthy(wire);
         if from == to {
             return rule;
         }
@@ -314,8 +365,11 @@ impl Network {
                 Fault::Cut { in_flight } => {
                     rule.cut = rule.cut.filter(|&(_, catches)| catches && !in_flight).or(Some((id, in_flight)))
                 }
+                Fault::Filter { sorts } => rule.filter = Some((id, sorts)),
+                Fault::Clog { until } => rule.clog = Some((id, until)),
                 Fault::Lose { ppm } => rule.lose = Some((id, ppm)),
                 Fault::Duplicate { ppm, after } => rule.duplicate = Some((id, ppm, after)),
+                Fault::Replay { ppm, after } => rule.replay = Some((id, ppm, after)),
                 Fault::Delay { ppm, extra } => rule.delay = Some((id, ppm, extra)),
                 Fault::Reorder { ppm, extra } => rule.reorder = Some((id, ppm, extra)),
             }
@@ -333,6 +387,11 @@ impl Network {
             link.rule = STALE;
         }
     }
+}
+
+/// Whether a fault also hits what is already on its way.
+fn catching(fault: &Fault) -> bool {
+    matches!(fault, Fault::Cut { in_flight: true } | Fault::Filter { .. })
 }
 
 /// Throws a fault's dice; if it hits, says whom to blame and how long it takes.

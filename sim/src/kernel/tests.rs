@@ -464,7 +464,7 @@ proptest! {
             kernel.net_mut().impose(Scope::All, Fault::Delay { ppm, extra: Span::new(0, delay) });
             match act {
                 0 => kernel.pause(b),
-                1 => kernel.resume(b),
+                1 => drop(kernel.resume(b)),
                 _ => {}
             }
             send(&mut kernel, a, b, step * 10..step * 10 + 10);
@@ -479,4 +479,102 @@ proptest! {
         prop_assert!(heard(&kernel, b).is_sorted());
         prop_assert_eq!(kernel.node(b).heard.len() as u64, kernel.counters().sent);
     }
+}
+
+/// A message with a sort: its lowest bit.
+#[derive(Clone)]
+struct Sorted(u64);
+
+impl Fingerprint for Sorted {
+    fn fingerprint(&self) -> u64 {
+        self.0
+    }
+
+    fn sort(&self) -> u8 {
+        (self.0 & 1) as u8
+    }
+}
+
+struct Sorter(Vec<u64>);
+
+impl Node for Sorter {
+    type Msg = Sorted;
+
+    fn on_message(&mut self, _: &mut Cx<'_, Sorted>, _: NodeId, msg: Sorted) {
+        self.0.push(msg.0);
+    }
+}
+
+#[test]
+fn a_filter_stops_one_sort_also_on_its_way() {
+    let mut kernel = Kernel::new(3);
+    let [a, b] = [(); 2].map(|()| kernel.add(Sorter(Vec::new())));
+    kernel.with_node(a, |_, cx| (0..4).for_each(|n| cx.send(b, Sorted(n))));
+    let filter = kernel.net_mut().impose(Scope::All, Fault::Filter { sorts: 1 << 1 });
+    kernel.with_node(a, |_, cx| (4..8).for_each(|n| cx.send(b, Sorted(n))));
+    kernel.run_until(at(10));
+    assert_eq!(kernel.node(b).0, [0, 2, 4, 6]);
+    assert_eq!(kernel.net_mut().lift(filter), 4);
+    kernel.with_node(a, |_, cx| cx.send(b, Sorted(9)));
+    kernel.run_until(at(20));
+    assert_eq!(kernel.node(b).0, [0, 2, 4, 6, 9]);
+    assert_eq!(kernel.net().bites().filtered, 4);
+}
+
+#[test]
+fn a_clog_lets_everything_through_at_once_in_order() {
+    let (mut kernel, [a, b]) = listeners();
+    send(&mut kernel, a, b, 0..1);
+    kernel.run_until(at(5));
+    let clog = kernel.net_mut().impose(Scope::OneWay([a].into(), [b].into()), Fault::Clog { until: at(50) });
+    send(&mut kernel, a, b, 1..20);
+    send(&mut kernel, b, a, 0..1);
+    kernel.run_until(at(49));
+    assert_eq!((heard(&kernel, b), heard(&kernel, a)), (vec![0], vec![0]), "only one way is clogged");
+    kernel.run_until(at(50));
+    assert_eq!(heard(&kernel, b), (0..20).collect::<Vec<_>>());
+    assert_eq!(kernel.net_mut().lift(clog), 19);
+}
+
+#[test]
+fn an_echo_comes_much_later_and_a_cut_one_way_leaves_the_way_back() {
+    let (mut kernel, [a, b]) = listeners();
+    let echo = kernel.net_mut().impose(Scope::All, Fault::Replay { ppm: PPM, after: Span::exactly(100 * MS) });
+    send(&mut kernel, a, b, 0..2);
+    kernel.run_until(at(10));
+    assert_eq!((heard(&kernel, b), kernel.net_mut().lift(echo)), (vec![0, 1], 2));
+    let cut = kernel.net_mut().impose(Scope::OneWay([a].into(), [b].into()), Fault::Cut { in_flight: false });
+    send(&mut kernel, a, b, 2..3);
+    send(&mut kernel, b, a, 0..1);
+    kernel.run_until(at(200));
+    assert_eq!((heard(&kernel, b), heard(&kernel, a)), (vec![0, 1, 0, 1], vec![0]));
+    assert_eq!(kernel.net_mut().lift(cut), 1);
+}
+
+#[test]
+fn a_reboot_keeps_the_value_and_starts_it_again() {
+    let (mut kernel, [a, b]) = listeners();
+    send(&mut kernel, a, b, 0..1);
+    kernel.run_until(at(5));
+    kernel.stop(b);
+    send(&mut kernel, a, b, 1..2);
+    kernel.run_until(at(10));
+    kernel.reboot(b);
+    send(&mut kernel, a, b, 2..3);
+    kernel.run_until(at(20));
+    assert_eq!((heard(&kernel, b), kernel.node(b).starts), (vec![0, 2], 2));
+    assert!(kernel.local_time(b).ns() <= 10 * MS, "its stopwatch counts from the boot");
+}
+
+#[test]
+fn who_resumes_says_how_much_it_slept_through() {
+    let (mut kernel, [a, b]) = listeners();
+    kernel.run_until(at(1));
+    kernel.with_node(b, |_, cx| cx.wake_after(5 * MS));
+    kernel.pause(b);
+    send(&mut kernel, a, b, 0..3);
+    kernel.run_until(at(20));
+    assert_eq!(kernel.resume(b), 4);
+    kernel.run_until(at(30));
+    assert_eq!((heard(&kernel, b).len(), kernel.node(b).woken.len()), (3, 1));
 }

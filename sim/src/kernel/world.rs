@@ -131,17 +131,21 @@ impl<M: Clone + Fingerprint> World<M> {
         }
     }
 
-    pub(super) fn resume(&mut self, id: NodeId) {
+    pub(super) fn resume(&mut self, id: NodeId) -> u64 {
         let seat = &mut self.seats[id.index()];
         if seat.life != Life::Paused {
-            return;
+            return 0;
         }
         seat.life = Life::Up;
+        let slept_through = seat.deadline.is_some_and(|deadline| seat.clock.local(self.now) >= deadline);
+        let waited = seat.held.len() as u64 + u64::from(slept_through);
         for entry in core::mem::take(&mut seat.held) {
             self.queue.put_back(entry, self.now);
         }
+        seat.armed = None;
         self.arm(id);
         self.mark(Kind::Resume, id, 0);
+        waited
     }
 
     pub(super) fn set_clock(&mut self, id: NodeId, change: ClockChange) {
@@ -243,7 +247,7 @@ impl<M: Clone + Fingerprint> Cx<'_, M> {
     pub fn send(&mut self, to: NodeId, msg: M) {
         let (from, world) = (self.me, &mut *self.world);
         world.counters.sent += 1;
-        match world.net.route(world.now, from, to) {
+        match world.net.route(world.now, from, to, &msg) {
             Route::Arrives(at) => world.queue.push_message(at, from, to, msg),
             Route::Twice(at, again) => {
                 world.queue.push_message(at, from, to, msg.clone());

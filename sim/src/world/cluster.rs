@@ -9,7 +9,7 @@ use swarm_core::genesis::{Genesis, Holding, Member};
 use swarm_core::id::{Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
 use swarm_core::identity::Keys;
 use swarm_core::policy::{self, BaseRules, Evaluator};
-use swarm_core::reveal::Chain;
+use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, fork};
 use swarm_core::time::WallTime;
 use swarm_core::wire::{
@@ -47,7 +47,7 @@ pub enum InputError {
 pub struct Member0 {
     pub keys: Keys,
     pub manifest: Arc<Envelope>,
-    pub chain: Option<Chain>,
+    pub chains: Option<Chains>,
     pub roles: Vec<Role>,
 }
 
@@ -95,7 +95,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
     let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::default());
     let cluster = &scenario.cluster;
     let shape = scenario.shape();
-    let mut members = Vec::new();
+    let (mut members, mut anchors) = (Vec::new(), Vec::new());
     let mut holdings = BTreeMap::new();
     let kinds = [
         (Role::Coordinator, shape.coordinators, "coordinator"),
@@ -128,29 +128,29 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
             let places = [place(cluster.orgs, "org"), place(cluster.asns, "as"), place(cluster.regions, "region")];
             let manifest = manifest(&keys, roles.clone(), can, places);
             let signed = Arc::new(sign(&keys, &*evaluator, manifest));
-            let chain =
-                (role == Role::Coordinator).then(|| Chain::new(&fork(seed, &format!("chain/{index}")), REVEALS));
+            let mut chains =
+                (role == Role::Coordinator).then(|| Chains::new(fork(seed, &format!("chain/{index}")), REVEALS));
+            if let Some(chains) = &mut chains {
+                anchors.push(Member { agent: keys.agent(), anchor: chains.anchor(0) });
+            }
             let holding = match role {
                 Role::Coordinator => Holding::default(),
                 Role::Verifier => Holding { balance: Credits(cluster.balance), stake: Credits(cluster.stake) },
                 _ => Holding { balance: Credits(cluster.balance), stake: Credits(0) },
             };
             holdings.insert(keys.agent(), holding);
-            members.push(Member0 { keys, manifest: signed, chain, roles });
+            members.push(Member0 { keys, manifest: signed, chains, roles });
             if role != Role::Coordinator {
                 agent_no += 1;
             }
         }
     }
     let mint = members[0].keys.agent();
-    let mut coordinators: Vec<Member> = (members.iter())
-        .filter_map(|m| m.chain.as_ref().map(|c| Member { agent: m.keys.agent(), anchor: c.anchor() }))
-        .collect();
-    coordinators.sort_by_key(|m| m.agent);
+    anchors.sort_by_key(|m: &Member| m.agent);
     let recovery = recovery_keys(seed);
     let genesis = Genesis {
         capsule: evaluator.capsule(),
-        coordinators,
+        coordinators: anchors,
         engine: evaluator.engine(),
         holdings,
         manifests: members.iter().map(|m| Arc::clone(&m.manifest)).collect(),
@@ -198,8 +198,11 @@ fn params(scenario: &Scenario) -> Params {
         alpha_bp: scenario.protocol.alpha_bp,
         liars_max: scenario.cluster.liars_max,
         reveal_ms: (scenario.protocol.reveal.0 / 1_000_000) as u32,
+        reveals: REVEALS,
         ..Params::default()
     };
+    // A scenario may live faster than a real deployment.
+    params.lease_min_ms = params.lease_min_ms.min(windows(scenario).lease_ms);
     if !scenario.cluster.bootstrap {
         // A deployment that is past its youth from the first snapshot on.
         (params.bootstrap_active_min, params.bootstrap_needs) = (1, 0);

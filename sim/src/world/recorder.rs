@@ -14,7 +14,7 @@ use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, Segment, Seq, TaskName,
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool};
 use swarm_core::register::{Applied, Ending, Event as Did};
-use swarm_core::wire::{Body, Envelope, ReleaseReason, SnapshotRef, canonical};
+use swarm_core::wire::{Body, Envelope, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{AlarmKind, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD};
 
@@ -119,16 +119,7 @@ impl Recorder {
         self.envelopes += 1;
         match (&envelope.body, envelope.thread) {
             (Body::Need(body), Thread::Need(need)) => {
-                self.posted.push(need);
-                let event = Event::NeedPosted {
-                    budget: body.budget,
-                    fees: body.fees,
-                    k_plan: body.k_plan,
-                    k_result: body.k_result,
-                    need,
-                    requester: envelope.sender,
-                };
-                self.tell(no, event);
+                self.need_posted(no, need, body, envelope.sender);
             }
             // What is said of a result is held against what is believed of it.
             (Body::Finalize(record), Thread::Need(need)) => {
@@ -139,6 +130,19 @@ impl Recorder {
             (Body::Refuse(_), _) => self.mark("task-refused"),
             _ => {}
         }
+    }
+
+    fn need_posted(&mut self, no: u32, need: NeedId, asked: &Need, requester: AgentId) {
+        self.posted.push(need);
+        let event = Event::NeedPosted {
+            budget: asked.budget,
+            fees: asked.fees,
+            k_plan: asked.k_plan,
+            k_result: asked.k_result,
+            need,
+            requester,
+        };
+        self.tell(no, event);
     }
 
     /// A node told something.
@@ -157,6 +161,13 @@ impl Recorder {
                 }
             }
             Note::Refused { reject, .. } => self.tell(no, Event::Refused { reason: reject }),
+            // It came to an end before anyone heard of it: one that nobody tells of would never be missed.
+            Note::NeedRefused { asked, need, reject, requester } => {
+                self.need_posted(no, need, &asked, requester);
+                self.tell(no, Event::Refused { reason: reject });
+                self.over.insert(need, Ending::Failed);
+                self.tell(no, Event::NeedEnded { how: NeedEnd::Failed, need });
+            }
             Note::Diverged { thread, entry } => {
                 let what = format!("what is believed at {} of {thread} is not what was applied", entry.seq);
                 self.tell(no, Event::Alarm { kind: AlarmKind::Internal, what });
@@ -258,7 +269,7 @@ impl Recorder {
                 }
                 return;
             }
-            Did::Renewed { fence, task } => {
+            Did::Renewed { fence, task, .. } => {
                 told.renewals += 1;
                 Event::Renewed { fence: *fence, need, segment: Segment(told.renewals), task: task.clone() }
             }

@@ -9,6 +9,7 @@ use swarm_core::node::{Message, Subject};
 use swarm_core::register::{Command, Entry};
 use swarm_core::reject::Reject;
 use swarm_core::wire::Envelope;
+use swarm_nemeses::Traffic;
 
 use crate::kernel::Fingerprint;
 
@@ -35,6 +36,13 @@ impl Post {
     }
 }
 
+/// Where the bus keeps a message: its number, in an era that ends when numbers are given out anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub era: u64,
+    pub seq: u64,
+}
+
 /// An entry in its place, with its command's id.
 #[derive(Debug)]
 pub struct Placed {
@@ -47,8 +55,12 @@ pub struct Placed {
 pub enum Wire {
     /// To the bus: keep and deliver this.
     Publish { op: OpId, post: Rc<Post> },
-    /// From the bus: it is kept.
-    Published { op: OpId },
+    /// From the bus: it is kept, at this place.
+    Published { op: OpId, place: Place },
+    /// From the bus: from this era on, nothing after `last` of the eras before is there.
+    Lost { era: u64, last: u64 },
+    /// To the bus: that was understood.
+    Noted { era: u64 },
     /// To the bus: deliver this need's conversation from its beginning.
     Follow(NeedId),
     /// To the bus: no longer.
@@ -81,7 +93,9 @@ impl Fingerprint for Wire {
     fn fingerprint(&self) -> u64 {
         let (kind, word) = match self {
             Self::Publish { post, .. } => (1, post.message.envelope.id().0.prefix()),
-            Self::Published { op } => (2, op.0),
+            Self::Published { op, place } => (2, op.0 ^ place.seq.rotate_left(32)),
+            Self::Lost { era, last } => (16, era ^ last.rotate_left(32)),
+            Self::Noted { era } => (17, *era),
             Self::Follow(need) => (3, need.0.0.prefix()),
             Self::Unfollow(need) => (4, need.0.0.prefix()),
             Self::Following { need, on } => (15, need.0.0.prefix() ^ u64::from(*on)),
@@ -99,4 +113,27 @@ impl Fingerprint for Wire {
         };
         word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) ^ kind
     }
+
+    fn sort(&self) -> u8 {
+        let traffic = match self {
+            Self::Publish { .. }
+            | Self::Published { .. }
+            | Self::Lost { .. }
+            | Self::Noted { .. }
+            | Self::Follow(_)
+            | Self::Unfollow(_)
+            | Self::Following { .. } => Traffic::Publish,
+            Self::Deliver { .. } => Traffic::Deliver,
+            Self::Ack { .. } => Traffic::Ack,
+            Self::Submit { .. } | Self::Submitted { .. } => Traffic::Submit,
+            Self::Entry { .. } | Self::Applied { .. } => Traffic::Entry,
+            Self::Put { .. } | Self::Kept { .. } | Self::Get { .. } | Self::Got { .. } => Traffic::Store,
+        };
+        sort_of(traffic)
+    }
+}
+
+/// The kernel's number of a sort of message.
+pub const fn sort_of(traffic: Traffic) -> u8 {
+    traffic as u8
 }

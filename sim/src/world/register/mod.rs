@@ -48,6 +48,11 @@ pub trait Register {
     /// Time has passed; called at the latest when [`Self::deadline`] has come.
     fn on_time(&mut self, _cx: &mut Cx<'_, Wire>, _outs: &mut Outs) {}
 
+    /// Whether it believes that it leads the register; a fault may aim at whoever does.
+    fn leads(&self) -> bool {
+        false
+    }
+
     /// When it wants to be called next.
     fn deadline(&self) -> Option<LocalTime> {
         None

@@ -3,21 +3,25 @@
 //! The host holds what the node must not: the keys. It does the work the node asks for on artifacts from the store, taking
 //! simulated time; and it gives every question that nobody answered in time the honest answer, `Unknown`.
 
+mod jobs;
+mod outbox;
+
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, Label, NeedId, OpId, Thread, label};
+use swarm_core::id::{Cid, NeedId, OpId, Thread};
 use swarm_core::identity::Keys;
-use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Work};
-use swarm_core::reveal::Chain;
+use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
+use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
-use swarm_ports::{jobs, recipes};
 
+use self::jobs::Job;
+use self::outbox::Outbox;
 use crate::kernel::{Cx, LocalTime, NodeId, Span};
-use crate::world::actor::{BUS, STORE, service};
+use crate::world::actor::{BUS, service};
 use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
 use crate::world::register::{Embedded, Half, Out, Outs, Register};
@@ -25,9 +29,6 @@ use crate::world::wire::{Post, Wire};
 
 /// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
 const ANSWER: u64 = 5_000_000_000;
-
-/// Times the store is asked for one artifact.
-const FETCHES: u32 = 6;
 
 /// What else the host waits for.
 #[derive(Clone, Debug)]
@@ -42,20 +43,8 @@ enum Waits {
     Follow(NeedId),
     /// An act of the agent behind the node.
     Act(Box<Act>),
-}
-
-/// A job in progress.
-#[derive(Debug)]
-struct Job {
-    op: OpId,
-    work: Work,
-    inputs: BTreeMap<Cid, Option<Arc<[u8]>>>,
-    /// Outputs on their way to the store.
-    unkept: BTreeMap<Cid, Arc<[u8]>>,
-    outcome: Option<Outcome>,
-    /// The time it takes has passed.
-    ready: bool,
-    asks: u32,
+    /// The bus, to keep again what it had forgotten.
+    Repost(OpId),
 }
 
 /// How an agent behaves apart from the protocol: how long its work takes, and how often it changes its mind.
@@ -68,32 +57,55 @@ pub struct Habits {
     pub variant: u32,
 }
 
+/// What faults make of a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ills {
+    /// Nothing it sends leaves it.
+    pub silent: bool,
+    /// Its verifying jobs take this many times as long, and this much more.
+    pub slow: Option<(u32, u64)>,
+    /// Its verifying jobs fail.
+    pub failing: bool,
+    /// It slept through its lease and does not know: what it says of a task is counted.
+    pub undead: bool,
+}
+
+/// How often each of a host's ills changed what happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Harm {
+    pub silenced: u64,
+    pub slowed: u64,
+    pub failed: u64,
+    /// What an undead worker said of its task, and its COMMITs among it.
+    pub undead: u64,
+    pub undead_commits: u64,
+}
+
 /// One node's host.
 pub struct Host {
     pub no: u32,
     node: Node,
     keys: Keys,
-    chain: Option<Chain>,
+    chains: Option<Chains>,
     habits: Habits,
-    /// Nothing it sends leaves it; how often that bit.
-    pub silent: bool,
-    pub silenced: u64,
-    /// Its verifying jobs take this many times as long, and this much more; how often that bit.
-    pub slow: Option<(u32, u64)>,
-    pub slowed: u64,
+    /// What is wrong with it, and how often that bit.
+    pub ills: Ills,
+    pub harm: Harm,
     pub signatures: u64,
     waits: BTreeMap<(LocalTime, u64), Waits>,
     answers: BTreeMap<OpId, (LocalTime, u64)>,
     /// What the bus has not acknowledged, signed once; and which operation asked for it.
     posts: BTreeMap<Cid, Rc<Post>>,
     posting: BTreeMap<OpId, Cid>,
+    /// What the bus did acknowledge, in case it forgets.
+    outbox: Outbox,
     jobs: BTreeMap<u64, Job>,
     /// Subscriptions that the bus has not confirmed: to be on, or off.
     follows: BTreeMap<NeedId, bool>,
     counter: u64,
     /// What orders its commands and hands it entries.
     register: Half,
-    seen: BTreeSet<u64>,
+    seen: BTreeSet<Cid>,
     /// Inputs that wait for the present one to be drained.
     inbox: VecDeque<Input>,
     busy: bool,
@@ -117,7 +129,7 @@ impl Host {
         no: u32,
         setup: Setup,
         keys: Keys,
-        chain: Option<Chain>,
+        chains: Option<Chains>,
         habits: Habits,
         recorder: Rc<RefCell<Recorder>>,
         taped: bool,
@@ -127,17 +139,16 @@ impl Host {
             no,
             node: Node::new(setup),
             keys,
-            chain,
+            chains,
             habits,
-            silent: false,
-            silenced: 0,
-            slow: None,
-            slowed: 0,
+            ills: Ills::default(),
+            harm: Harm::default(),
             signatures: 0,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
             posts: BTreeMap::new(),
             posting: BTreeMap::new(),
+            outbox: Outbox::default(),
             jobs: BTreeMap::new(),
             follows: BTreeMap::new(),
             counter: 0,
@@ -158,6 +169,11 @@ impl Host {
     /// The whole audit log, closed, if it was kept.
     pub fn close_audit(&mut self) -> Option<String> {
         self.audit.take().map(|audit| audit.close(&self.keys))
+    }
+
+    /// Whether its register half says that it leads.
+    pub fn leads(&self) -> bool {
+        self.register.get().leads()
     }
 
     pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
@@ -239,6 +255,7 @@ impl Host {
                 Waits::Job(job) => self.finish(cx, job),
                 Waits::Follow(need) => self.ask_bus(cx, need),
                 Waits::Act(act) => self.input(cx, Input::Act(*act)),
+                Waits::Repost(op) => self.repost(cx, op),
             }
         }
         if self.register.get().deadline().is_some_and(|at| at <= cx.now()) {
@@ -253,7 +270,7 @@ impl Host {
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
         match msg {
             Wire::Deliver { delivery, post } => {
-                if !self.seen.insert(delivery) {
+                if !self.seen.insert(post.message.envelope.id()) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
                 match post.receive() {
@@ -271,31 +288,20 @@ impl Host {
                 }
                 self.send(cx, BUS, Wire::Ack { delivery });
             }
-            Wire::Published { op } => {
-                if let Some(id) = self.posting.remove(&op) {
-                    self.posts.remove(&id);
+            Wire::Published { op, place } => {
+                if let Some(post) = self.posting.remove(&op).and_then(|id| self.posts.remove(&id)) {
+                    self.outbox.acked(place, post);
                 }
+                self.outbox.reposted(op, place);
                 self.answered(op, Outcome::Committed);
                 self.drain(cx);
             }
+            Wire::Lost { era, last } => self.bus_lost(cx, era, last),
             Wire::Following { need, on } if self.follows.get(&need) == Some(&on) => {
                 self.follows.remove(&need);
             }
-            Wire::Kept { job, cid } => {
-                if let Some(at) = self.jobs.get_mut(&job) {
-                    at.unkept.remove(&cid);
-                    self.finish_if_kept(cx, job);
-                }
-            }
-            Wire::Got { job, cid, bytes } => {
-                if let Some(at) = self.jobs.get_mut(&job)
-                    && at.outcome.is_none()
-                    && let Some(bytes) = bytes
-                {
-                    at.inputs.insert(cid, Some(bytes));
-                    self.work(cx, job);
-                }
-            }
+            Wire::Kept { job, cid } => self.kept(cx, job, cid),
+            Wire::Got { job, cid, bytes } => self.got(cx, job, cid, bytes),
             msg => self.register(cx, |half, cx, outs| half.on_wire(cx, from, msg, outs)),
         }
     }
@@ -347,8 +353,8 @@ impl Host {
             msg,
             Wire::Ack { .. } | Wire::Applied { .. } | Wire::Get { .. } | Wire::Follow(_) | Wire::Unfollow(_)
         );
-        if self.silent && !hears {
-            self.silenced += 1;
+        if self.ills.silent && !hears {
+            self.harm.silenced += 1;
             return;
         }
         cx.send(to, msg);
@@ -377,6 +383,14 @@ impl Host {
                         post
                     }
                 };
+                if self.ills.undead {
+                    let commits = matches!(draft.body, Body::Commit(_));
+                    self.harm.undead_commits += u64::from(commits);
+                    if commits || matches!(draft.body, Body::Heartbeat(_) | Body::Yield(_)) {
+                        self.harm.undead += 1;
+                        self.recorder.borrow_mut().mark("zombie-spoke");
+                    }
+                }
                 self.posting.insert(op, draft.id());
                 self.answer_within(cx, op);
                 self.send(cx, BUS, Wire::Publish { op, post });
@@ -386,14 +400,37 @@ impl Host {
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }
             Effect::Execute { op, work } => self.begin(cx, op, work),
-            Effect::Reveal { op, index } => {
-                let value = self.chain.as_ref().and_then(|chain| chain.value(index));
+            Effect::Anchor { op, since } => {
+                let anchor = self.chains.as_mut().map(|chains| chains.anchor(since));
+                let outcome = anchor.map_or(Outcome::NotCommitted, Outcome::Anchored);
+                self.input(cx, Input::Done { op, outcome });
+            }
+            Effect::Reveal { op, since, round } => {
+                let value = self.chains.as_mut().and_then(|chains| chains.value(since, round));
                 let outcome = value.map_or(Outcome::NotCommitted, Outcome::Revealed);
                 self.input(cx, Input::Done { op, outcome });
             }
             Effect::Follow(need) => self.follow(cx, need, true),
             Effect::Unfollow(need) => self.follow(cx, need, false),
             Effect::Emit(note) => self.recorder.borrow_mut().note(self.no, note),
+        }
+    }
+
+    /// The bus has lost what it had acknowledged: it is told again.
+    fn bus_lost(&mut self, cx: &mut Cx<'_, Wire>, era: u64, last: u64) {
+        self.send(cx, BUS, Wire::Noted { era });
+        let ops = self.outbox.lost(era, last);
+        if !ops.is_empty() {
+            self.recorder.borrow_mut().mark("bus-loss-noticed");
+        }
+        ops.into_iter().for_each(|op| self.repost(cx, op));
+    }
+
+    fn repost(&mut self, cx: &mut Cx<'_, Wire>, op: OpId) {
+        if let Some(post) = self.outbox.unkept(op) {
+            self.send(cx, BUS, Wire::Publish { op, post });
+            self.wait(cx, ANSWER, Waits::Repost(op));
+            self.arm(cx);
         }
     }
 
@@ -414,108 +451,6 @@ impl Host {
         self.keys.sign(draft.clone())
     }
 
-    fn begin(&mut self, cx: &mut Cx<'_, Wire>, op: OpId, work: Work) {
-        self.counter += 1;
-        let job = self.counter;
-        let inputs = match &work {
-            Work::Plan { .. } => BTreeMap::new(),
-            Work::Run { inputs, .. } => inputs.iter().map(|cid| (*cid, None)).collect(),
-        };
-        self.jobs.insert(job, Job { op, work, inputs, unkept: BTreeMap::new(), outcome: None, ready: false, asks: 0 });
-        self.work(cx, job);
-        if self.jobs.get(&job).is_some_and(|at| at.outcome.is_none()) {
-            self.ask_store(cx, job);
-        }
-    }
-
-    /// Asks the store for what a job still lacks, or to keep what is not kept yet; gives up after a while.
-    fn ask_store(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
-        let Some(at) = self.jobs.get_mut(&job) else { return };
-        if at.outcome.is_some() && !at.ready {
-            // At work: nothing is wanted of the store until it is done.
-            return;
-        }
-        at.asks += 1;
-        if at.asks > FETCHES {
-            return self.end(cx, job, Outcome::CouldNot(label("unavailable")));
-        }
-        let lacking: Vec<Cid> = at.inputs.iter().filter(|(_, bytes)| bytes.is_none()).map(|(cid, _)| *cid).collect();
-        let unkept: Vec<_> = at.unkept.iter().map(|(cid, bytes)| (*cid, Arc::clone(bytes))).collect();
-        for cid in lacking {
-            self.send(cx, STORE, Wire::Get { job, cid });
-        }
-        for (cid, bytes) in unkept {
-            self.send(cx, STORE, Wire::Put { job, cid, bytes });
-        }
-        self.wait(cx, ANSWER, Waits::Store(job));
-        self.arm(cx);
-    }
-
-    /// Does the work, once all inputs are here; its result is ready after the time the work takes.
-    fn work(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
-        let at = &self.jobs[&job];
-        if at.outcome.is_some() || at.inputs.values().any(Option::is_none) {
-            return;
-        }
-        let mut takes = cx.rng().within(self.habits.work);
-        let (outcome, unkept) = match &at.work {
-            Work::Plan { need } => {
-                takes /= 8;
-                (self.plan(need), BTreeMap::new())
-            }
-            Work::Run { inputs, job: kind, key, produces, verify, .. } => {
-                let inputs: Vec<Arc<[u8]>> = inputs.iter().filter_map(|cid| at.inputs[cid].clone()).collect();
-                if let (true, Some((factor, extra))) = (*verify, self.slow) {
-                    takes = takes.saturating_mul(u64::from(factor)).saturating_add(extra);
-                    self.slowed += 1;
-                }
-                run(kind, &inputs, produces, *key, *verify)
-            }
-        };
-        let at = self.jobs.get_mut(&job).expect("looked up above");
-        at.outcome = Some(outcome);
-        at.unkept = unkept;
-        self.wait(cx, takes, Waits::Job(job));
-        self.arm(cx);
-    }
-
-    fn plan(&self, need: &Envelope) -> Outcome {
-        let Body::Need(body) = &need.body else { return Outcome::CouldNot(label("no-need")) };
-        match recipes::plan(body.recipe.as_str(), body, self.habits.variant) {
-            Ok(plan) => Outcome::Planned(plan.into_propose(self.habits.variant)),
-            Err(_) => Outcome::CouldNot(label("no-plan")),
-        }
-    }
-
-    /// The work is done; its outputs must be kept before anyone is told of them.
-    fn finish(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
-        let Some(at) = self.jobs.get_mut(&job) else { return };
-        (at.asks, at.ready) = (0, true);
-        if at.unkept.is_empty() {
-            self.finish_if_kept(cx, job);
-        } else {
-            self.ask_store(cx, job);
-        }
-    }
-
-    fn finish_if_kept(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
-        if self.jobs.get(&job).is_some_and(|at| at.ready && at.unkept.is_empty())
-            && let Some(outcome) = self.jobs.get_mut(&job).and_then(|at| at.outcome.take())
-        {
-            self.end(cx, job, outcome);
-        }
-    }
-
-    fn end(&mut self, cx: &mut Cx<'_, Wire>, job: u64, outcome: Outcome) {
-        let Some(at) = self.jobs.remove(&job) else { return };
-        let is_own_work = matches!(at.work, Work::Run { verify: false, .. });
-        // An agent may change its mind about work it holds.
-        if is_own_work && self.habits.yield_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.yield_bp) {
-            self.input(cx, Input::Act(Act::YieldAll));
-        }
-        self.input(cx, Input::Done { op: at.op, outcome });
-    }
-
     /// An agent may decline a need that it hears of.
     fn may_decline(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
         if self.habits.refuse_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.refuse_bp) {
@@ -524,36 +459,14 @@ impl Host {
     }
 }
 
-/// Runs a job for real. A verifier's outputs are compared by address and not kept.
-fn run(
-    kind: &Label,
-    inputs: &[Arc<[u8]>],
-    produces: &[Label],
-    key: swarm_core::id::Digest,
-    verify: bool,
-) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
-    let done = match jobs::run(kind.as_str(), inputs, produces, key) {
-        Ok(done) => done,
-        Err(_) => return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()),
-    };
-    let (mut outputs, mut unkept) = (BTreeMap::new(), BTreeMap::new());
-    for (name, bytes) in done.outputs {
-        let cid = Cid::of(&bytes);
-        outputs.insert(name, cid);
-        if !verify {
-            unkept.insert(cid, bytes.into());
-        }
-    }
-    (Outcome::Ran { outputs, proof: done.proof, states: done.states, telemetry: done.telemetry }, unkept)
-}
-
 /// An effect in one word, for comparing two lives of a node.
 pub fn word(effect: &Effect) -> u64 {
     match effect {
         Effect::Publish { draft, .. } => draft.id().0.prefix(),
         Effect::Submit { command, thread, .. } => command.id().prefix() ^ word_of(&thread.to_string()),
         Effect::Execute { op, .. } => op.0,
-        Effect::Reveal { index, .. } => u64::from(*index) << 32,
+        Effect::Anchor { since, .. } => u64::from(*since) << 16,
+        Effect::Reveal { round, .. } => u64::from(*round) << 32,
         Effect::Follow(need) | Effect::Unfollow(need) => need.0.0.prefix(),
         Effect::Emit(Note::Believed { link, .. } | Note::Applied { link, .. }) => link.prefix(),
         Effect::Emit(note) => word_of(&format!("{note:?}")),

@@ -2,9 +2,12 @@
 //!
 //! A consumer group gets each message of what it follows once per acknowledgement; which of its members gets it goes round,
 //! and a message that is not acknowledged in time goes to the next member. Must be able to do what the real one does:
-//! deliver again what was acknowledged, deliver late, and in another order than published when it has to repeat.
+//! deliver again what was acknowledged, deliver late, and in another order than published when it has to repeat; and what it
+//! does on its worst day, which is in `trouble`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod trouble;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use swarm_core::id::{AgentId, Cid, NeedId};
@@ -12,7 +15,11 @@ use swarm_core::node::Subject;
 use swarm_core::wire::Verb;
 
 use crate::kernel::{Cx, LocalTime, NodeId};
-use crate::world::wire::{Post, Wire};
+use crate::world::wire::{Place, Post, Wire};
+
+pub use trouble::{Harm, Ills, Storm};
+
+use trouble::Lost;
 
 /// Consumers that act for one key.
 #[derive(Debug)]
@@ -43,17 +50,30 @@ struct Pending {
     post: Rc<Post>,
     due: LocalTime,
     attempts: u32,
+    /// It was sent before.
+    sent: bool,
 }
 
 /// The bus.
 #[derive(Debug)]
 pub struct Bus {
     ack_wait: u64,
-    /// Probability of one more delivery after an acknowledgement, and how often it happened.
-    pub redeliver_ppm: u32,
-    pub redelivered: u64,
+    /// What is wrong with it, and how often that bit.
+    pub ills: Ills,
+    pub harm: Harm,
     /// Deliveries repeated for want of an acknowledgement.
     pub repeated: u64,
+    /// Messages kept, and how often that number went back.
+    place: Place,
+    /// The newest messages kept, when and where.
+    recent: VecDeque<(LocalTime, u64, Rc<Post>)>,
+    /// The newest deliveries acknowledged.
+    settled: VecDeque<(usize, Rc<Post>)>,
+    /// Bids that wait for the storm to break.
+    gathered: Vec<Rc<Post>>,
+    breaks: Option<LocalTime>,
+    /// What was lost last, and who has not understood it yet.
+    lost: Option<Lost>,
     groups: Vec<Group>,
     kept: BTreeSet<Cid>,
     threads: BTreeMap<NeedId, Vec<Rc<Post>>>,
@@ -67,9 +87,15 @@ impl Bus {
     pub fn new(ack_wait: u64) -> Self {
         Self {
             ack_wait,
-            redeliver_ppm: 0,
-            redelivered: 0,
+            ills: Ills::default(),
+            harm: Harm::default(),
             repeated: 0,
+            place: Place::default(),
+            recent: VecDeque::new(),
+            settled: VecDeque::new(),
+            gathered: Vec::new(),
+            breaks: None,
+            lost: None,
             groups: Vec::new(),
             kept: BTreeSet::new(),
             threads: BTreeMap::new(),
@@ -85,14 +111,15 @@ impl Bus {
     }
 
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
+        if self.ills.leaderless {
+            return self.without_leader(cx, msg);
+        }
         match msg {
             Wire::Publish { op, post } => {
-                // The same envelope twice is the same message (the server's de-duplication by id).
-                if self.kept.insert(post.message.envelope.id()) {
-                    self.spread(cx, &post);
-                }
-                cx.send(from, Wire::Published { op });
+                self.keep(cx, from, &post);
+                cx.send(from, Wire::Published { op, place: self.place });
             }
+            Wire::Noted { era } => self.noted(era, from),
             Wire::Follow(need) => {
                 let Some(group) = self.groups.iter().position(|g| g.members.contains(&from)) else { return };
                 cx.send(from, Wire::Following { need, on: true });
@@ -111,9 +138,11 @@ impl Bus {
             Wire::Ack { delivery } => {
                 let Some(pending) = self.pending.remove(&delivery) else { return };
                 self.due.remove(&(pending.due, delivery));
-                if self.redeliver_ppm > 0 && cx.rng().chance(self.redeliver_ppm) {
-                    self.redelivered += 1;
-                    self.schedule(cx, pending.group, pending.post, 1);
+                self.remember_ack(pending.group, &pending.post);
+                if self.ills.redeliver_ppm > 0 && cx.rng().chance(self.ills.redeliver_ppm) {
+                    self.harm.redelivered += 1;
+                    let due = self.patience(cx, 1);
+                    self.schedule(pending.group, pending.post, 1, due, true);
                 }
                 self.wake(cx);
             }
@@ -121,10 +150,32 @@ impl Bus {
         }
     }
 
+    /// Keeps a message and delivers it to all who want it. The same envelope twice is the same message (the server's
+    /// de-duplication by id).
+    fn keep(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, post: &Rc<Post>) {
+        if !self.kept.insert(post.message.envelope.id()) {
+            return;
+        }
+        self.place.seq += 1;
+        self.remember(cx, post);
+        if !self.gathers(cx, from, post) {
+            self.spread(cx, post);
+        }
+    }
+
     fn spread(&mut self, cx: &mut Cx<'_, Wire>, post: &Rc<Post>) {
+        self.file(post);
+        self.distribute(cx, post);
+    }
+
+    /// Puts a message where those find it who will follow its thread.
+    fn file(&mut self, post: &Rc<Post>) {
         if let Subject::Thread(need) = post.subject {
             self.threads.entry(need).or_default().push(Rc::clone(post));
         }
+    }
+
+    fn distribute(&mut self, cx: &mut Cx<'_, Wire>, post: &Rc<Post>) {
         for group in 0..self.groups.len() {
             if self.wants(group, post) {
                 self.deliver(cx, group, Rc::clone(post));
@@ -146,16 +197,24 @@ impl Bus {
     }
 
     fn deliver(&mut self, cx: &mut Cx<'_, Wire>, group: usize, post: Rc<Post>) {
-        let delivery = self.schedule(cx, group, Rc::clone(&post), 0);
-        self.send(cx, group, delivery, post);
+        if let Some(due) = self.held_until(cx) {
+            self.schedule(group, post, 0, due, false);
+        } else {
+            let due = self.patience(cx, 0);
+            let delivery = self.schedule(group, Rc::clone(&post), 0, due, true);
+            self.send(cx, group, delivery, post);
+        }
         self.wake(cx);
     }
 
-    fn schedule(&mut self, cx: &mut Cx<'_, Wire>, group: usize, post: Rc<Post>, attempts: u32) -> u64 {
+    /// When to look after a delivery again; each further attempt waits longer, as a bounded back-off does.
+    fn patience(&self, cx: &mut Cx<'_, Wire>, attempts: u32) -> LocalTime {
+        cx.now().plus(self.ack_wait << attempts.min(3))
+    }
+
+    fn schedule(&mut self, group: usize, post: Rc<Post>, attempts: u32, due: LocalTime, sent: bool) -> u64 {
         self.next += 1;
-        // Each further attempt waits longer, as a bounded back-off does.
-        let due = cx.now().plus(self.ack_wait << attempts.min(3));
-        self.pending.insert(self.next, Pending { group, post, due, attempts });
+        self.pending.insert(self.next, Pending { group, post, due, attempts, sent });
         self.due.insert((due, self.next));
         self.next
     }
@@ -168,18 +227,23 @@ impl Bus {
     }
 
     fn wake(&self, cx: &mut Cx<'_, Wire>) {
-        match self.due.first() {
-            Some((due, _)) => cx.wake_at(*due),
-            None => cx.clear_wake(),
+        let delivery = self.due.first().map(|(due, _)| *due);
+        let telling = self.lost.as_ref().map(Lost::due);
+        match delivery.into_iter().chain(self.breaks).chain(telling).min() {
+            Some(due) if !self.ills.leaderless => cx.wake_at(due),
+            _ => cx.clear_wake(),
         }
     }
 
     pub fn on_timer(&mut self, cx: &mut Cx<'_, Wire>) {
+        self.trouble_is_due(cx);
         while let Some((due, delivery)) = self.due.first().copied().filter(|(due, _)| *due <= cx.now()) {
             self.due.remove(&(due, delivery));
             let Some(pending) = self.pending.remove(&delivery) else { continue };
-            self.repeated += 1;
-            let again = self.schedule(cx, pending.group, Rc::clone(&pending.post), pending.attempts + 1);
+            self.repeated += u64::from(pending.sent);
+            let attempts = pending.attempts + u32::from(pending.sent);
+            let due = self.patience(cx, attempts);
+            let again = self.schedule(pending.group, Rc::clone(&pending.post), attempts, due, true);
             self.send(cx, pending.group, again, pending.post);
         }
         self.wake(cx);

@@ -1,0 +1,191 @@
+//! The work a node asks for: inputs from the store, the job itself, outputs back to the store before anyone hears of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use swarm_core::id::{Cid, Label, OpId, label};
+use swarm_core::node::{Act, Input, Outcome, Work};
+use swarm_core::wire::{Body, Envelope};
+use swarm_ports::{jobs, recipes};
+
+use super::{ANSWER, Host, Waits};
+use crate::kernel::Cx;
+use crate::world::actor::STORE;
+use crate::world::wire::Wire;
+
+/// Times the store is asked for one artifact.
+const FETCHES: u32 = 6;
+
+/// A job in progress.
+#[derive(Debug)]
+pub(super) struct Job {
+    op: OpId,
+    work: Work,
+    inputs: BTreeMap<Cid, Option<Arc<[u8]>>>,
+    /// Outputs on their way to the store.
+    unkept: BTreeMap<Cid, Arc<[u8]>>,
+    outcome: Option<Outcome>,
+    /// The time it takes has passed.
+    ready: bool,
+    asks: u32,
+}
+
+impl Host {
+    /// Whether its agent is at a job of its own right now, not at a verification.
+    pub fn is_at_work(&self) -> bool {
+        let working =
+            |job: &Job| job.outcome.is_some() && !job.ready && matches!(job.work, Work::Run { verify: false, .. });
+        self.jobs.values().any(working)
+    }
+
+    /// The store keeps an output.
+    pub(super) fn kept(&mut self, cx: &mut Cx<'_, Wire>, job: u64, cid: Cid) {
+        if let Some(at) = self.jobs.get_mut(&job) {
+            at.unkept.remove(&cid);
+            self.finish_if_kept(cx, job);
+        }
+    }
+
+    /// The store gives an input, or what it takes for it: an address is what its bytes hash to, whatever the store says.
+    pub(super) fn got(&mut self, cx: &mut Cx<'_, Wire>, job: u64, cid: Cid, bytes: Option<Arc<[u8]>>) {
+        let (Some(at), Some(bytes)) = (self.jobs.get_mut(&job), bytes) else { return };
+        if at.outcome.is_some() {
+            return;
+        }
+        if Cid::of(&bytes) != cid {
+            return self.recorder.borrow_mut().mark("corrupt-read-refused");
+        }
+        at.inputs.insert(cid, Some(bytes));
+        self.work(cx, job);
+    }
+
+    pub(super) fn begin(&mut self, cx: &mut Cx<'_, Wire>, op: OpId, work: Work) {
+        self.counter += 1;
+        let job = self.counter;
+        let inputs = match &work {
+            Work::Plan { .. } => BTreeMap::new(),
+            Work::Run { inputs, .. } => inputs.iter().map(|cid| (*cid, None)).collect(),
+        };
+        self.jobs.insert(job, Job { op, work, inputs, unkept: BTreeMap::new(), outcome: None, ready: false, asks: 0 });
+        self.work(cx, job);
+        if self.jobs.get(&job).is_some_and(|at| at.outcome.is_none()) {
+            self.ask_store(cx, job);
+        }
+    }
+
+    /// Asks the store for what a job still lacks, or to keep what is not kept yet; gives up after a while.
+    pub(super) fn ask_store(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
+        let Some(at) = self.jobs.get_mut(&job) else { return };
+        if at.outcome.is_some() && !at.ready {
+            // At work: nothing is wanted of the store until it is done.
+            return;
+        }
+        at.asks += 1;
+        if at.asks > FETCHES {
+            return self.end(cx, job, Outcome::CouldNot(label("unavailable")));
+        }
+        let lacking: Vec<Cid> = at.inputs.iter().filter(|(_, bytes)| bytes.is_none()).map(|(cid, _)| *cid).collect();
+        let unkept: Vec<_> = at.unkept.iter().map(|(cid, bytes)| (*cid, Arc::clone(bytes))).collect();
+        for cid in lacking {
+            self.send(cx, STORE, Wire::Get { job, cid });
+        }
+        for (cid, bytes) in unkept {
+            self.send(cx, STORE, Wire::Put { job, cid, bytes });
+        }
+        self.wait(cx, ANSWER, Waits::Store(job));
+        self.arm(cx);
+    }
+
+    /// Does the work, once all inputs are here; its result is ready after the time the work takes.
+    fn work(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
+        let at = &self.jobs[&job];
+        if at.outcome.is_some() || at.inputs.values().any(Option::is_none) {
+            return;
+        }
+        let mut takes = cx.rng().within(self.habits.work);
+        let (outcome, unkept) = match &at.work {
+            Work::Plan { need } => {
+                takes /= 8;
+                (self.plan(need), BTreeMap::new())
+            }
+            Work::Run { inputs, job: kind, key, produces, verify, .. } => {
+                let inputs: Vec<Arc<[u8]>> = inputs.iter().filter_map(|cid| at.inputs[cid].clone()).collect();
+                if let (true, Some((factor, extra))) = (*verify, self.ills.slow) {
+                    takes = takes.saturating_mul(u64::from(factor)).saturating_add(extra);
+                    self.harm.slowed += 1;
+                }
+                if *verify && self.ills.failing {
+                    self.harm.failed += 1;
+                    (Outcome::CouldNot(label("job-failed")), BTreeMap::new())
+                } else {
+                    run(kind, &inputs, produces, *key, *verify)
+                }
+            }
+        };
+        let at = self.jobs.get_mut(&job).expect("looked up above");
+        at.outcome = Some(outcome);
+        at.unkept = unkept;
+        self.wait(cx, takes, Waits::Job(job));
+        self.arm(cx);
+    }
+
+    fn plan(&self, need: &Envelope) -> Outcome {
+        let Body::Need(body) = &need.body else { return Outcome::CouldNot(label("no-need")) };
+        match recipes::plan(body.recipe.as_str(), body, self.habits.variant) {
+            Ok(plan) => Outcome::Planned(plan.into_propose(self.habits.variant)),
+            Err(_) => Outcome::CouldNot(label("no-plan")),
+        }
+    }
+
+    /// The work is done; its outputs must be kept before anyone is told of them.
+    pub(super) fn finish(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
+        let Some(at) = self.jobs.get_mut(&job) else { return };
+        (at.asks, at.ready) = (0, true);
+        if at.unkept.is_empty() {
+            self.finish_if_kept(cx, job);
+        } else {
+            self.ask_store(cx, job);
+        }
+    }
+
+    fn finish_if_kept(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
+        if self.jobs.get(&job).is_some_and(|at| at.ready && at.unkept.is_empty())
+            && let Some(outcome) = self.jobs.get_mut(&job).and_then(|at| at.outcome.take())
+        {
+            self.end(cx, job, outcome);
+        }
+    }
+
+    fn end(&mut self, cx: &mut Cx<'_, Wire>, job: u64, outcome: Outcome) {
+        let Some(at) = self.jobs.remove(&job) else { return };
+        let is_own_work = matches!(at.work, Work::Run { verify: false, .. });
+        // An agent may change its mind about work it holds.
+        if is_own_work && self.habits.yield_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.yield_bp) {
+            self.input(cx, Input::Act(Act::YieldAll));
+        }
+        self.input(cx, Input::Done { op: at.op, outcome });
+    }
+}
+
+/// Runs a job for real. A verifier's outputs are compared by address and not kept.
+fn run(
+    kind: &Label,
+    inputs: &[Arc<[u8]>],
+    produces: &[Label],
+    key: swarm_core::id::Digest,
+    verify: bool,
+) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
+    let done = match jobs::run(kind.as_str(), inputs, produces, key) {
+        Ok(done) => done,
+        Err(_) => return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()),
+    };
+    let (mut outputs, mut unkept) = (BTreeMap::new(), BTreeMap::new());
+    for (name, bytes) in done.outputs {
+        let cid = Cid::of(&bytes);
+        outputs.insert(name, cid);
+        if !verify {
+            unkept.insert(cid, bytes.into());
+        }
+    }
+    (Outcome::Ran { outputs, proof: done.proof, states: done.states, telemetry: done.telemetry }, unkept)
+}

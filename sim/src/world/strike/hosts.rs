@@ -1,0 +1,190 @@
+//! What faults do to hosts: to their processes, their clocks and the work they do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use swarm_nemeses::{Fault, Kind};
+
+use super::{Strikes, Striking, is_zombie};
+use crate::kernel::{self, ClockChange, FaultId, Kernel, NodeId, Scope, SimTime};
+use crate::world::actor::{Actor, BUS, service};
+use crate::world::host::{Harm, Ills};
+
+/// How long a zombie may take to speak before it hears again, nanoseconds.
+const DEAF: u64 = 90_000_000_000;
+
+/// How a node's clocks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rate {
+    /// So many parts per million too fast.
+    Drift(i32),
+    Frozen,
+}
+
+/// A zombie that was let go and has not spoken.
+pub(super) struct Waking {
+    node: NodeId,
+    /// Keeps it from hearing what happened.
+    deaf: FaultId,
+    pub until: SimTime,
+    before: Harm,
+}
+
+impl Strikes {
+    /// Clocks that jump do so once, at the start. Says how many clocks were touched.
+    pub(super) fn jump_clocks(&self, kernel: &mut Kernel<Actor>, fault: &Fault) -> u64 {
+        match fault {
+            Fault::Skew { nodes, offset_ns, drift_ppm, .. } => {
+                let hosts = self.hosts(nodes, kernel);
+                for node in &hosts {
+                    match u64::try_from(*offset_ns) {
+                        Ok(ns) => kernel.set_clock(*node, ClockChange::Leap { ns }),
+                        Err(_) => kernel.set_clock(*node, ClockChange::Wall { ns: *offset_ns }),
+                    }
+                }
+                hosts.len() as u64 * u64::from(*offset_ns != 0 || *drift_ppm != 0)
+            }
+            Fault::ClockFreeze { nodes } => self.hosts(nodes, kernel).len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// Brings processes and clocks in line with the faults at work. Says how much those that go on had slept through.
+    pub(super) fn settle_hosts(&mut self, kernel: &mut Kernel<Actor>) -> u64 {
+        let mut ills: BTreeMap<NodeId, Ills> = BTreeMap::new();
+        let mut rates: BTreeMap<NodeId, Rate> = BTreeMap::new();
+        let mut paused = BTreeSet::new();
+        for Striking { fault, caught, .. } in self.striking.values() {
+            match fault {
+                Fault::SilentWorker { nodes } => {
+                    self.hosts(nodes, kernel).into_iter().for_each(|id| ills.entry(id).or_default().silent = true);
+                }
+                Fault::SlowVerifier { nodes, factor, extra_ns } => {
+                    let slow = Some((*factor, *extra_ns));
+                    self.hosts(nodes, kernel).into_iter().for_each(|id| ills.entry(id).or_default().slow = slow);
+                }
+                Fault::FailedVerifier { nodes } => {
+                    self.hosts(nodes, kernel).into_iter().for_each(|id| ills.entry(id).or_default().failing = true);
+                }
+                Fault::Skew { nodes, drift_ppm, .. } if *drift_ppm != 0 => {
+                    for id in self.hosts(nodes, kernel) {
+                        let rate = rates.entry(id).or_insert(Rate::Drift(*drift_ppm));
+                        if *rate != Rate::Frozen {
+                            *rate = Rate::Drift(*drift_ppm);
+                        }
+                    }
+                }
+                Fault::ClockFreeze { nodes } => {
+                    rates.extend(self.hosts(nodes, kernel).into_iter().map(|id| (id, Rate::Frozen)));
+                }
+                Fault::Pause { nodes } => paused.extend(self.hosts(nodes, kernel)),
+                Fault::ZombieWorker { .. } => {
+                    paused.extend(*caught);
+                    rates.extend(caught.map(|id| (id, Rate::Frozen)));
+                }
+                _ => {}
+            }
+        }
+        for waking in &self.waking {
+            ills.entry(waking.node).or_default().undead = true;
+        }
+        let all = kernel.nodes().len();
+        for id in (0..all).map(NodeId::from_index) {
+            if let Actor::Host(host) = kernel.node_mut(id) {
+                host.ills = ills.remove(&id).unwrap_or_default();
+            }
+        }
+        self.set_rates(kernel, rates);
+        self.set_paused(kernel, paused)
+    }
+
+    fn set_rates(&mut self, kernel: &mut Kernel<Actor>, rates: BTreeMap<NodeId, Rate>) {
+        let healthy = |id: &NodeId| Rate::Drift(self.healthy.drift_ppm.get(id).copied().unwrap_or(0));
+        for id in self.rates.keys().chain(rates.keys()).copied().collect::<BTreeSet<_>>() {
+            let now = self.rates.get(&id).copied().unwrap_or_else(|| healthy(&id));
+            let wanted = rates.get(&id).copied().unwrap_or_else(|| healthy(&id));
+            if now != wanted {
+                kernel.set_clock(
+                    id,
+                    match wanted {
+                        Rate::Drift(ppm) => ClockChange::Drift { ppm },
+                        Rate::Frozen => ClockChange::Freeze,
+                    },
+                );
+            }
+        }
+        self.rates = rates;
+    }
+
+    fn set_paused(&mut self, kernel: &mut Kernel<Actor>, paused: BTreeSet<NodeId>) -> u64 {
+        paused.difference(&self.paused).for_each(|id| kernel.pause(*id));
+        let waited = self.paused.difference(&paused).map(|id| kernel.resume(*id)).sum();
+        self.paused = paused;
+        waited
+    }
+
+    /// Suspends the first worker found at work for each zombie fault that has none, and lets those hear again that have
+    /// spoken.
+    pub(super) fn look_for_zombies(&mut self, kernel: &mut Kernel<Actor>) {
+        let mut found = Vec::new();
+        for (id, striking) in &self.striking {
+            let Fault::ZombieWorker { nodes } = &striking.fault else { continue };
+            if striking.caught.is_some() {
+                continue;
+            }
+            let at_work = |id: &NodeId| matches!(kernel.node(*id), Actor::Host(host) if host.is_at_work());
+            let taken = |node: &NodeId| self.paused.contains(node) || found.iter().any(|(_, other)| other == node);
+            let hosts = self.hosts(nodes, kernel);
+            found.extend(hosts.into_iter().find(|node| at_work(node) && !taken(node)).map(|node| (*id, node)));
+        }
+        for (id, node) in &found {
+            self.striking.get_mut(id).expect("it was found here").caught = Some(*node);
+        }
+        let now = kernel.now();
+        let spoke = |waking: &Waking| harm(kernel, waking.node).undead_commits > waking.before.undead_commits;
+        let over: Vec<usize> = (0..self.waking.len())
+            .rev()
+            .filter(|at| now >= self.waking[*at].until || spoke(&self.waking[*at]))
+            .collect();
+        let changed = !found.is_empty() || !over.is_empty();
+        for at in over {
+            let waking = self.waking.remove(at);
+            kernel.net_mut().lift(waking.deaf);
+            let bites = harm(kernel, waking.node).undead - waking.before.undead;
+            self.count(Kind::ZombieWorker).bites += bites;
+        }
+        if changed {
+            self.settle(kernel);
+        }
+    }
+
+    /// The end of a zombie's sleep: it goes on, and hears nothing from the bus until it has spoken.
+    pub(super) fn wake_zombie(&mut self, kernel: &mut Kernel<Actor>, striking: &Striking) {
+        if !is_zombie(&striking.fault) {
+            return;
+        }
+        let Some(node) = striking.caught else { return };
+        let link = Scope::Link(service(BUS), node);
+        let deaf = kernel.net_mut().impose(link, kernel::Fault::Cut { in_flight: true });
+        let (until, before) = (kernel.now().plus(DEAF), harm(kernel, node));
+        self.waking.push(Waking { node, deaf, until, before });
+        self.settle(kernel);
+    }
+
+    /// What the hosts that a fault hits have counted so far.
+    pub(super) fn harm_of_hosts(&self, kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
+        let (nodes, count): (_, fn(&Harm) -> u64) = match fault {
+            Fault::SlowVerifier { nodes, .. } => (nodes, |harm| harm.slowed),
+            Fault::FailedVerifier { nodes } => (nodes, |harm| harm.failed),
+            Fault::SilentWorker { nodes } => (nodes, |harm| harm.silenced),
+            _ => return 0,
+        };
+        self.hosts(nodes, kernel).into_iter().map(|id| count(&harm(kernel, id))).sum()
+    }
+}
+
+fn harm(kernel: &Kernel<Actor>, id: NodeId) -> Harm {
+    match kernel.node(id) {
+        Actor::Host(host) => host.harm,
+        _ => Harm::default(),
+    }
+}

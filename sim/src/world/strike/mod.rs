@@ -1,0 +1,160 @@
+//! Faults as data become faults of the simulated world. Every fault counts its bites, and what several faults do to one
+//! party is worked out anew whenever one begins or ends, so that the end of one never heals another.
+//!
+//! `links` is what happens to messages, `hosts` what happens to processes and clocks, `services` to bus and store.
+
+mod hosts;
+mod links;
+mod services;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use swarm_nemeses::{Fault, Kind, Node as Party, Nodes, Shape};
+use swarm_reports::FaultCount;
+
+use crate::kernel::{FaultId, Kernel, NodeId};
+use crate::world::actor::{Actor, BUS, REGISTER, STORE, host_id, service};
+use hosts::{Rate, Waking};
+
+/// How the world is where nothing is wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Healthy {
+    /// The bus repeats so many acknowledged messages anyway.
+    pub redeliver_ppm: u32,
+    /// How fast each host's clocks run, parts per million too fast.
+    pub drift_ppm: BTreeMap<NodeId, i32>,
+}
+
+/// A fault at work.
+struct Striking {
+    fault: Fault,
+    links: Vec<FaultId>,
+    /// Bites of its targets when it began.
+    before: u64,
+    /// The worker that a zombie fault found.
+    caught: Option<NodeId>,
+}
+
+/// All faults of a run.
+pub struct Strikes {
+    shape: Shape,
+    healthy: Healthy,
+    striking: BTreeMap<u32, Striking>,
+    counts: BTreeMap<String, FaultCount>,
+    paused: BTreeSet<NodeId>,
+    rates: BTreeMap<NodeId, Rate>,
+    /// Zombies that have not spoken yet.
+    waking: Vec<Waking>,
+}
+
+impl Strikes {
+    /// For a cluster of this shape; `planned` names the kinds that will strike, so that one that never does is seen.
+    pub fn new(shape: Shape, healthy: Healthy, planned: impl Iterator<Item = Kind>) -> Self {
+        Self {
+            shape,
+            healthy,
+            striking: BTreeMap::new(),
+            counts: planned.map(|kind| (kind.name().to_owned(), FaultCount::default())).collect(),
+            paused: BTreeSet::new(),
+            rates: BTreeMap::new(),
+            waking: Vec::new(),
+        }
+    }
+
+    pub fn counts(&self) -> BTreeMap<String, FaultCount> {
+        self.counts.clone()
+    }
+
+    fn id(&self, party: Party) -> NodeId {
+        match party {
+            Party::Coordinator(no) => host_id(no),
+            Party::Agent(no) => host_id(self.shape.coordinators + no),
+            Party::Bus => service(BUS),
+            Party::Register => service(REGISTER),
+            Party::Store => service(STORE),
+        }
+    }
+
+    fn ids(&self, nodes: &Nodes, kernel: &Kernel<Actor>) -> BTreeSet<NodeId> {
+        match nodes {
+            Nodes::All => kernel.nodes().map(|(id, _)| id).collect(),
+            Nodes::These(parties) => parties.iter().map(|party| self.id(*party)).collect(),
+        }
+    }
+
+    /// The hosts among the nodes of a fault.
+    fn hosts(&self, nodes: &Nodes, kernel: &Kernel<Actor>) -> BTreeSet<NodeId> {
+        let is_host = |id: &NodeId| matches!(kernel.node(*id), Actor::Host(_));
+        self.ids(nodes, kernel).into_iter().filter(is_host).collect()
+    }
+
+    fn count(&mut self, kind: Kind) -> &mut FaultCount {
+        self.counts.entry(kind.name().to_owned()).or_default()
+    }
+
+    /// A fault begins.
+    pub fn start(&mut self, kernel: &mut Kernel<Actor>, id: u32, fault: Fault) {
+        let before = self.bites(kernel, &fault);
+        let at_once = self.jump_clocks(kernel, &fault) + self.strike_services(kernel, &fault);
+        let links = self.impose(kernel, &fault);
+        let count = self.count(fault.kind());
+        count.injected += 1;
+        count.bites += at_once;
+        self.striking.insert(id, Striking { fault, links, before, caught: None });
+        self.settle(kernel);
+    }
+
+    /// Half of a fault's time is over.
+    pub fn turn(&mut self, _kernel: &mut Kernel<Actor>, _id: u32) {}
+
+    /// A fault ends; says how often it bit.
+    pub fn stop(&mut self, kernel: &mut Kernel<Actor>, id: u32) -> (Option<Fault>, u64) {
+        let Some(striking) = self.striking.remove(&id) else { return (None, 0) };
+        let slept_through = self.settle(kernel);
+        // A zombie bites by what it says, not by what it missed.
+        let mut bites = if is_zombie(&striking.fault) { 0 } else { slept_through };
+        bites += self.strike_services(kernel, &striking.fault);
+        bites += self.bites(kernel, &striking.fault) - striking.before;
+        self.wake_zombie(kernel, &striking);
+        bites += striking.links.iter().map(|id| kernel.net_mut().lift(*id)).sum::<u64>();
+        self.count(striking.fault.kind()).bites += bites;
+        (Some(striking.fault), bites)
+    }
+
+    /// Whether some fault waits for a moment of its own; then [`Self::look`] is to be called after every event.
+    pub fn is_lurking(&self) -> bool {
+        !self.waking.is_empty() || self.striking.values().any(|s| s.caught.is_none() && is_zombie(&s.fault))
+    }
+
+    /// Looks whether that moment has come.
+    pub fn look(&mut self, kernel: &mut Kernel<Actor>) {
+        self.look_for_zombies(kernel);
+    }
+
+    /// Brings every party in line with the faults at work. Says how much the hosts that go on had slept through.
+    fn settle(&mut self, kernel: &mut Kernel<Actor>) -> u64 {
+        self.settle_services(kernel);
+        self.settle_hosts(kernel)
+    }
+
+    /// Counts what still strikes, at the end of a run.
+    pub fn close(&mut self, kernel: &mut Kernel<Actor>) {
+        let open: Vec<u32> = self.striking.keys().copied().collect();
+        for id in open {
+            self.stop(kernel, id);
+        }
+        self.waking.iter_mut().for_each(|waking| waking.until = kernel.now());
+        self.look(kernel);
+    }
+
+    /// What the targets of a fault that is not on links have counted so far.
+    fn bites(&self, kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
+        self.harm_of_hosts(kernel, fault) + harm_of_services(kernel, fault)
+    }
+}
+
+const fn is_zombie(fault: &Fault) -> bool {
+    matches!(fault, Fault::ZombieWorker { .. })
+}
+
+use services::harm_of_services;

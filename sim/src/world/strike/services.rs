@@ -1,0 +1,76 @@
+//! What faults do to the bus and to the artifact store.
+
+use swarm_nemeses::Fault;
+
+use super::Strikes;
+use crate::kernel::{Kernel, Span};
+use crate::world::actor::{Actor, BUS, STORE, service};
+use crate::world::bus::{self, Storm};
+use crate::world::store;
+
+impl Strikes {
+    /// What a fault does to the bus at once, when it begins and when it ends. Says how often it bit.
+    pub(super) fn strike_services(&self, kernel: &mut Kernel<Actor>, fault: &Fault) -> u64 {
+        let by = match fault {
+            Fault::StaleWriter { nodes } => self.hosts(nodes, kernel),
+            _ => Default::default(),
+        };
+        let ends = !self.striking.values().any(|s| s.fault == *fault);
+        kernel.with_node(service(BUS), |actor, cx| match (actor, fault) {
+            (Actor::Bus(bus), Fault::StaleWriter { .. }) => bus.repeat_stale(cx, &by),
+            (Actor::Bus(bus), Fault::BusAckedThenLost { window_ns }) if ends => bus.lose_power(cx, *window_ns),
+            _ => 0,
+        })
+    }
+
+    /// Brings bus and store in line with the faults at work.
+    pub(super) fn settle_services(&self, kernel: &mut Kernel<Actor>) {
+        let mut bus = bus::Ills { redeliver_ppm: self.healthy.redeliver_ppm, ..bus::Ills::default() };
+        let mut store = store::Ills::default();
+        for striking in self.striking.values() {
+            match &striking.fault {
+                Fault::BusRedeliver { ppm } => bus.redeliver_ppm = bus.redeliver_ppm.max(*ppm),
+                Fault::BusLate { ppm, min_ns, max_ns } => bus.late = Some((*ppm, Span::new(*min_ns, *max_ns))),
+                Fault::BusLeaderChange => bus.leaderless = true,
+                Fault::BidderStorm { nodes, every_ns, times } => {
+                    let bidders = self.hosts(nodes, kernel);
+                    bus.storm = Some(Storm { bidders, every: *every_ns, times: *times });
+                }
+                Fault::StoreSlow { min_ns, max_ns } => store.slow = Some(Span::new(*min_ns, *max_ns)),
+                Fault::StoreLose { ppm } => store.lose_ppm = store.lose_ppm.max(*ppm),
+                Fault::StoreCorrupt { ppm } => store.corrupt_ppm = store.corrupt_ppm.max(*ppm),
+                _ => {}
+            }
+        }
+        kernel.with_node(service(BUS), |actor, cx| {
+            let Actor::Bus(at) = actor else { return };
+            let before = std::mem::replace(&mut at.ills, bus);
+            if before.leaderless && !at.ills.leaderless {
+                at.elected(cx);
+            }
+            if before.storm.is_some() && at.ills.storm.is_none() {
+                at.storm(cx);
+            }
+        });
+        if let Actor::Store(at) = kernel.node_mut(service(STORE)) {
+            at.ills = store;
+        }
+    }
+}
+
+/// What bus and store have counted so far of a fault of this kind.
+pub(super) fn harm_of_services(kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
+    let (Actor::Bus(bus), Actor::Store(store)) = (kernel.node(service(BUS)), kernel.node(service(STORE))) else {
+        return 0;
+    };
+    match fault {
+        Fault::BusRedeliver { .. } => bus.harm.redelivered,
+        Fault::BusLate { .. } => bus.harm.late,
+        Fault::BusLeaderChange => bus.harm.refused,
+        Fault::BidderStorm { .. } => bus.harm.stormed,
+        Fault::StoreSlow { .. } => store.harm.slowed,
+        Fault::StoreLose { .. } => store.harm.lost,
+        Fault::StoreCorrupt { .. } => store.harm.corrupted,
+        _ => 0,
+    }
+}
