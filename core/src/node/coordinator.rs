@@ -623,8 +623,8 @@ impl Coordinator {
                     self.submit(desk, Thread::Need(need), command);
                 }
             }
-            // What it was not there for has been said by those who were.
-            (Thread::System, _) if self.seated.is_none_or(|seated| entry.seq < seated) => {}
+            // What it was not there for is said by those who were. Its own coming too: nobody hears a newcomer before that.
+            (Thread::System, _) if self.seated.is_none_or(|seated| entry.seq <= seated) => {}
             (Thread::System, Event::Replaced { mandate }) => {
                 let body = Body::Member(NewMember { mandate: Arc::clone(mandate) });
                 self.say(desk, Saying::new(Subject::System, thread, body));

@@ -159,10 +159,9 @@ impl Record {
                 mandate.stands(registry.genesis(), &self.handovers)?;
                 Ok(Move::Note(Event::Replaced { mandate: Arc::clone(mandate) }))
             }
-            Command::Anchor { .. }
-            | Command::Reveal { .. }
-            | Command::Snapshot { .. }
-            | Command::Start { .. } => Err(Reject::WrongFields),
+            Command::Anchor { .. } | Command::Reveal { .. } | Command::Snapshot { .. } | Command::Start { .. } => {
+                Err(Reject::WrongFields)
+            }
         }
     }
 

@@ -140,9 +140,8 @@ impl System {
     /// Who owes the open round a value.
     fn silent(&self) -> Vec<AgentId> {
         let Some(round) = &self.round else { return Vec::new() };
-        let owes = |member: &AgentId| {
-            !round.reveals.contains_key(member) && self.chain_of(member, round.number).is_some()
-        };
+        let owes =
+            |member: &AgentId| !round.reveals.contains_key(member) && self.chain_of(member, round.number).is_some();
         self.members.voices().holders().filter(owes).collect()
     }
 
