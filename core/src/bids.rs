@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Params;
 use crate::id::{AgentId, Cid, Credits, Lamport};
+use crate::mutant::{Mutant, planted};
 use crate::reject::Reject;
 
 /// What each part of a score weighs, in basis points; together a whole.
@@ -90,7 +91,7 @@ pub struct Bid {
 /// Whether `a` wins over `b`: the higher score, then the lower Lamport value, then the lower id (PROTOCOL 5: tie-breaks).
 pub fn better(a: &Bid, b: &Bid) -> bool {
     let rank = |bid: &Bid| (Reverse(bid.score), bid.lamport, bid.id);
-    rank(a) < rank(b)
+    if planted(Mutant::WorseBidWins) { rank(a) > rank(b) } else { rank(a) < rank(b) }
 }
 
 /// One task's bid window: the best bid, and how often each worker has placed one. How long the window is, and how often a

@@ -401,6 +401,11 @@ impl Epoch {
     }
 }
 
+impl Fence {
+    /// Of a task that was never granted. A fresh one comes from the slot machine alone.
+    pub const NONE: Self = Self(0);
+}
+
 impl Seq {
     /// The position after this one.
     pub fn next(self) -> Self {

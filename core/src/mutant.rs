@@ -45,6 +45,18 @@ mutants! {
     DecidesAgain: "decides-again", "P1", "lossy";
     /// FINALIZE is said with the pool as the sayer sees it now, not with the one that was recorded.
     FinalizeFromTheDay: "finalize-from-the-day", "P2", "market";
+    /// FINALIZE holds the time at which it is said.
+    FinalizeTimed: "finalize-timed", "P2", "quiet";
+    /// A lease that expired is told as ended, and its holder keeps the task.
+    ExpiredStands: "expired-stands", "P4", "zombie";
+    /// A vote cast in an epoch that has passed counts in the present one.
+    OldEpochVotes: "old-epoch-votes", "P4", "lossy";
+    /// A verdict on an earlier attempt counts for the present one.
+    OldVerdictCounts: "old-verdict-counts", "P4", "slow-verifiers";
+    /// A task that is granted again is granted under the fence it had.
+    FenceReused: "fence-reused", "P4", "market";
+    /// What was reported of a lease before its renewal counts for the time after it.
+    SegmentUnchecked: "segment-unchecked", "P4", "skewed-clocks";
     /// Whoever held a task once may still act on it: neither fence nor holder is compared.
     FenceUnchecked: "fence-unchecked", "P5", "zombie";
     /// One coordinator's stopwatch ends a wait, not a majority's.
@@ -65,14 +77,26 @@ mutants! {
     BondKept: "bond-kept", "P9", "quiet";
     /// What a need asks is carried out as often as it is relayed.
     AskedTwice: "asked-twice", "P9", "quiet";
+    /// The end of a pot is booked twice.
+    PotEndsTwice: "pot-ends-twice", "P9", "quiet";
+    /// Liens are not ended with the attempt they were booked for.
+    LienKept: "lien-kept", "P9", "quiet";
+    /// Unstaked credits leave at once, whatever they answer for.
+    StakeFlees: "stake-flees", "P9", "market";
     /// A plan fact that comes before the entry that entitles its author is dropped instead of held.
     ViewByArrival: "view-by-arrival", "P10", "lossy";
     /// A member of a register group says whom it votes for before its disk holds it.
-    VoteNotPersisted: "vote-not-persisted", "P1", "chaos-standard";
+    VoteNotPersisted: "vote-not-persisted", "P1", "everything";
     /// Who takes the seat of a member that lost its disk votes under that member's number.
-    WipedKeepsId: "wiped-keeps-id", "P1", "chaos-standard";
+    WipedKeepsId: "wiped-keeps-id", "P1", "everything";
     /// A coordinator and the one whose seat it took over are two voices.
-    SeatCountsTwice: "seat-counts-twice", "P1", "chaos-standard";
+    SeatCountsTwice: "seat-counts-twice", "P1", "everything";
+    /// Of two bids the worse is kept.
+    WorseBidWins: "worse-bid-wins", "model", "quiet";
+    /// Whoever yields gets the whole bond back.
+    YieldsFree: "yields-free", "model", "everything";
+    /// A lease is renewed for as long as its holder likes.
+    EndlessLease: "endless-lease", "model", "market";
     /// That a challenge window is over is forgotten, and what it guarded is never settled.
     WindowForgotten: "window-forgotten", "liveness", "quiet";
 }

@@ -7,12 +7,19 @@ use clap::{Parser, Subcommand};
 
 /// A swarm of agents that do needs together and check each other, in real time.
 #[derive(Debug, Parser)]
-#[command(name = "swarm-live", version, arg_required_else_help = true)]
+#[command(name = "swarm-live", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 every need closed   1 nodes contradict each other
+  3 a need did not end in time, or ended otherwise than closed
+  64 wrong usage       65 bad input file            69 something is unavailable
+  70 internal error    75 data loss                130 interrupted; the same command goes on";
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
@@ -20,7 +27,14 @@ pub enum Command {
     /// Bring a swarm up in this process, see the needs to their end, and write their outputs.
     ///
     /// All it knows is in the data folder: interrupted or killed at any moment, the same command goes on.
+    #[command(after_help = EXIT_CODES)]
     Up(Up),
+    /// Print a completion script
+    Completions {
+        /// The shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Options of `up`.

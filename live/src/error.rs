@@ -129,7 +129,7 @@ pub enum LiveError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file or folder cannot be read or written.
-    #[error("{}: cannot be {verb}: {source}", path.display())]
+    #[error("{}: cannot be {verb}: {why}", path.display())]
     #[diagnostic(help("check the path, its owner and the room on the disk"))]
     File {
         /// The file or folder.
@@ -137,15 +137,15 @@ pub enum LiveError {
         /// `read` or `written`.
         verb: &'static str,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// The system would not do something else.
-    #[error("{what}: {source}")]
+    #[error("{what}: {why}")]
     System {
         /// What.
         what: &'static str,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -172,9 +172,9 @@ impl LiveError {
 }
 
 pub(crate) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> LiveError {
-    move |source| LiveError::File { path: path.to_owned(), verb: "written", source }
+    move |why| LiveError::File { path: path.to_owned(), verb: "written", why }
 }
 
 pub(crate) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> LiveError {
-    move |source| LiveError::File { path: path.to_owned(), verb: "read", source }
+    move |why| LiveError::File { path: path.to_owned(), verb: "read", why }
 }

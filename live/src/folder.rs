@@ -21,7 +21,7 @@ use crate::founding::{self, Actor};
 use crate::job::Job;
 
 /// The format of the folder.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Everything that may be in it.
 const NAMES: [&str; 8] = ["artifacts", "audit", "bus", "genesis.json", "keys", "out", "register", "swarm.json"];
@@ -130,7 +130,7 @@ fn found(path: &Path, options: &Up, job: &Job) -> Result<(), LiveError> {
         let mut secret = Digest::default();
         getrandom::fill(&mut secret.0).map_err(|error| LiveError::System {
             what: "the system gives no randomness for keys",
-            source: error.into(),
+            why: error.into(),
         })?;
         write(&keys.join(&name), format!("{secret}\n").as_bytes(), 0o600)?;
         actors.push(Actor { name, role, secret });

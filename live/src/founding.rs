@@ -48,11 +48,11 @@ impl Actor {
     }
 }
 
-/// Names and roles of all who take part.
+/// Names and roles of all who take part: the role and a number from 0, as in a simulated run.
 pub fn cast(options: &Up) -> Vec<(String, Role)> {
-    let several = |name: &'static str, role, n| (1..=n).map(move |i| (format!("{name}-{i}"), role));
+    let several = |name: &'static str, role, n| (0..n).map(move |i| (format!("{name}-{i}"), role));
     several("coordinator", Role::Coordinator, COORDINATORS)
-        .chain([("requester".to_owned(), Role::Requester)])
+        .chain(several("requester", Role::Requester, 1))
         .chain(several("planner", Role::Planner, PLANNERS))
         .chain(several("worker", Role::Worker, options.workers))
         .chain(several("verifier", Role::Verifier, options.verifiers))

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use swarm_core::register::Ending;
+use swarm_core::reject::Reject;
 use swarm_ports::store::{Answer, Artifacts as _};
 
 use crate::cli::Up;
@@ -35,7 +36,7 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
             std::process::exit(Exit::Interrupted as i32);
         }
     })
-    .map_err(|error| LiveError::System { what: "Ctrl-C cannot be caught", source: std::io::Error::other(error) })?;
+    .map_err(|error| LiveError::System { what: "Ctrl-C cannot be caught", why: std::io::Error::other(error) })?;
     let path = folder.path.clone();
     let mut swarm = Swarm::open(folder)?;
     if swarm.is_resumed() {
@@ -58,9 +59,11 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
         let ending = fate.ending.map_or("still open".to_owned(), |ending| format!("{ending:?}").to_lowercase());
         println!("{ending:<10}  {:<14}  {}", fate.recipe.as_str(), out.display());
     }
-    let refused: u64 = swarm.refused.values().sum();
+    // What comes after a task went on is refused everywhere and always: bids for a lease that is given, verdicts beyond the
+    // quorum, what was heard before. Only the rest is news.
+    let late: u64 = swarm.refused.iter().filter(|(reject, _)| is_late(**reject)).map(|(_, times)| times).sum();
     println!(
-        "{} of {} needs closed, {} tasks final, {} messages, {refused} refused, {} bytes of input, {:.1} s",
+        "{} of {} needs closed, {} tasks final, {} messages, {late} came too late to count (as some always do), {} bytes of input, {:.1} s",
         fates.iter().filter(|fate| fate.ending == Some(Ending::Closed)).count(),
         job.needs.len(),
         swarm.tally.finals.len(),
@@ -68,10 +71,15 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
         job.text.len(),
         started.elapsed().as_secs_f64(),
     );
-    for (reject, times) in &swarm.refused {
+    for (reject, times) in swarm.refused.iter().filter(|(reject, _)| !is_late(**reject)) {
         println!("refused: {reject} ({times})");
     }
     Ok(exit(&swarm, &fates, end, job.needs.len()))
+}
+
+/// Whether a refusal says only that others were faster.
+fn is_late(reject: Reject) -> bool {
+    matches!(reject, Reject::StaleFence | Reject::StaleEpoch)
 }
 
 fn exit(swarm: &Swarm, fates: &[Fate], end: End, needs: usize) -> Exit {

@@ -152,7 +152,7 @@ fn t08_killed_again_and_again_it_goes_on_and_ends_with_the_same_words() {
     let mut kills = 0;
     // From the middle of the founding to the last settlement.
     for bytes in [0, 1, 40_000, 150_000, 7_000, 400_000, 90_000, 333_333, 600_000, 50_000] {
-        kills += u32::from(killed_after(&place, "coordinator-1.jsonl", bytes));
+        kills += u32::from(killed_after(&place, "coordinator-0.jsonl", bytes));
     }
     assert!(kills >= 5, "only {kills} kills hit a running swarm");
     let output = place.run();
@@ -166,14 +166,14 @@ fn interrupted_it_closes_its_logs_and_can_go_on() {
     let place = Place::small();
     let child = place.start();
     let end = Instant::now() + Duration::from_secs(60);
-    while fs::metadata(place.log("worker-1.jsonl")).map_or(0, |m| m.len()) < 60_000 {
+    while fs::metadata(place.log("worker-0.jsonl")).map_or(0, |m| m.len()) < 60_000 {
         assert!(Instant::now() < end, "nothing happens");
         thread::sleep(Duration::from_millis(5));
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    let log = fs::read(place.log("worker-1.jsonl")).unwrap();
+    let log = fs::read(place.log("worker-0.jsonl")).unwrap();
     assert!(audit::replay(&log, Arc::new(BaseRules::new(Limits::default()))).unwrap().closed);
     assert_eq!(place.run().status.code(), Some(0));
     place.outputs_are_right(1);
@@ -241,10 +241,10 @@ fn a_folder_of_something_else_another_job_or_another_version_is_refused_unchange
     fs::write(place.dir.path().join("needs.jsonl"), "{\"recipe\":\"wordcount\",\"parts\":1}\n").unwrap();
 
     // A log that somebody improved, one that is gone, and a register that lost what was applied.
-    let log = place.log("planner-1.jsonl");
+    let log = place.log("planner-0.jsonl");
     let whole = fs::read_to_string(&log).unwrap();
     fs::write(&log, whole.replacen("\"wall\":\"1", "\"wall\":\"2", 1)).unwrap();
-    failed(&place.run(), 65, &["planner-1.jsonl, line 2"]);
+    failed(&place.run(), 65, &["planner-0.jsonl, line 2"]);
     fs::remove_file(&log).unwrap();
     failed(&place.run(), 75, &["audit log is gone"]);
     fs::write(&log, &whole).unwrap();
@@ -297,7 +297,7 @@ fn a_folder_that_cannot_be_written_or_is_taken_is_named() {
     fs::set_permissions(place.data(), fs::Permissions::from_mode(0o755)).unwrap();
 
     let mut first = place.start();
-    while !place.log("requester.jsonl").exists() {
+    while !place.log("requester-0.jsonl").exists() {
         thread::sleep(Duration::from_millis(5));
     }
     failed(&place.run(), 69, &["another process holds it"]);

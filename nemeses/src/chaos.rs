@@ -2,6 +2,7 @@
 //! at once than the scenario tolerates, or a run that makes no progress would prove nothing.
 
 use crate::draw::{Between, up_to};
+use crate::etcd::EtcdWhat;
 use crate::kind::{Kind, Traffic};
 use crate::nemesis::{Lasts, Nemesis, Occurrence};
 use crate::target::{Pick, Role, Shape, Target, TargetError};
@@ -130,13 +131,13 @@ impl Chaos {
                 let (factor, extra_ns) = (Between { min: 2, max: 10 }, span(0, 60 * SECOND));
                 (What::SlowVerifier { who: verifier, factor, extra_ns }, secs(30, 180))
             }
-            Kind::FailedVerifier => (What::FailedVerifier { who: verifier }, secs(30, 180)),
+            Kind::FailedVerifier => (What::FailedVerifier { who: verifier }, secs(60, 240)),
             Kind::SilentWorker => (What::SilentWorker { who: worker }, secs(30, 180)),
             Kind::ZombieWorker => {
                 let lasts = (self.lease_ns + 10 * SECOND, self.lease_ns + 60 * SECOND);
                 (What::ZombieWorker { who: Target::Of(Role::Worker, Pick::All) }, lasts)
             }
-            Kind::StaleWriter => (What::StaleWriter { who: Target::Of(Role::Agent, Pick::All) }, secs(20, 120)),
+            Kind::StaleWriter => (What::StaleWriter { who: Target::Of(Role::Agent, Pick::All) }, secs(60, 200)),
             Kind::BidderStorm => {
                 let who = Target::Of(Role::Worker, Pick::All);
                 let (every_ns, times) = (span(SECOND, 20 * SECOND), Between { min: 2, max: 5 });
@@ -151,6 +152,11 @@ impl Chaos {
             Kind::StoreSlow => (What::StoreSlow { extra_ns: span(100 * MS, 8 * SECOND) }, secs(20, 90)),
             Kind::StoreLose => (What::StoreLose { ppm: ppm(50_000, 500_000) }, secs(10, 60)),
             Kind::StoreCorrupt => (What::StoreCorrupt { ppm: ppm(50_000, 500_000) }, secs(10, 60)),
+            Kind::EtcdLeaderChange => (What::Etcd(EtcdWhat::LeaderChange), (100 * MS, 10 * SECOND)),
+            Kind::EtcdUnknown => (What::Etcd(EtcdWhat::Unknown { ppm: ppm(50_000, 400_000) }), secs(10, 60)),
+            Kind::EtcdCompact => (What::Etcd(EtcdWhat::Compact), secs(5, 60)),
+            Kind::EtcdSlow => (What::Etcd(EtcdWhat::Slow { extra_ns: span(5 * MS, 2 * SECOND) }), secs(10, 60)),
+            Kind::EtcdRestore => (What::Etcd(EtcdWhat::Restore { age_ns: span(5 * SECOND, 60 * SECOND) }), secs(1, 10)),
         };
         (what, min, max)
     }

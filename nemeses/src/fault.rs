@@ -1,6 +1,7 @@
 //! The faults themselves, fully decided: no ranges and no random picks are left in a [`Fault`].
 //! What a fault means is written here once, so that the simulator and a live host do the same.
 
+use crate::etcd::EtcdFault;
 use crate::kind::{Kind, Traffic};
 use crate::target::{Node, Nodes};
 use std::collections::BTreeSet;
@@ -253,6 +254,8 @@ pub enum Fault {
         /// Probability in parts per million.
         ppm: u32,
     },
+    /// Something is wrong with etcd.
+    Etcd(EtcdFault),
 }
 
 impl Fault {
@@ -287,6 +290,7 @@ impl Fault {
             Self::StoreSlow { .. } => Kind::StoreSlow,
             Self::StoreLose { .. } => Kind::StoreLose,
             Self::StoreCorrupt { .. } => Kind::StoreCorrupt,
+            Self::Etcd(fault) => fault.kind(),
         }
     }
 

@@ -95,9 +95,27 @@ kinds! {
     StoreLose = "store-lose",
     /// The artifact store gives back other bytes than it was given.
     StoreCorrupt = "store-corrupt",
+    /// etcd has no leader for a while.
+    EtcdLeaderChange = "etcd-leader-change",
+    /// etcd's answers to writes are lost, before or after they take effect.
+    EtcdUnknown = "etcd-unknown",
+    /// etcd forgets history that a watch still wants.
+    EtcdCompact = "etcd-compact",
+    /// etcd takes its time.
+    EtcdSlow = "etcd-slow",
+    /// etcd is put back to an old backup.
+    EtcdRestore = "etcd-restore",
 }
 
 impl Kind {
+    /// Whether it strikes etcd, and so nothing unless etcd keeps the register.
+    pub const fn is_of_etcd(self) -> bool {
+        matches!(
+            self,
+            Self::EtcdLeaderChange | Self::EtcdUnknown | Self::EtcdCompact | Self::EtcdSlow | Self::EtcdRestore
+        )
+    }
+
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)

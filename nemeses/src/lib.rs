@@ -30,6 +30,7 @@
 
 mod chaos;
 mod draw;
+mod etcd;
 mod fault;
 mod kind;
 mod nemesis;
@@ -39,6 +40,7 @@ mod what;
 
 pub use chaos::Chaos;
 pub use draw::Between;
+pub use etcd::{EtcdFault, EtcdWhat};
 pub use fault::{Fault, Links, PPM};
 pub use kind::{Kind, Traffic};
 pub use nemesis::{Change, Lasts, Nemesis, Timed, schedule};

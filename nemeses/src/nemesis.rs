@@ -121,6 +121,7 @@ pub fn schedule<R: Rng>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::etcd::EtcdWhat;
     use crate::kind::Traffic;
     use crate::target::{Pick, Role, Target};
     use proptest::prelude::*;
@@ -188,6 +189,11 @@ mod tests {
             What::StoreSlow { extra_ns: ns },
             What::StoreLose { ppm },
             What::StoreCorrupt { ppm },
+            What::Etcd(EtcdWhat::LeaderChange),
+            What::Etcd(EtcdWhat::Unknown { ppm }),
+            What::Etcd(EtcdWhat::Compact),
+            What::Etcd(EtcdWhat::Slow { extra_ns: ns }),
+            What::Etcd(EtcdWhat::Restore { age_ns: ns }),
         ]
         .map(nemesis)
         .into()

@@ -2,6 +2,7 @@
 //! order, is part of what a seed means.
 
 use crate::draw::{Between, Drawn, shuffle, up_to};
+use crate::etcd::EtcdWhat;
 use crate::fault::{Fault, Links};
 use crate::kind::{Kind, Traffic};
 use crate::target::{Node, Nodes, Shape, Target, TargetError};
@@ -145,6 +146,7 @@ pub enum What {
     StoreCorrupt {
         ppm: Between<u32>,
     },
+    Etcd(EtcdWhat),
 }
 
 impl What {
@@ -186,6 +188,7 @@ impl What {
             Self::StoreSlow { .. } => Kind::StoreSlow,
             Self::StoreLose { .. } => Kind::StoreLose,
             Self::StoreCorrupt { .. } => Kind::StoreCorrupt,
+            Self::Etcd(what) => what.kind(),
         }
     }
 
@@ -257,6 +260,7 @@ impl What {
             Self::StoreSlow { extra_ns: Between { min: min_ns, max: max_ns } } => Fault::StoreSlow { min_ns, max_ns },
             Self::StoreLose { ppm } => Fault::StoreLose { ppm: d.value(ppm) },
             Self::StoreCorrupt { ppm } => Fault::StoreCorrupt { ppm: d.value(ppm) },
+            Self::Etcd(ref what) => Fault::Etcd(what.occur(d.rng)),
         })
     }
 }

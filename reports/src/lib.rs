@@ -1,7 +1,8 @@
 //! What happened, and was it right.
 //!
 //! [`history`] is the format in which a run is told: by the nodes, each its own beliefs, and by whoever could see all of
-//! them. [`check`] holds the oracles that judge a history, outside the protocol and with their own arithmetic. [`report`]
+//! them. [`check`] holds the oracles that judge a history, outside the protocol and with their own arithmetic; [`model`] is
+//! the protocol's exclusive half written once more, plainly, as one more of them. [`report`]
 //! is what a run and a sweep come to, and [`render`] how people and machines read it.
 //!
 //! Nothing here calls the code it judges: of the protocol only names and message types are used.
@@ -10,6 +11,7 @@
 
 pub mod check;
 pub mod history;
+pub mod model;
 pub mod render;
 pub mod report;
 mod wide;

@@ -4,7 +4,7 @@
 use crate::value::{Lasting, Nanos, SignedNanos, range_ns};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use swarm_nemeses::{Between, Kind, Nemesis, Pick, Role, Target, Traffic, What};
+use swarm_nemeses::{Between, EtcdWhat, Kind, Nemesis, Pick, Role, Target, Traffic, What};
 
 /// One nemesis. Besides `kind`, `at`, `for` and `count`, each kind takes keys of its own:
 ///
@@ -32,6 +32,12 @@ use swarm_nemeses::{Between, Kind, Nemesis, Pick, Role, Target, Traffic, What};
 /// | `bus-leader-change` | | |
 /// | `bus-acked-then-lost` | `within` | |
 /// | `store-slow` | `extra` | |
+/// | `etcd-leader-change`, `etcd-compact` | | |
+/// | `etcd-unknown` | `ppm` | |
+/// | `etcd-slow` | `extra` | |
+/// | `etcd-restore` | `within` | |
+///
+/// Those of etcd want `register = "etcd"` in `[cluster]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultSection {
@@ -73,7 +79,8 @@ pub struct FaultSection {
     /// How many times as long a verification takes; of a storm, how often each bid is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<Between<u32>>,
-    /// How long a crash waits for a write that is not yet durable, at once unless given; how far back a bus forgets.
+    /// How long a crash waits for a write that is not yet durable, at once unless given; how far back a bus or a
+    /// restored etcd forgets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Between<Nanos>>,
 }
@@ -147,6 +154,11 @@ impl FaultSection {
             Kind::StoreSlow => What::StoreSlow { extra_ns },
             Kind::StoreLose => What::StoreLose { ppm },
             Kind::StoreCorrupt => What::StoreCorrupt { ppm },
+            Kind::EtcdLeaderChange => What::Etcd(EtcdWhat::LeaderChange),
+            Kind::EtcdUnknown => What::Etcd(EtcdWhat::Unknown { ppm }),
+            Kind::EtcdCompact => What::Etcd(EtcdWhat::Compact),
+            Kind::EtcdSlow => What::Etcd(EtcdWhat::Slow { extra_ns }),
+            Kind::EtcdRestore => What::Etcd(EtcdWhat::Restore { age_ns: within_ns }),
         };
         Ok(Nemesis { what, at_ns: range_ns(self.at), lasts: self.lasts.into(), count: self.count })
     }
@@ -198,8 +210,13 @@ impl FaultSection {
 /// The optional keys that each kind cannot do without.
 const fn needs(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Delay | Kind::StoreSlow => &["extra"],
-        Kind::Loss | Kind::Duplicate | Kind::BusRedeliver | Kind::StoreLose | Kind::StoreCorrupt => &["ppm"],
+        Kind::Delay | Kind::StoreSlow | Kind::EtcdSlow => &["extra"],
+        Kind::Loss
+        | Kind::Duplicate
+        | Kind::BusRedeliver
+        | Kind::StoreLose
+        | Kind::StoreCorrupt
+        | Kind::EtcdUnknown => &["ppm"],
         Kind::Reorder | Kind::LateReplay | Kind::BusLate => &["ppm", "extra"],
         Kind::Filter => &["traffic"],
         Kind::ClockJump => &["who", "offset"],
@@ -217,7 +234,7 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::StaleWriter => &["who"],
         Kind::DiskSlow => &["who", "extra"],
         Kind::BidderStorm => &["who", "extra", "factor"],
-        Kind::BusAckedThenLost => &["within"],
+        Kind::BusAckedThenLost | Kind::EtcdRestore => &["within"],
         Kind::Clog
         | Kind::PartitionHalves
         | Kind::PartitionMajoritiesRing
@@ -225,7 +242,9 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::PartitionOneWay
         | Kind::PartitionLeader
         | Kind::QuorumSwap
-        | Kind::BusLeaderChange => &[],
+        | Kind::BusLeaderChange
+        | Kind::EtcdLeaderChange
+        | Kind::EtcdCompact => &[],
     }
 }
 

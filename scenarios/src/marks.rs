@@ -46,6 +46,7 @@ pub const MARKS: &[Mark] = &[
     mark("verdict-fail", "a verifier failed a commit"),
     mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
     mark("verdict-pass", "a verifier passed a commit"),
+    mark("write-found-later", "a write to the register whose answer was lost was found to have taken effect"),
     mark("zombie-spoke", "a worker that slept through its lease acted as if it still held it"),
 ];
 

@@ -88,11 +88,17 @@ impl Scenario {
         let ChaosSection { budget, kinds, down_max } = &self.chaos;
         (budget.max > 0).then(|| Chaos {
             budget: *budget,
-            kinds: kinds.clone(),
+            kinds: kinds.iter().copied().filter(|kind| self.can_bite(*kind)).collect(),
             down_max: down_max.unwrap_or(self.cluster.minority()),
             phase_ns: self.phases.fault.0,
             lease_ns: self.protocol.lease.0,
         })
+    }
+
+    /// Whether a fault of this kind has something to bite: those of etcd need one, and what it loses must be wanted.
+    fn can_bite(&self, kind: Kind) -> bool {
+        let there = !kind.is_of_etcd() || self.cluster.register == Register::Etcd;
+        there && (kind != Kind::EtcdRestore || self.properties.data_loss)
     }
 
     /// Every kind of fault that a run may meet, fixed or drawn.
@@ -129,6 +135,9 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cluster {
+    /// What orders commands: `embedded` (one sequencer inside the simulator), `raft` (the coordinators themselves), `etcd`
+    /// (an etcd of its own).
+    pub register: Register,
     /// Members of the register: odd, 1 to 15.
     pub coordinators: u32,
     /// Agents that open needs.
@@ -167,6 +176,7 @@ impl Cluster {
 impl Default for Cluster {
     fn default() -> Self {
         Self {
+            register: Register::Embedded,
             coordinators: 3,
             requesters: 1,
             planners: 2,
@@ -180,6 +190,30 @@ impl Default for Cluster {
             liars_max: 0,
             bootstrap: true,
             entry_batch: Nanos::millis(50),
+        }
+    }
+}
+
+/// Who keeps the register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Register {
+    /// One sequencer, which neither crashes nor forgets.
+    #[default]
+    Embedded,
+    /// The coordinators, by consensus.
+    Raft,
+    /// An etcd cluster, modelled as one party called `register`.
+    Etcd,
+}
+
+impl Register {
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Raft => "raft",
+            Self::Etcd => "etcd",
         }
     }
 }
@@ -371,11 +405,13 @@ pub struct Properties {
     /// Marks that must be hit somewhere in a sweep, or its chaos proved nothing.
     #[schemars(schema_with = "crate::marks::list_schema")]
     pub sometimes: Vec<String>,
+    /// The run loses what was acknowledged, and must say so: the data-loss alarm is what is wanted, and its absence is not.
+    pub data_loss: bool,
 }
 
 impl Default for Properties {
     fn default() -> Self {
-        Self { check: Property::ALL.into(), ends: vec![NeedEnd::Closed], sometimes: Vec::new() }
+        Self { check: Property::ALL.into(), ends: vec![NeedEnd::Closed], sometimes: Vec::new(), data_loss: false }
     }
 }
 
@@ -411,11 +447,15 @@ pub enum Property {
     /// Every need ends within the settle phase.
     #[serde(rename = "liveness")]
     Liveness,
+    /// A second, plain model of ledger, quorum and slot comes to the same.
+    #[serde(rename = "model")]
+    Model,
 }
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 8] = [Self::P1, Self::P2, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness];
+    pub const ALL: [Self; 9] =
+        [Self::P1, Self::P2, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness, Self::Model];
 
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
@@ -428,6 +468,7 @@ impl Property {
             Self::P9 => "P9",
             Self::P10 => "P10",
             Self::Liveness => "liveness",
+            Self::Model => "model",
         }
     }
 }

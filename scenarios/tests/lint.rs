@@ -427,7 +427,7 @@ teaches = "t"
 check = ["P1", "P1", "P3"]
 sometimes = ["need-setled", "lease-expired", "lease-expired"]
 "#), @r##"
-        error unknown-value 4:22 `P3` is not known here => known: `P1`, `P2`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`
+        error unknown-value 4:22 `P3` is not known here => known: `P1`, `P2`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`
         error unknown-mark 5:14 `need-setled` is no mark => did you mean `need-settled`?
         error duplicate-name 5:46 `lease-expired` stands here twice => take one out
         "##);
@@ -746,4 +746,43 @@ for = "20s"
     warning no-effect 10:1 `quorum-swap` cannot bite a single coordinator => write `coordinators = 3` or more
     warning no-effect 15:1 a worker that sleeps at most 20s wakes within its lease of 5m => make it longer than `lease` of `[protocol]`, or shorten that
     ");
+}
+
+#[test]
+fn a_fault_of_etcd_wants_an_etcd() {
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+[cluster]
+register = "etdc"
+"#), @"error unknown-value 4:12 `etdc` is not known here => did you mean `etcd`?");
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+[[faults]]
+kind = "etcd-unknown"
+for = "9s"
+ppm = 5
+[[faults]]
+kind = "etcd-leader-change"
+for = "9s"
+who = "worker:0"
+[properties]
+sometimes = ["write-found-later"]
+[chaos]
+budget = 3
+kinds = ["loss", "etcd-slow"]
+"#), @r##"
+        error no-effect 4:1 `etcd-unknown` cannot bite: the register is `embedded` => write `register = "etcd"` in `[cluster]`
+        error no-effect 8:1 `etcd-leader-change` cannot bite: the register is `embedded` => write `register = "etcd"` in `[cluster]`
+        error misplaced-key 10:1 `etcd-leader-change` takes no `who` => it takes only `at`, `for` and `count`
+        error no-effect 15:18 `etcd-slow` cannot bite: the register is `embedded` => write `register = "etcd"` in `[cluster]`, or take it out
+        warning no-effect 12:14 nothing in this scenario can bring `write-found-later` about => add `register = "etcd"` in `[cluster]`
+        "##);
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+cluster.register = "etcd"
+[[faults]]
+kind = "etcd-restore"
+for = "9s"
+within = "1s"
+"#), @"warning missing-key 5:1 a restored etcd has lost what was acknowledged, and the run ends with that alarm => write `data_loss = true` in `[properties]` if that is what the scenario shows");
 }

@@ -4,6 +4,7 @@
 //! - [`recipes`]: planning is a job too: a NEED's recipe becomes the facts of a PROPOSE.
 //! - [`store`]: the contracts of artifact store, register and bus, one conformance suite that every implementation
 //!   passes (models and adapters alike), the reference in memory, and the embedded ones on local files.
+//! - [`etcd`]: the register's client half on etcd, as a value that both simulator and live host carry.
 //!
 //! Nothing here reads a clock or the operating system's randomness, and no result depends on the order of an unordered
 //! map: whoever hosts a node decides when, these decide what.
@@ -11,6 +12,7 @@
 #![deny(missing_docs)]
 #![deny(clippy::float_arithmetic)]
 
+pub mod etcd;
 pub mod jobs;
 pub mod recipes;
 pub mod store;

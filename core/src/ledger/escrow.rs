@@ -46,6 +46,10 @@ impl Ledger {
             if let Some(Booking::Moved(last)) = books.bookings.last_mut() {
                 last.ends = true;
             }
+            if planted(Mutant::PotEndsTwice) {
+                let again = books.bookings.last().cloned();
+                books.bookings.extend(again);
+            }
             books.pots.insert(pot.clone(), None);
             Ok(())
         })

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Account, Booking, Ledger, LienId, OpKey, Tranche, positive};
 use crate::id::{AgentId, Cid, Credits, NeedId};
+use crate::mutant::{Mutant, planted};
 use crate::reject::Reject;
 
 impl Ledger {
@@ -82,6 +83,10 @@ impl Ledger {
     pub fn withdraw(&mut self, key: OpKey, agent: AgentId, amount: Credits) -> Result<(), Reject> {
         self.once(key, |books| {
             positive(amount)?;
+            let flees = planted(Mutant::StakeFlees);
+            if let (true, Some(holding)) = (flees, books.holdings.get_mut(&agent)) {
+                holding.unbonding.iter_mut().for_each(|tranche| tranche.matured = true);
+            }
             let holding = books.known(&agent)?;
             let unbonding = holding.unbonding();
             let matured: u64 = holding.unbonding.iter().filter(|t| t.matured).map(|t| t.amount.0).sum();
@@ -91,7 +96,7 @@ impl Ledger {
             if matured < amount.0 {
                 return Err(Reject::WrongPhase);
             }
-            if holding.stake.0 + unbonding.0 - amount.0 < holding.liens.0 {
+            if holding.stake.0 + unbonding.0 - amount.0 < holding.liens.0 && !flees {
                 return Err(Reject::Encumbered);
             }
             books.post(key, Account::Unbonding(agent), Account::Available(agent), amount);
@@ -136,6 +141,9 @@ impl Ledger {
     /// None today; the shape is that of all operations.
     pub fn unlien_all(&mut self, key: OpKey, need: NeedId, commit: Cid) -> Result<(), Reject> {
         self.once(key, |books| {
+            if planted(Mutant::LienKept) {
+                return Ok(());
+            }
             let ids: Vec<LienId> = books.liens(need, commit).map(|(id, _)| *id).collect();
             ids.iter().try_for_each(|id| books.release(key, id))
         })

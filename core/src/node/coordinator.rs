@@ -178,6 +178,8 @@ impl Coordinator {
         for slot in self.slots.values_mut() {
             slot.lane.reboot(desk, slot.record.waits.iter());
         }
+        // Moments on the clock of an earlier boot: compared with this one's they would silence it for as long as that lasted.
+        self.denied.clear();
         (self.revealed, self.anchored) = (0, 0);
         self.look_at_round(desk);
         self.look_at_pool(desk);
@@ -635,7 +637,10 @@ impl Coordinator {
             (Thread::Need(need), event)
                 if self.slots[&need].believed.voices(self.system.genesis()).holds(&desk.me()) =>
             {
-                if let Some(saying) = self.announcement(need, event) {
+                if let Some(mut saying) = self.announcement(need, event) {
+                    if let (Body::Finalize(said), true) = (&mut saying.body, planted(Mutant::FinalizeTimed)) {
+                        said.plan = Digest::of("time", &[&desk.now.wall.0.to_be_bytes()]);
+                    }
                     self.say(desk, saying);
                 }
             }
@@ -648,7 +653,7 @@ impl Coordinator {
         let slot = &self.slots[&need];
         let thread = Thread::Need(need);
         let epoch = slot.believed.epoch;
-        let fence = |task: &TaskName| slot.believed.tasks.get(task).map_or(Fence(0), |t| t.fence);
+        let fence = |task: &TaskName| slot.believed.tasks.get(task).map_or(Fence::NONE, |t| t.fence);
         Some(match event {
             Event::Decided { proposal, .. } => {
                 let body = Decide {
@@ -780,7 +785,7 @@ fn settles(command: &Command, outcome: &Outcome) -> bool {
 
 /// Whether a vote counts now: of one who is called, under the present tokens, for what is up for choice.
 fn counts(record: &Record, task: Option<&TaskName>, vote: &Envelope) -> bool {
-    if vote.epoch != Some(record.epoch) {
+    if !record.is_of_epoch(vote) {
         return false;
     }
     match (&vote.body, task) {
@@ -789,8 +794,8 @@ fn counts(record: &Record, task: Option<&TaskName>, vote: &Envelope) -> bool {
             record.phase == Phase::Open && record.voters.contains(&vote.sender) && offered
         }
         (Body::Attest(attest), Some(task)) => record.tasks.get(task).is_some_and(|t| {
-            let judged = t.commit.as_ref().is_some_and(|commit| commit.id() == attest.commit);
-            t.state == TaskState::Verifying && vote.fence == Some(t.fence) && t.seats.contains(&vote.sender) && judged
+            let judged = t.is_judged_by(attest.commit, vote.fence);
+            t.state == TaskState::Verifying && t.seats.contains(&vote.sender) && judged
         }),
         _ => false,
     }

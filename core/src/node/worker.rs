@@ -154,7 +154,7 @@ impl Worker {
         let eta_ms = most - desk.stream.below(u64::from(most / 2) + 1) as u32;
         let claim = Claim { cost, eta_ms: eta_ms.max(1), task: task.clone() };
         let told = self.fences.get(&(need, task.clone())).copied().unwrap_or_default();
-        let believed = threads.record(&need).and_then(|r| r.tasks.get(task)).map_or(Fence(0), |t| t.fence);
+        let believed = threads.record(&need).and_then(|r| r.tasks.get(task)).map_or(Fence::NONE, |t| t.fence);
         let mut saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Claim(claim)).epoch(offer.epoch);
         saying.fence = Some(told.max(believed)).filter(|fence| fence.0 > 0);
         if let Some(id) = desk.say(saying) {

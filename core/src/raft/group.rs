@@ -65,7 +65,9 @@ impl Group {
         let config = Config {
             id: me.0,
             applied: store.base(),
-            batch_append: true,
+            // The crate adds entries to the first message that waits for a peer, also if that one is empty and others stand
+            // behind it: the follower is sent a log with a gap. Messages of one turn share a packet anyway.
+            batch_append: false,
             check_quorum: true,
             election_tick: election,
             heartbeat_tick: heartbeat,
@@ -206,7 +208,7 @@ impl Raft {
                 group.promised = self.write_next;
             }
         }
-        let mut applied = None;
+        let (mut applied, mut reseated) = (None, false);
         if !ready.snapshot().is_empty() {
             self.install(group, ready.snapshot().clone());
         }
@@ -224,7 +226,7 @@ impl Raft {
         self.route(group.id, ready.take_persisted_messages(), group.unsaved.back().map(|(write, _)| *write));
         for entry in ready.take_committed_entries() {
             applied = Some(entry.index);
-            self.apply(group, entry);
+            reseated |= self.apply(group, entry);
         }
         group.raw.advance_append_async(ready);
         // A turn without records behind one with records is over when that one is.
@@ -233,7 +235,9 @@ impl Raft {
         }
         if let Some(index) = applied {
             group.raw.advance_apply_to(index);
-            if index - group.raw.store().base() >= u64::from(self.setup.local.raft_fold_entries) {
+            // A newcomer cannot take a snapshot of a time when it was no member.
+            let many = index - group.raw.store().base() >= u64::from(self.setup.local.raft_fold_entries);
+            if many || reseated {
                 let snapshot = group.fold(index);
                 self.note(Note::Folded { group: group.id, count: group.history.end().count, index });
                 self.records.push(Record::Folded(group.id, snapshot));
@@ -262,11 +266,12 @@ impl Raft {
         self.outbox.entry(to).or_default().push(part);
     }
 
-    fn apply(&mut self, group: &mut Group, entry: Entry) {
+    /// Applies a committed entry; says whether the group has other members now.
+    fn apply(&mut self, group: &mut Group, entry: Entry) -> bool {
         match entry.get_entry_type() {
             EntryType::EntryNormal => {
                 if entry.data.is_empty() {
-                    return;
+                    return false;
                 }
                 let data = entry.data;
                 if self.apply_data(group.id, &data, Some(group)) {
@@ -274,10 +279,10 @@ impl Raft {
                 }
             }
             EntryType::EntryConfChange => {
-                let Ok(change) = ConfChange::parse_from_bytes(&entry.data) else { return };
+                let Ok(change) = ConfChange::parse_from_bytes(&entry.data) else { return false };
                 // What the crate refuses, it refuses everywhere.
                 if group.raw.apply_conf_change(&change).is_err() {
-                    return;
+                    return false;
                 }
                 let me = group.raw.raft.id;
                 if change.node_id == me && group.is_leader() && !group.raw.raft.promotable() {
@@ -286,9 +291,11 @@ impl Raft {
                 }
                 let conf = group.conf();
                 self.note(Note::Members { group: group.id, voters: conf.voters, learners: conf.learners });
+                return true;
             }
             EntryType::EntryConfChangeV2 => {}
         }
+        false
     }
 
     /// Takes the verified history of a snapshot in the place of the log.

@@ -16,7 +16,9 @@ mod fetch;
 mod group;
 mod guard;
 mod history;
+mod io;
 mod packet;
+mod receive;
 mod seats;
 mod store;
 mod submit;
@@ -26,184 +28,20 @@ mod wal;
 
 pub use codec::{Codec, PROPOSAL_BYTES_MAX, Plain, Proposal, read};
 pub use history::Mark;
+pub use io::{GroupId, In, Note, Out, Setup, StartError, WriteId};
 pub use packet::{Packet, Part};
 pub use wal::{HEADER, Record, WalError, decode, encode, header};
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
-use raft::eraftpb::MessageType;
 
-use crate::config::{Local, ms};
-use crate::genesis::Genesis;
-use crate::id::{AgentId, OpId, Seq, Thread};
-use crate::members::{Mandate, MemberId, Members};
-use crate::node::Outcome;
-use crate::register::{Command, Entry};
+use crate::config::ms;
+use crate::id::{AgentId, Seq, Thread};
+use crate::members::{MemberId, Members};
 use crate::reject::Reject;
-use crate::rng::Seed;
 use crate::time::Instant;
 use group::Group;
 use wal::Saved;
-
-/// What a member's register half is made of.
-#[derive(Clone)]
-pub struct Setup {
-    /// This member.
-    pub me: AgentId,
-    /// What all start from.
-    pub genesis: Arc<Genesis>,
-    /// Its pace; only the `raft_` knobs and `answer_ms` matter here.
-    pub local: Local,
-    /// Seed of its election timeouts. Not a secret.
-    pub seed: Seed,
-    /// Reads what stands in the log.
-    pub codec: Arc<dyn Codec>,
-    /// Every mandate there was before this member started, in order; a newcomer's own is the last. Empty for a founder.
-    pub mandates: Vec<Arc<Mandate>>,
-}
-
-/// Why a register half cannot start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartError {
-    /// The agent holds no seat.
-    NoSeat,
-    /// A mandate does not hold.
-    Mandate(Reject),
-    /// Its log cannot be started from.
-    Wal(WalError),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSeat => f.write_str("this agent holds no seat of the register"),
-            Self::Mandate(reject) => write!(f, "a mandate does not hold: {reject}"),
-            Self::Wal(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for StartError {}
-
-/// A group: the system thread's, or that of a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupId(pub u32);
-
-impl GroupId {
-    /// The group of the system thread.
-    pub const SYSTEM: Self = Self(0);
-
-    /// The group of a thread.
-    pub fn of(thread: &Thread, buckets: u16) -> Self {
-        match thread {
-            Thread::System => Self::SYSTEM,
-            Thread::Need(need) => Self(u32::from(need.bucket(buckets)) + 1),
-        }
-    }
-
-    /// Its bucket; none for the system thread's.
-    pub fn bucket(self) -> Option<u32> {
-        self.0.checked_sub(1)
-    }
-
-    fn holds(self, thread: &Thread, buckets: u16) -> bool {
-        self == Self::of(thread, buckets)
-    }
-}
-
-/// Names a write; they rise.
-pub type WriteId = u64;
-
-/// What goes in.
-#[derive(Clone, Debug)]
-pub enum In {
-    /// The protocol half wants a command in a thread. Answered.
-    Submit {
-        /// Names the answer.
-        op: OpId,
-        /// The thread.
-        thread: Thread,
-        /// The command.
-        command: Arc<Command>,
-    },
-    /// A packet came; the transport vouches for the sender.
-    Packet {
-        /// The sender.
-        from: AgentId,
-        /// What it says.
-        packet: Packet,
-    },
-    /// Every write up to this one is durable.
-    Persisted {
-        /// The write.
-        write: WriteId,
-    },
-    /// The deadline passed.
-    Wake,
-}
-
-/// What comes out, in order.
-#[derive(Clone, Debug)]
-pub enum Out {
-    /// Append these records to the log, in the order of the writes. Say `Persisted` when they are durable.
-    Persist {
-        /// Names the write.
-        write: WriteId,
-        /// What to append.
-        records: Vec<Record>,
-    },
-    /// Send a packet; it may be lost, doubled or overtaken.
-    Send {
-        /// To whom.
-        to: AgentId,
-        /// What.
-        packet: Packet,
-    },
-    /// A command has its place. After a restart they come again from the beginning.
-    Applied(Entry),
-    /// How a submission went.
-    Answer {
-        /// Which.
-        op: OpId,
-        /// `Committed`, `NotCommitted` or `Unknown`.
-        outcome: Outcome,
-    },
-    /// Something worth counting.
-    Note(Note),
-}
-
-/// What a register half tells whoever watches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "fields are named after what they are, and documented where they come from")]
-pub enum Note {
-    /// This member leads a group.
-    Leads { group: GroupId, term: u64 },
-    /// This member's part of a group sleeps.
-    Slept { group: GroupId },
-    /// It woke.
-    Woke { group: GroupId },
-    /// A group started.
-    Started { group: GroupId },
-    /// A group's log was folded into its history.
-    Folded { group: GroupId, index: u64, count: u64 },
-    /// A snapshot was taken in the place of a log.
-    Installed { group: GroupId, index: u64, count: u64 },
-    /// A group has other members.
-    Members { group: GroupId, voters: Vec<u64>, learners: Vec<u64> },
-    /// This leader asks to make a learner a voter.
-    Promoted { group: GroupId, member: MemberId },
-    /// A seat changed hands.
-    Replaced { old: MemberId, new: MemberId },
-    /// This member lost its seat and is silent from now on.
-    Retired,
-    /// A part of a packet was refused.
-    Refused { from: AgentId, reject: Reject },
-}
-
-/// Parts of packets kept for groups that this member has not started yet: the first to hear of a group speaks at once.
-const EARLY_MAX: usize = 256;
 
 /// The register half of one member.
 pub struct Raft {
@@ -384,114 +222,6 @@ impl Raft {
         self.dirty.insert(id);
         for data in entries {
             self.apply_data(id, &data, None);
-        }
-    }
-
-    fn packet(&mut self, from: AgentId, packet: Packet) {
-        if self.retired {
-            return;
-        }
-        for part in packet.parts {
-            self.part(from, part);
-        }
-    }
-
-    fn part(&mut self, from: AgentId, part: Part) {
-        if let Err(reject) = self.take(from, part) {
-            *self.refused.entry(reject).or_default() += 1;
-            self.note(Note::Refused { from, reject });
-        }
-    }
-
-    fn take(&mut self, from: AgentId, part: Part) -> Result<(), Reject> {
-        if let Part::Mandates(mandates) = &part {
-            return self.learn(mandates);
-        }
-        if self.book.is_past(&from) {
-            // It may not know that it was replaced.
-            let mandates = self.book.mandates().to_vec();
-            self.send(from, Part::Mandates(mandates));
-            return Err(Reject::NotEntitled);
-        }
-        let Some(member) = self.book.seat_of(&from).map(|seat| seat.id.0) else {
-            // Only a mandate that has not come here yet can make it a member.
-            if !matches!(part, Part::Unknown(_)) {
-                self.send(from, Part::Unknown(self.book.mandates().len() as u32));
-            }
-            return Err(Reject::NotEntitled);
-        };
-        if let Part::Unknown(known) = part {
-            let lacking = self.book.mandates().get(known as usize..).unwrap_or(&[]).to_vec();
-            if !lacking.is_empty() {
-                self.send(from, Part::Mandates(lacking));
-            }
-            return Ok(());
-        }
-        let Some(id) = part.group() else { return Err(Reject::WrongFields) };
-        let Some(group) = self.groups.get_mut(&id) else {
-            if id.bucket().is_none_or(|bucket| bucket >= self.setup.genesis.params.buckets) {
-                return Err(Reject::NoSuchThing);
-            }
-            self.early.push_back((from, part));
-            if self.early.len() > EARLY_MAX {
-                self.early.pop_front();
-            }
-            return Ok(());
-        };
-        if group.installing.is_some() {
-            // Nothing touches the node while its snapshot is on its way to the disk; whatever this was is said again.
-            return Ok(());
-        }
-        if let Part::Raft(_, message) = &part {
-            if message.from != member {
-                return Err(Reject::NotTheSender);
-            }
-            if let Err(reject) = guard::check(message, &group.raw, &self.book) {
-                if reject == Reject::NotEntitled {
-                    self.send(from, Part::Unknown(self.book.mandates().len() as u32));
-                }
-                return Err(reject);
-            }
-        }
-        self.dirty.insert(id);
-        if !matches!(part, Part::Sleep { .. }) {
-            self.wake(id);
-        }
-        match part {
-            Part::Raft(_, message) if message.get_msg_type() == MessageType::MsgSnapshot => {
-                self.snapshot_came(from, id, message)
-            }
-            Part::Raft(_, message) => {
-                self.groups.get_mut(&id).expect("looked up above").step(*message);
-                Ok(())
-            }
-            Part::Propose(_, data) => self.proposed(&from, id, &data),
-            Part::Sleep { term, commit, .. } => {
-                self.sleep_came(member, id, term, commit);
-                Ok(())
-            }
-            Part::Fetch { at, .. } => self.fetch_came(from, member, id, at),
-            Part::Piece { at, entries, .. } => self.piece_came(from, id, at, entries),
-            Part::Nudge(_) => Ok(()),
-            Part::Unknown(_) | Part::Mandates(_) => unreachable!("both are answered above"),
-        }
-    }
-
-    /// Takes mandates that prove who the members are.
-    fn learn(&mut self, mandates: &[Arc<Mandate>]) -> Result<(), Reject> {
-        for mandate in mandates.iter().filter(|m| !self.book.mandates().contains(m)).cloned().collect::<Vec<_>>() {
-            self.book.mandate(&mandate)?;
-        }
-        if self.book.is_past(&self.setup.me) {
-            self.retire();
-        }
-        Ok(())
-    }
-
-    fn retire(&mut self) {
-        if !self.retired {
-            self.retired = true;
-            self.note(Note::Retired);
         }
     }
 

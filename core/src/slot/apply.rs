@@ -178,6 +178,7 @@ impl Record {
                 let most = u64::from(lease.bid.eta_ms) * u64::from(registry.params().lease_stretch_bp) / 10_000;
                 // A renewal lasts a whole lease again; the last one only as long as is left of the stretched eta.
                 match u32::try_from(most.saturating_sub(lease.granted_ms)).unwrap_or(u32::MAX).min(lease_ms) {
+                    0 if planted(Mutant::EndlessLease) => Ok(Move::Renew(beat.task.clone(), lease_ms)),
                     0 => Err(Reject::OutOfBounds),
                     more => Ok(Move::Renew(beat.task.clone(), more)),
                 }
@@ -394,11 +395,10 @@ impl Record {
         if task.state != TaskState::Verifying {
             return Err(Reject::WrongPhase);
         }
-        let commit = task.commit.as_ref().expect("a judged task has a commit").id();
         let mut tally = Tally::new(task.k_result, task.seats.iter().copied());
         for vote in self.of_this_epoch(seq, votes)? {
             let Body::Attest(attest) = &vote.body else { return Err(Reject::NoEvidence) };
-            if attest.task != first.task || attest.commit != commit || vote.fence != Some(task.fence) {
+            if attest.task != first.task || !task.is_judged_by(attest.commit, vote.fence) {
                 return Err(Reject::StaleFence);
             }
             tally.count(&vote.sender, attest.verdict)?;
@@ -421,7 +421,7 @@ impl Record {
         }
         for vote in votes {
             self.evidence(seq, vote)?;
-            if vote.epoch != Some(self.epoch) {
+            if !self.is_of_epoch(vote) {
                 return Err(Reject::StaleEpoch);
             }
         }
@@ -517,7 +517,8 @@ impl<R: Registry> Doing<'_, R> {
             }
             Move::Yield(task) => {
                 self.stop(Waiting::Lease(task.clone()));
-                self.release(task, ReleaseReason::Yielded, BondFate::LessFee, Vec::new());
+                let fate = if planted(Mutant::YieldsFree) { BondFate::Back } else { BondFate::LessFee };
+                self.release(task, ReleaseReason::Yielded, fate, Vec::new());
             }
             Move::Cancel(tasks) => {
                 for task in tasks {
@@ -737,7 +738,8 @@ impl<R: Registry> Doing<'_, R> {
         let seats = u64::from(need.k_result) + u64::from(params.seats_spare);
         let fees = Credits(need.fee.0.saturating_mul(seats));
         let task = &self.record.tasks[&name];
-        let fence = Fence(task.fence.0 + 1);
+        let fence =
+            if planted(Mutant::FenceReused) && task.fence != Fence::NONE { task.fence } else { task.fence.next() };
         let affordable = |best: &&Bid| best.cost <= self.record.budget && fees <= self.record.fees;
         let Some(bid) = task.window.kept().filter(affordable).cloned() else {
             let fence = task.fence;

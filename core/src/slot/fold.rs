@@ -74,6 +74,9 @@ impl Record {
             }
             Event::Released { reason, task, .. } => {
                 let entry = self.task(task);
+                if planted(Mutant::ExpiredStands) && *reason == ReleaseReason::Expired {
+                    return;
+                }
                 entry.state = TaskState::Idle;
                 let lease = entry.lease.take();
                 entry.commit = None;
@@ -125,7 +128,12 @@ impl Record {
                     lease.rest_ms = 0;
                 }
                 self.segment = *segment;
-                self.waits.insert(waiting.clone(), Stopwatch::new(*segment, *total));
+                let before = self.waits.insert(waiting.clone(), Stopwatch::new(*segment, *total));
+                if planted(Mutant::SegmentUnchecked)
+                    && let (Some(before), Some(now)) = (before, self.waits.get_mut(waiting))
+                {
+                    now.reports = before.reports;
+                }
             }
             Event::Reported { by, elapsed, segment } => {
                 if let Some(watch) = self.waits.values_mut().find(|w| w.segment == *segment) {

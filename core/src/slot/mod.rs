@@ -4,6 +4,7 @@
 //! command, same answer on every coordinator. Agents do not apply commands; they fold the events they believe.
 
 mod apply;
+mod fence;
 mod fold;
 mod record;
 mod stopwatch;

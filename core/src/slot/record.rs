@@ -9,6 +9,7 @@ use crate::bids::{Bid, Window};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName};
 use crate::members::{Handover, Voices};
+use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
@@ -95,7 +96,7 @@ impl Task {
     pub(super) fn new() -> Self {
         Self {
             state: TaskState::Idle,
-            fence: Fence(0),
+            fence: Fence::NONE,
             attempts: 0,
             windows: 0,
             draws: 0,
@@ -117,6 +118,12 @@ impl Task {
             Body::Commit(commit) => Some(commit),
             _ => None,
         }
+    }
+
+    /// Whether a verdict on `commit`, given under `fence`, is on the present attempt.
+    pub fn is_judged_by(&self, commit: Cid, fence: Option<Fence>) -> bool {
+        let present = self.commit.as_ref().is_some_and(|own| own.id() == commit) && fence == Some(self.fence);
+        present || planted(Mutant::OldVerdictCounts)
     }
 
     /// Whether the task has ended for good.
@@ -224,6 +231,11 @@ impl Record {
     /// Whose word counts for which seat of the register in this thread.
     pub fn voices<'a>(&'a self, genesis: &'a Genesis) -> Voices<'a> {
         Voices::new(&genesis.coordinators, &self.handovers)
+    }
+
+    /// Whether `vote` was cast in the present epoch.
+    pub fn is_of_epoch(&self, vote: &Envelope) -> bool {
+        vote.epoch == Some(self.epoch) || planted(Mutant::OldEpochVotes)
     }
 
     /// Whether nothing can happen to it any more.

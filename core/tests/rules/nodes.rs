@@ -6,12 +6,13 @@ use std::sync::Arc;
 use crate::host::Host;
 use crate::kit::*;
 use swarm_core::id::*;
-use swarm_core::node::Note;
+use swarm_core::node::{Effect, Input, Message, Node, Note};
 use swarm_core::policy::{BaseRules, Limits, preflight};
 use swarm_core::register::{Applied, Command, Ending, Proof};
 use swarm_core::reject::Reject;
 use swarm_core::rng::Stream;
 use swarm_core::slot::{Phase, Record};
+use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::*;
 
 pub fn need() -> Need {
@@ -245,4 +246,35 @@ fn t75_messages_in_any_order_give_one_state() {
         }
         assert_eq!(views.len(), 1, "seed {seed}: one plan, one view");
     }
+}
+
+/// What was measured on the clock of an earlier boot says nothing on this one's: a coordinator that was up for long before it
+/// died must not keep its refusals to itself for as long again.
+#[test]
+fn t72_a_reboot_does_not_silence_a_coordinator() {
+    let host = Host::new();
+    let me = host.coordinators()[0].clone();
+    let mut node = host.nodes[&me].clone();
+    let place = host.genesis.coordinators().iter().position(|member| *member == node.me()).unwrap() as u64;
+    // Entries of somebody who is no member, each one that this coordinator must answer for all.
+    let mut wrong = (0..64u64)
+        .map(|n| entry_batch("w1", Thread::System, Seq(1), &[], Digest::sha256(&n.to_be_bytes())))
+        .filter(|envelope| envelope.id().0.prefix() % 3 == place);
+    let mut denied = |node: &mut Node, secs: u64, input: Option<Input>| {
+        let envelope = wrong.next().unwrap();
+        let now = Now { mono: Instant(secs * 1_000_000_000), wall: WallTime(secs * 1_000) };
+        let input = input.unwrap_or(Input::Message(Message { entries: Vec::new(), envelope }));
+        node.handle(now, input);
+        let mut denied = 0;
+        while let Some(effect) = node.poll_effect() {
+            denied +=
+                usize::from(matches!(effect, Effect::Publish { draft, .. } if matches!(draft.body, Body::Deny(_))));
+        }
+        denied
+    };
+    assert_eq!(denied(&mut node, 1, Some(Input::Boot)), 0);
+    assert_eq!(denied(&mut node, 3_600, None), 1);
+    assert_eq!(denied(&mut node, 3_600, None), 0, "not twice in a second");
+    denied(&mut node, 1, Some(Input::Boot));
+    assert_eq!(denied(&mut node, 5, None), 1);
 }

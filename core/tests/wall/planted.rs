@@ -56,6 +56,11 @@ fn doc_fork_at(d: &Automerge) { let _ = d.fork_at(&[]); } //~ disallowed method 
 fn doc_hydrate(d: &Automerge) { let _ = d.hydrate(None); } //~ disallowed method `automerge::Automerge::hydrate`
 fn any_hydrate(d: &AutoCommit) { let _ = ReadDoc::hydrate(d, ROOT, None); } //~ disallowed method `automerge::ReadDoc::hydrate`
 
+use raft::{ProgressTracker, storage::MemStorage};
+fn raft_timeout(r: &mut raft::Raft<MemStorage>) { r.reset_randomized_election_timeout(); } //~ disallowed method `raft::Raft::reset_randomized_election_timeout`
+fn raft_order(t: &ProgressTracker) { let _ = t.iter(); } //~ disallowed method `raft::ProgressTracker::iter`
+fn raft_order_mut(t: &mut ProgressTracker) { let _ = t.iter_mut(); } //~ disallowed method `raft::ProgressTracker::iter_mut`
+
 use ed25519_dalek::{Signature, SigningKey, Verifier as _, VerifyingKey};
 fn lax(k: &VerifyingKey, s: &Signature) { let _ = k.verify(b"", s); } //~ disallowed method `ed25519_dalek::Verifier::verify`
 fn lax_own(k: &SigningKey, s: &Signature) { let _ = k.verify(b"", s); } //~ disallowed method `ed25519_dalek::SigningKey::verify`

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use swarm_core::genesis::Genesis;
 use swarm_core::id::{
     AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Nonce, Segment, Seq, TaskName, Thread, label,
 };
+use swarm_core::register::{Applied, Command, Outcome};
+use swarm_core::reject::Reject;
+use swarm_core::time::Span;
 use swarm_core::wire::{Due, FinalizeRecord, Payout, ReleaseReason, SnapshotRef};
 
 use super::{Checker, End, Finding, Verdict};
@@ -272,5 +276,29 @@ pub fn good() -> Run {
         thread,
     });
     run.all(Event::Replayed { equal: true, first_difference: None });
+    // Told last: the agents of this history have no manifests, so the model is not to look at what it says of them.
+    run.tell(WORLD.0, Event::Founded { genesis: genesis().into() });
+    run.tell(0, nonsense());
     run
+}
+
+/// A deployment of nobody.
+fn genesis() -> Genesis {
+    Genesis {
+        capsule: Cid::default(),
+        coordinators: Vec::new(),
+        engine: Digest::default(),
+        holdings: Default::default(),
+        manifests: Vec::new(),
+        mints: Vec::new(),
+        params: swarm_core::config::Params::default(),
+    }
+}
+
+/// Somebody reports on a wait of a need that nobody has said, and is refused.
+pub fn nonsense() -> Event {
+    let command = Command::Elapsed { by: agent(1), elapsed: Span(1), segment: Segment(9) };
+    let entry = Applied::new(command.id(), Outcome::Refused(Reject::WrongSegment), Seq(1));
+    let thread = Thread::Need(NeedId::of(&agent(1), Nonce(99)));
+    Event::Ordered { command: command.into(), entry: entry.into(), thread }
 }

@@ -8,6 +8,7 @@ use super::{
     QuorumValidity, SameFinalize, SingleDecide, Verdict,
 };
 use crate::history::{AlarmKind, Record};
+use crate::model::Model;
 
 /// Judges records as they come.
 pub struct Judge {
@@ -50,6 +51,7 @@ impl Default for Judge {
             Box::<Conservation>::default(),
             Box::<Convergence>::default(),
             Box::<Liveness>::default(),
+            Box::<Model>::default(),
         ])
     }
 }
@@ -76,13 +78,18 @@ impl Judge {
             sometimes.entry(mark.clone()).or_default();
         }
         let asked: Vec<_> = properties.keys().copied().filter(|name| end.expect.properties.contains(*name)).collect();
-        let vacuous: Vec<_> = asked.iter().copied().filter(|name| properties[name].checked == 0).collect();
+        let mut vacuous: Vec<_> = asked.iter().copied().filter(|name| properties[name].checked == 0).collect();
         let alarms: Vec<_> = self.sums.alarms.iter().cloned().collect();
         let judged = properties.iter().map(|(name, finding)| outcome(name, finding.verdict));
         let raised = alarms.iter().map(|(kind, _)| match kind {
+            AlarmKind::DataLoss if end.expect.data_loss => Outcome::Held,
             AlarmKind::DataLoss => Outcome::DataLoss,
             AlarmKind::Internal => Outcome::Internal,
         });
+        // A loss that had to be seen and was not is as bad as a property that was never checked.
+        if end.expect.data_loss && !alarms.iter().any(|(kind, _)| *kind == AlarmKind::DataLoss) {
+            vacuous.push("data-loss");
+        }
         let empty = if vacuous.is_empty() { Outcome::Held } else { Outcome::Vacuous };
         let outcome = judged.chain(raised).chain([empty]).max().unwrap_or_default();
         let (needs, refused) = (self.sums.needs(), self.sums.refused.clone());

@@ -37,7 +37,7 @@ impl Checker for Liveness {
             Event::NeedEnded { need, .. } if !self.liars.told(record) => {
                 let first = self.ended.entry(*need).or_insert_with(|| record.clone());
                 if how(first) != how(record) {
-                    self.notes.contradict(NAME, "one need has two ends", &[first, record]);
+                    self.notes.contradict(NAME, format!("need {need} has two ends"), &[first, record]);
                 }
             }
             _ => {}
@@ -52,10 +52,12 @@ impl Checker for Liveness {
             match self.ended.get(need) {
                 Some(ended) if how(ended).is_some_and(|how| right.contains(&how)) => {}
                 Some(ended) => {
-                    notes.contradict(NAME, "the need came to an end that was not asked for", &[posted, ended])
+                    let how = how(ended).map_or("nothing", NeedEnd::as_str);
+                    let what = format!("need {need} ended as {how}, which was not asked for");
+                    notes.contradict(NAME, what, &[posted, ended])
                 }
                 None if end.settled => {
-                    let what = format!("the need came to no end by the end of the settle phase, at {} ns", end.at);
+                    let what = format!("need {need} came to no end by the end of the settle phase");
                     notes.contradict(NAME, what, &[posted]);
                 }
                 None => notes.unknown(format!("need {need} has not ended, but the run was cut short")),

@@ -67,6 +67,8 @@ pub struct End {
 /// What a run must come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expect {
+    /// The run loses what was acknowledged: the alarm about it is what is right, and its absence is not.
+    pub data_loss: bool,
     /// The ends that are right for a need.
     pub ends: BTreeSet<NeedEnd>,
     /// Needs that could not be served: any end is right for them, and none.
@@ -80,12 +82,13 @@ pub struct Expect {
 }
 
 /// The properties judged here.
-pub const PROPERTIES: [&str; 8] = ["P1", "P2", "P4", "P5", "P6", "P9", "P10", "liveness"];
+pub const PROPERTIES: [&str; 9] = ["P1", "P2", "P4", "P5", "P6", "P9", "P10", "liveness", "model"];
 
 impl Default for Expect {
     /// Every need closed, every property checked, no marks.
     fn default() -> Self {
         Self {
+            data_loss: false,
             ends: [NeedEnd::Closed].into(),
             excused: BTreeSet::new(),
             marks: BTreeSet::new(),
@@ -162,18 +165,18 @@ impl Witness {
 
 /// What a checker writes down while it looks.
 #[derive(Clone, Debug, Default)]
-struct Notes {
-    finding: Finding,
+pub(crate) struct Notes {
+    pub(crate) finding: Finding,
 }
 
 impl Notes {
     /// Something was checked.
-    fn checked(&mut self) {
+    pub(crate) fn checked(&mut self) {
         self.finding.checked += 1;
     }
 
     /// `records` cannot stand together.
-    fn contradict(&mut self, property: &str, what: impl Into<String>, records: &[&Record]) {
+    pub(crate) fn contradict(&mut self, property: &str, what: impl Into<String>, records: &[&Record]) {
         self.finding.violations += 1;
         self.finding.verdict = Verdict::Violated;
         if self.finding.contradictions.len() < KEPT_MAX {
@@ -187,7 +190,7 @@ impl Notes {
     }
 
     /// It cannot be told, because `why`.
-    fn unknown(&mut self, why: impl Into<String>) {
+    pub(crate) fn unknown(&mut self, why: impl Into<String>) {
         self.finding.verdict = self.finding.verdict.max(Verdict::Unknown);
         if self.finding.unknown.len() < KEPT_MAX {
             self.finding.unknown.push(why.into());
@@ -197,18 +200,18 @@ impl Notes {
 
 /// The nodes whose beliefs are not judged.
 #[derive(Clone, Debug, Default)]
-struct Liars(BTreeSet<NodeNo>);
+pub(crate) struct Liars(BTreeSet<NodeNo>);
 
 impl Liars {
     /// Takes note of a genesis.
-    fn see(&mut self, record: &Record) {
+    pub(crate) fn see(&mut self, record: &Record) {
         if let Event::Genesis { parties, .. } = &record.event {
             self.0.extend(parties.iter().filter(|p| !p.honest).map(|p| p.node));
         }
     }
 
     /// Whether `record` is a liar's.
-    fn told(&self, record: &Record) -> bool {
+    pub(crate) fn told(&self, record: &Record) -> bool {
         self.0.contains(&record.node)
     }
 }

@@ -100,9 +100,11 @@ impl Checker for LeaseLifetime {
                 self.entries.applied.entry(*need).or_default().entry(*seq).or_insert(record.at);
             }
             Event::Believed { thread: Thread::Need(need), seq, .. } if !self.liars.told(record) => {
-                let before = self.entries.told.get(&(record.node, *need)).copied();
-                let next = before.map_or(Some(Seq(1)), |told| told.map(Seq::next));
-                self.entries.told.insert((record.node, *need), next.filter(|next| next == seq));
+                let told = self.entries.told.entry((record.node, *need)).or_insert(Some(Seq(0)));
+                // One told again after a restart, by its link alone, leaves the place where it was.
+                if told.is_some_and(|told| *seq > told) {
+                    *told = told.map(Seq::next).filter(|next| next == seq);
+                }
             }
             Event::Granted { need, task, .. }
             | Event::Renewed { need, task, .. }

@@ -189,3 +189,13 @@ fn who_leaves_entries_out_cannot_say_when_a_lease_began() {
     run.records.retain(|r| !matches!(r.event, Event::Believed { seq: Seq(1), .. }));
     assert_eq!(run.finding(LeaseLifetime::default()).violations, 0);
 }
+
+#[test]
+fn a_restart_that_tells_an_entry_again_hides_nothing() {
+    let mut run = held_for(9 * S, 10 * S, Expired);
+    let first = |r: &&Record| matches!(r.event, Event::Believed { seq: Seq(1), .. });
+    let again = run.records.iter().find(first).unwrap().clone();
+    let at = run.records.iter().position(|r| matches!(r.event, Event::Believed { seq: Seq(2), .. })).unwrap();
+    run.records.insert(at, again);
+    caught(LeaseLifetime::default(), &run, "before any majority");
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use swarm_core::id::NeedId;
+use swarm_core::id::{NeedId, TaskName};
 
 use crate::history::{AlarmKind, Event, NeedEnd, Record};
 
@@ -15,7 +15,7 @@ pub struct NeedCounts {
     pub posted: u64,
     /// Their escrow was reserved.
     pub opened: u64,
-    /// At least one result of them became final.
+    /// All their tasks are final.
     pub finalized: u64,
     /// Closed: every task ended and was paid.
     pub settled: u64,
@@ -35,8 +35,9 @@ pub(crate) struct Sums {
     pub records: u64,
     pub refused: BTreeMap<String, u64>,
     ended: BTreeMap<NeedId, NeedEnd>,
-    finalized: BTreeSet<NeedId>,
+    finals: BTreeMap<NeedId, BTreeSet<TaskName>>,
     opened: BTreeSet<NeedId>,
+    planned: BTreeMap<NeedId, u32>,
     posted: BTreeSet<NeedId>,
 }
 
@@ -46,7 +47,10 @@ impl Sums {
         match &record.event {
             Event::NeedPosted { need, .. } => drop(self.posted.insert(*need)),
             Event::NeedOpened { need } => drop(self.opened.insert(*need)),
-            Event::Finalized { need, .. } => drop(self.finalized.insert(*need)),
+            Event::Planned { need, tasks } => drop(self.planned.insert(*need, *tasks)),
+            Event::Finalized { need, task, .. } => {
+                self.finals.entry(*need).or_default().insert(task.clone());
+            }
             Event::NeedEnded { need, how } => drop(self.ended.entry(*need).or_insert(*how)),
             Event::Refused { reason } => count(&mut self.refused, reason.as_str()),
             Event::Mark(name) => count(&mut self.marks, name),
@@ -58,10 +62,16 @@ impl Sums {
     pub fn needs(&self) -> NeedCounts {
         let ended = |how| self.ended.values().filter(|e| **e == how).count() as u64;
         let known: BTreeSet<_> = self.posted.iter().chain(&self.opened).chain(self.ended.keys()).collect();
+        // A need that closed has no task that is not final, even where nobody told how many there are.
+        let all_final = |need: &NeedId| {
+            let finals = self.finals.get(need).map_or(0, |tasks| tasks.len() as u64);
+            self.ended.get(need) == Some(&NeedEnd::Closed)
+                || self.planned.get(need).is_some_and(|tasks| finals >= u64::from(*tasks))
+        };
         NeedCounts {
             posted: known.len() as u64,
             opened: self.opened.len() as u64,
-            finalized: self.finalized.len() as u64,
+            finalized: known.iter().filter(|need| all_final(need)).count() as u64,
             settled: ended(NeedEnd::Closed),
             cancelled: ended(NeedEnd::Cancelled),
             failed: ended(NeedEnd::Failed),
@@ -74,5 +84,25 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
     match counts.get_mut(name) {
         Some(n) => *n += 1,
         None => drop(counts.insert(name.to_owned(), 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::fixture::{good, need};
+
+    #[test]
+    fn a_need_is_finalized_when_all_its_tasks_are_final() {
+        let mut run = good();
+        run.drop_all(|e| matches!(e, Event::NeedEnded { .. }));
+        let finalized = |tasks: u32| {
+            let mut run = run.clone();
+            run.tell(0, Event::Planned { need: need(), tasks });
+            let mut sums = Sums::default();
+            run.records.iter().for_each(|record| sums.see(record));
+            sums.needs().finalized
+        };
+        assert_eq!((finalized(1), finalized(2)), (1, 0));
     }
 }

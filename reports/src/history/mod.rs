@@ -85,6 +85,17 @@ pub enum NeedEnd {
     Cancelled,
 }
 
+impl NeedEnd {
+    /// The name in scenarios and histories.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -252,6 +263,8 @@ pub enum Event {
         proposal: Cid,
         snapshot: SnapshotRef,
     },
+    /// The decided plan has so many tasks.
+    Planned { need: NeedId, tasks: u32 },
     /// A decision of an older generation surfaced and was declared void (RECONCILE). Told by whoever found it.
     Voided { epoch: Epoch, need: NeedId, proposal: Cid },
     /// A worker holds a task.

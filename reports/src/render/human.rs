@@ -1,10 +1,11 @@
 //! Text for people: short, and a failure says the property, what contradicts what, and the command that does it again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 
-use super::{grouped, span};
+use super::{counted, event, grouped, in_order, span, spelled};
 use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
 use crate::report::{FaultCount, GapKind, RUNS_TELLING, RunReport, SweepReport};
 
@@ -28,15 +29,15 @@ pub fn run(report: &RunReport, style: Style) -> String {
     let _ = writeln!(out, "\nneeds: {}", needs(&report.needs));
 
     let mut table = style.table(&["property", "verdict", "checked"]);
-    for (name, p) in &report.properties {
+    for (name, p) in in_order(&report.properties) {
         let (word, color) = verdict_word(p.verdict, p.checked);
-        table.add_row([Cell::new(name), Cell::new(word).fg(color), number(p.checked)]);
+        table.add_row([Cell::new(spelled(name)), Cell::new(word).fg(color), number(p.checked)]);
     }
     section(&mut out, &table);
     if let Some(table) = faults(&report.faults, style) {
         section(&mut out, &table);
     }
-    if let Some(table) = marks(&report.sometimes, style) {
+    if let Some(table) = marks(&report.sometimes, &report.required_marks, style) {
         section(&mut out, &table);
     }
     if !report.refused.is_empty() {
@@ -54,7 +55,7 @@ pub fn run(report: &RunReport, style: Style) -> String {
     }
     for (name, p) in report.properties.iter().filter(|(_, p)| p.verdict == Verdict::Unknown) {
         for why in &p.unknown {
-            let _ = writeln!(out, "\n{name} unknown: {why}");
+            let _ = writeln!(out, "\n{name} unknown: {}", short(why));
         }
     }
     if !report.vacuous.is_empty() {
@@ -71,7 +72,13 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     let mut out = String::new();
     let verdict = style.paint(report.verdict.as_str(), outcome_color(report.verdict));
     let total = &report.total;
-    let _ = writeln!(out, "{} runs of {} scenarios: {verdict}", grouped(total.runs), report.scenarios.len());
+    let runs = match report.planned_runs > total.runs {
+        true => format!("{} of {}", grouped(total.runs), counted(report.planned_runs, "run")),
+        false => counted(total.runs, "run"),
+    };
+    let interrupted = if report.interrupted { style.paint(", interrupted", Color::Yellow) } else { String::new() };
+    let scenarios = counted(report.scenarios.len() as u64, "scenario");
+    let _ = writeln!(out, "{runs} of {scenarios}{interrupted}: {verdict}");
     let _ = writeln!(out, "\nneeds: {}", needs(&total.needs));
 
     // Rates are per second of one core: the time of all runs together, whatever number ran side by side.
@@ -88,16 +95,16 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     }
     section(&mut out, &table);
     let mut table = style.table(&["property", "verdict", "checked", "violated", "unknown"]);
-    for (name, p) in &total.properties {
+    for (name, p) in in_order(&total.properties) {
         let (word, color) = verdict_word(p.verdict, p.checked);
         let cells = [p.checked, p.violated, p.unknown].map(number);
-        table.add_row([Cell::new(name), Cell::new(word).fg(color)].into_iter().chain(cells));
+        table.add_row([Cell::new(spelled(name)), Cell::new(word).fg(color)].into_iter().chain(cells));
     }
     section(&mut out, &table);
     if let Some(table) = faults(&total.faults, style) {
         section(&mut out, &table);
     }
-    if let Some(table) = marks(&total.sometimes, style) {
+    if let Some(table) = marks(&total.sometimes, &total.required_marks, style) {
         section(&mut out, &table);
     }
     let _ = writeln!(out, "\ntime: {}", times(total.simulated_ns, total.real_ns.0));
@@ -122,7 +129,7 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
         let verdict = style.paint(failure.verdict.as_str(), outcome_color(failure.verdict));
         let _ = writeln!(out, "\n{}, seed {}: {verdict}", failure.scenario, failure.seed);
         for line in &failure.what {
-            let _ = writeln!(out, "  {line}");
+            let _ = writeln!(out, "  {}", short(line));
         }
         for found in &failure.contradictions {
             contradiction(&mut out, found, style);
@@ -136,9 +143,9 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
 }
 
 fn contradiction(out: &mut String, found: &Contradiction, style: Style) {
-    let _ = writeln!(out, "\n{} {}", style.paint(&format!("{}:", found.property), Color::Red), found.what);
+    let _ = writeln!(out, "\n{} {}", style.paint(&format!("{}:", found.property), Color::Red), short(&found.what));
     for witness in &found.records {
-        let _ = writeln!(out, "  {} at {} ns: {}", witness.node, witness.at_ns, short(&witness.event));
+        let _ = writeln!(out, "  {} at {}: {}", witness.node, span(witness.at_ns), event::in_words(&witness.event));
     }
 }
 
@@ -165,7 +172,7 @@ fn needs(n: &NeedCounts) -> String {
     let ends = [(n.settled, "settled"), (n.cancelled, "cancelled"), (n.failed, "failed"), (n.unfinished, "unfinished")];
     let ends: Vec<_> = ends.iter().map(|(n, word)| format!("{} {word}", grouped(*n))).collect();
     let (posted, opened, finalized) = (grouped(n.posted), grouped(n.opened), grouped(n.finalized));
-    format!("{posted} posted, {opened} opened, {finalized} finalized; {}", ends.join(", "))
+    format!("{posted} posted, {opened} opened, {finalized} with all tasks final; {}", ends.join(", "))
 }
 
 fn times(simulated: u64, real: u64) -> String {
@@ -187,7 +194,7 @@ fn traffic(deliveries: u64, envelopes: u64, signatures: u64) -> String {
     format!("{deliveries} deliveries, {envelopes} envelopes, {signatures} signatures")
 }
 
-fn faults(faults: &std::collections::BTreeMap<String, FaultCount>, style: Style) -> Option<Table> {
+fn faults(faults: &BTreeMap<String, FaultCount>, style: Style) -> Option<Table> {
     let mut table = style.table(&["fault", "injected", "bites"]);
     for (name, fault) in faults {
         table.add_row([Cell::new(name), number(fault.injected), warned(fault.bites)]);
@@ -195,10 +202,11 @@ fn faults(faults: &std::collections::BTreeMap<String, FaultCount>, style: Style)
     (!faults.is_empty()).then_some(table)
 }
 
-fn marks(marks: &std::collections::BTreeMap<String, u64>, style: Style) -> Option<Table> {
-    let mut table = style.table(&["sometimes", "hits"]);
+fn marks(marks: &BTreeMap<String, u64>, required: &BTreeSet<String>, style: Style) -> Option<Table> {
+    let mut table = style.table(&["sometimes", "hits", "required"]);
     for (name, hits) in marks {
-        table.add_row([Cell::new(name), warned(*hits)]);
+        let required = if required.contains(name) { "yes" } else { "" };
+        table.add_row([Cell::new(name), warned(*hits), Cell::new(required)]);
     }
     (!marks.is_empty()).then_some(table)
 }
@@ -268,27 +276,27 @@ mod tests {
 
     #[test]
     fn a_run_that_held() {
-        insta::assert_snapshot!(run(&held(7), Style::default()), @r#"
+        insta::assert_snapshot!(run(&held(7), Style::default()), @r##"
         quiet, seed 7: held
 
-        needs: 1 posted, 1 opened, 1 finalized; 1 settled, 0 cancelled, 0 failed, 0 unfinished
+        needs: 1 posted, 1 opened, 1 with all tasks final; 1 settled, 0 cancelled, 0 failed, 0 unfinished
 
-        property  verdict  checked
-        P1        holds          3
-        P10       holds          2
-        P2        holds          6
-        P4        holds          6
-        P5        holds         10
-        P6        holds          4
-        P9        holds         27
-        liveness  holds          1
+        property                    verdict  checked
+        P1 single DECIDE            holds          3
+        P2 deterministic replay     holds          6
+        P4 lease and fencing        holds          6
+        P5 lease lifetime           holds         10
+        P6 quorum validity          holds          4
+        P9 conservation             holds         27
+        P10 convergence             holds          2
+        liveness (every need ends)  holds          1
 
         fault      injected  bites
         loss             12      3
         partition         1      0
 
-        sometimes   hits
-        lost-disk      0
+        sometimes   hits  required
+        lost-disk      0  yes
         reassigned     1
 
         refused: replay 1
@@ -296,7 +304,7 @@ mod tests {
         time: 24 h 01 min 01 s simulated in 7.300 ms, 11,844,041 times as fast as real
         traffic: 4,211 deliveries, 97 envelopes, 120 signatures
         trace hash: 00c0ffee000000000000000000000007
-        "#);
+        "##);
     }
 
     #[test]
@@ -307,8 +315,8 @@ mod tests {
         : 00c0ffee000000000000000000000007
 
         P1: two proposals are decided for one need
-          node 0 at 2300000000 ns: {"decided":{"approvals":["..R5R1PZ1T","..UTTc8tLA","..XqWCtDes"],"epoch":"1","k":3,"need":"..fossf2nq","planner":"..x34DQtRo","proposal":"..ckty5veu","snapshot":{"digest":"..73f9b51e","number":1}}}
-          node 2 at 2500000000 ns: {"decided":{"approvals":["..R5R1PZ1T","..UTTc8tLA","..XqWCtDes"],"epoch":"1","k":3,"need":"..fossf2nq","planner":"..x34DQtRo","proposal":"..7vwl6p7i","snapshot":{"digest":"..73f9b51e","number":1}}}
+          node 0 at 2.300 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
+          node 2 at 2.500 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
 
         again: swarm-sim run scenarios/split.toml --seed 7
         "#);
@@ -316,31 +324,31 @@ mod tests {
 
     #[test]
     fn a_sweep_that_did_not() {
-        insta::assert_snapshot!(sweep(&SweepReport::of([&held(1), &held(2), &violated(3)]), Style::default()), @r#"
+        insta::assert_snapshot!(sweep(&SweepReport::of([&held(1), &held(2), &violated(3)]), Style::default()), @r##"
         3 runs of 2 scenarios: violated
 
-        needs: 3 posted, 3 opened, 3 finalized; 3 settled, 0 cancelled, 0 failed, 0 unfinished
+        needs: 3 posted, 3 opened, 3 with all tasks final; 3 settled, 0 cancelled, 0 failed, 0 unfinished
 
         scenario  runs  failed  settled  bites  deliveries  deliveries/s  runs/s
         quiet        2       0        2      6       8,422       576,849   136.9
         split        1       1        1      3       4,211       576,849   136.9
 
-        property  verdict   checked  violated  unknown
-        P1        violated        9         1        0
-        P10       holds           6         0        0
-        P2        holds          18         0        0
-        P4        holds          18         0        0
-        P5        holds          30         0        0
-        P6        holds          12         0        0
-        P9        holds          81         0        0
-        liveness  holds           3         0        0
+        property                    verdict   checked  violated  unknown
+        P1 single DECIDE            violated        9         1        0
+        P2 deterministic replay     holds          18         0        0
+        P4 lease and fencing        holds          18         0        0
+        P5 lease lifetime           holds          30         0        0
+        P6 quorum validity          holds          12         0        0
+        P9 conservation             holds          81         0        0
+        P10 convergence             holds           6         0        0
+        liveness (every need ends)  holds           3         0        0
 
         fault      injected  bites
         loss             36      9
         partition         3      0
 
-        sometimes   hits
-        lost-disk      0
+        sometimes   hits  required
+        lost-disk      0  yes
         reassigned     3
 
         time: 72 h 03 min 04 s simulated in 21.900 ms, 11,844,041 times as fast as real
@@ -357,10 +365,17 @@ mod tests {
           P1 violated (1)
 
         P1: two proposals are decided for one need
-          node 0 at 2300000000 ns: {"decided":{"approvals":["..R5R1PZ1T","..UTTc8tLA","..XqWCtDes"],"epoch":"1","k":3,"need":"..fossf2nq","planner":"..x34DQtRo","proposal":"..ckty5veu","snapshot":{"digest":"..73f9b51e","number":1}}}
-          node 2 at 2500000000 ns: {"decided":{"approvals":["..R5R1PZ1T","..UTTc8tLA","..XqWCtDes"],"epoch":"1","k":3,"need":"..fossf2nq","planner":"..x34DQtRo","proposal":"..7vwl6p7i","snapshot":{"digest":"..73f9b51e","number":1}}}
+          node 0 at 2.300 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
+          node 2 at 2.500 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
           again: swarm-sim run scenarios/split.toml --seed 3
-        "#);
+        "##);
+    }
+
+    #[test]
+    fn an_interrupted_sweep_says_so_first() {
+        let mut report = SweepReport::of([&held(1)]);
+        report.close(400, true);
+        assert!(sweep(&report, Style::default()).starts_with("1 of 400 runs of 1 scenario, interrupted: unknown\n"));
     }
 
     #[test]

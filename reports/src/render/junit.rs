@@ -1,9 +1,14 @@
-//! JUnit for CI: one suite per scenario, one case per property, and one per failing seed.
+//! JUnit for CI: one suite per scenario, one case per property with the seeds in which it did not hold, and one per seed that
+//! failed in another way. Each cause counts once: a contradiction is a failure, what could not be told an error.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::check::Verdict;
+use super::{event, in_order, span};
+use crate::check::{Outcome, Verdict};
 use crate::report::{Failure, RunReport, Sums, SweepReport};
+
+/// Seeds told per property; the JSON report has all.
+const SEEDS_SHOWN_MAX: usize = 10;
 
 /// A run as JUnit XML.
 pub fn run(report: &RunReport) -> String {
@@ -18,32 +23,50 @@ pub fn sweep(report: &SweepReport) -> String {
         suite.set_time(std::time::Duration::from_nanos(sums.real_ns.0));
         suite.add_property(("runs", sums.runs.to_string().as_str()));
         suite.add_test_cases(properties(name, sums, report));
-        suite.add_test_cases(report.failures.iter().filter(|f| f.scenario == *name).map(failure));
+        suite.add_test_cases(report.failures.iter().filter(|f| f.scenario == *name && is_otherwise(f)).map(failure));
+        junit.add_test_suite(suite);
+    }
+    if report.interrupted {
+        let mut suite = TestSuite::new("sweep");
+        let done = format!("interrupted after {} of {} runs", report.total.runs, report.planned_runs);
+        suite.add_test_case(TestCase::new("every run was done", bad(NonSuccessKind::Error, &done)));
         junit.add_test_suite(suite);
     }
     junit.to_string().expect("a report in memory can be written")
 }
 
+fn bad(kind: NonSuccessKind, message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(message);
+    status
+}
+
+/// Whether a run failed in a way that no property's case tells.
+fn is_otherwise(failure: &Failure) -> bool {
+    failure.properties.is_empty() || matches!(failure.verdict, Outcome::Internal | Outcome::DataLoss)
+}
+
 /// A property's case fails only if it was contradicted or could not be told; the seeds say where. What this scenario
 /// never checked is skipped if another one of the sweep did, and an error if none did.
 fn properties<'a>(scenario: &'a str, sums: &'a Sums, report: &'a SweepReport) -> impl Iterator<Item = TestCase> + 'a {
-    sums.properties.iter().map(move |(name, p)| {
-        let bad = |kind, message: String| {
-            let mut status = TestCaseStatus::non_success(kind);
-            status.set_message(message);
-            status
-        };
-        let status = match p.verdict {
+    in_order(&sums.properties).into_iter().map(move |(name, p)| {
+        let mut status = match p.verdict {
             Verdict::Violated => {
-                bad(NonSuccessKind::Failure, format!("violated in {} of {} runs", p.violated, sums.runs))
+                bad(NonSuccessKind::Failure, &format!("violated in {} of {} runs", p.violated, sums.runs))
             }
-            Verdict::Unknown => bad(NonSuccessKind::Error, format!("unknown in {} of {} runs", p.unknown, sums.runs)),
+            Verdict::Unknown => bad(NonSuccessKind::Error, &format!("unknown in {} of {} runs", p.unknown, sums.runs)),
             Verdict::Holds if p.checked > 0 => TestCaseStatus::success(),
             Verdict::Holds if report.vacuous.contains(name) => {
-                bad(NonSuccessKind::Error, "never checked in the whole sweep".into())
+                bad(NonSuccessKind::Error, "never checked in the whole sweep")
             }
             Verdict::Holds => TestCaseStatus::skipped(),
         };
+        if p.verdict != Verdict::Holds {
+            let seeds = report.failures.iter().filter(|f| f.scenario == scenario && f.properties.contains_key(name));
+            let told: Vec<_> =
+                seeds.take(SEEDS_SHOWN_MAX).map(|f| format!("seed {}: {}", f.seed, told(f, Some(name)))).collect();
+            status.set_description(told.join("\n\n"));
+        }
         let mut case = TestCase::new(name.as_str(), status);
         case.set_classname(scenario).set_assertions(usize::try_from(p.checked).unwrap_or(usize::MAX));
         case
@@ -51,19 +74,26 @@ fn properties<'a>(scenario: &'a str, sums: &'a Sums, report: &'a SweepReport) ->
 }
 
 fn failure(failure: &Failure) -> TestCase {
-    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    let mut text = failure.what.join("\n");
-    for found in &failure.contradictions {
-        text.push_str(&format!("\n{}: {}", found.property, found.what));
-        for witness in &found.records {
-            text.push_str(&format!("\n  {} at {} ns: {}", witness.node, witness.at_ns, witness.event));
-        }
-    }
-    text.push_str(&format!("\nagain: {}", failure.reproduce));
-    status.set_message(failure.verdict.as_str()).set_description(text);
+    let kind = if failure.verdict == Outcome::DataLoss { NonSuccessKind::Failure } else { NonSuccessKind::Error };
+    let mut status = bad(kind, failure.verdict.as_str());
+    status.set_description(told(failure, None));
     let mut case = TestCase::new(format!("seed {}", failure.seed), status);
     case.set_classname(failure.scenario.as_str());
     case
+}
+
+/// What went wrong in a run, and how to have it again; of one property only, if it is named.
+fn told(failure: &Failure, property: Option<&str>) -> String {
+    let mut text = failure.what.join("\n");
+    for found in failure.contradictions.iter().filter(|found| property.is_none_or(|name| name == found.property)) {
+        text.push_str(&format!("\n{}: {}", found.property, found.what));
+        for witness in &found.records {
+            let (at, event) = (span(witness.at_ns), event::in_words(&witness.event));
+            text.push_str(&format!("\n  {} at {at}: {event}", witness.node));
+        }
+    }
+    text.push_str(&format!("\nagain: {}", failure.reproduce));
+    text
 }
 
 #[cfg(test)]
@@ -75,31 +105,52 @@ mod tests {
     fn a_sweep() {
         let text = sweep(&SweepReport::of([&held(1), &violated(3)]));
         let shown: Vec<_> = text.lines().filter(|line| line.contains("<test") || line.contains("<failure")).collect();
-        insta::assert_snapshot!(shown.join("\n"), @r#"
-        <testsuites name="swarm-sim" tests="17" failures="2" errors="0">
-            <testsuite name="quiet" tests="8" disabled="0" errors="0" failures="0" time="0.007">
+        insta::assert_snapshot!(shown.join("\n"), @r##"
+        <testsuites name="swarm-sim" tests="18" failures="1" errors="0">
+            <testsuite name="quiet" tests="9" disabled="0" errors="0" failures="0" time="0.007">
                 <testcase name="P1" classname="quiet" assertions="3">
-                <testcase name="P10" classname="quiet" assertions="2">
                 <testcase name="P2" classname="quiet" assertions="6">
                 <testcase name="P4" classname="quiet" assertions="6">
                 <testcase name="P5" classname="quiet" assertions="10">
                 <testcase name="P6" classname="quiet" assertions="4">
                 <testcase name="P9" classname="quiet" assertions="27">
+                <testcase name="P10" classname="quiet" assertions="2">
                 <testcase name="liveness" classname="quiet" assertions="1">
-            <testsuite name="split" tests="9" disabled="0" errors="0" failures="2" time="0.007">
+                <testcase name="model" classname="quiet" assertions="1">
+            <testsuite name="split" tests="9" disabled="0" errors="0" failures="1" time="0.007">
                 <testcase name="P1" classname="split" assertions="3">
-                    <failure message="violated in 1 of 1 runs"/>
-                <testcase name="P10" classname="split" assertions="2">
+                    <failure message="violated in 1 of 1 runs">seed 3: P1 violated (1)
                 <testcase name="P2" classname="split" assertions="6">
                 <testcase name="P4" classname="split" assertions="6">
                 <testcase name="P5" classname="split" assertions="10">
                 <testcase name="P6" classname="split" assertions="4">
                 <testcase name="P9" classname="split" assertions="27">
+                <testcase name="P10" classname="split" assertions="2">
                 <testcase name="liveness" classname="split" assertions="1">
-                <testcase name="seed 3" classname="split">
-                    <failure message="violated">P1 violated (1)
-        "#);
+                <testcase name="model" classname="split" assertions="1">
+        "##);
         assert!(text.contains("again: swarm-sim run scenarios/split.toml --seed 3"));
+    }
+
+    #[test]
+    fn an_interrupted_sweep_is_an_error() {
+        let mut report = SweepReport::of([&held(1)]);
+        report.close(400, true);
+        let text = sweep(&report);
+        assert!(text.contains("errors=\"1\"") && text.contains("interrupted after 1 of 400 runs"), "{text}");
+    }
+
+    #[test]
+    fn a_cause_counts_once_and_as_one_kind() {
+        let mut unknown = violated(1);
+        unknown.verdict = Outcome::Unknown;
+        unknown.properties.get_mut("P1").unwrap().verdict = Verdict::Unknown;
+        assert!(run(&unknown).contains("failures=\"0\" errors=\"1\""));
+        assert!(run(&violated(1)).contains("failures=\"1\" errors=\"0\""));
+        let mut internal = SweepReport::of([&held(1)]);
+        let lost = Failure { verdict: Outcome::Internal, ..Failure::of(&held(1)) };
+        internal.fail(lost);
+        assert!(sweep(&internal).contains("failures=\"0\" errors=\"1\""));
     }
 
     #[test]

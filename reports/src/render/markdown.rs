@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 
-use super::{grouped, span};
+use super::{grouped, in_order, span, spelled};
 use crate::report::SweepReport;
 
 /// Failing seeds named per scenario.
@@ -30,8 +30,8 @@ pub fn sweep(report: &SweepReport) -> String {
         ]);
     }
     let mut properties = table(&["property", "checked", "violated in", "unknown in"]);
-    for (name, p) in &report.total.properties {
-        properties.add_row([name.clone(), grouped(p.checked), grouped(p.violated), grouped(p.unknown)]);
+    for (name, p) in in_order(&report.total.properties) {
+        properties.add_row([spelled(name), grouped(p.checked), grouped(p.violated), grouped(p.unknown)]);
     }
     format!("{scenarios}\n\n{properties}\n")
 }
@@ -49,22 +49,23 @@ mod tests {
 
     #[test]
     fn a_sweep() {
-        insta::assert_snapshot!(super::sweep(&SweepReport::of([&held(1), &violated(3), &violated(4)])), @r#"
+        insta::assert_snapshot!(super::sweep(&SweepReport::of([&held(1), &violated(3), &violated(4)])), @r##"
         | scenario | runs | failing seeds | settled | other ends | deliveries | simulated        |
         |----------|------|---------------|---------|------------|------------|------------------|
         | quiet    | 1    | none          | 1       | 0          | 4,211      | 24 h 01 min 01 s |
         | split    | 2    | 3 4           | 2       | 0          | 8,422      | 48 h 02 min 03 s |
 
-        | property | checked | violated in | unknown in |
-        |----------|---------|-------------|------------|
-        | P1       | 9       | 2           | 0          |
-        | P10      | 6       | 0           | 0          |
-        | P2       | 18      | 0           | 0          |
-        | P4       | 18      | 0           | 0          |
-        | P5       | 30      | 0           | 0          |
-        | P6       | 12      | 0           | 0          |
-        | P9       | 81      | 0           | 0          |
-        | liveness | 3       | 0           | 0          |
-        "#);
+        | property                   | checked | violated in | unknown in |
+        |----------------------------|---------|-------------|------------|
+        | P1 single DECIDE           | 9       | 2           | 0          |
+        | P2 deterministic replay    | 18      | 0           | 0          |
+        | P4 lease and fencing       | 18      | 0           | 0          |
+        | P5 lease lifetime          | 30      | 0           | 0          |
+        | P6 quorum validity         | 12      | 0           | 0          |
+        | P9 conservation            | 81      | 0           | 0          |
+        | P10 convergence            | 6       | 0           | 0          |
+        | liveness (every need ends) | 3       | 0           | 0          |
+        | model (a plain one agrees) | 3       | 0           | 0          |
+        "##);
     }
 }

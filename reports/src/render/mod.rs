@@ -2,10 +2,13 @@
 //!
 //! Renderers say what a report holds and decide nothing.
 
+mod event;
 pub mod human;
 pub mod junit;
 pub mod markdown;
 pub mod story;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -22,6 +25,41 @@ fn grouped(n: u64) -> String {
     let groups: Vec<_> =
         digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).expect("digits are ASCII")).collect();
     groups.join(",")
+}
+
+/// `n` of something, in words that agree.
+fn counted(n: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// Properties in the order people count: P2 before P10, and what has no number last.
+fn in_order<V>(properties: &BTreeMap<String, V>) -> Vec<(&String, &V)> {
+    let mut list: Vec<_> = properties.iter().collect();
+    list.sort_by_key(|(name, _)| {
+        let number = name.strip_prefix('P').and_then(|digits| digits.parse::<u32>().ok());
+        (number.is_none(), number, name.as_str())
+    });
+    list
+}
+
+/// A property's name with what it means (ARCHITECTURE: What must stay true).
+fn spelled(property: &str) -> String {
+    let means = match property {
+        "P1" => "single DECIDE",
+        "P2" => "deterministic replay",
+        "P3" => "challenge safety",
+        "P4" => "lease and fencing",
+        "P5" => "lease lifetime",
+        "P6" => "quorum validity",
+        "P7" => "checkpoint consistency",
+        "P8" => "cross-shard atomicity",
+        "P9" => "conservation",
+        "P10" => "convergence",
+        "liveness" => return "liveness (every need ends)".to_owned(),
+        "model" => return "model (a plain one agrees)".to_owned(),
+        _ => return property.to_owned(),
+    };
+    format!("{property} {means}")
 }
 
 /// A length of time for people, in the unit that fits.
@@ -46,6 +84,17 @@ mod tests {
         let times = [0, 1_999, 7_300_000, 61_500_000_000, 1_000_000_000, 86_461_500_000_000];
         assert_eq!(times.map(span), ["0 us", "1 us", "7.300 ms", "1 min 01 s", "1.000 s", "24 h 01 min 01 s"]);
         assert!(span(u64::MAX).starts_with("5,124,095 h"));
+    }
+
+    #[test]
+    fn properties_stand_in_the_order_people_count() {
+        let names = ["P1", "P10", "P2", "P9", "liveness"].map(|name| (name.to_owned(), ())).into();
+        let order: Vec<_> = in_order(&names).into_iter().map(|(name, ())| name.as_str()).collect();
+        assert_eq!(order, ["P1", "P2", "P9", "P10", "liveness"]);
+        assert_eq!(counted(1, "run") + &counted(1_000, "run"), "1 run1,000 runs");
+        for property in crate::check::PROPERTIES {
+            assert_ne!(spelled(property), property, "every property has its meaning beside it");
+        }
     }
 
     #[test]

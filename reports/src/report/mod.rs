@@ -4,15 +4,17 @@
 //! because a seed is any 64 bits and the simulated time of a sweep passes 2^53 ns; a trace hash is 32 hex digits. Fields
 //! are added within a version, never renamed or given another meaning.
 
+mod mutants;
 mod scalar;
 mod schema;
 mod sweep;
 
+pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified};
 pub use scalar::{RealNs, TraceHash};
-pub use schema::{run_schema, sweep_schema};
+pub use schema::{mutants_schema, run_schema, sweep_schema};
 pub use sweep::{Failure, Gap, GapKind, PropertySum, RUNS_TELLING, Sums, SweepReport};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,8 @@ pub struct RunFacts {
     pub trace_hash: u128,
     /// Faults by name; a planned one stands here even if it was never injected.
     pub faults: BTreeMap<String, FaultCount>,
+    /// Marks that the scenario requires.
+    pub required_marks: BTreeSet<String>,
     /// Messages delivered.
     pub deliveries: u64,
     /// Distinct envelopes published.
@@ -105,6 +109,9 @@ pub struct RunReport {
     pub faults: BTreeMap<String, FaultCount>,
     /// Hits by mark.
     pub sometimes: BTreeMap<String, u64>,
+    /// Marks that the scenario requires, each of them in `sometimes`.
+    #[serde(default)]
+    pub required_marks: BTreeSet<String>,
     /// What became of the needs.
     pub needs: NeedCounts,
     /// Refusals by reason.
@@ -153,6 +160,7 @@ impl RunReport {
             vacuous: judged.vacuous.iter().map(|name| (*name).to_owned()).collect(),
             faults: facts.faults,
             sometimes: judged.sometimes.clone(),
+            required_marks: facts.required_marks,
             needs: judged.needs,
             refused: judged.refused.clone(),
             alarms: judged.alarms.iter().map(alarm).collect(),
@@ -207,6 +215,7 @@ pub(crate) mod fixture {
             seed,
             trace_hash: 0x00c0_ffee_0000_0000_0000_0000_0000_0000 + u128::from(seed),
             faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
+            required_marks: if scenario == "quiet" { ["lost-disk".to_owned()].into() } else { BTreeSet::new() },
             deliveries: 4_211,
             envelopes: 97,
             signatures: 120,

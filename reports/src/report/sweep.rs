@@ -1,6 +1,6 @@
 //! Runs summed. Merging is associative and does not depend on order, so a sweep says the same with any number of workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,9 @@ pub struct Sums {
     pub faults: BTreeMap<String, FaultCount>,
     /// Hits by mark.
     pub sometimes: BTreeMap<String, u64>,
+    /// Marks that a scenario requires.
+    #[serde(default)]
+    pub required_marks: BTreeSet<String>,
     /// What became of the needs.
     pub needs: NeedCounts,
     /// Refusals by reason.
@@ -66,6 +69,9 @@ pub struct Failure {
     pub seed: u64,
     /// What it came to.
     pub verdict: Outcome,
+    /// The properties that did not hold; none if the run failed in another way.
+    #[serde(default)]
+    pub properties: BTreeMap<String, Verdict>,
     /// What went wrong, one line each: properties, alarms.
     pub what: Vec<String>,
     /// The first contradiction of each property.
@@ -98,7 +104,7 @@ pub struct Gap {
     pub kind: GapKind,
     /// Its name.
     pub name: String,
-    /// Whether it counts in the verdict: a property always, the rest from [`RUNS_TELLING`] runs on.
+    /// Whether it counts in the verdict: a property always, the rest from 100 runs of the scenario on.
     pub counts: bool,
 }
 
@@ -107,8 +113,14 @@ pub struct Gap {
 pub struct SweepReport {
     /// The version of this format.
     pub version: u32,
-    /// All of it in one word.
+    /// All of it in one word; an interrupted sweep never held.
     pub verdict: Outcome,
+    /// How many runs were asked for; `runs` were done.
+    #[serde(default)]
+    pub planned_runs: u64,
+    /// Whether somebody ended it early.
+    #[serde(default)]
+    pub interrupted: bool,
     /// Over all scenarios.
     #[serde(flatten)]
     pub total: Sums,
@@ -133,6 +145,8 @@ impl Default for SweepReport {
         Self {
             version: VERSION,
             verdict: Outcome::Vacuous,
+            planned_runs: 0,
+            interrupted: false,
             total: Sums::default(),
             scenarios: BTreeMap::new(),
             failures: Vec::new(),
@@ -156,6 +170,7 @@ impl SweepReport {
     pub fn add(&mut self, run: &RunReport) {
         let sums = Sums::from(run);
         self.total.merge(&sums);
+        self.planned_runs = self.planned_runs.saturating_add(1);
         self.scenarios.entry(run.scenario.clone()).or_default().merge(&sums);
         if run.verdict.failed() {
             self.failures.push(Failure::of(run));
@@ -173,10 +188,18 @@ impl SweepReport {
     /// Adds another sweep.
     pub fn merge(&mut self, other: Self) {
         self.total.merge(&other.total);
+        self.planned_runs = self.planned_runs.saturating_add(other.planned_runs);
+        self.interrupted |= other.interrupted;
         for (name, sums) in &other.scenarios {
             self.scenarios.entry(name.clone()).or_default().merge(sums);
         }
         self.failures.extend(other.failures);
+        self.conclude();
+    }
+
+    /// Says how many runs were asked for, and whether somebody ended the sweep before they were done.
+    pub fn close(&mut self, planned_runs: u64, interrupted: bool) {
+        (self.planned_runs, self.interrupted) = (planned_runs, interrupted);
         self.conclude();
     }
 
@@ -197,7 +220,8 @@ impl SweepReport {
         self.gaps = self.scenarios.iter().flat_map(|(scenario, sums)| sums.gaps(scenario)).collect();
         let empty = self.total.runs == 0 || self.gaps.iter().any(|gap| gap.counts);
         let failed = self.failures.iter().map(|f| f.verdict).max().unwrap_or_default();
-        self.verdict = failed.max(if empty { Outcome::Vacuous } else { Outcome::Held });
+        let cut = if self.interrupted { Outcome::Unknown } else { Outcome::Held };
+        self.verdict = failed.max(cut).max(if empty { Outcome::Vacuous } else { Outcome::Held });
     }
 }
 
@@ -220,6 +244,10 @@ impl Failure {
             scenario: run.scenario.clone(),
             seed: run.seed,
             verdict: run.verdict,
+            properties: (run.properties.iter())
+                .filter(|(_, p)| p.verdict != Verdict::Holds)
+                .map(|(name, p)| (name.clone(), p.verdict))
+                .collect(),
             what: failed.chain(alarms).collect(),
             contradictions,
             reproduce: run.reproduce.clone(),
@@ -245,6 +273,7 @@ impl From<&RunReport> for Sums {
             properties: run.properties.iter().map(|(name, p)| (name.clone(), sum(p))).collect(),
             faults: run.faults.clone(),
             sometimes: run.sometimes.clone(),
+            required_marks: run.required_marks.clone(),
             needs: run.needs,
             refused: run.refused.clone(),
             deliveries: run.deliveries,
@@ -292,6 +321,7 @@ impl Sums {
                 add([(own.entry(name.clone()).or_default(), *n)]);
             }
         }
+        self.required_marks.extend(other.required_marks.iter().cloned());
         let (own, needs) = (&mut self.needs, &other.needs);
         add([
             (&mut own.posted, needs.posted),
@@ -377,6 +407,17 @@ mod tests {
         assert_eq!((enough.verdict, enough.exit_code()), (Outcome::Vacuous, 4));
         let names: Vec<_> = enough.gaps.iter().map(|gap| (gap.kind, gap.name.as_str(), gap.counts)).collect();
         assert_eq!(names, [(GapKind::Mark, "lost-disk", true), (GapKind::Fault, "partition", true)]);
+    }
+
+    #[test]
+    fn an_interrupted_sweep_never_held() {
+        let mut sweep = SweepReport::of([&held(1)]);
+        assert_eq!((sweep.verdict, sweep.planned_runs), (Outcome::Held, 1));
+        sweep.close(400, true);
+        assert_eq!((sweep.verdict, sweep.planned_runs, sweep.interrupted), (Outcome::Unknown, 400, true));
+        let mut sweep = SweepReport::of([&violated(1)]);
+        sweep.close(400, true);
+        assert_eq!(sweep.verdict, Outcome::Violated);
     }
 
     #[test]

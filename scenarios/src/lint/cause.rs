@@ -2,7 +2,7 @@
 
 use super::Notes;
 use crate::finding::Code;
-use crate::scenario::{NeedEnd, Scenario};
+use crate::scenario::{NeedEnd, Register, Scenario};
 use swarm_nemeses::Kind;
 
 /// Faults that make clocks jump.
@@ -44,6 +44,7 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
         "node-restarted" | "torn-tail" | "unsynced-lost" => {
             (has(&[Kind::Crash, Kind::QuorumSwap]), "a fault such as `crash`")
         }
+        "write-found-later" => (scenario.cluster.register == Register::Etcd, "`register = \"etcd\"` in `[cluster]`"),
         "zombie-spoke" => (has(&[Kind::ZombieWorker]), "a fault `zombie-worker`"),
         // An acknowledgement that is lost or late brings the message again.
         "message-redelivered" => (

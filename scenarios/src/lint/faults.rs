@@ -3,7 +3,7 @@
 use super::Notes;
 use crate::fault::{FaultSection, keys};
 use crate::finding::Code;
-use crate::scenario::Scenario;
+use crate::scenario::{Register, Scenario};
 use crate::value::{Lasting, Nanos};
 use swarm_nemeses::{Between, Kind, Nemesis, PPM, Pick, Role, Shape, Target, Traffic};
 
@@ -23,6 +23,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) -> Vec<Nemesis> 
     for (index, fault) in scenario.faults.iter().enumerate() {
         let path = format!("faults.{index}");
         form(fault, &path, notes);
+        register(fault, &path, scenario, notes);
         targets(fault, &path, &shape, notes);
         numbers(fault, &path, notes);
         time(fault, &path, scenario, notes);
@@ -70,6 +71,20 @@ fn form(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
             format!("besides `at`, `for` and `count` it takes {}", own.join(", "))
         };
         notes.error(&format!("{path}.{key}"), Code::MisplacedKey, what, mend);
+    }
+}
+
+/// Faults of a register that the scenario does not have.
+fn register(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Notes<'_>) {
+    let register = scenario.cluster.register;
+    if fault.kind.is_of_etcd() && register != Register::Etcd {
+        let what = format!("`{}` cannot bite: the register is `{}`", fault.kind, register.name());
+        notes.error(&format!("{path}.kind"), Code::NoEffect, what, "write `register = \"etcd\"` in `[cluster]`");
+    }
+    if fault.kind == Kind::EtcdRestore && !scenario.properties.data_loss {
+        let what = "a restored etcd has lost what was acknowledged, and the run ends with that alarm";
+        let mend = "write `data_loss = true` in `[properties]` if that is what the scenario shows";
+        notes.warning(&format!("{path}.kind"), Code::MissingKey, what, mend);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Notes;
 use crate::fault::FaultSection;
 use crate::finding::Code;
-use crate::scenario::Scenario;
+use crate::scenario::{Register, Scenario};
 use crate::value::{Lasting, Nanos};
 use swarm_nemeses::{Kind, Role, Target};
 
@@ -67,6 +67,14 @@ fn drawn(scenario: &Scenario, notes: &mut Notes<'_>) {
             notes.warning("chaos", Code::NoEffect, "without a budget nothing is drawn", "write `budget = 10`");
         }
         return;
+    }
+    if notes.says("chaos.kinds")
+        && scenario.cluster.register != Register::Etcd
+        && let Some(at) = chaos.kinds.iter().position(|kind| kind.is_of_etcd())
+    {
+        let what = format!("`{}` cannot bite: the register is `{}`", chaos.kinds[at], scenario.cluster.register.name());
+        let mend = "write `register = \"etcd\"` in `[cluster]`, or take it out";
+        notes.error(&format!("chaos.kinds.{at}"), Code::NoEffect, what, mend);
     }
     if chaos.kinds.is_empty() {
         let mend = "name some kinds, or leave the key out to draw from all";

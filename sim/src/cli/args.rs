@@ -19,9 +19,11 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes (when several apply, the first of 75 70 1 3 2 4):
   0 all held            1 a property was violated    2 unknown
-  3 no liveness         4 nothing was checked       64 wrong usage
-  65 bad input file    69 something is unavailable  70 internal error
-  75 data loss        130 interrupted; the report so far is given";
+  3 no liveness: safe, but a need did not end within its bound, or ended otherwise than asked
+  4 nothing was checked; in a sweep also, from 100 runs of a scenario on, a required mark that
+    was never hit or a fault that never bit (with fewer runs both are only noted)
+  64 wrong usage       65 bad input file            69 something is unavailable
+  70 internal error    75 data loss                130 interrupted; the report so far is given";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -30,7 +32,7 @@ pub enum Command {
     Run(RunArgs),
     /// Run scenarios under many seeds, on all cores
     Sweep(SweepArgs),
-    /// Live nodes' lives again from their audit logs and compare every FINALIZE record
+    /// Let nodes live again from their audit logs, and compare every FINALIZE record
     Replay(ReplayArgs),
     /// Say what is wrong with scenario files, where, and how to mend it
     Lint(LintArgs),
@@ -54,7 +56,7 @@ pub struct RunArgs {
     /// A file, or a folder that is taken as one text, for a scenario that does real work
     #[arg(long, value_name = "PATH")]
     pub input: Option<PathBuf>,
-    /// Keep all there is to know in this folder, new or empty: run.json, history.jsonl, audit/NODE.jsonl, out/NEED/LABEL
+    /// Keep all there is to know in this folder, new or empty: run.json, history.jsonl, audit/ROLE-N.jsonl, out/NEED/LABEL
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How the report is printed
@@ -89,6 +91,9 @@ pub struct SweepArgs {
     /// Runs at a time; all cores unless given. The result does not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// Only `run` takes real input; a sweep makes its own text
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub input: Option<PathBuf>,
     /// Write a JUnit report for CI
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -106,7 +111,7 @@ pub struct SweepArgs {
 /// Options of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// A folder that `run --out` or a live swarm wrote, or one audit log
+    /// A folder that `run --out` or `swarm-live up --data` wrote, or one audit log of its `audit` folder
     #[arg(value_name = "RUN_DIR|AUDIT.jsonl")]
     pub path: PathBuf,
 }
@@ -149,6 +154,8 @@ pub enum SchemaOf {
     Run,
     /// The report of `sweep --json`
     Sweep,
+    /// The report of `mutants --json`
+    Mutants,
 }
 
 /// Options of `completions`.

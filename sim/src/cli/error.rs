@@ -20,12 +20,16 @@ pub enum CliError {
     #[diagnostic(help("name .toml files, or folders that hold some"))]
     NoScenarios(Vec<PathBuf>),
     /// The real input.
-    #[error("{source}")]
+    #[error(transparent)]
     #[diagnostic(help("{}", mend(source)))]
     Input {
         /// What is wrong with it.
         source: InputError,
     },
+    /// A sweep is given an input.
+    #[error("--input: a sweep works on made-up text, or it would not be the same everywhere")]
+    #[diagnostic(help("leave it out, or work on your own files with `run --input`"))]
+    SweepInput,
     /// A folder to write to that holds something.
     #[error("--out {}: the folder is not empty", .0.display())]
     #[diagnostic(help("name a new folder, or empty this one: nothing is ever overwritten"))]
@@ -40,7 +44,7 @@ pub enum CliError {
         what: &'static str,
     },
     /// A file or folder cannot be written.
-    #[error("{}: cannot be written: {source}", path.display())]
+    #[error("{}: cannot be written: {why}", path.display())]
     #[diagnostic(help(
         "check that the folder exists, who owns it, and the room on the disk; nothing was left half-written"
     ))]
@@ -48,16 +52,16 @@ pub enum CliError {
         /// The file or folder.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// A file or folder cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {why}", path.display())]
     #[diagnostic(help("check the path and who may read it"))]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// Nothing to replay.
     #[error("{}: no audit log (*.jsonl) in this folder, nor in an `audit` folder below it", .0.display())]
@@ -67,11 +71,11 @@ pub enum CliError {
     #[error("standard output: {0}")]
     Output(io::Error),
     /// No threads to run on.
-    #[error("no threads for --jobs: {0}")]
+    #[error("no threads for --jobs")]
     #[diagnostic(help("try a smaller number"))]
     Threads(#[from] rayon::ThreadPoolBuildError),
     /// Ctrl-C could not be listened for.
-    #[error("Ctrl-C cannot be listened for: {0}")]
+    #[error("Ctrl-C cannot be listened for")]
     Signals(#[from] ctrlc::Error),
 }
 
@@ -79,20 +83,27 @@ impl CliError {
     /// The exit code it ends the program with.
     pub const fn code(&self) -> u8 {
         match self {
-            Self::NotEmpty(_) | Self::WrongKind { .. } | Self::NoScenarios(_) => code::USAGE,
-            Self::Scenarios(_) | Self::Input { .. } | Self::Unreadable { .. } | Self::NoLogs(_) => code::BAD_INPUT,
+            Self::NotEmpty(_)
+            | Self::WrongKind { .. }
+            | Self::SweepInput
+            | Self::Input { source: InputError::Unused } => code::USAGE,
+            Self::NoScenarios(_)
+            | Self::Scenarios(_)
+            | Self::Input { .. }
+            | Self::Unreadable { .. }
+            | Self::NoLogs(_) => code::BAD_INPUT,
             Self::Unwritable { .. } | Self::Output(_) | Self::Threads(_) | Self::Signals(_) => code::UNAVAILABLE,
         }
     }
 
     /// `path` cannot be written.
     pub(crate) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Unwritable { path: path.to_owned(), source }
+        move |why| Self::Unwritable { path: path.to_owned(), why }
     }
 
     /// `path` cannot be read.
     pub(crate) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Unreadable { path: path.to_owned(), source }
+        move |why| Self::Unreadable { path: path.to_owned(), why }
     }
 }
 

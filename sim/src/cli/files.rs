@@ -65,7 +65,7 @@ impl LateFolder {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory && path.exists() => {
                 return Err(CliError::WrongKind { path, what: "is no folder" });
             }
-            Err(source) => return Err(CliError::Unwritable { path, source }),
+            Err(why) => return Err(CliError::Unwritable { path, why }),
         }
         if path.file_name().is_none() {
             return Err(CliError::WrongKind { path, what: "cannot be replaced by a new folder" });

@@ -15,8 +15,8 @@ pub fn write(folder: &LateFolder, outcome: &Outcome) -> Result<(), CliError> {
     folder.write(Path::new("run.json"), json(&outcome.report).as_bytes())?;
     let history: String = outcome.history.iter().map(write_line).collect();
     folder.write(Path::new("history.jsonl"), history.as_bytes())?;
-    for (no, log) in &outcome.audit {
-        folder.write(&Path::new("audit").join(format!("node-{no:03}.jsonl")), log.as_bytes())?;
+    for (name, log) in &outcome.audit {
+        folder.write(&Path::new("audit").join(format!("{name}.jsonl")), log.as_bytes())?;
     }
     for (need, tasks) in &outcome.outputs {
         for (label, (_, bytes)) in tasks.values().flatten() {

@@ -46,6 +46,7 @@ mod code {
 /// The whole program.
 pub fn main() -> ExitCode {
     panics::install();
+    plain_words();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(asked) => {
@@ -66,6 +67,16 @@ pub fn main() -> ExitCode {
             code::INTERNAL
         }
     })
+}
+
+/// Error reports break lines between words, never inside a name with hyphens: it is there to be copied.
+fn plain_words() {
+    // Only a hook set before this one could be in the way, and there is none.
+    let _ = miette::set_hook(Box::new(|_| {
+        let whole = miette::MietteHandlerOpts::new().break_words(false);
+        let whole = whole.word_separator(textwrap::WordSeparator::AsciiSpace);
+        Box::new(whole.word_splitter(textwrap::WordSplitter::NoHyphenation).build())
+    }));
 }
 
 fn dispatch(command: Command) -> Result<u8, Report> {

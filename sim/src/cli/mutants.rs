@@ -104,10 +104,10 @@ mod hunt {
     use std::time::{Duration, Instant};
 
     use comfy_table::{Table, presets};
-    use serde::Serialize;
     use swarm_core::mutant::{Mutant, plant};
     use swarm_reports::check::Verdict;
     use swarm_reports::history::AlarmKind;
+    use swarm_reports::report::{Catch, MutantsReport, PlantedBug, Unmodified};
     use swarm_scenarios::Scenario;
 
     use crate::cli::files::LateFile;
@@ -119,53 +119,8 @@ mod hunt {
     /// Of the report's form.
     const VERSION: u32 = 1;
 
-    /// All of it.
-    #[derive(Serialize)]
-    struct Hunt {
-        version: u32,
-        /// Most seeds tried for each.
-        seeds: u64,
-        /// Every bug was caught by its property, and the unmodified protocol never accused.
-        held: bool,
-        bugs: Vec<Row>,
-        unmodified: Vec<Clean>,
-    }
-
-    /// One bug.
-    #[derive(Serialize)]
-    struct Row {
-        bug: &'static str,
-        breaks: &'static str,
-        scenario: &'static str,
-        /// The property that must fall.
-        expected: &'static str,
-        caught: Option<Catch>,
-        /// The first seed in which only something else fell.
-        otherwise: Option<Catch>,
-        #[serde(rename = "real_ms", serialize_with = "millis")]
-        real: Duration,
-    }
-
-    /// A run that accused.
-    #[derive(Clone, Serialize)]
-    struct Catch {
-        seed: u64,
-        /// What fell, with the first words of each.
-        fell: BTreeMap<String, String>,
-    }
-
-    /// The protocol as it is, over one scenario.
-    #[derive(Serialize)]
-    struct Clean {
-        scenario: &'static str,
-        runs: u64,
-        accused: Option<Catch>,
-        #[serde(rename = "real_ms", serialize_with = "millis")]
-        real: Duration,
-    }
-
-    fn millis<S: serde::Serializer>(real: &Duration, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_u64(u64::try_from(real.as_millis()).unwrap_or(u64::MAX))
+    fn millis(real: Duration) -> u64 {
+        u64::try_from(real.as_millis()).unwrap_or(u64::MAX)
     }
 
     pub fn run(args: &MutantsArgs) -> Result<u8, CliError> {
@@ -185,7 +140,7 @@ mod hunt {
             .map(|(name, scenario)| clean(name, scenario, args.seeds))
             .collect::<Result<_, _>>()?;
         let held = bugs.iter().all(|row| row.caught.is_some()) && unmodified.iter().all(|row| row.accused.is_none());
-        let hunt = Hunt { version: VERSION, seeds: args.seeds, held, bugs, unmodified };
+        let hunt = MutantsReport { version: VERSION, seeds: args.seeds, held, bugs, unmodified };
         if let Some(file) = file {
             let mut bytes = serde_json::to_vec_pretty(&hunt).expect("every report has a JSON form");
             bytes.push(b'\n');
@@ -199,7 +154,7 @@ mod hunt {
     }
 
     /// Plants `mutant` and looks for the first seed in which its property falls.
-    fn bug(mutant: Mutant, scenario: &Scenario, seeds: u64) -> Result<Row, CliError> {
+    fn bug(mutant: Mutant, scenario: &Scenario, seeds: u64) -> Result<PlantedBug, CliError> {
         plant(Some(mutant));
         let (mut caught, mut otherwise) = (None, None);
         let real = search(mutant.name(), scenario, seeds, |catch| {
@@ -210,25 +165,25 @@ mod hunt {
             otherwise.get_or_insert(catch);
             ControlFlow::Continue(())
         })?;
-        Ok(Row {
-            bug: mutant.name(),
-            breaks: mutant.breaks(),
-            scenario: mutant.scenario(),
-            expected: mutant.falls(),
+        Ok(PlantedBug {
+            bug: mutant.name().to_owned(),
+            breaks: mutant.breaks().to_owned(),
+            scenario: mutant.scenario().to_owned(),
+            expected: mutant.falls().to_owned(),
             caught,
             otherwise,
-            real: real.1,
+            real_ms: millis(real.1),
         })
     }
 
     /// Looks for a seed in which the protocol as it is would be accused.
-    fn clean(name: &'static str, scenario: &Scenario, seeds: u64) -> Result<Clean, CliError> {
+    fn clean(name: &'static str, scenario: &Scenario, seeds: u64) -> Result<Unmodified, CliError> {
         let mut accused = None;
         let (runs, real) = search("unmodified", scenario, seeds, |catch| {
             accused.get_or_insert(catch);
             ControlFlow::Break(())
         })?;
-        Ok(Clean { scenario: name, runs, accused, real })
+        Ok(Unmodified { scenario: name.to_owned(), runs, accused, real_ms: millis(real) })
     }
 
     /// Runs the seeds on all cores and hands over, by rising seed, those that accuse somebody; how many were run, and how
@@ -277,9 +232,9 @@ mod hunt {
         Ok(fell)
     }
 
-    fn table(hunt: &Hunt) -> String {
+    fn table(hunt: &MutantsReport) -> String {
         let fell = |catch: &Catch| catch.fell.keys().cloned().collect::<Vec<_>>().join(" ");
-        let time = |real: &Duration| format!("{:.1} s", real.as_secs_f64());
+        let time = |ms: u64| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100);
         let mut bugs = Table::new();
         bugs.load_preset(presets::NOTHING);
         bugs.set_header(["planted bug", "must fell", "fell", "scenario", "seeds", "time"]);
@@ -289,7 +244,7 @@ mod hunt {
                 (None, Some(other)) => (format!("only {}", fell(other)), "never".to_owned()),
                 (None, None) => ("nothing".to_owned(), "never".to_owned()),
             };
-            bugs.add_row([row.bug, row.expected, &felled, row.scenario, &seeds, &time(&row.real)]);
+            bugs.add_row([&row.bug, &row.expected, &felled, &row.scenario, &seeds, &time(row.real_ms)]);
         }
         let mut clean = Table::new();
         clean.load_preset(presets::NOTHING);
@@ -297,7 +252,7 @@ mod hunt {
         for row in &hunt.unmodified {
             let accused =
                 row.accused.as_ref().map_or("never".to_owned(), |c| format!("{} at seed {}", fell(c), c.seed));
-            clean.add_row([row.scenario, &row.runs.to_string(), &accused, &time(&row.real)]);
+            clean.add_row([&row.scenario, &row.runs.to_string(), &accused, &time(row.real_ms)]);
         }
         let caught = hunt.bugs.iter().filter(|row| row.caught.is_some()).count();
         let mut text = format!("{bugs}\n\n{clean}\n\n{caught} of {} planted bugs caught\n", hunt.bugs.len());

@@ -12,6 +12,7 @@ const LINE_EVERY: Duration = Duration::from_secs(1);
 /// Progress of work with a known number of steps.
 pub struct Progress {
     what: &'static str,
+    steps: &'static str,
     total: u64,
     bar: Option<ProgressBar>,
     began: Instant,
@@ -19,8 +20,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `total` steps of `what` are to come.
+    /// `total` runs of `what` are to come.
     pub fn new(what: &'static str, total: u64) -> Self {
+        Self::of(what, "runs", total)
+    }
+
+    /// `total` steps of `what` are to come, by their name.
+    pub fn of(what: &'static str, steps: &'static str, total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len}  {per_sec}  {eta} left");
             let style = style.expect("the template is a constant").progress_chars("=> ");
@@ -28,7 +34,7 @@ impl Progress {
                 .with_style(style)
                 .with_message(what)
         });
-        Self { what, total, bar, began: Instant::now(), lines: 0 }
+        Self { what, steps, total, bar, began: Instant::now(), lines: 0 }
     }
 
     /// `done` steps are done, of which `failed` failed.
@@ -41,7 +47,7 @@ impl Progress {
         } else if self.began.elapsed() >= LINE_EVERY * (self.lines + 1) {
             let seconds = self.began.elapsed().as_secs();
             self.lines = u32::try_from(seconds).unwrap_or(u32::MAX);
-            eprintln!("{}: {done}/{} runs in {seconds} s, {failed} failed", self.what, self.total);
+            eprintln!("{}: {done}/{} {} in {seconds} s, {failed} failed", self.what, self.total, self.steps);
         }
     }
 }

@@ -18,7 +18,7 @@ use swarm_reports::check::exit_code;
 
 use crate::cli::pool::in_order;
 use crate::cli::progress::Progress;
-use crate::cli::{CliError, ReplayArgs, code, interrupt, say};
+use crate::cli::{CliError, ReplayArgs, code, interrupt, panics, say};
 
 /// Replays one log, or all of a folder, and says what came of each.
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
@@ -26,7 +26,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     // A run that ended closed all its logs.
     let ended = args.path.join("run.json").is_file();
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(logs.len());
-    let mut progress = Progress::new("replay", logs.len() as u64);
+    let mut progress = Progress::of("replay", "logs", logs.len() as u64);
     let mut findings = Findings { ended, ..Findings::default() };
     let mut text = String::new();
     let mut failure = None;
@@ -80,14 +80,30 @@ struct Life {
     finals: BTreeMap<Final, Vec<u8>>,
 }
 
+/// What is wrong with a log.
+enum Bad {
+    /// Its first bad line.
+    Line(BadLog),
+    /// A node asserts that it cannot happen.
+    Unlivable {
+        /// What it said.
+        panic: String,
+    },
+}
+
 /// Names a result.
 type Final = (NeedId, TaskName, Fence);
 
-fn lived(path: &Path) -> Result<Result<Life, BadLog>, CliError> {
+fn lived(path: &Path) -> Result<Result<Life, Bad>, CliError> {
     let bytes = fs::read(path).map_err(CliError::unreadable(path))?;
     let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::default());
     let whole = |Replayed { genesis, lines, closed, finals, .. }| Life { genesis, lines, closed, finals };
-    Ok(replay(&bytes, evaluator).map(whole))
+    // The lines after the last seal are chained but signed by nobody: whoever forged them may have written what no node can
+    // live through. That is the log's mistake; where nothing is forged, the panic is told by the run that wrote the log.
+    match panics::guarded(|| replay(&bytes, evaluator)) {
+        Ok(replayed) => Ok(replayed.map(whole).map_err(Bad::Line)),
+        Err(panic) => Ok(Err(Bad::Unlivable { panic })),
+    }
 }
 
 /// What all logs come to.
@@ -105,18 +121,26 @@ struct Findings {
 
 impl Findings {
     /// Takes the next log; what came of it, for people.
-    fn log(&mut self, path: &Path, lived: Result<Life, BadLog>) -> String {
+    fn log(&mut self, path: &Path, lived: Result<Life, Bad>) -> String {
         self.logs += 1;
         let name = path.display();
         let life = match lived {
             Ok(life) => life,
-            Err(bad @ BadLog { why: Why::Diverged { .. }, .. }) => {
+            Err(Bad::Line(bad @ BadLog { why: Why::Diverged { .. }, .. })) => {
                 self.outcomes.push(Outcome::Violated);
                 return format!("{name}, {bad}\n  P2 violated, or the log was written anew after its last seal\n");
             }
-            Err(bad) => {
+            Err(Bad::Line(bad)) => {
                 self.tampered = true;
-                return format!("{name}, {bad}\n");
+                let hint = match bad.why {
+                    Why::NoOpening => "  name the folder of a run, or a log of its `audit` folder\n",
+                    _ => "",
+                };
+                return format!("{name}, {bad}\n{hint}");
+            }
+            Err(Bad::Unlivable { panic }) => {
+                self.tampered = true;
+                return format!("{name}: no node can have lived this: {panic}\n");
             }
         };
         if *self.genesis.get_or_insert(life.genesis) != life.genesis {
@@ -187,7 +211,7 @@ mod tests {
         Life { genesis: Digest::default(), lines: 9, closed: true, finals }
     }
 
-    fn code(lives: Vec<Result<Life, BadLog>>) -> (u8, String) {
+    fn code(lives: Vec<Result<Life, Bad>>) -> (u8, String) {
         let mut findings = Findings::default();
         let text: String = lives.into_iter().map(|life| findings.log(Path::new("a.jsonl"), life)).collect();
         let text = text + &findings.close();
@@ -196,7 +220,7 @@ mod tests {
 
     #[test]
     fn each_finding_has_its_code_and_the_worst_wins() {
-        let bad = |why| Err(BadLog { line: 3, why });
+        let bad = |why| Err(Bad::Line(BadLog { line: 3, why }));
         let diverged = || bad(Why::Diverged { expected: "a".into(), got: "b".into() });
         assert_eq!(code(vec![Ok(life(b"x")), Ok(life(b"x"))]).0, 0);
         let (violated, text) = code(vec![Ok(life(b"x")), Ok(life(b"y"))]);
@@ -206,6 +230,7 @@ mod tests {
         let (tampered, text) = code(vec![Ok(life(b"x")), bad(Why::BrokenChain)]);
         assert!(tampered == 65 && text.contains("a.jsonl, line 3:"), "{text}");
         assert_eq!(code(vec![Ok(life(b"x")), Ok(Life { genesis: Digest([1; 32]), ..life(b"x") })]).0, 65);
+        assert_eq!(code(vec![Err(Bad::Unlivable { panic: "x".into() })]).0, 65);
         assert_eq!(code(vec![Ok(Life { closed: false, ..life(b"x") })]).0, 2);
         assert_eq!(code(vec![Ok(Life { finals: BTreeMap::new(), ..life(b"x") })]).0, 4);
     }

@@ -1,7 +1,7 @@
 //! `schema`: the published formats.
 
 use swarm_reports::render::json;
-use swarm_reports::report::{run_schema, sweep_schema};
+use swarm_reports::report::{mutants_schema, run_schema, sweep_schema};
 
 use crate::cli::{CliError, SchemaArgs, SchemaOf, say};
 
@@ -12,6 +12,7 @@ pub fn run(args: &SchemaArgs) -> Result<u8, CliError> {
         SchemaOf::Needs => swarm_scenarios::needs_schema(),
         SchemaOf::Run => run_schema(),
         SchemaOf::Sweep => sweep_schema(),
+        SchemaOf::Mutants => mutants_schema(),
     };
     say(json(&schema)).map(|()| 0)
 }

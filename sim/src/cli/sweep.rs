@@ -3,6 +3,7 @@
 //! Runs are numbered scenario by scenario, seed by seed, and added up in that order, so the report depends neither on the
 //! number of threads nor on who was first. Of a run only its report is kept, and of that only the sums.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ use crate::world::{self, InputError, RunOptions};
 
 /// Sweeps, prints and writes the report; the exit code is its verdict.
 pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
+    if args.input.is_some() {
+        return Err(CliError::SweepInput);
+    }
     let plan = Plan { scenarios: scenarios::all(&args.files)?, seeds: args.seeds };
     let junit_file = args.junit.as_deref().map(LateFile::begin).transpose()?;
     let json_file = args.json.as_deref().map(LateFile::begin).transpose()?;
@@ -34,6 +38,7 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
             report.fail(plan.parted(number));
         }
     }
+    report.close(plan.total(), interrupt::asked());
     if let Some(file) = junit_file {
         file.finish(junit::sweep(&report).as_bytes())?;
     }
@@ -41,13 +46,11 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
         file.finish(json(&report).as_bytes())?;
     }
     say(human::sweep(&report, human::Style { color: console::colors_enabled() }))?;
-    let asked = plan.total();
-    if interrupt::asked() {
-        say(format!("\ninterrupted: {} of {asked} runs\n", prints.len()))?;
+    if report.interrupted {
         return Ok(code::INTERRUPTED);
     }
-    if (prints.len() as u64) < asked {
-        say(format!("\nended at --max-fail: {} of {asked} runs\n", prints.len()))?;
+    if (prints.len() as u64) < plan.total() {
+        say("\nended at --max-fail\n")?;
     }
     if args.check_determinism && report.verdict != Outcome::Internal {
         say(format!("\nevery one of {} runs was done twice, and was the same\n", prints.len()))?;
@@ -112,6 +115,7 @@ impl Plan {
             scenario: scenario.name.clone(),
             seed,
             verdict: Outcome::Internal,
+            properties: BTreeMap::new(),
             what,
             contradictions: Vec::new(),
             reproduce: again::run(file, seed, None),

@@ -2,6 +2,7 @@
 
 use crate::kernel::{Cx, Node, NodeId};
 use crate::world::bus::Bus;
+use crate::world::etcd::Etcd;
 use crate::world::host::Host;
 use crate::world::register::Sequencer;
 use crate::world::store::Store;
@@ -9,7 +10,7 @@ use crate::world::wire::Wire;
 
 /// Where the services stand; agents follow.
 pub const BUS: u32 = 0;
-/// The register's sequencer.
+/// The register: its sequencer, or etcd.
 pub const REGISTER: u32 = 1;
 /// The artifact store.
 pub const STORE: u32 = 2;
@@ -30,6 +31,7 @@ pub fn service(no: u32) -> NodeId {
 pub enum Actor {
     Bus(Box<Bus>),
     Register(Box<Sequencer>),
+    Etcd(Box<Etcd>),
     Store(Box<Store>),
     Host(Box<Host>),
 }
@@ -47,6 +49,7 @@ impl Node for Actor {
         match self {
             Self::Bus(bus) => bus.on_message(cx, from, msg),
             Self::Register(register) => register.on_message(cx, from, msg),
+            Self::Etcd(etcd) => etcd.on_message(cx, from, msg),
             Self::Store(store) => store.on_message(cx, from, msg),
             Self::Host(host) => host.on_message(cx, from, msg),
         }
@@ -56,6 +59,7 @@ impl Node for Actor {
         match self {
             Self::Bus(bus) => bus.on_timer(cx),
             Self::Register(register) => register.on_timer(cx),
+            Self::Etcd(etcd) => etcd.on_timer(cx),
             Self::Store(store) => store.on_timer(cx),
             Self::Host(host) => host.on_timer(cx),
         }

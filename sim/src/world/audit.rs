@@ -20,6 +20,16 @@ impl AuditLog {
         Self { writer, text }
     }
 
+    /// Goes on with a log that a crash cut.
+    pub fn resume(writer: Writer, text: String) -> Self {
+        Self { writer, text }
+    }
+
+    /// All lines so far.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Before the node handles it.
     pub fn input(&mut self, now: Now, input: &Input) {
         self.text.push_str(&self.writer.input(now, input));

@@ -26,7 +26,7 @@ const REVEALS: u32 = 1_024;
 pub enum InputError {
     /// It cannot be read.
     #[error("--input: {0}")]
-    Gather(#[from] jobs::GatherError),
+    Gather(jobs::GatherError),
     /// The scenario has no use for it.
     #[error("--input is given, but the scenario has no `workload.needs_file` that would use it")]
     Unused,
@@ -63,6 +63,22 @@ pub struct Cluster {
     pub needs: Vec<Need>,
     /// What lies in the store beforehand.
     pub artifacts: Vec<Arc<[u8]>>,
+}
+
+impl Cluster {
+    /// The names of all hosts, by number: the role and a number from 0, as targets in a scenario count.
+    pub fn names(&self) -> Vec<String> {
+        let mut counts: BTreeMap<Role, u32> = BTreeMap::new();
+        let stated = |role: &[Role]| role.first().copied().unwrap_or(Role::Worker);
+        let roles = self.members.iter().map(|member| stated(&member.roles));
+        let joining = self.joiners.iter().map(|(_, manifest)| stated(&manifest.roles));
+        let name = |role: Role| {
+            let count = counts.entry(role).or_default();
+            *count += 1;
+            format!("{}-{}", format!("{role:?}").to_lowercase(), *count - 1)
+        };
+        roles.chain(joining).map(name).collect()
+    }
 }
 
 /// Lengths of the protocol's waits, in whole milliseconds.
@@ -302,20 +318,21 @@ fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Workl
         return Ok(made);
     };
     let bytes: Arc<[u8]> = match input {
-        Some(path) => jobs::gather(path)?.into(),
+        Some(path) => jobs::gather(path).map_err(InputError::Gather)?.into(),
         None => text(&fork(seed, "input"), workload.input_bytes).into(),
     };
     let given = Cid::of(&bytes);
     let need = |line: &swarm_scenarios::NeedLine| {
         let NeedRecipe::Wordcount = line.recipe;
-        make(
+        let need = make(
             label(&format!("wordcount/{}", line.parts)),
             line.recipe.tasks(line.parts),
             given,
             line.budget.map_or(workload.budget, |c| c.0),
             line.fee.map_or(workload.fee, |c| c.0),
             class(line.class.unwrap_or(workload.class)),
-        )
+        );
+        Need { produces: vec![label("words")], ..need }
     };
     Ok((lines.lines.iter().map(need).collect(), vec![bytes]))
 }

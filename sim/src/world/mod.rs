@@ -8,7 +8,10 @@ mod audit;
 mod books;
 mod bus;
 mod cluster;
+mod etcd;
 mod host;
+#[cfg(test)]
+mod oracle_tests;
 mod recorder;
 mod register;
 mod run;

@@ -26,7 +26,8 @@ struct Told {
     epoch: Epoch,
     k_plan: u32,
     snapshot: SnapshotRef,
-    planners: BTreeMap<Cid, AgentId>,
+    /// Who proposed, and how many tasks.
+    planners: BTreeMap<Cid, (AgentId, u32)>,
     tasks: BTreeMap<TaskName, TaskTold>,
     renewals: u64,
 }
@@ -174,6 +175,7 @@ impl Recorder {
             }
             Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
+            Note::Retired { .. } => self.mark("member-retired"),
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
     }
@@ -229,18 +231,27 @@ impl Recorder {
                 Event::NeedOpened { need }
             }
             Did::Proposed { proposal, .. } => {
-                told.planners.insert(proposal.id(), proposal.sender);
+                let tasks = match &proposal.body {
+                    Body::Propose(plan) => plan.cost_caps.len() as u32,
+                    _ => 0,
+                };
+                told.planners.insert(proposal.id(), (proposal.sender, tasks));
                 return;
             }
-            Did::Decided { counted, proposal } => Event::Decided {
-                approvals: counted.iter().map(|c| c.verifier).collect(),
-                epoch: told.epoch,
-                k: told.k_plan,
-                need,
-                planner: told.planners.get(proposal).copied().unwrap_or_default(),
-                proposal: *proposal,
-                snapshot: told.snapshot,
-            },
+            Did::Decided { counted, proposal } => {
+                let (planner, tasks) = told.planners.get(proposal).copied().unwrap_or_default();
+                let decided = Event::Decided {
+                    approvals: counted.iter().map(|c| c.verifier).collect(),
+                    epoch: told.epoch,
+                    k: told.k_plan,
+                    need,
+                    planner,
+                    proposal: *proposal,
+                    snapshot: told.snapshot,
+                };
+                self.tell(no, decided);
+                Event::Planned { need, tasks }
+            }
             Did::Granting { bid, task, .. } => {
                 let task = told.tasks.entry(task.clone()).or_default();
                 task.worker = bid.agent;

@@ -9,23 +9,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
 use swarm_core::node::{Act, Effect, Node, Note, Setup};
+use swarm_core::raft::Codec;
 use swarm_core::register::Event as Did;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
-use swarm_nemeses::{Between, Change, Fault as Strike, Timed, schedule};
+use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
 use swarm_reports::{Judgement, RunFacts, RunReport};
-use swarm_scenarios::{NeedEnd as EndName, Scenario};
+use swarm_scenarios::{NeedEnd as EndName, Register, Scenario};
 
 use crate::kernel::{ClockSpec, Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
 use crate::world::actor::{Actor, STORE, host_id, service};
 use crate::world::audit::AuditLog;
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
+use crate::world::etcd::Etcd;
 use crate::world::host::{Habits, Host, Tape, word};
 use crate::world::recorder::Recorder;
-use crate::world::register::Sequencer;
+use crate::world::register::{Embedded, EtcdClient, Half, Peers, RaftHalf, Sequencer, Shared};
 use crate::world::store::Store;
 use crate::world::strike::{Healthy, Strikes};
 
@@ -59,8 +61,8 @@ pub struct Outcome {
     pub judgement: Judgement,
     /// Everything told, if kept.
     pub history: Vec<Record>,
-    /// Nodes' audit logs, if kept.
-    pub audit: Vec<(u32, String)>,
+    /// Nodes' audit logs with the nodes' names, if kept.
+    pub audit: Vec<(String, String)>,
     /// Final outputs, by need, task and label.
     pub outputs: Outputs,
     /// The kernel's trace, if recorded.
@@ -99,6 +101,8 @@ struct World<'a> {
     strikes: Strikes,
     plan: BTreeMap<(u64, u32), Plan>,
     cluster_needs: Vec<swarm_core::wire::Need>,
+    /// The hosts' names, by number.
+    names: Vec<String>,
     hosts: u32,
     requesters: Vec<u32>,
     posted_by: BTreeMap<usize, (u32, usize)>,
@@ -117,6 +121,7 @@ impl<'a> World<'a> {
         let shape = scenario.shape();
         let founders = cluster.members.len() as u32;
         let total = founders + cluster.joiners.len() as u32;
+        let names = cluster.names();
         let draw = |range: Between<swarm_scenarios::Nanos>| Span::new(range.min.0, range.max.0);
 
         let mut bus = Bus::new(scenario.bus.ack_wait.0);
@@ -136,14 +141,22 @@ impl<'a> World<'a> {
             store.keep(Arc::clone(bytes));
         }
         kernel.add(Actor::Bus(Box::new(bus)));
-        kernel.add(Actor::Register(Box::new(Sequencer::new(members))));
+        kernel.add(match scenario.cluster.register {
+            Register::Etcd => Actor::Etcd(Box::new(Etcd::new(Fork::new(seed).stream("etcd")))),
+            Register::Embedded | Register::Raft => Actor::Register(Box::new(Sequencer::new(members))),
+        });
         kernel.add(Actor::Store(Box::new(store)));
 
         let fork_of = Fork::new(seed);
+        let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
+            .expect("lint resolved every target");
+        let disks = disks(&timetable);
         let mut parties = Vec::new();
         let replayed: Vec<u32> = replayed(seed, total, options);
         let mut chance = fork_of.stream("clocks");
         let mut planner = 0;
+        let codec: Arc<dyn Codec> = Arc::new(Shared::default());
+        let peers = Peers::default();
         let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, ..Healthy::default() };
         let manifests: BTreeMap<_, _> = cluster.genesis.manifests.iter().map(|m| (m.sender, Arc::clone(m))).collect();
         let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chains, m.roles));
@@ -185,7 +198,29 @@ impl<'a> World<'a> {
             });
             let taped = replayed.contains(&no);
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
-            let mut host = Host::new(no, setup, keys, chains, habits, Rc::clone(&recorder), taped);
+            let may_die = disks.iter().any(|nodes| nodes.contains(party_of(no, &shape)));
+            let sync = (may_die || scenario.disk.everywhere).then(|| draw(scenario.disk.sync));
+            let register = match scenario.cluster.register {
+                // Only coordinators have a register; the others' half is never asked.
+                Register::Etcd if chains.is_some() => {
+                    Half::Etcd(Box::new(EtcdClient::new(Stream::new(&fork(root, &format!("register/{no}"))))))
+                }
+                Register::Raft if chains.is_some() => {
+                    peers.borrow_mut().insert(agent, host_id(no));
+                    let setup = swarm_core::raft::Setup {
+                        me: agent,
+                        genesis: Arc::clone(&cluster.genesis),
+                        local: cluster.local.clone(),
+                        seed: fork(root, &format!("register/{no}")),
+                        codec: Arc::clone(&codec),
+                        mandates: Vec::new(),
+                    };
+                    let half = RaftHalf::new(setup, Rc::clone(&peers), sync);
+                    Half::Raft(Box::new(half.expect("a founder starts from nothing")))
+                }
+                _ => Half::Embedded(Embedded::default()),
+            };
+            let mut host = Host::new(no, setup, keys, chains, habits, register, Rc::clone(&recorder), taped, sync);
             host.audit = audit;
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
@@ -214,18 +249,17 @@ impl<'a> World<'a> {
             net.impose(Scope::All, F::Reorder { ppm: scenario.network.reorder_ppm, extra });
         }
 
-        let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
-            .expect("lint resolved every target");
         // What chaos may draw stands in the report although this seed did not: over a sweep each kind must bite.
         let planned = scenario.kinds().into_iter();
         let mut world = Self {
-            strikes: Strikes::new(shape, healthy, planned),
+            strikes: Strikes::new(shape, healthy, fork_of.stream("strikes"), planned),
             scenario,
             seed,
             kernel,
             recorder,
             plan: BTreeMap::new(),
             hosts: total,
+            names,
             cluster_needs: cluster.needs,
             requesters,
             posted_by: BTreeMap::new(),
@@ -306,7 +340,7 @@ impl<'a> World<'a> {
         while at < end && !self.cut_short {
             at = (at + STEP).min(end);
             self.live_until(at);
-            if self.is_quiet() {
+            if self.is_quiet() || self.is_lost() {
                 break;
             }
         }
@@ -429,6 +463,12 @@ impl<'a> World<'a> {
         quiet
     }
 
+    /// Whether no coordinator decides any more: the register has lost what it acknowledged.
+    fn is_lost(&self) -> bool {
+        let lost = |no| matches!(self.kernel.node(host_id(no)), Actor::Host(host) if host.lost);
+        (0..self.scenario.cluster.coordinators).all(lost)
+    }
+
     /// Judges.
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
         let silent: Vec<bool> = (0..self.hosts)
@@ -451,16 +491,21 @@ impl<'a> World<'a> {
             if let Some(system) = host.node().system() {
                 recorder.books(no, system.ledger());
             }
-            if let Some(tape) = host.tape.take() {
+            if let Some(tape) = host.take_tape() {
                 let first_difference = relive(&tape);
                 recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
             }
-            audit.extend(host.close_audit().map(|log| (no, log)));
+            audit.extend(host.close_audit().map(|log| (self.names[no as usize].clone(), log)));
         }
         let at = self.kernel.now().ns();
         let mut recorder = self.recorder.borrow_mut();
         recorder.stamp(at);
-        let end = End { at, expect: self.expect.clone(), settled };
+        let mut expect = self.expect.clone();
+        if expect.data_loss {
+            // Whoever saw the loss has stopped deciding.
+            expect.excused.extend(recorder.posted.iter().copied());
+        }
+        let end = End { at, expect, settled };
         let judgement = recorder.finish(&end);
         let counters = self.kernel.counters();
         let facts = RunFacts {
@@ -468,6 +513,7 @@ impl<'a> World<'a> {
             seed: self.seed,
             trace_hash: self.kernel.trace_hash(),
             faults: self.strikes.counts(),
+            required_marks: self.expect.marks.clone(),
             deliveries: counters.deliveries,
             envelopes: recorder.envelopes,
             signatures,
@@ -515,7 +561,7 @@ fn replayed(seed: u64, total: u32, options: RunOptions<'_>) -> Vec<u32> {
 fn relive(tape: &Tape) -> Option<String> {
     let mut node = Node::new(tape.setup.clone());
     let mut at = 0;
-    for (number, (now, input)) in tape.inputs.iter().enumerate() {
+    for (number, (now, input, _)) in tape.inputs.iter().enumerate() {
         node.handle(*now, input.clone());
         while let Some(effect) = node.poll_effect() {
             if tape.effects.get(at) != Some(&word(&effect)) {
@@ -547,6 +593,7 @@ fn expect(scenario: &Scenario) -> Expect {
     Expect {
         ends: scenario.properties.ends.iter().map(end).collect(),
         marks: scenario.properties.sometimes.iter().cloned().collect(),
+        data_loss: scenario.properties.data_loss,
         properties: scenario.properties.check.iter().map(|p| p.name().to_owned()).collect(),
         ..Expect::default()
     }
@@ -556,6 +603,26 @@ fn expect(scenario: &Scenario) -> Expect {
 /// their reports take.
 fn held_max(scenario: &Scenario) -> u64 {
     scenario.protocol.lease.0.saturating_mul(4).saturating_add(scenario.phases.fault.0)
+}
+
+/// Whose disks matter in this run: where something dies, or the disk itself ails.
+fn disks(timetable: &[Timed]) -> Vec<Nodes> {
+    let of = |timed: &Timed| match &timed.change {
+        Change::Start(Strike::Crash { nodes, .. } | Strike::DiskFull { nodes } | Strike::DiskSlow { nodes, .. }) => {
+            Some(nodes.clone())
+        }
+        Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
+        _ => None,
+    };
+    timetable.iter().filter_map(of).collect()
+}
+
+/// The `no`-th host as faults name it.
+fn party_of(no: u32, shape: &Shape) -> swarm_nemeses::Node {
+    match no.checked_sub(shape.coordinators) {
+        None => swarm_nemeses::Node::Coordinator(no),
+        Some(agent) => swarm_nemeses::Node::Agent(agent),
+    }
 }
 
 /// The shortest a lease can stand in true time: a majority measures it, and one in every majority has a clock that at worst

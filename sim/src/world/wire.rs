@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use swarm_core::id::{Cid, NeedId, OpId, Thread};
 use swarm_core::node::{Message, Subject};
+use swarm_core::raft::Packet;
 use swarm_core::register::{Command, Entry};
 use swarm_core::reject::Reject;
 use swarm_core::wire::Envelope;
 use swarm_nemeses::Traffic;
+use swarm_ports::etcd::{Event, Op, Request, RequestId, Response, Value};
 
 use crate::kernel::Fingerprint;
 
@@ -50,6 +52,9 @@ pub struct Placed {
     pub id: swarm_core::id::Digest,
 }
 
+/// What the register keeps in the modelled etcd.
+pub type Stored = Value<Arc<Command>>;
+
 /// One message between two actors.
 #[derive(Clone, Debug)]
 pub enum Wire {
@@ -79,6 +84,12 @@ pub enum Wire {
     Entry { place: u64, entry: Rc<Placed> },
     /// To the register: everything before `next` was applied.
     Applied { next: u64 },
+    /// Between two members of Raft groups.
+    Raft(Rc<Packet>),
+    /// To etcd: do this.
+    EtcdAsk { id: RequestId, request: Rc<Request<Stored>> },
+    /// From etcd: this came of it, or a watch tells this.
+    EtcdSay { id: RequestId, response: Rc<Response<Stored>> },
     /// To the store: keep these bytes.
     Put { job: u64, cid: Cid, bytes: Arc<[u8]> },
     /// From the store: they are kept.
@@ -106,6 +117,9 @@ impl Fingerprint for Wire {
             Self::Submitted { op } => (8, op.0),
             Self::Entry { place, entry } => (9, place ^ entry.id.prefix()),
             Self::Applied { next } => (10, *next),
+            Self::Raft(packet) => (18, crate::world::register::packet_word(packet)),
+            Self::EtcdAsk { id, request } => (19, id.0 ^ asks(request)),
+            Self::EtcdSay { id, response } => (20, id.0 ^ says(response)),
             Self::Put { cid, .. } => (11, cid.0.prefix()),
             Self::Kept { cid, .. } => (12, cid.0.prefix()),
             Self::Get { cid, .. } => (13, cid.0.prefix()),
@@ -125,8 +139,10 @@ impl Fingerprint for Wire {
             | Self::Following { .. } => Traffic::Publish,
             Self::Deliver { .. } => Traffic::Deliver,
             Self::Ack { .. } => Traffic::Ack,
-            Self::Submit { .. } | Self::Submitted { .. } => Traffic::Submit,
-            Self::Entry { .. } | Self::Applied { .. } => Traffic::Entry,
+            Self::Submit { .. } | Self::Submitted { .. } | Self::EtcdAsk { .. } => Traffic::Submit,
+            Self::EtcdSay { response, .. } if !matches!(**response, Response::Watch { .. }) => Traffic::Submit,
+            Self::Entry { .. } | Self::Applied { .. } | Self::EtcdSay { .. } => Traffic::Entry,
+            Self::Raft(_) => Traffic::Raft,
             Self::Put { .. } | Self::Kept { .. } | Self::Get { .. } | Self::Got { .. } => Traffic::Store,
         };
         sort_of(traffic)
@@ -136,4 +152,44 @@ impl Fingerprint for Wire {
 /// The kernel's number of a sort of message.
 pub const fn sort_of(traffic: Traffic) -> u8 {
     traffic as u8
+}
+
+/// A question to etcd in one word.
+fn asks(request: &Request<Stored>) -> u64 {
+    match request {
+        Request::Txn(txn) => txn.then.iter().fold(1, |word, op| {
+            word ^ match op {
+                Op::Put(_, value) => stored(value),
+                Op::Get(range) => range.from.fingerprint(),
+            }
+        }),
+        Request::Watch { from } => from << 8 | 2,
+        Request::Unwatch => 3,
+    }
+}
+
+/// An answer of etcd's in one word.
+fn says(response: &Response<Stored>) -> u64 {
+    match response {
+        Response::Txn { header, held, read } => {
+            let all = read.iter().flatten().fold(0, |word, kv| word ^ stored(&kv.value));
+            all ^ header.revision << 8 ^ u64::from(*held)
+        }
+        Response::Watch { header, event } => {
+            let word = match event {
+                Event::Began => 4,
+                Event::Wrote(all) => all.iter().fold(5, |word, kv| word ^ stored(&kv.value)),
+                Event::Ended { compacted } => compacted.map_or(6, |first| first << 8 | 7),
+            };
+            word ^ header.revision << 8
+        }
+        Response::Unavailable => 8,
+    }
+}
+
+fn stored(value: &Stored) -> u64 {
+    match value {
+        Value::Head { nonce, seq, .. } => nonce.0 as u64 ^ seq.0,
+        Value::Entry { id, nonce, seq, .. } => id.prefix() ^ (nonce.0 as u64).rotate_left(7) ^ seq.0,
+    }
 }

@@ -15,7 +15,7 @@ fn the_swarm_counts_words_as_the_independent_tool_does() {
     let did = sim(["run", shipped, "--input", &place.text("text"), "--out", &place.text("out")]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
     let need = &names(&place.path("out/out"))[0];
-    let got = fs::read(place.path("out/out").join(need).join("result")).unwrap();
+    let got = fs::read(place.path("out/out").join(need).join("words")).unwrap();
     let wanted = by_pipeline(&text);
     assert!(wanted.len() > 100_000 && got == wanted, "{} bytes instead of {}", got.len(), wanted.len());
 }

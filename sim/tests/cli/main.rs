@@ -141,7 +141,13 @@ fn lint_points_at_the_line_and_says_the_mend() {
 
 #[test]
 fn schemas_and_completions() {
-    for (of, id) in [("scenario", "urn:can-swarm:scenario:1"), ("run", "report:run:1"), ("sweep", "report:sweep:1")] {
+    for (of, id) in [
+        ("scenario", "urn:can-swarm:scenario:1"),
+        ("run", "report:run:1"),
+        ("sweep", "report:sweep:1"),
+        ("mutants", "report:mutants:1"),
+        ("needs", "needs:1"),
+    ] {
         let did = sim(["schema", of]);
         let schema: serde_json::Value = serde_json::from_str(&did.out).unwrap();
         assert!(did.code == 0 && schema["$id"].as_str().unwrap().ends_with(id), "{of}");

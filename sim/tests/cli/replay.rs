@@ -11,9 +11,9 @@ fn logs_replay_alike_and_no_tampering_goes_unseen() {
     assert_eq!(sim(["run", &place.text("held.toml"), "--out", &place.text("out")]).code, 0);
     let did = sim(["replay", &place.text("out")]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
-    assert!(did.out.contains("node-000.jsonl: ") && did.out.contains("1 FINALIZE records"), "{}", did.out);
+    assert!(did.out.contains("coordinator-0.jsonl: ") && did.out.contains("1 FINALIZE records"), "{}", did.out);
 
-    let one = place.path("out/audit/node-004.jsonl");
+    let one = place.path("out/audit/planner-0.jsonl");
     let log = fs::read_to_string(&one).unwrap();
     let did = sim([Path::new("replay"), &one]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
@@ -46,7 +46,7 @@ fn logs_replay_alike_and_no_tampering_goes_unseen() {
         fs::write(&one, text).unwrap();
         let did = sim([Path::new("replay"), &one]);
         assert_eq!(did.code, 65, "{line}{why}: {}{}", did.out, did.err);
-        assert!(did.out.contains(&format!("node-004.jsonl, {line}")) && did.out.contains(why), "{why}: {}", did.out);
+        assert!(did.out.contains(&format!("planner-0.jsonl, {line}")) && did.out.contains(why), "{why}: {}", did.out);
     }
 
     // The last line alone: nothing in the log tells, but the run had ended.
@@ -55,12 +55,16 @@ fn logs_replay_alike_and_no_tampering_goes_unseen() {
     assert!(did.code == 2 && did.out.contains("not closed"), "{}", did.out);
     let did = sim(["replay", &place.text("out")]);
     assert_eq!(did.code, 65, "{}", did.out);
-    assert!(did.out.contains(&format!("node-004.jsonl, line {}: missing", last + 1)), "{}", did.out);
+    assert!(did.out.contains(&format!("planner-0.jsonl, line {}: missing", last + 1)), "{}", did.out);
 }
 
 #[test]
 fn nothing_to_replay() {
     let place = Place::with(&[("held.toml", HELD)]);
-    sim(["replay", &place.text("none")]).fails(65, &["none: cannot be read", "help:"]);
+    let none = sim(["replay", &place.text("none")]);
+    none.fails(65, &["none: cannot be read", "help:"]);
+    assert_eq!(none.err.matches("No such file").count(), 1, "said once: {}", none.err);
+    let wrong = sim(["replay", &place.text("held.toml")]);
+    assert!(wrong.code == 65 && wrong.out.contains("name the folder of a run"), "{}", wrong.out);
     sim(["replay", &place.0.path().display().to_string()]).fails(65, &["no audit log"]);
 }

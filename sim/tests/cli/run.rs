@@ -48,7 +48,7 @@ fn code_3_no_liveness_with_a_command_that_does_it_again() {
     let did = sim(["run", &place.text("a stuck one.toml"), "--seed", "18446744073709551615"]);
     assert_eq!(did.code, 3, "{}{}", did.out, did.err);
     let found = did.out.split_once("\nliveness: ").expect("the property, and what contradicts it").1;
-    assert!(found.contains(" ns: {\"need-ended\":"), "a witness: {found}");
+    assert!(found.contains(" s: need ended: how closed, need "), "a witness: {found}");
     let again = did.out.lines().last().unwrap().strip_prefix("again: ").unwrap();
     let shell = std::process::Command::new("sh").args(["-c", again]).output().unwrap();
     assert_eq!(shell.status.code(), Some(3), "{again}");
@@ -86,7 +86,7 @@ fn code_65_input_that_cannot_be_used() {
     let place = Place::with(&[("held.toml", HELD)]);
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/wordcount.toml");
     sim(["run", shipped, "--input", &place.text("none")]).fails(65, &["--input", "none: no such file or folder"]);
-    sim(["run", &place.text("held.toml"), "--input", &place.text("held.toml")]).fails(65, &["needs_file", "help:"]);
+    sim(["run", &place.text("held.toml"), "--input", &place.text("held.toml")]).fails(64, &["needs_file", "help:"]);
     std::fs::create_dir(place.path("empty")).unwrap();
     sim(["run", shipped, "--input", &place.text("empty"), "--out", &place.text("out")]).fails(65, &["no file"]);
     assert_eq!(place.names(), ["empty", "held.toml"], "nothing half-written");
@@ -100,8 +100,15 @@ fn out_holds_everything_or_is_not_there() {
     assert_eq!(did.code, 0, "{}", did.err);
     assert_eq!(names(&place.path("out")), ["audit", "history.jsonl", "out", "run.json"]);
     assert_eq!(std::fs::read_to_string(place.path("out/run.json")).unwrap(), did.out);
+    let report: serde_json::Value = serde_json::from_str(&did.out).unwrap();
+    for mark in report["sometimes"].as_object().unwrap().keys() {
+        assert!(
+            swarm_scenarios::MARKS.iter().any(|known| known.name == mark),
+            "{mark} is told and the lint refuses it"
+        );
+    }
     let audit = names(&place.path("out/audit"));
-    assert!(audit.len() > 10 && audit[0] == "node-000.jsonl", "{audit:?}");
+    assert!(audit.len() > 10 && audit[0] == "coordinator-0.jsonl", "{audit:?}");
     let need = &names(&place.path("out/out"))[0];
     assert_eq!(names(&place.path("out/out").join(need)), ["result"]);
     run("out").fails(64, &["the folder is not empty", "help:"]);

@@ -54,8 +54,20 @@ fn max_fail_ends_it_early() {
     let json = place.text("report.json");
     let did = sim(["sweep", &place.text("stuck.toml"), "--seeds", "0..9", "--max-fail", "1", "--json", &json]);
     assert_eq!(did.code, 3, "{}{}", did.out, did.err);
-    assert!(did.out.contains("ended at --max-fail: 1 of 9 runs"), "{}", did.out);
-    assert_eq!(read(&place, "report.json")["runs"], 1);
+    assert!(did.out.contains("ended at --max-fail"), "{}", did.out);
+    assert!(did.out.starts_with("1 of 9 runs of 1 scenario: "), "{}", did.out);
+    let report = read(&place, "report.json");
+    assert_eq!(
+        (&report["runs"], &report["planned_runs"], &report["interrupted"]),
+        (&1.into(), &9.into(), &false.into())
+    );
+}
+
+#[test]
+fn a_sweep_takes_no_input() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    sim(["sweep", &place.text("held.toml"), "--seeds", "0..1", "--input", "x"])
+        .fails(64, &["made-up text", "run --input"]);
 }
 
 #[test]
@@ -80,7 +92,7 @@ fn what_cannot_be_summed_or_written_is_refused_before_anything_runs() {
     let place = Place::with(&[("a.toml", &named("same")), ("b.toml", &named("same")), ("text.md", "")]);
     std::fs::create_dir(place.path("empty")).unwrap();
     sim(["sweep", &place.text("a.toml"), &place.text("b.toml"), "--seeds", "0..1"]).fails(65, &["duplicate-name"]);
-    sim(["sweep", &place.text("empty"), "--seeds", "0..1"]).fails(64, &["no scenario file"]);
+    sim(["sweep", &place.text("empty"), "--seeds", "0..1"]).fails(65, &["no scenario file"]);
     sim(["sweep", &place.text("none.toml"), "--seeds", "0..1"]).fails(65, &["unreadable"]);
     let to = |json: &str| sim(["sweep", &place.text("a.toml"), "--seeds", "0..9999", "--json", &place.text(json)]);
     to("no/where.json").fails(69, &["cannot be written"]);
@@ -106,6 +118,9 @@ fn code_130_interrupted_with_the_report_so_far() {
     let out = running.wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(130), "{said:?}");
     let text = String::from_utf8(out.stdout).unwrap();
-    assert!(text.contains("interrupted: ") && text.contains(" of 1000000 runs"), "{text}");
+    assert!(text.contains(" of 1,000,000 runs of 1 scenario, interrupted: unknown"), "{text}");
+    let report = read(&place, "report.json");
+    assert_eq!((&report["verdict"], &report["interrupted"]), (&"unknown".into(), &true.into()));
+    assert_eq!(report["planned_runs"], 1_000_000);
     assert!(read(&place, "report.json")["failures"].as_array().unwrap().is_empty(), "no run cut short is a failure");
 }

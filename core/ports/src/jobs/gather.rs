@@ -22,12 +22,12 @@ pub enum GatherError {
         path: PathBuf,
     },
     /// It is there and cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {why}", path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// A folder without any file below it.
     #[error("{}: no file in this folder", path.display())]
@@ -105,11 +105,11 @@ fn append(path: &Path, text: &mut Vec<u8>) -> Result<(), GatherError> {
     file.take(room).read_to_end(text).map(drop).map_err(|e| failed(path, e))
 }
 
-fn failed(path: &Path, source: io::Error) -> GatherError {
+fn failed(path: &Path, why: io::Error) -> GatherError {
     let path = path.to_owned();
-    match source.kind() {
+    match why.kind() {
         io::ErrorKind::NotFound => GatherError::Missing { path },
-        _ => GatherError::Unreadable { path, source },
+        _ => GatherError::Unreadable { path, why },
     }
 }
 

@@ -65,20 +65,20 @@ impl<T> Answer<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file or folder cannot be created or written.
-    #[error("{}: cannot be written: {source}; choose a folder that this user may write to", path.display())]
+    #[error("{}: cannot be written: {why}; choose a folder that this user may write to", path.display())]
     Unwritable {
         /// The file or folder.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// A file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {why}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// Another process has it open.
     #[error("{}: another process holds it; end that one first, or choose another folder", path.display())]

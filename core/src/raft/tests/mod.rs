@@ -2,6 +2,7 @@
 
 mod chaos;
 mod net;
+mod rules;
 
 use std::println;
 

@@ -75,7 +75,8 @@ pub struct Bus {
     /// What was lost last, and who has not understood it yet.
     lost: Option<Lost>,
     groups: Vec<Group>,
-    kept: BTreeSet<Cid>,
+    /// What is kept, and where.
+    kept: BTreeMap<Cid, Place>,
     threads: BTreeMap<NeedId, Vec<Rc<Post>>>,
     pending: BTreeMap<u64, Pending>,
     due: BTreeSet<(LocalTime, u64)>,
@@ -97,7 +98,7 @@ impl Bus {
             breaks: None,
             lost: None,
             groups: Vec::new(),
-            kept: BTreeSet::new(),
+            kept: BTreeMap::new(),
             threads: BTreeMap::new(),
             pending: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -116,8 +117,8 @@ impl Bus {
         }
         match msg {
             Wire::Publish { op, post } => {
-                self.keep(cx, from, &post);
-                cx.send(from, Wire::Published { op, place: self.place });
+                let place = self.keep(cx, from, &post);
+                cx.send(from, Wire::Published { op, place });
             }
             Wire::Noted { era } => self.noted(era, from),
             Wire::Follow(need) => {
@@ -152,15 +153,19 @@ impl Bus {
 
     /// Keeps a message and delivers it to all who want it. The same envelope twice is the same message (the server's
     /// de-duplication by id).
-    fn keep(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, post: &Rc<Post>) {
-        if !self.kept.insert(post.message.envelope.id()) {
-            return;
+    fn keep(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, post: &Rc<Post>) -> Place {
+        let id = post.message.envelope.id();
+        if let Some(place) = self.kept.get(&id) {
+            return *place;
         }
         self.place.seq += 1;
+        let place = self.place;
+        self.kept.insert(id, place);
         self.remember(cx, post);
         if !self.gathers(cx, from, post) {
             self.spread(cx, post);
         }
+        place
     }
 
     fn spread(&mut self, cx: &mut Cx<'_, Wire>, post: &Rc<Post>) {

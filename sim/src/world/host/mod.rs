@@ -3,6 +3,8 @@
 //! The host holds what the node must not: the keys. It does the work the node asks for on artifacts from the store, taking
 //! simulated time; and it gives every question that nobody answered in time the honest answer, `Unknown`.
 
+mod crash;
+mod disk;
 mod jobs;
 mod outbox;
 
@@ -11,20 +13,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, NeedId, OpId, Thread};
+use swarm_core::id::{Cid, NeedId, OpId, Seq, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
+use swarm_reports::history::{AlarmKind, Event};
 
+use self::crash::Return;
+use self::disk::Disk;
 use self::jobs::Job;
 use self::outbox::Outbox;
 use crate::kernel::{Cx, LocalTime, NodeId, Span};
 use crate::world::actor::{BUS, service};
 use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
-use crate::world::register::{Embedded, Half, Out, Outs, Register};
+use crate::world::register::{Half, Out, Outs, Register};
 use crate::world::wire::{Post, Wire};
 
 /// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
@@ -45,6 +50,8 @@ enum Waits {
     Act(Box<Act>),
     /// The bus, to keep again what it had forgotten.
     Repost(OpId),
+    /// The disk.
+    Sync,
 }
 
 /// How an agent behaves apart from the protocol: how long its work takes, and how often it changes its mind.
@@ -66,6 +73,10 @@ pub struct Ills {
     pub slow: Option<(u32, u64)>,
     /// Its verifying jobs fail.
     pub failing: bool,
+    /// Its disk is full.
+    pub full: bool,
+    /// Its disk takes this much longer.
+    pub slow_disk: Option<Span>,
     /// It slept through its lease and does not know: what it says of a task is counted.
     pub undead: bool,
 }
@@ -76,6 +87,8 @@ pub struct Harm {
     pub silenced: u64,
     pub slowed: u64,
     pub failed: u64,
+    pub no_room: u64,
+    pub synced_late: u64,
     /// What an undead worker said of its task, and its COMMITs among it.
     pub undead: u64,
     pub undead_commits: u64,
@@ -92,6 +105,8 @@ pub struct Host {
     pub ills: Ills,
     pub harm: Harm,
     pub signatures: u64,
+    /// Its register has lost what it acknowledged: it decides nothing any more.
+    pub lost: bool,
     waits: BTreeMap<(LocalTime, u64), Waits>,
     answers: BTreeMap<OpId, (LocalTime, u64)>,
     /// What the bus has not acknowledged, signed once; and which operation asked for it.
@@ -110,8 +125,19 @@ pub struct Host {
     inbox: VecDeque<Input>,
     busy: bool,
     recorder: Rc<RefCell<Recorder>>,
-    /// The setup and every input, kept if the node is to be replayed.
-    pub tape: Option<Tape>,
+    /// Where its inputs are written down, if that takes time.
+    disk: Option<Disk>,
+    /// The process is dead, or could not start for want of room.
+    down: bool,
+    unbooted: bool,
+    /// What it will do when it is back.
+    back: Return,
+    /// The last entry of each thread that the node was handed: a register half that came back hands all over again.
+    fed: BTreeMap<Thread, Seq>,
+    /// The setup and every input, kept if the node may die or is to be replayed.
+    tape: Option<Tape>,
+    /// Whether it is to be replayed.
+    replayed: bool,
     /// The audit log, if somebody wants to keep it.
     pub audit: Option<AuditLog>,
 }
@@ -119,9 +145,17 @@ pub struct Host {
 /// What it takes to live a node's life again.
 pub struct Tape {
     pub setup: Setup,
-    pub inputs: Vec<(Now, Input)>,
+    /// Each with the number of effects that followed.
+    pub inputs: Vec<(Now, Input, usize)>,
     /// A word per effect.
     pub effects: Vec<u64>,
+}
+
+impl Tape {
+    /// A life that has not begun.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, inputs: Vec::new(), effects: Vec::new() }
+    }
 }
 
 impl Host {
@@ -131,10 +165,12 @@ impl Host {
         keys: Keys,
         chains: Option<Chains>,
         habits: Habits,
+        register: Half,
         recorder: Rc<RefCell<Recorder>>,
-        taped: bool,
+        replayed: bool,
+        sync: Option<Span>,
     ) -> Self {
-        let tape = taped.then(|| Tape { setup: setup.clone(), inputs: Vec::new(), effects: Vec::new() });
+        let tape = (replayed || sync.is_some()).then(|| Tape::new(setup.clone()));
         Self {
             no,
             node: Node::new(setup),
@@ -144,6 +180,7 @@ impl Host {
             ills: Ills::default(),
             harm: Harm::default(),
             signatures: 0,
+            lost: false,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
             posts: BTreeMap::new(),
@@ -152,12 +189,18 @@ impl Host {
             jobs: BTreeMap::new(),
             follows: BTreeMap::new(),
             counter: 0,
-            register: Half::Embedded(Embedded::default()),
+            register,
             seen: BTreeSet::new(),
             inbox: VecDeque::new(),
             busy: false,
             recorder,
+            disk: sync.map(Disk::new),
+            down: false,
+            unbooted: false,
+            back: Return::default(),
             tape,
+            replayed,
+            fed: BTreeMap::new(),
             audit: None,
         }
     }
@@ -176,14 +219,9 @@ impl Host {
         self.register.get().leads()
     }
 
-    pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
-        self.input(cx, Input::Boot);
-    }
-
-    /// The agent behind the node wants something, `after` nanoseconds from now.
-    pub fn act(&mut self, cx: &mut Cx<'_, Wire>, after: u64, act: Act) {
-        self.wait(cx, after, Waits::Act(Box::new(act)));
-        self.arm(cx);
+    /// The node's life as it was written down, if it is to be lived again.
+    pub fn take_tape(&mut self) -> Option<Tape> {
+        self.tape.take().filter(|_| self.replayed)
     }
 
     fn now(cx: &mut Cx<'_, Wire>) -> Now {
@@ -203,8 +241,10 @@ impl Host {
         }
         while let Some(input) = self.inbox.pop_front() {
             let now = Self::now(cx);
-            if let Some(tape) = &mut self.tape {
-                tape.inputs.push((now, input.clone()));
+            let mut effects = 0;
+            let taped = self.tape.is_some().then(|| input.clone());
+            if let Some(disk) = &mut self.disk {
+                disk.written += 1;
             }
             if let Some(audit) = &mut self.audit {
                 audit.input(now, &input);
@@ -217,13 +257,18 @@ impl Host {
                 if let Some(audit) = &mut self.audit {
                     audit.effect(&effect, &self.keys);
                 }
-                self.carry_out(cx, effect);
+                effects += 1;
+                self.then(cx, effect);
+            }
+            if let (Some(tape), Some(input)) = (&mut self.tape, taped) {
+                tape.inputs.push((now, input, effects));
             }
             if let Some(audit) = &mut self.audit {
                 audit.drained(&self.keys);
             }
         }
         self.busy = false;
+        self.sync(cx);
         self.arm(cx);
     }
 
@@ -244,6 +289,9 @@ impl Host {
     }
 
     pub fn on_timer(&mut self, cx: &mut Cx<'_, Wire>) {
+        if !self.has_room() {
+            return;
+        }
         while let Some(entry) = self.waits.first_entry().filter(|e| e.key().0 <= cx.now()) {
             match entry.remove() {
                 Waits::Answer(op) => {
@@ -256,6 +304,7 @@ impl Host {
                 Waits::Follow(need) => self.ask_bus(cx, need),
                 Waits::Act(act) => self.input(cx, Input::Act(*act)),
                 Waits::Repost(op) => self.repost(cx, op),
+                Waits::Sync => self.synced(cx),
             }
         }
         if self.register.get().deadline().is_some_and(|at| at <= cx.now()) {
@@ -268,6 +317,9 @@ impl Host {
     }
 
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
+        if !self.has_room() {
+            return;
+        }
         match msg {
             Wire::Deliver { delivery, post } => {
                 if !self.seen.insert(post.message.envelope.id()) {
@@ -286,7 +338,7 @@ impl Host {
                         self.recorder.borrow_mut().note(self.no, Note::Refused { envelope, reject });
                     }
                 }
-                self.send(cx, BUS, Wire::Ack { delivery });
+                self.send_then(cx, service(BUS), Wire::Ack { delivery });
             }
             Wire::Published { op, place } => {
                 if let Some(post) = self.posting.remove(&op).and_then(|id| self.posts.remove(&id)) {
@@ -320,14 +372,25 @@ impl Host {
         for out in outs {
             match out {
                 Out::Send(to, msg) => sends.push((to, msg)),
-                Out::Applied(entry) => self.inbox.push_back(Input::Applied(entry)),
+                Out::Applied(entry) => {
+                    let fed = self.fed.entry(entry.thread).or_default();
+                    if entry.seq > *fed {
+                        *fed = entry.seq;
+                        self.inbox.push_back(Input::Applied(entry));
+                    }
+                }
                 Out::Answer(op, outcome) => self.answered(op, outcome),
                 Out::Mark(mark) => self.recorder.borrow_mut().mark(mark),
+                Out::DataLoss(what) => {
+                    self.lost = true;
+                    let alarm = Event::Alarm { kind: AlarmKind::DataLoss, what };
+                    self.recorder.borrow_mut().tell(self.no, alarm);
+                }
             }
         }
         self.drain(cx);
         for (to, msg) in sends {
-            self.send_to(cx, to, msg);
+            self.send_then(cx, to, msg);
         }
         if self.register.get().deadline() != deadline {
             self.arm(cx);

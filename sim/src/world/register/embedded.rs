@@ -27,6 +27,13 @@ pub struct Embedded {
     due: Option<LocalTime>,
 }
 
+impl Embedded {
+    /// That of a host whose log holds the first `entries` of all.
+    pub fn after(entries: u64) -> Self {
+        Self { next: entries, ..Self::default() }
+    }
+}
+
 impl Register for Embedded {
     fn submit(&mut self, _cx: &mut Cx<'_, Wire>, op: OpId, thread: Thread, command: Arc<Command>, outs: &mut Outs) {
         outs.push_back(Out::Send(service(REGISTER), Wire::Submit { op, thread, command }));

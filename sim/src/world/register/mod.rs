@@ -6,6 +6,8 @@
 //! which is the host's business.
 
 mod embedded;
+mod etcd;
+mod raft;
 mod sequencer;
 
 use std::collections::VecDeque;
@@ -16,9 +18,11 @@ use swarm_core::node::Outcome;
 use swarm_core::register::{Command, Entry};
 
 pub use embedded::Embedded;
+pub use etcd::EtcdClient;
+pub use raft::{Peers, RaftHalf, Shared, word as packet_word};
 pub use sequencer::Sequencer;
 
-use crate::kernel::{Cx, LocalTime, NodeId};
+use crate::kernel::{Cx, LocalTime, NodeId, Stream};
 use crate::world::wire::Wire;
 
 /// What a register half wants done.
@@ -32,6 +36,8 @@ pub enum Out {
     Answer(OpId, Outcome),
     /// Something that must sometimes happen did.
     Mark(&'static str),
+    /// Something acknowledged is gone: nothing follows any more.
+    DataLoss(String),
 }
 
 /// What follows from one thing that happened, in order.
@@ -39,6 +45,9 @@ pub type Outs = VecDeque<Out>;
 
 /// What every register half does. From `cx` it takes time and randomness only: what it sends leaves through [`Outs`].
 pub trait Register {
+    /// The host has booted.
+    fn start(&mut self, _cx: &mut Cx<'_, Wire>, _outs: &mut Outs) {}
+
     /// The protocol half wants this ordered.
     fn submit(&mut self, cx: &mut Cx<'_, Wire>, op: OpId, thread: Thread, command: Arc<Command>, outs: &mut Outs);
 
@@ -63,13 +72,42 @@ pub trait Register {
 pub enum Half {
     /// The client of the one sequencer.
     Embedded(Embedded),
+    /// A member of Raft groups.
+    Raft(Box<RaftHalf>),
+    /// The client of etcd.
+    Etcd(Box<EtcdClient>),
 }
 
 impl Half {
+    /// The process dies and comes back with what its disk kept; its protocol half was handed `entries` in all. Says what
+    /// that was an example of.
+    ///
+    /// # Panics
+    /// If a correct member cannot start from its own log, which would be a mistake of ours.
+    pub fn crash(&mut self, luck: &mut Stream, entries: u64) -> Vec<&'static str> {
+        match self {
+            Self::Embedded(half) => *half = Embedded::after(entries),
+            Self::Etcd(half) => half.crash(luck),
+            Self::Raft(half) => {
+                let cut = half.crash(luck).expect("a member starts from what its disk kept");
+                let torn = cut.torn.then_some("register-log-torn");
+                return torn.into_iter().chain((cut.lost > 0).then_some("register-log-cut")).collect();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether it has written something that a crash may take.
+    pub fn has_unsynced(&self) -> bool {
+        matches!(self, Self::Raft(half) if half.has_unsynced())
+    }
+
     /// Whichever it is.
     pub fn get(&self) -> &dyn Register {
         match self {
             Self::Embedded(half) => half,
+            Self::Raft(half) => &**half,
+            Self::Etcd(half) => &**half,
         }
     }
 
@@ -77,6 +115,8 @@ impl Half {
     pub fn get_mut(&mut self) -> &mut dyn Register {
         match self {
             Self::Embedded(half) => half,
+            Self::Raft(half) => &mut **half,
+            Self::Etcd(half) => &mut **half,
         }
     }
 }

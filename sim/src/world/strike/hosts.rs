@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use swarm_nemeses::{Fault, Kind};
 
 use super::{Strikes, Striking, is_zombie};
-use crate::kernel::{self, ClockChange, FaultId, Kernel, NodeId, Scope, SimTime};
+use crate::kernel::{self, ClockChange, FaultId, Kernel, NodeId, Scope, SimTime, Span};
 use crate::world::actor::{Actor, BUS, service};
 use crate::world::host::{Harm, Ills};
 
 /// How long a zombie may take to speak before it hears again, nanoseconds.
 const DEAF: u64 = 90_000_000_000;
+
+/// How much longer a write takes to be durable where a quorum is about to be swapped.
+const SWAP_SYNC: Span = Span::new(20_000_000, 300_000_000);
 
 /// How a node's clocks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl Strikes {
         let mut ills: BTreeMap<NodeId, Ills> = BTreeMap::new();
         let mut rates: BTreeMap<NodeId, Rate> = BTreeMap::new();
         let mut paused = BTreeSet::new();
-        for Striking { fault, caught, .. } in self.striking.values() {
+        for Striking { fault, caught, turned, .. } in self.striking.values() {
             match fault {
                 Fault::SilentWorker { nodes } => {
                     self.hosts(nodes, kernel).into_iter().for_each(|id| ills.entry(id).or_default().silent = true);
@@ -77,6 +80,20 @@ impl Strikes {
                     rates.extend(self.hosts(nodes, kernel).into_iter().map(|id| (id, Rate::Frozen)));
                 }
                 Fault::Pause { nodes } => paused.extend(self.hosts(nodes, kernel)),
+                Fault::DiskFull { nodes } => {
+                    self.hosts(nodes, kernel).into_iter().for_each(|id| ills.entry(id).or_default().full = true);
+                }
+                Fault::DiskSlow { nodes, min_ns, max_ns } => {
+                    let slow = Some(Span::new(*min_ns, *max_ns));
+                    self.hosts(nodes, kernel).into_iter().for_each(|id| ills.entry(id).or_default().slow_disk = slow);
+                }
+                Fault::QuorumSwap { first, victim, second } => {
+                    let asleep = if *turned { second } else { first };
+                    paused.extend(asleep.iter().map(|party| self.id(*party)));
+                    if !turned {
+                        ills.entry(self.id(*victim)).or_default().slow_disk = Some(SWAP_SYNC);
+                    }
+                }
                 Fault::ZombieWorker { .. } => {
                     paused.extend(*caught);
                     rates.extend(caught.map(|id| (id, Rate::Frozen)));
@@ -89,9 +106,15 @@ impl Strikes {
         }
         let all = kernel.nodes().len();
         for id in (0..all).map(NodeId::from_index) {
-            if let Actor::Host(host) = kernel.node_mut(id) {
-                host.ills = ills.remove(&id).unwrap_or_default();
-            }
+            let ills = ills.remove(&id).unwrap_or_default();
+            kernel.with_node(id, |actor, cx| {
+                if let Actor::Host(host) = actor {
+                    let before = std::mem::replace(&mut host.ills, ills);
+                    if before.full && !host.ills.full {
+                        host.freed(cx);
+                    }
+                }
+            });
         }
         self.set_rates(kernel, rates);
         self.set_paused(kernel, paused)
@@ -176,6 +199,8 @@ impl Strikes {
             Fault::SlowVerifier { nodes, .. } => (nodes, |harm| harm.slowed),
             Fault::FailedVerifier { nodes } => (nodes, |harm| harm.failed),
             Fault::SilentWorker { nodes } => (nodes, |harm| harm.silenced),
+            Fault::DiskFull { nodes } => (nodes, |harm| harm.no_room),
+            Fault::DiskSlow { nodes, .. } => (nodes, |harm| harm.synced_late),
             _ => return 0,
         };
         self.hosts(nodes, kernel).into_iter().map(|id| count(&harm(kernel, id))).sum()

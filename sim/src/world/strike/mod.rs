@@ -1,8 +1,10 @@
 //! Faults as data become faults of the simulated world. Every fault counts its bites, and what several faults do to one
 //! party is worked out anew whenever one begins or ends, so that the end of one never heals another.
 //!
-//! `links` is what happens to messages, `hosts` what happens to processes and clocks, `services` to bus and store.
+//! `links` is what happens to messages, `hosts` to processes and clocks, `deaths` to disks when a process dies, `services`
+//! to bus and store.
 
+mod deaths;
 mod hosts;
 mod links;
 mod services;
@@ -12,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use swarm_nemeses::{Fault, Kind, Node as Party, Nodes, Shape};
 use swarm_reports::FaultCount;
 
-use crate::kernel::{FaultId, Kernel, NodeId};
+use crate::kernel::{FaultId, Kernel, NodeId, Stream};
 use crate::world::actor::{Actor, BUS, REGISTER, STORE, host_id, service};
+use deaths::Doomed;
 use hosts::{Rate, Waking};
 
 /// How the world is where nothing is wrong.
@@ -33,6 +36,8 @@ struct Striking {
     before: u64,
     /// The worker that a zombie fault found.
     caught: Option<NodeId>,
+    /// Half of its time is over.
+    turned: bool,
 }
 
 /// All faults of a run.
@@ -45,11 +50,16 @@ pub struct Strikes {
     rates: BTreeMap<NodeId, Rate>,
     /// Zombies that have not spoken yet.
     waking: Vec<Waking>,
+    dead: BTreeSet<NodeId>,
+    /// Deaths that wait for a write that is not durable.
+    doomed: Vec<Doomed>,
+    /// How much a disk keeps.
+    luck: Stream,
 }
 
 impl Strikes {
     /// For a cluster of this shape; `planned` names the kinds that will strike, so that one that never does is seen.
-    pub fn new(shape: Shape, healthy: Healthy, planned: impl Iterator<Item = Kind>) -> Self {
+    pub fn new(shape: Shape, healthy: Healthy, luck: Stream, planned: impl Iterator<Item = Kind>) -> Self {
         Self {
             shape,
             healthy,
@@ -58,6 +68,9 @@ impl Strikes {
             paused: BTreeSet::new(),
             rates: BTreeMap::new(),
             waking: Vec::new(),
+            dead: BTreeSet::new(),
+            doomed: Vec::new(),
+            luck,
         }
     }
 
@@ -97,19 +110,30 @@ impl Strikes {
         let before = self.bites(kernel, &fault);
         let at_once = self.jump_clocks(kernel, &fault) + self.strike_services(kernel, &fault);
         let links = self.impose(kernel, &fault);
+        self.doom(kernel, id, &fault);
         let count = self.count(fault.kind());
         count.injected += 1;
         count.bites += at_once;
-        self.striking.insert(id, Striking { fault, links, before, caught: None });
+        self.striking.insert(id, Striking { fault, links, before, caught: None, turned: false });
         self.settle(kernel);
+        self.look_for_prey(kernel);
     }
 
     /// Half of a fault's time is over.
-    pub fn turn(&mut self, _kernel: &mut Kernel<Actor>, _id: u32) {}
+    pub fn turn(&mut self, kernel: &mut Kernel<Actor>, id: u32) {
+        let Some(striking) = self.striking.get_mut(&id) else { return };
+        striking.turned = true;
+        let kind = striking.fault.kind();
+        self.swap_sides(kernel, id);
+        let slept_through = self.settle(kernel);
+        self.count(kind).bites += slept_through;
+    }
 
     /// A fault ends; says how often it bit.
     pub fn stop(&mut self, kernel: &mut Kernel<Actor>, id: u32) -> (Option<Fault>, u64) {
+        self.kill_the_doomed(kernel, id);
         let Some(striking) = self.striking.remove(&id) else { return (None, 0) };
+        self.revive(kernel, &striking.fault);
         let slept_through = self.settle(kernel);
         // A zombie bites by what it says, not by what it missed.
         let mut bites = if is_zombie(&striking.fault) { 0 } else { slept_through };
@@ -123,12 +147,15 @@ impl Strikes {
 
     /// Whether some fault waits for a moment of its own; then [`Self::look`] is to be called after every event.
     pub fn is_lurking(&self) -> bool {
-        !self.waking.is_empty() || self.striking.values().any(|s| s.caught.is_none() && is_zombie(&s.fault))
+        !self.waking.is_empty()
+            || !self.doomed.is_empty()
+            || self.striking.values().any(|s| s.caught.is_none() && is_zombie(&s.fault))
     }
 
     /// Looks whether that moment has come.
     pub fn look(&mut self, kernel: &mut Kernel<Actor>) {
         self.look_for_zombies(kernel);
+        self.look_for_prey(kernel);
     }
 
     /// Brings every party in line with the faults at work. Says how much the hosts that go on had slept through.

@@ -1,11 +1,12 @@
-//! What faults do to the bus and to the artifact store.
+//! What faults do to the bus, to the artifact store and to etcd.
 
 use swarm_nemeses::Fault;
 
 use super::Strikes;
 use crate::kernel::{Kernel, Span};
-use crate::world::actor::{Actor, BUS, STORE, service};
+use crate::world::actor::{Actor, BUS, REGISTER, STORE, service};
 use crate::world::bus::{self, Storm};
+use crate::world::etcd;
 use crate::world::store;
 
 impl Strikes {
@@ -23,10 +24,11 @@ impl Strikes {
         })
     }
 
-    /// Brings bus and store in line with the faults at work.
+    /// Brings bus, store and etcd in line with the faults at work.
     pub(super) fn settle_services(&self, kernel: &mut Kernel<Actor>) {
         let mut bus = bus::Ills { redeliver_ppm: self.healthy.redeliver_ppm, ..bus::Ills::default() };
         let mut store = store::Ills::default();
+        let mut etcd = etcd::Ills::default();
         for striking in self.striking.values() {
             match &striking.fault {
                 Fault::BusRedeliver { ppm } => bus.redeliver_ppm = bus.redeliver_ppm.max(*ppm),
@@ -39,6 +41,7 @@ impl Strikes {
                 Fault::StoreSlow { min_ns, max_ns } => store.slow = Some(Span::new(*min_ns, *max_ns)),
                 Fault::StoreLose { ppm } => store.lose_ppm = store.lose_ppm.max(*ppm),
                 Fault::StoreCorrupt { ppm } => store.corrupt_ppm = store.corrupt_ppm.max(*ppm),
+                Fault::Etcd(fault) => etcd.add(fault),
                 _ => {}
             }
         }
@@ -52,14 +55,22 @@ impl Strikes {
                 at.storm(cx);
             }
         });
+        kernel.with_node(service(REGISTER), |actor, cx| {
+            if let Actor::Etcd(at) = actor {
+                at.settle(cx, etcd);
+            }
+        });
         if let Actor::Store(at) = kernel.node_mut(service(STORE)) {
             at.ills = store;
         }
     }
 }
 
-/// What bus and store have counted so far of a fault of this kind.
+/// What bus, store and etcd have counted so far of a fault of this kind.
 pub(super) fn harm_of_services(kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
+    if let (Fault::Etcd(fault), Actor::Etcd(etcd)) = (fault, kernel.node(service(REGISTER))) {
+        return etcd.bites.get(&fault.kind()).copied().unwrap_or(0);
+    }
     let (Actor::Bus(bus), Actor::Store(store)) = (kernel.node(service(BUS)), kernel.node(service(STORE))) else {
         return 0;
     };

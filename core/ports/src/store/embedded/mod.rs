@@ -18,11 +18,11 @@ pub use journal::Recovered;
 pub use register::FileRegister;
 
 fn unwritable(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
-    move |source| StoreError::Unwritable { path: path.to_owned(), source }
+    move |why| StoreError::Unwritable { path: path.to_owned(), why }
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
-    move |source| StoreError::Unreadable { path: path.to_owned(), source }
+    move |why| StoreError::Unreadable { path: path.to_owned(), why }
 }
 
 /// Makes what was created, renamed or removed in `folder` durable.

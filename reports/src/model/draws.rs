@@ -1,0 +1,141 @@
+//! Draws, held against who could have been drawn, and the rounds of reveals that they wait for (PROTOCOL 6).
+
+use std::collections::BTreeSet;
+
+use swarm_core::id::{AgentId, Digest, NeedId};
+use swarm_core::register::{Answer, Ask, Event as Did};
+use swarm_core::reject::Reject;
+use swarm_core::slot::Waiting;
+use swarm_core::time::Span;
+use swarm_core::wire::SnapshotRef;
+
+use super::need::Elsewhere;
+use super::quorum;
+use super::system::{Judged, Pool, System, manifest};
+use crate::history::Account;
+
+impl System {
+    pub(super) fn voters(&self, target: u32, k: u32, snapshot: &SnapshotRef, voters: &[AgentId]) -> Result<(), String> {
+        let pool = self.current(snapshot)?;
+        let active = pool.members.len();
+        let own = quorum::k(target, active, active, self.params());
+        let size = (own + self.params().voters_spare as usize).min(active);
+        drawn(pool, voters, own, k, size..=size)
+    }
+
+    fn current(&self, snapshot: &SnapshotRef) -> Result<&Pool, String> {
+        let pool = self.pools.last().filter(|_| snapshot.number as usize == self.pools.len());
+        pool.ok_or_else(|| {
+            format!("snapshot {} was drawn from, and {} is current here", snapshot.number, self.pools.len())
+        })
+    }
+
+    pub(super) fn open_round(&mut self) {
+        if self.round.is_some() || self.queue.is_empty() {
+            return;
+        }
+        self.rounds += 1;
+        self.round = Some((std::mem::take(&mut self.queue), BTreeSet::new()));
+        self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
+        self.out.push(Did::RoundOpened { round: self.rounds });
+    }
+
+    pub(super) fn reveal(&mut self, by: AgentId, round: u32, value: Digest, told: &[Did]) -> Judged {
+        let members = self.genesis.coordinators.len();
+        let member = self.is_member(&by);
+        let Some((_, revealed)) = self.round.as_mut().filter(|_| round == self.rounds && member) else {
+            return Ok(false);
+        };
+        if !revealed.insert(by) {
+            return Ok(false);
+        }
+        let all = revealed.len() == members;
+        self.out.push(Did::Revealed { by, round, value });
+        if all {
+            self.waits.remove(&Waiting::Reveals);
+            self.close_round(told)?;
+        }
+        Ok(true)
+    }
+
+    /// The round is over: its asks are answered as told, if that can be.
+    pub(super) fn close_round(&mut self, told: &[Did]) -> Result<(), String> {
+        let least = self.params().liars_max as usize + 1;
+        if self.round.as_ref().is_some_and(|(_, revealed)| revealed.len() < least) {
+            self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
+            return Ok(());
+        }
+        let Some((seatings, revealed)) = self.round.take() else { return Ok(()) };
+        let members = self.genesis.coordinators.iter().map(|member| member.agent);
+        let omitted = members.filter(|member| !revealed.contains(member)).collect();
+        self.out.push(Did::RoundClosed { omitted, round: self.rounds });
+        for (need, seq, at, ask) in seatings {
+            let found = told.iter().find_map(|event| match event {
+                Did::Answered { answer, at: a, need: n, seq: s } if (*n, *s, *a) == (need, seq, at) => Some(answer),
+                _ => None,
+            });
+            let answer = found.ok_or("a round is over, and one who asked for a committee has no answer")?;
+            self.seat(need, &ask, answer)?;
+            self.out.push(Did::Answered { answer: answer.clone(), at, need, seq });
+        }
+        self.open_round();
+        Ok(())
+    }
+
+    fn seat(&mut self, need: NeedId, ask: &Ask, answer: &Answer) -> Result<(), String> {
+        let (Ask::Seats { commit, k_result, planner, worker, .. }, Answer::Seated { k_result: k, seats, snapshot, .. }) =
+            (ask, answer)
+        else {
+            return match answer {
+                Answer::Denied(Reject::NoQuorum | Reject::NotEnough) => Ok(()),
+                _ => Err("a committee was asked for, and something else was answered".into()),
+            };
+        };
+        let pool = self.current(snapshot)?;
+        let kin = |agent: &AgentId| self.related(agent, worker) || self.related(agent, planner);
+        let strangers = pool.members.iter().filter(|agent| !kin(agent)).count();
+        let eligible = if pool.bootstrap { pool.members.len() } else { strangers };
+        let own = quorum::k(*k_result, pool.members.len(), eligible, self.params());
+        let most = (own + self.params().seats_spare as usize).min(eligible);
+        drawn(pool, seats, own, *k, own..=most)?;
+        if let Some(one) = seats.iter().find(|agent| !pool.bootstrap && kin(agent)) {
+            return Err(format!("{one} sits in judgement of its own or of its relations"));
+        }
+        let lien = self.params().lien.0;
+        for verifier in seats {
+            if self.books.encumbered(verifier) + lien > self.books.at(&Account::Stake(*verifier)) {
+                return Err(format!("{verifier} sits, and has no stake left to answer for it"));
+            }
+            self.books.book(format!("lien/{need}/{commit}/{verifier}").into(), *verifier, lien);
+        }
+        Ok(())
+    }
+
+    /// Whether two are one, or of one known organisation or network.
+    fn related(&self, a: &AgentId, b: &AgentId) -> bool {
+        let of = |agent: &AgentId| self.agents.get(agent).and_then(|known| manifest(&known.manifest));
+        let (Some(x), Some(y)) = (of(a), of(b)) else { return a == b };
+        a == b || (!x.org.is_empty() && x.org == y.org) || (!x.asn.is_empty() && x.asn == y.asn)
+    }
+}
+
+/// Whether `list` can have been drawn: members of the pool, each once, as many as there should be, and K is K.
+fn drawn(
+    pool: &Pool,
+    list: &[AgentId],
+    own: usize,
+    k: u32,
+    sizes: std::ops::RangeInclusive<usize>,
+) -> Result<(), String> {
+    let distinct: BTreeSet<_> = list.iter().copied().collect();
+    if let Some(stranger) = distinct.difference(&pool.members).next() {
+        return Err(format!("{stranger} was drawn, and is not in the pool"));
+    }
+    if k as usize != own {
+        return Err(format!("K is {own} here, {k} was told"));
+    }
+    if distinct.len() != list.len() || !sizes.contains(&list.len()) {
+        return Err(format!("{} of {} distinct were drawn, and {sizes:?} should be", distinct.len(), list.len()));
+    }
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! What follows in a need: answers, ends of waits, verdicts, ends of attempts, tasks and needs (PROTOCOL 5, 8, 9).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use swarm_core::config::Params;
+use swarm_core::id::{Cid, Credits, Epoch, Fence, TaskName};
+use swarm_core::register::{Answer, Ask, BondFate, Counted, Ending, Event as Did};
+use swarm_core::slot::Waiting;
+use swarm_core::wire::{Body, Due, FinalizeRecord, Payout, ReleaseReason, Verdict};
+
+use super::need::{Elsewhere, Need, Phase, Stage, Winner};
+
+/// Organisations of late winners that do not count as fresh.
+const WINNERS_MAX: usize = 4;
+
+impl Need {
+    pub(super) fn take_task_answer(&mut self, answer: &Answer, name: &TaskName, params: &Params) {
+        let (windows, task) = (self.windows(), self.tasks.get_mut(name).expect("an ask names a task of the plan"));
+        let fence = task.fence;
+        match answer {
+            Answer::Granted => {
+                (task.stage, task.dry, task.draws) = (Stage::Leased, 0, 0);
+                task.attempts += 1;
+                let org = task.winner.as_ref().map(|winner| winner.org.clone()).unwrap_or_default();
+                self.winners.push(org);
+                if self.winners.len() > WINNERS_MAX {
+                    self.winners.remove(0);
+                }
+                if let Some(winner) = &mut task.winner {
+                    winner.granted_ms = windows.lease_ms.into();
+                }
+                self.did(Did::Leased { fence, task: name.clone() });
+                self.wait_for_lease(name, windows.lease_ms);
+            }
+            Answer::Seated { k_result, seats, seed, snapshot } => {
+                (task.stage, task.k, task.snapshot) = (Stage::Verifying, *k_result, *snapshot);
+                task.seats.clone_from(seats);
+                let (k_result, seats, seed, snapshot) = (*k_result, seats.clone(), *seed, *snapshot);
+                self.did(Did::Seated { k_result, seats, seed, snapshot, task: name.clone() });
+                self.wait(Waiting::Verdicts(name.clone()), windows.verify_ms);
+            }
+            Answer::Denied(_) if task.stage == Stage::Granting => {
+                // Nothing was booked: what was carved goes back.
+                task.stage = Stage::Idle;
+                task.dry += 1;
+                if let Some(Winner { bid, fees, .. }) = task.winner.take() {
+                    (self.budget, self.fees) = (self.budget + bid.cost.0, self.fees + fees);
+                }
+                self.did(Did::Released { fence, reason: ReleaseReason::Unbonded, task: name.clone() });
+            }
+            _ => {
+                task.draws += 1;
+                let spent = task.draws >= params.draws_max;
+                self.did(Did::Unseated { task: name.clone() });
+                if spent {
+                    self.release(name, ReleaseReason::Unseated, BondFate::Back, Vec::new());
+                    self.end_task(name, Ending::Failed);
+                } else {
+                    self.wait(Waiting::Redraw(name.clone()), windows.verify_ms);
+                }
+            }
+        }
+    }
+
+    /// Ends one wait that a majority has seen through.
+    pub(super) fn end_a_wait(&mut self, elsewhere: &impl Elsewhere) -> bool {
+        let members = elsewhere.members();
+        let through = |watch: &super::need::Watch| watch.seen.values().filter(|seen| **seen >= watch.total).count();
+        let Some(waiting) = self.waits.iter().find(|(_, w)| through(w) > members / 2).map(|(w, _)| w.clone()) else {
+            return false;
+        };
+        self.stop(waiting.clone());
+        match waiting {
+            Waiting::Proposals => {
+                let mut offers: Vec<_> =
+                    self.proposals.values().map(|(e, score)| (*score, e.lamport, e.id())).collect();
+                offers.sort_by(|a, b| b.0.cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+                let candidates: Vec<Cid> = offers.into_iter().map(|(_, _, id)| id).collect();
+                if candidates.is_empty() {
+                    self.pass_epoch(candidates, elsewhere.params());
+                } else {
+                    self.candidates.clone_from(&candidates);
+                    self.did(Did::Voting { candidates });
+                    self.wait(Waiting::Decision, self.windows().decision_ms);
+                }
+            }
+            Waiting::Decision => self.pass_epoch(self.candidates.clone(), elsewhere.params()),
+            Waiting::Bids(task) => self.grant(&task, elsewhere),
+            Waiting::Lease(task) => match self.tasks[&task].winner.as_ref().map_or(0, |winner| winner.rest_ms) {
+                0 => self.release(&task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
+                rest => self.wait_for_lease(&task, rest),
+            },
+            Waiting::Verdicts(task) => self.judge(&task, None, Vec::new()),
+            Waiting::Redraw(task) => self.ask_for_seats(&task),
+            Waiting::Challenge(task) => {
+                if let Some(task) = self.tasks.get_mut(&task) {
+                    task.unchallenged = true;
+                }
+            }
+            Waiting::Late(task) => self.pay(&task),
+            _ => {}
+        }
+        true
+    }
+
+    pub(super) fn pass_epoch(&mut self, candidates: Vec<Cid>, params: &Params) {
+        if self.epoch.0 & 0xffff_ffff >= u64::from(params.epochs_max) {
+            return self.close(Ending::Failed);
+        }
+        self.epoch = Epoch(self.epoch.0 + 1);
+        self.voters.clear();
+        self.waits.clear();
+        self.candidates.clone_from(&candidates);
+        let (epoch, k_plan) = (self.epoch, self.text().map_or(0, |text| text.k_plan));
+        self.did(Did::EpochPassed { epoch });
+        self.did(Did::Voting { candidates });
+        self.ask(Ask::Voters { epoch, k_plan });
+    }
+
+    fn grant(&mut self, name: &TaskName, elsewhere: &impl Elsewhere) {
+        let (params, text) = (elsewhere.params(), self.text().expect("decided").clone());
+        let fees = text.fee.0 * (u64::from(text.k_result) + u64::from(params.seats_spare));
+        let (budget, left, snapshot) = (self.budget, self.fees, self.snapshot.number);
+        let task = self.tasks.get_mut(name).expect("a window is a task's");
+        let Some(bid) = task.best.clone().filter(|bid| bid.cost.0 <= budget && fees <= left) else {
+            (task.stage, task.winner, task.commit) = (Stage::Idle, None, None);
+            task.dry += 1;
+            let fence = task.fence;
+            return self.did(Did::Released { fence, reason: ReleaseReason::Unbid, task: name.clone() });
+        };
+        let fence = Fence(task.fence.0 + 1);
+        (task.fence, task.stage) = (fence, Stage::Granting);
+        (self.budget, self.fees) = (budget - bid.cost.0, left - fees);
+        let org = elsewhere.standing(snapshot, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
+        let share = u128::from(bid.cost.0) * u128::from(params.bond_bp) / 10_000;
+        let bond = Credits((share as u64).max(u64::from(params.bond_bp > 0)));
+        let (carve, worker) = (Credits(bid.cost.0 + fees), bid.agent);
+        let winner = Winner { bid: bid.clone(), fees, org: org.clone(), granted_ms: 0, rest_ms: 0 };
+        self.tasks.get_mut(name).expect("a window is a task's").winner = Some(winner);
+        self.did(Did::Granting { bid, fees: Credits(fees), fence, org, task: name.clone() });
+        self.ask(Ask::Grant { bond, carve, fence, task: name.clone(), worker });
+    }
+
+    pub(super) fn ask_for_seats(&mut self, name: &TaskName) {
+        let (task, k_result) = (&self.tasks[name], self.text().map_or(0, |text| text.k_result));
+        let (Some(winner), Some(commit), Some(decision)) = (&task.winner, &task.commit, &self.decision) else { return };
+        let (planner, worker) = (decision.proposal.sender, winner.bid.agent);
+        let ask = Ask::Seats { commit: commit.id(), fence: task.fence, k_result, planner, task: name.clone(), worker };
+        self.ask(ask);
+    }
+
+    pub(super) fn judge(&mut self, name: &TaskName, verdict: Option<Verdict>, counted: Vec<Counted>) {
+        self.stop(Waiting::Verdicts(name.clone()));
+        let fee = self.text().map_or(Credits(0), |text| text.fee);
+        let mut payouts: Vec<Payout> =
+            counted.iter().map(|c| Payout { amount: fee, due: Due::Fee, to: c.verifier }).collect();
+        if let Some(verdict) = verdict {
+            self.did(Did::Judged { counted: counted.clone(), task: name.clone(), verdict });
+        }
+        if verdict != Some(Verdict::Pass) {
+            payouts.sort_unstable();
+            let bond = if verdict.is_some() { BondFate::Forfeit } else { BondFate::Back };
+            return self.release(name, ReleaseReason::Failed, bond, payouts);
+        }
+        let (id, epoch) = (self.id, self.epoch);
+        let plan = self.decision.as_ref().expect("decided").digest;
+        let task = self.tasks.get_mut(name).expect("judged");
+        let (winner, commit) = (task.winner.clone().expect("held"), task.commit.clone().expect("accepted"));
+        payouts.push(Payout { amount: winner.bid.cost, due: Due::Price, to: winner.bid.agent });
+        payouts.sort_unstable();
+        let outputs = match &commit.body {
+            Body::Commit(body) => body.outputs.clone(),
+            _ => return,
+        };
+        let record = Arc::new(FinalizeRecord {
+            attestations: counted.iter().map(|c| c.attest).collect(),
+            commit: commit.id(),
+            engines: counted.iter().map(|c| c.engine).collect::<BTreeSet<_>>().into_iter().collect(),
+            epoch,
+            fence: task.fence,
+            need: id,
+            outputs,
+            payouts,
+            plan,
+            snapshot: task.snapshot,
+            task: name.clone(),
+        });
+        (task.stage, task.result) = (Stage::Final, Some(Arc::clone(&record)));
+        self.did(Did::Final { record });
+        self.wait(Waiting::Challenge(name.clone()), self.windows().challenge_ms);
+    }
+
+    /// An attempt is over without a result.
+    pub(super) fn release(&mut self, name: &TaskName, reason: ReleaseReason, bond: BondFate, payouts: Vec<Payout>) {
+        let task = self.tasks.get_mut(name).expect("a task of the plan");
+        let (fence, commit) = (task.fence, task.commit.take().map(|commit| commit.id()));
+        task.stage = Stage::Idle;
+        task.seats.clear();
+        if let Some(winner) = task.winner.take() {
+            if matches!(reason, ReleaseReason::Expired | ReleaseReason::Yielded) {
+                task.barred.insert(winner.bid.agent);
+            }
+            let spent: u64 = payouts.iter().map(|payout| payout.amount.0).sum();
+            (self.budget, self.fees) = (self.budget + winner.bid.cost.0, self.fees + winner.fees - spent);
+        }
+        let counted = payouts.iter().map(|payout| payout.to).collect();
+        self.ask(Ask::End { bond, commit, counted, fence, payouts, settled: false, task: name.clone() });
+        self.did(Did::Released { fence, reason, task: name.clone() });
+    }
+
+    fn pay(&mut self, name: &TaskName) {
+        let task = self.tasks.get_mut(name).expect("settled");
+        task.stage = Stage::Paid;
+        let (record, winner) = (task.result.clone().expect("final"), task.winner.clone().expect("it had a winner"));
+        let fees: Vec<_> = record.payouts.iter().filter(|payout| payout.due == Due::Fee).collect();
+        self.fees = self.fees + winner.fees - fees.iter().map(|payout| payout.amount.0).sum::<u64>();
+        let counted = fees.iter().map(|payout| payout.to).collect();
+        let (payouts, task) = (record.payouts.clone(), name.clone());
+        let (bond, commit, fence) = (BondFate::Back, Some(record.commit), record.fence);
+        self.ask(Ask::End { bond, commit, counted, fence, payouts, settled: true, task });
+        self.did(Did::Paid { task: name.clone() });
+    }
+
+    pub(super) fn end_task(&mut self, name: &TaskName, ending: Ending) {
+        self.stop(Waiting::Bids(name.clone()));
+        let stage = if ending == Ending::Cancelled { Stage::Cancelled } else { Stage::Failed };
+        self.tasks.get_mut(name).expect("a task of the plan").stage = stage;
+        self.did(Did::TaskEnded { ending, task: name.clone() });
+    }
+
+    /// How a need ends of which every task has: closed if what it wanted is paid for.
+    fn ending(&self) -> Ending {
+        let wanted = self.text().map(|text| text.produces.clone()).unwrap_or_default();
+        let plan = self.decision.as_ref().map(|decision| &decision.plan);
+        let made = |label| {
+            let maker = plan.and_then(|plan| plan.iter().find(|(_, planned)| planned.produces.contains(label)));
+            maker.is_none_or(|(task, _)| self.tasks[task].stage == Stage::Paid)
+        };
+        if wanted.iter().all(made) {
+            Ending::Closed
+        } else if self.tasks.values().any(|task| task.stage == Stage::Cancelled) {
+            Ending::Cancelled
+        } else {
+            Ending::Failed
+        }
+    }
+
+    /// A lease, or a stretch of one; what was to follow it has begun.
+    pub(super) fn wait_for_lease(&mut self, name: &TaskName, ms: u32) {
+        if let Some(winner) = self.tasks.get_mut(name).and_then(|task| task.winner.as_mut()) {
+            winner.rest_ms = 0;
+        }
+        self.wait(Waiting::Lease(name.clone()), ms);
+    }
+
+    pub(super) fn close(&mut self, ending: Ending) {
+        let fee = self.text().map_or(Credits(0), |text| text.fee);
+        let votes = self.decision.iter().flat_map(|decision| &decision.counted);
+        let mut payouts: Vec<_> =
+            votes.map(|vote| Payout { amount: fee, due: Due::PlanFee, to: vote.verifier }).collect();
+        payouts.sort_unstable();
+        self.ask(Ask::Close { ending, payouts });
+        self.over(ending);
+    }
+
+    pub(super) fn over(&mut self, ending: Ending) {
+        self.phase = Phase::Over;
+        self.waits.clear();
+        self.did(Did::Over { ending });
+    }
+
+    /// Moves one task, in the order of names, that can move by itself.
+    pub(super) fn move_a_task(&mut self, elsewhere: &impl Elsewhere) -> bool {
+        if self.phase != Phase::Decided {
+            return false;
+        }
+        let (params, windows) = (elsewhere.params(), self.windows());
+        let names: Vec<TaskName> = self.tasks.keys().cloned().collect();
+        for name in &names {
+            let parents = self.decision.as_ref().map(|d| d.plan[name].parents.clone()).unwrap_or_default();
+            let stages: Vec<Stage> = parents.iter().map(|parent| self.tasks[parent].stage).collect();
+            let task = &self.tasks[name];
+            if task.stage == Stage::Idle {
+                let spent = task.attempts >= params.attempts_max || task.dry >= params.bid_windows_max;
+                if spent || stages.iter().any(|stage| matches!(stage, Stage::Failed | Stage::Cancelled)) {
+                    self.end_task(name, Ending::Failed);
+                    return true;
+                }
+                let waiting = Waiting::Bids(name.clone());
+                if stages.iter().all(|stage| stage.has_result()) && !self.waits.contains_key(&waiting) {
+                    let task = self.tasks.get_mut(name).expect("one of its tasks");
+                    task.best = None;
+                    task.offers.clear();
+                    self.did(Did::Bidding { task: name.clone() });
+                    self.wait(waiting, windows.bids_ms);
+                    return true;
+                }
+            }
+            let settled = |stage: &Stage| matches!(stage, Stage::Settled | Stage::Paid);
+            if task.stage == Stage::Final && task.unchallenged && stages.iter().all(settled) {
+                let payouts = task.result.as_ref().expect("final").payouts.clone();
+                self.tasks.get_mut(name).expect("one of its tasks").stage = Stage::Settled;
+                self.did(Did::Settled { payouts, task: name.clone() });
+                self.wait(Waiting::Late(name.clone()), windows.challenge_ms);
+                return true;
+            }
+        }
+        if self.tasks.values().all(|task| task.stage.is_over()) {
+            self.close(self.ending());
+            return true;
+        }
+        false
+    }
+}

@@ -1,0 +1,326 @@
+//! One need, as the model keeps it: what each command may do, by PROTOCOL 5 to 8.
+//!
+//! A command is judged by one function that either says why not (`None`) or does it, and writes down what happened in the
+//! words of the history, to be held against what was told. What follows from it is in `follow`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use swarm_core::bids::Bid;
+use swarm_core::config::Params;
+use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::register::{Answer, Ask, Command, Counted, Ending, Event as Did, Proof};
+use swarm_core::slot::Waiting;
+use swarm_core::time::Span;
+use swarm_core::wire::{Body, Envelope, Expires, FinalizeRecord, Need as Text, Role, SnapshotRef, Windows};
+
+use super::plan::Planned;
+
+/// What is registered of an agent.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub manifest: Cid,
+    pub org: String,
+    pub reputation_bp: u32,
+    pub roles: Vec<Role>,
+    pub can: Vec<swarm_core::id::Label>,
+}
+
+/// What a need looks up elsewhere.
+pub trait Elsewhere {
+    fn params(&self) -> &Params;
+    /// Members of the register, and whether `agent` is one.
+    fn members(&self) -> usize;
+    fn is_member(&self, agent: &AgentId) -> bool;
+    fn standing(&self, snapshot: u32, agent: &AgentId) -> Option<&Standing>;
+    /// What the system thread told as event `at` of its entry `seq`.
+    fn told(&self, seq: Seq, at: u32) -> Option<&Did>;
+}
+
+/// Where a need stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    #[default]
+    Absent,
+    Opening,
+    Open,
+    Decided,
+    Over,
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    #[default]
+    Idle,
+    Granting,
+    Leased,
+    Drawing,
+    Verifying,
+    Final,
+    Settled,
+    Paid,
+    Failed,
+    Cancelled,
+}
+
+impl Stage {
+    pub fn has_result(self) -> bool {
+        matches!(self, Self::Final | Self::Settled | Self::Paid)
+    }
+
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Paid | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// The winner of a task, and what was carved for it.
+#[derive(Clone, Debug)]
+pub struct Winner {
+    pub bid: Bid,
+    pub fees: u64,
+    pub org: String,
+    /// How long it may hold the task in all, and what of that follows when the running segment is over; milliseconds.
+    pub granted_ms: u64,
+    pub rest_ms: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Task {
+    pub stage: Stage,
+    pub fence: Fence,
+    pub attempts: u32,
+    /// Bid windows in a row without a grant, and draws without a committee.
+    pub dry: u32,
+    pub draws: u32,
+    pub best: Option<Bid>,
+    pub offers: BTreeMap<AgentId, u32>,
+    pub barred: BTreeSet<AgentId>,
+    pub winner: Option<Winner>,
+    pub commit: Option<Arc<Envelope>>,
+    pub seats: Vec<AgentId>,
+    pub k: u32,
+    pub snapshot: SnapshotRef,
+    pub result: Option<Arc<FinalizeRecord>>,
+    pub unchallenged: bool,
+}
+
+/// A running wait.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    pub segment: Segment,
+    pub total: Span,
+    pub seen: BTreeMap<AgentId, Span>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub proposal: Arc<Envelope>,
+    pub digest: Digest,
+    pub plan: BTreeMap<TaskName, Planned>,
+    pub counted: Vec<Counted>,
+}
+
+/// One need.
+#[derive(Clone, Debug)]
+pub struct Need {
+    pub id: NeedId,
+    pub seq: Seq,
+    pub phase: Phase,
+    pub text: Option<Arc<Envelope>>,
+    pub epoch: Epoch,
+    pub snapshot: SnapshotRef,
+    pub k: u32,
+    pub voters: Vec<AgentId>,
+    pub proposals: BTreeMap<Cid, (Arc<Envelope>, u32)>,
+    pub candidates: Vec<Cid>,
+    pub decision: Option<Decision>,
+    pub tasks: BTreeMap<TaskName, Task>,
+    pub waits: BTreeMap<Waiting, Watch>,
+    pub segment: Segment,
+    pub asked: u32,
+    /// Asks that wait for their answer, by where they stand.
+    pub open_asks: BTreeMap<(Seq, u32), Option<TaskName>>,
+    pub budget: u64,
+    pub fees: u64,
+    pub acts: BTreeSet<Cid>,
+    pub winners: Vec<String>,
+    /// What the present entry did so far.
+    pub out: Vec<Did>,
+}
+
+/// What a command comes to.
+pub enum Said {
+    Does(Vec<Did>),
+    Refused,
+    /// It rests on something that this model does not keep.
+    CannotTell,
+}
+
+impl Need {
+    pub fn new(id: NeedId) -> Self {
+        Self {
+            id,
+            seq: Seq(0),
+            phase: Phase::Absent,
+            text: None,
+            epoch: Epoch(0),
+            snapshot: SnapshotRef::default(),
+            k: 0,
+            voters: Vec::new(),
+            proposals: BTreeMap::new(),
+            candidates: Vec::new(),
+            decision: None,
+            tasks: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            segment: Segment(0),
+            asked: 0,
+            open_asks: BTreeMap::new(),
+            budget: 0,
+            fees: 0,
+            acts: BTreeSet::new(),
+            winners: Vec::new(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Applies the command of the next entry.
+    pub fn apply(&mut self, command: &Command, elsewhere: &impl Elsewhere) -> Said {
+        self.seq = self.seq.next();
+        self.out.clear();
+        let evidence: Vec<&Arc<Envelope>> = match command {
+            Command::Act(envelope) => vec![envelope],
+            Command::Count(votes) => votes.iter().collect(),
+            Command::Elapsed { .. } | Command::Relay(_) => Vec::new(),
+            _ => return Said::CannotTell,
+        };
+        if let Command::Act(envelope) = command
+            && self.acts.contains(&envelope.id())
+        {
+            return Said::Refused;
+        }
+        for envelope in &evidence {
+            match envelope.expires {
+                Some(Expires::Lamport(_)) => return Said::CannotTell,
+                Some(Expires::Register(last)) if self.seq > last => return Said::Refused,
+                _ => {}
+            }
+        }
+        let fits = self.phase != Phase::Over && evidence.iter().all(|e| e.thread == Thread::Need(self.id));
+        let done = match command {
+            _ if !fits => None,
+            Command::Act(envelope) => self.act(envelope, elsewhere),
+            Command::Count(votes) => self.count(votes, elsewhere),
+            Command::Relay(proof) => match self.answered(proof, elsewhere) {
+                Some(true) => Some(()),
+                Some(false) => None,
+                None => return Said::CannotTell,
+            },
+            Command::Elapsed { by, elapsed, segment } => self.elapsed(*by, *elapsed, *segment, elsewhere),
+            _ => None,
+        };
+        if done.is_none() {
+            return Said::Refused;
+        }
+        if let Command::Act(envelope) = command {
+            self.acts.insert(envelope.id());
+        }
+        while self.phase != Phase::Over && (self.end_a_wait(elsewhere) || self.move_a_task(elsewhere)) {}
+        Said::Does(std::mem::take(&mut self.out))
+    }
+
+    pub fn text(&self) -> Option<&Text> {
+        match &self.text.as_ref()?.body {
+            Body::Need(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn windows(&self) -> Windows {
+        self.text().expect("asked of open needs only").windows
+    }
+
+    pub fn did(&mut self, event: Did) {
+        self.out.push(event);
+    }
+
+    pub fn ask(&mut self, ask: Ask) {
+        self.asked += 1;
+        let about = match &ask {
+            Ask::Grant { task, .. } | Ask::Seats { task, .. } => Some(Some(task.clone())),
+            Ask::Escrow { .. } | Ask::Voters { .. } => Some(None),
+            _ => None,
+        };
+        if let Some(about) = about {
+            self.open_asks.insert((self.seq, self.out.len() as u32), about);
+        }
+        self.did(Did::Asked { ask, number: self.asked });
+    }
+
+    pub fn wait(&mut self, waiting: Waiting, ms: u32) {
+        self.segment = Segment(self.segment.0 + 1);
+        let (segment, total) = (self.segment, Span::from_ms(u64::from(ms)));
+        self.waits.insert(waiting.clone(), Watch { segment, total, seen: BTreeMap::new() });
+        self.did(Did::WaitOpened { segment, total, waiting });
+    }
+
+    pub fn stop(&mut self, waiting: Waiting) {
+        if self.waits.remove(&waiting).is_some() {
+            self.did(Did::WaitClosed { waiting });
+        }
+    }
+
+    /// A proved answer: `Some(true)` if it is taken.
+    fn answered(&mut self, proof: &Proof, elsewhere: &impl Elsewhere) -> Option<bool> {
+        let (Thread::System, Some(claim @ Did::Answered { answer, at, need, seq })) = (proof.thread, proof.claim())
+        else {
+            return Some(false);
+        };
+        if *need != self.id || !self.open_asks.contains_key(&(*seq, *at)) {
+            return Some(false);
+        }
+        // Whether enough vouched for it is not recounted: what the system thread did is known here.
+        if elsewhere.told(proof.entry.seq, proof.at)? != claim {
+            return Some(false);
+        }
+        self.take_answer(answer, (*seq, *at), elsewhere.params());
+        Some(true)
+    }
+
+    fn elapsed(&mut self, by: AgentId, elapsed: Span, segment: Segment, elsewhere: &impl Elsewhere) -> Option<()> {
+        let watch = self.waits.values_mut().find(|watch| watch.segment == segment)?;
+        let capped = elapsed.min(watch.total);
+        let heard = watch.seen.get(&by).is_some_and(|seen| *seen >= capped);
+        if heard || !elsewhere.is_member(&by) {
+            return None;
+        }
+        watch.seen.insert(by, capped);
+        self.did(Did::Reported { by, elapsed, segment });
+        Some(())
+    }
+}
+
+impl Need {
+    pub fn take_answer(&mut self, answer: &Answer, place: (Seq, u32), params: &Params) {
+        let task = self.open_asks.remove(&place).flatten();
+        self.did(Did::Answered { answer: answer.clone(), at: place.1, need: self.id, seq: place.0 });
+        match (answer, task) {
+            (Answer::Escrowed { k_plan, snapshot, voters } | Answer::Voters { k_plan, snapshot, voters }, None) => {
+                (self.phase, self.k, self.snapshot) = (Phase::Open, *k_plan, *snapshot);
+                self.voters.clone_from(voters);
+                let (epoch, k_plan, snapshot) = (self.epoch, *k_plan, *snapshot);
+                self.did(Did::Opened { epoch, k_plan, snapshot, voters: voters.clone() });
+                let windows = self.windows();
+                if self.candidates.is_empty() {
+                    self.wait(Waiting::Proposals, windows.proposals_ms);
+                } else {
+                    self.wait(Waiting::Decision, windows.decision_ms);
+                }
+            }
+            (Answer::Denied(_), None) if self.phase == Phase::Open => self.close(Ending::Failed),
+            (Answer::Denied(_), None) => self.over(Ending::Failed),
+            (answer, Some(task)) => self.take_task_answer(answer, &task, params),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The system thread, as the model keeps it: the books, who is registered, who may be drawn, what was asked and answered.
+//!
+//! A draw is not drawn again here: who was drawn is taken as told and held against who could have been.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use swarm_core::config::{COMMONS, Params};
+use swarm_core::genesis::Genesis;
+use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::register::{Answer, Ask, BondFate, Command, Ending, Event as Did, Proof};
+use swarm_core::reject::Reject;
+use swarm_core::slot::Waiting;
+use swarm_core::time::Span;
+use swarm_core::wire::{Body, Envelope, Manifest, Payout, Role, SnapshotRef};
+
+use super::books::Books;
+use super::need::{Elsewhere, Standing, Watch};
+use crate::history::{Account, PoolSnapshot};
+
+/// A registered agent.
+#[derive(Clone, Debug)]
+pub(super) struct Agent {
+    pub(super) manifest: Arc<Envelope>,
+    reputation_bp: u32,
+}
+
+/// A pool snapshot: who may be drawn.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    pub(super) members: BTreeSet<AgentId>,
+    pub(super) bootstrap: bool,
+    standings: BTreeMap<AgentId, Standing>,
+}
+
+/// An ask for a committee, and where it stands.
+pub(super) type Seating = (NeedId, Seq, u32, Ask);
+
+/// The system thread.
+#[derive(Debug)]
+pub struct System {
+    pub genesis: Arc<Genesis>,
+    pub seq: Seq,
+    pub books: Books,
+    pub(super) minted: u64,
+    pub(super) accounts: BTreeSet<AgentId>,
+    pub(super) agents: BTreeMap<AgentId, Agent>,
+    pub(super) pools: Vec<Pool>,
+    pub(super) dirty: bool,
+    asked: BTreeMap<NeedId, u32>,
+    pub(super) acts: BTreeSet<Cid>,
+    requesters: BTreeMap<NeedId, AgentId>,
+    bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
+    /// Unbonding credits by agent, oldest first: name, amount, whether the time is over.
+    pub(super) tranches: BTreeMap<AgentId, Vec<(Digest, u64, bool)>>,
+    pub(super) queue: Vec<Seating>,
+    pub(super) round: Option<(Vec<Seating>, BTreeSet<AgentId>)>,
+    pub(super) rounds: u32,
+    pub(super) waits: BTreeMap<Waiting, Watch>,
+    segment: u64,
+    finalized: u32,
+    day_passed: bool,
+    told: BTreeMap<(Seq, u32), Did>,
+    pub(super) out: Vec<Did>,
+}
+
+/// What a command comes to: whether it takes effect, or that this cannot be told.
+pub(super) type Judged = Result<bool, String>;
+
+impl System {
+    pub fn new(genesis: Arc<Genesis>) -> Self {
+        let mut system = Self {
+            seq: Seq(0),
+            books: Books::default(),
+            minted: 0,
+            accounts: [COMMONS].into(),
+            agents: BTreeMap::new(),
+            pools: Vec::new(),
+            dirty: false,
+            asked: BTreeMap::new(),
+            acts: BTreeSet::new(),
+            requesters: BTreeMap::new(),
+            bonds: BTreeMap::new(),
+            tranches: BTreeMap::new(),
+            queue: Vec::new(),
+            round: None,
+            rounds: 0,
+            waits: BTreeMap::new(),
+            segment: 0,
+            finalized: 0,
+            day_passed: false,
+            told: BTreeMap::new(),
+            out: Vec::new(),
+            genesis: Arc::clone(&genesis),
+        };
+        for manifest in &genesis.manifests {
+            system.register(manifest);
+        }
+        for (agent, holding) in &genesis.holdings {
+            system.accounts.insert(*agent);
+            system.minted = system.minted.saturating_add(holding.balance.0).saturating_add(holding.stake.0);
+            system.books.shift(&Account::Outside, &free(agent), holding.balance.0);
+            system.books.shift(&Account::Outside, &Account::Stake(*agent), holding.stake.0);
+        }
+        system.wait(Waiting::Bootstrap, Span::from_secs(24 * 3_600));
+        system.take_snapshot();
+        system
+    }
+
+    /// Applies the command of the next entry, given what was told that it did (nothing if it was refused) and who asked
+    /// what: `Ok(None)` if that is what it does, `Ok(Some(..))` with the difference, `Err` if this model does not keep what
+    /// it takes to tell.
+    pub fn apply(
+        &mut self,
+        command: &Command,
+        told: Option<&[Did]>,
+        asks: impl Fn(&NeedId, Seq, u32) -> Option<Did>,
+    ) -> Result<Option<String>, ()> {
+        self.seq = self.seq.next();
+        self.out.clear();
+        let events = told.unwrap_or_default();
+        let answers = events.iter().zip(0..).filter(|(event, _)| matches!(event, Did::Answered { .. }));
+        self.told.extend(answers.map(|(event, at)| ((self.seq, at), event.clone())));
+        let does = match command {
+            Command::Act(envelope) if envelope.expires.is_some() => return Err(()),
+            Command::Act(envelope) => Ok(self.act(envelope)),
+            Command::Relay(proof) => self.relay(proof, events, asks),
+            Command::Elapsed { by, elapsed, segment } => self.elapsed(*by, *elapsed, *segment, events),
+            // Whether the value hashes to the one before is not looked at: refused, it may be for that.
+            Command::Reveal { .. } | Command::Anchor { .. } if told.is_none() => return Ok(None),
+            Command::Anchor { anchor, by, since } => {
+                let may = *since > self.rounds && self.genesis.coordinators.iter().any(|member| member.agent == *by);
+                self.out.push(Did::Anchored { anchor: *anchor, by: *by, since: *since });
+                Ok(may)
+            }
+            // That a group of the register starts is nothing to the protocol.
+            Command::Start { bucket } => Ok(*bucket < self.params().buckets),
+            Command::Reveal { by, round, value } => self.reveal(*by, *round, *value, events),
+            Command::Snapshot { number } => Ok(self.snapshot(*number, events)),
+            Command::Count(_) => Ok(false),
+            #[allow(unreachable_patterns, reason = "kinds of commands that come later are not known here")]
+            _ => return Err(()),
+        };
+        let does = match does {
+            Ok(does) => does,
+            Err(difference) => return Ok(Some(difference)),
+        };
+        Ok(match (does, told) {
+            (true, None) => Some("it was refused, and takes effect here".into()),
+            (false, Some(_)) => Some("it took effect, and is refused here".into()),
+            (false, None) => None,
+            (true, Some(told)) => super::first_difference(&self.out, told),
+        })
+    }
+
+    pub(super) fn register(&mut self, manifest: &Arc<Envelope>) {
+        let agent = manifest.sender;
+        self.accounts.insert(agent);
+        let reputation_bp = self.agents.get(&agent).map_or(5_000, |known| known.reputation_bp);
+        self.agents.insert(agent, Agent { manifest: Arc::clone(manifest), reputation_bp });
+    }
+
+    pub(super) fn wait(&mut self, waiting: Waiting, total: Span) {
+        self.segment += 1;
+        self.waits.insert(waiting, Watch { segment: Segment(self.segment), total, seen: BTreeMap::new() });
+    }
+
+    fn take_snapshot(&mut self) {
+        let stake = |agent: &AgentId| self.books.at(&Account::Stake(*agent));
+        let may_sit = |agent: &AgentId, manifest: &Manifest| {
+            manifest.roles.contains(&Role::Verifier) && stake(agent) >= self.params().stake_min.0
+        };
+        let known = || self.agents.iter().filter_map(|(agent, known)| Some((agent, known, manifest(&known.manifest)?)));
+        let members: BTreeSet<AgentId> =
+            known().filter(|(agent, _, manifest)| may_sit(agent, manifest)).map(|(agent, ..)| *agent).collect();
+        let ripe = self.day_passed || self.finalized >= self.params().bootstrap_needs;
+        let grown = ripe && members.len() >= self.params().bootstrap_active_min as usize;
+        let bootstrap = self.pools.last().is_none_or(|pool| pool.bootstrap) && !grown;
+        let standing = |known: &Agent, manifest: &Manifest| Standing {
+            manifest: known.manifest.id(),
+            org: manifest.org.clone(),
+            reputation_bp: known.reputation_bp,
+            roles: manifest.roles.clone(),
+            can: manifest.capabilities.iter().map(|c| c.name.clone()).collect(),
+        };
+        let standings = known().map(|(agent, known, manifest)| (*agent, standing(known, manifest))).collect();
+        self.pools.push(Pool { members, bootstrap, standings });
+        self.dirty = false;
+    }
+
+    /// What differs in a snapshot as it was told.
+    pub fn pool_differs(&self, told: &PoolSnapshot) -> Option<String> {
+        let own = self.pools.get((told.snapshot.number as usize).checked_sub(1)?)?;
+        let members: BTreeSet<AgentId> = told.members.iter().map(|member| member.agent).collect();
+        let repute = |agent: &AgentId| own.standings.get(agent).map(|standing| standing.reputation_bp);
+        if members != own.members || told.active as usize != own.members.len() {
+            Some(format!("{} may be drawn here, {} were told", own.members.len(), members.len()))
+        } else if told.bootstrap != own.bootstrap {
+            Some(format!("bootstrap is {} here", own.bootstrap))
+        } else {
+            let other = told.members.iter().find(|member| repute(&member.agent) != Some(member.reputation_bp))?;
+            Some(format!("the reputation of {} is {:?} here", other.agent, repute(&other.agent)))
+        }
+    }
+
+    fn snapshot(&mut self, number: u32, told: &[Did]) -> bool {
+        if !self.dirty || number as usize != self.pools.len() + 1 {
+            return false;
+        }
+        self.take_snapshot();
+        // Its digest is of weights that are not kept here.
+        let event = told.first().filter(|e| matches!(e, Did::SnapshotTaken { snapshot } if snapshot.number == number));
+        let own = Did::SnapshotTaken { snapshot: SnapshotRef { digest: Digest::default(), number } };
+        self.out.push(event.cloned().unwrap_or(own));
+        true
+    }
+
+    fn elapsed(&mut self, by: AgentId, elapsed: Span, segment: Segment, told: &[Did]) -> Judged {
+        let (members, member) = (self.genesis.coordinators.len(), self.is_member(&by));
+        let Some((waiting, watch)) = self.waits.iter_mut().find(|(_, watch)| watch.segment == segment) else {
+            return Ok(false);
+        };
+        let capped = elapsed.min(watch.total);
+        if !member || watch.seen.get(&by).is_some_and(|seen| *seen >= capped) {
+            return Ok(false);
+        }
+        watch.seen.insert(by, capped);
+        self.out.push(Did::Reported { by, elapsed, segment });
+        if watch.seen.values().filter(|seen| **seen >= watch.total).count() <= members / 2 {
+            return Ok(true);
+        }
+        let waiting = waiting.clone();
+        self.waits.remove(&waiting);
+        self.out.push(Did::WaitClosed { waiting: waiting.clone() });
+        match waiting {
+            Waiting::Bootstrap => (self.day_passed, self.dirty) = (true, true),
+            Waiting::Unbonding(agent, name) => {
+                for tranche in self.tranches.entry(agent).or_default().iter_mut().filter(|(of, ..)| *of == name) {
+                    tranche.2 = true;
+                }
+            }
+            _ => self.close_round(told)?,
+        }
+        Ok(true)
+    }
+
+    /// What a need asks, carried out once and in the order of its asks.
+    fn relay(&mut self, proof: &Proof, told: &[Did], asks: impl Fn(&NeedId, Seq, u32) -> Option<Did>) -> Judged {
+        let (Thread::Need(need), Some(claim @ Did::Asked { ask, number })) = (proof.thread, proof.claim()) else {
+            return Ok(false);
+        };
+        let (seq, at) = (proof.entry.seq, proof.at);
+        if *number != self.asked.get(&need).copied().unwrap_or(0) + 1 {
+            return Ok(false);
+        }
+        // Whether enough vouched for it is not recounted: what the need's thread did is known here.
+        if asks(&need, seq, at).as_ref() != Some(claim) {
+            return Ok(false);
+        }
+        self.asked.insert(need, *number);
+        let answered = told.iter().find_map(|event| match event {
+            Did::Answered { answer, at: a, need: n, seq: s } if (*n, *s, *a) == (need, seq, at) => Some(answer.clone()),
+            _ => None,
+        });
+        let answer = match (ask, answered) {
+            (Ask::Seats { .. }, _) => {
+                self.queue.push((need, seq, at, ask.clone()));
+                self.out.push(Did::Queued { at, need, seq });
+                self.open_round();
+                return Ok(true);
+            }
+            (Ask::End { .. }, _) => {
+                self.end(need, ask)?;
+                self.out.push(Did::Told { at, need, seq });
+                return Ok(true);
+            }
+            (Ask::Close { ending, payouts }, _) => {
+                if let Some(requester) = self.requesters.remove(&need) {
+                    let pot = escrow(&need);
+                    self.pay(&pot, payouts)?;
+                    self.books.shift(&pot, &free(&requester), self.books.at(&pot));
+                }
+                self.finalized += u32::from(*ending == Ending::Closed);
+                self.out.push(Did::Told { at, need, seq });
+                return Ok(true);
+            }
+            (Ask::Escrow { amount, k_plan, requester }, Some(answer)) => {
+                let affords = self.accounts.contains(requester) && self.books.at(&free(requester)) >= amount.0;
+                match &answer {
+                    Answer::Escrowed { k_plan: k, snapshot, voters } if affords => {
+                        self.voters(*k_plan, *k, snapshot, voters)?;
+                        self.books.shift(&free(requester), &escrow(&need), amount.0);
+                        self.requesters.insert(need, *requester);
+                    }
+                    Answer::Denied(Reject::NoQuorum) => {}
+                    Answer::Denied(_) if !affords => {}
+                    _ => {
+                        return Err(format!("the escrow of {amount} is answered so, and can be had is {affords} here"));
+                    }
+                }
+                answer
+            }
+            (Ask::Voters { k_plan, .. }, Some(answer)) => {
+                match &answer {
+                    Answer::Voters { k_plan: k, snapshot, voters } => self.voters(*k_plan, *k, snapshot, voters)?,
+                    Answer::Denied(Reject::NoQuorum) => {}
+                    _ => return Err("voters were asked for, and something else was answered".into()),
+                }
+                answer
+            }
+            (Ask::Grant { bond, fence, task, worker, .. }, Some(answer)) => {
+                let name = (need, task.clone(), *fence);
+                let fresh = !self.bonds.contains_key(&name);
+                let booked =
+                    fresh && self.accounts.contains(worker) && self.books.shift(&free(worker), &bond_of(&name), bond.0);
+                if booked {
+                    self.bonds.insert(name, *worker);
+                }
+                match answer {
+                    Answer::Granted if booked => answer,
+                    Answer::Denied(_) if !booked => answer,
+                    _ => return Err(format!("a bond of {bond} is answered so, and was booked is {booked} here")),
+                }
+            }
+            (_, None) => return Err("an ask that wants an answer has none".into()),
+        };
+        self.out.push(Did::Answered { answer, at, need, seq });
+        Ok(true)
+    }
+
+    /// Pays out of `pot`.
+    fn pay(&mut self, pot: &Account, payouts: &[Payout]) -> Result<(), String> {
+        for payout in payouts {
+            if !self.books.shift(pot, &free(&payout.to), payout.amount.0) {
+                return Err(format!("{pot:?} cannot pay {} to {}", payout.amount, payout.to));
+            }
+        }
+        Ok(())
+    }
+
+    /// An attempt is over.
+    fn end(&mut self, need: NeedId, ask: &Ask) -> Result<(), String> {
+        let Ask::End { bond, commit, counted, fence, payouts, settled, task } = ask else { return Ok(()) };
+        self.pay(&escrow(&need), payouts)?;
+        if let Some(commit) = commit {
+            self.books.free(&format!("lien/{need}/{commit}/"));
+        }
+        let name = (need, task.clone(), *fence);
+        if let Some(worker) = self.bonds.remove(&name) {
+            let pot = bond_of(&name);
+            let held = self.books.at(&pot);
+            let kept = match bond {
+                BondFate::Back => 0,
+                BondFate::LessFee => {
+                    let fee_bp = self.params().yield_fee_bp;
+                    let fee = (u128::from(held) * u128::from(fee_bp) / 10_000) as u64;
+                    fee.max(u64::from(fee_bp > 0)).min(held)
+                }
+                BondFate::Forfeit => held,
+            };
+            self.books.shift(&pot, &Account::Commons, kept);
+            self.books.shift(&pot, &free(&worker), held - kept);
+            if let Some(agent) = self.agents.get_mut(&worker) {
+                match bond {
+                    BondFate::Back if *settled => agent.rises(),
+                    BondFate::Forfeit => agent.reputation_bp -= (agent.reputation_bp * 5).div_ceil(100),
+                    _ => {}
+                }
+            }
+        }
+        for verifier in counted.iter().filter(|_| *settled) {
+            self.agents.get_mut(verifier).into_iter().for_each(Agent::rises);
+        }
+        self.dirty = true;
+        Ok(())
+    }
+}
+
+impl Elsewhere for System {
+    fn params(&self) -> &Params {
+        &self.genesis.params
+    }
+
+    fn members(&self) -> usize {
+        self.genesis.coordinators.len()
+    }
+
+    fn is_member(&self, agent: &AgentId) -> bool {
+        self.genesis.coordinators.iter().any(|member| member.agent == *agent)
+    }
+
+    fn standing(&self, snapshot: u32, agent: &AgentId) -> Option<&Standing> {
+        self.pools.get((snapshot as usize).checked_sub(1)?)?.standings.get(agent)
+    }
+
+    fn told(&self, seq: Seq, at: u32) -> Option<&Did> {
+        self.told.get(&(seq, at))
+    }
+}
+
+impl Agent {
+    /// A settled success: a twentieth of the way to the top.
+    fn rises(&mut self) {
+        self.reputation_bp += 10_000_u32.saturating_sub(self.reputation_bp) / 20;
+    }
+}
+
+pub(super) fn manifest(envelope: &Envelope) -> Option<&Manifest> {
+    match &envelope.body {
+        Body::Manifest(manifest) => Some(manifest),
+        _ => None,
+    }
+}
+
+pub(super) fn free(agent: &AgentId) -> Account {
+    if *agent == COMMONS { Account::Commons } else { Account::Free(*agent) }
+}
+
+fn escrow(need: &NeedId) -> Account {
+    Account::Pot(format!("escrow/{need}").into())
+}
+
+fn bond_of((need, task, fence): &(NeedId, TaskName, Fence)) -> Account {
+    Account::Pot(format!("bond/{need}/{task}/{fence}").into())
+}

@@ -1,0 +1,152 @@
+//! Death and return of a process. What was durable is still there, and by chance some of what was being written, the last
+//! line of it perhaps torn; everything else is gone. The node comes back the way a real one does: from the text of its log.
+
+use std::sync::Arc;
+
+use swarm_core::audit::{Restored, restore};
+use swarm_core::id::NeedId;
+use swarm_core::node::{Act, Effect, Input, Node, Note};
+
+use super::disk::Then;
+use super::{Host, Waits};
+use crate::kernel::{Cx, Stream};
+use crate::world::audit::AuditLog;
+use crate::world::wire::Wire;
+
+/// What a host does again when it has come back.
+#[derive(Default)]
+pub(super) struct Return {
+    /// What the node had told before it died, and nobody had heard yet.
+    notes: Vec<Note>,
+    /// Needs that its log says it follows, and that it was about to leave.
+    follows: Vec<(NeedId, bool)>,
+    /// What its agent wants and the node does not know of, or no longer.
+    wishes: Vec<Act>,
+}
+
+impl Host {
+    /// The process dies. `luck` decides how much of what was being written is found again.
+    ///
+    /// # Panics
+    /// If the log of a correct node cannot be restored, which would be a mistake of ours.
+    pub fn crash(&mut self, luck: &mut Stream) {
+        let (tape, disk) = match (&mut self.tape, &mut self.disk) {
+            (Some(tape), Some(disk)) => (tape, disk),
+            _ => unreachable!("a host that may die has a disk, and a tape of what it wrote"),
+        };
+        // The log as it was written: the same node, the same inputs, the same lines.
+        let mut log = AuditLog::open(&tape.setup);
+        let mut ends = vec![log.text().len()];
+        let mut node = Node::new(tape.setup.clone());
+        for (now, input, _) in &tape.inputs {
+            log.input(*now, input);
+            node.handle(*now, input.clone());
+            while let Some(effect) = node.poll_effect() {
+                log.effect(&effect, &self.keys);
+            }
+            log.drained(&self.keys);
+            ends.push(log.text().len());
+        }
+        let (durable, written) = (ends[disk.durable], log.text().len());
+        let at = durable + usize::try_from(luck.below((written - durable) as u64 + 1)).expect("below a text's length");
+        // Some disks keep whole blocks, some have everything in their cache, most stop anywhere.
+        let found = match luck.below(4) {
+            0 => written,
+            1 => log.text()[at..].find('\n').map_or(written, |end| at + end + 1),
+            _ => at,
+        };
+        let text = &log.text().as_bytes()[..found];
+        let restored = restore(text, Arc::clone(&tape.setup.evaluator)).expect("the log of a correct node is whole");
+        let Restored { replayed, writer, keep } = restored.expect("the opening was durable from the start");
+        let kept = ends.iter().rposition(|end| *end <= keep).expect("the opening was kept");
+        assert!(kept >= disk.durable, "what was durable was found again");
+
+        let mut recorder = self.recorder.borrow_mut();
+        if text.last() != Some(&b'\n') {
+            recorder.mark("torn-tail");
+        }
+        if kept < tape.inputs.len() {
+            recorder.mark("unsynced-lost");
+        }
+        drop(recorder);
+
+        let mut back = std::mem::take(&mut self.back);
+        back.follows = replayed.following.iter().map(|need| (*need, true)).collect();
+        // What was found although its sync was not done was never acted upon; the node asks for most of it again.
+        for (at, then) in disk.held.drain(..) {
+            match then {
+                Then::Effect(Effect::Emit(note)) if at <= kept => back.notes.push(note),
+                Then::Effect(Effect::Unfollow(need)) if at <= kept => back.follows.push((need, false)),
+                _ => {}
+            }
+        }
+        let lost = tape.inputs.drain(kept..).map(|(_, input, _)| input);
+        back.wishes.extend(lost.filter_map(|input| match input {
+            Input::Act(act) => Some(act),
+            _ => None,
+        }));
+        back.wishes.extend(std::mem::take(&mut self.waits).into_values().filter_map(|waits| match waits {
+            Waits::Act(act) => Some(*act),
+            _ => None,
+        }));
+        tape.effects.truncate(tape.inputs.iter().map(|(.., effects)| effects).sum());
+        disk.found(kept);
+        if self.audit.is_some() {
+            let text = String::from_utf8(text[..keep].to_vec()).expect("whole lines of text");
+            self.audit = Some(AuditLog::resume(writer, text));
+        }
+        let entries = tape.inputs.iter().filter_map(|(_, input, _)| match input {
+            Input::Applied(entry) => Some((entry.thread, entry.seq)),
+            _ => None,
+        });
+        // They were handed over in order, so the last of a thread is its highest.
+        self.fed = entries.clone().collect();
+        let marks = self.register.crash(luck, entries.count() as u64);
+        marks.into_iter().for_each(|mark| self.recorder.borrow_mut().mark(mark));
+        self.node = replayed.node;
+        self.back = back;
+        self.down = true;
+        self.forget();
+    }
+
+    /// All that was only in memory is gone. The outbox is not: it is read from the log. The counter is not either: no two
+    /// lives of a process use one connection.
+    fn forget(&mut self) {
+        self.answers.clear();
+        self.posts.clear();
+        self.posting.clear();
+        self.jobs.clear();
+        self.follows.clear();
+        self.seen.clear();
+        self.inbox.clear();
+    }
+
+    /// The process starts, for the first time or again.
+    pub fn start(&mut self, cx: &mut Cx<'_, Wire>) {
+        if !self.has_room() {
+            self.unbooted = true;
+            return;
+        }
+        let Return { notes, follows, wishes } = std::mem::take(&mut self.back);
+        if std::mem::take(&mut self.down) {
+            self.recorder.borrow_mut().mark("node-restarted");
+        }
+        notes.into_iter().for_each(|note| self.recorder.borrow_mut().note(self.no, note));
+        self.input(cx, Input::Boot);
+        self.register(cx, |half, cx, outs| half.start(cx, outs));
+        for (need, on) in follows {
+            self.follow(cx, need, on);
+        }
+        wishes.into_iter().for_each(|act| self.input(cx, Input::Act(act)));
+        self.arm(cx);
+    }
+
+    /// The agent behind the node wants something, `after` nanoseconds from now, or as soon as the node runs again.
+    pub fn act(&mut self, cx: &mut Cx<'_, Wire>, after: u64, act: Act) {
+        if self.down || self.unbooted {
+            return self.back.wishes.push(act);
+        }
+        self.wait(cx, after, Waits::Act(Box::new(act)));
+        self.arm(cx);
+    }
+}

@@ -1,0 +1,133 @@
+//! Nature at its worst, on small runs: what a crash may take, what a full disk may keep, and what a run says of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use swarm_core::audit::replay;
+use swarm_core::policy::BaseRules;
+use swarm_reports::Outcome as Verdict;
+use swarm_scenarios::load_text;
+use swarm_sim::world::{Outcome, RunOptions, run};
+
+const CLUSTER: &str = r#"
+teaches = "A test."
+[cluster]
+requesters = 1
+planners = 1
+workers = 3
+verifiers = 6
+[workload]
+needs = 2
+recipe = "single"
+every = "5s"
+work = ["2s", "10s"]
+[protocol]
+lease = "60s"
+heartbeat = "15s"
+proposals = "10s"
+bids = "10s"
+verify = "2m"
+challenge = "10m"
+[phases]
+fault = "3m"
+heal = "30s"
+settle = "12h"
+[properties]
+ends = ["closed", "failed"]
+"#;
+
+fn outcome(faults: &str, seed: u64, options: RunOptions<'_>) -> Outcome {
+    let scenario = load_text(Path::new("nature.toml"), format!("{CLUSTER}{faults}")).unwrap();
+    run(&scenario, seed, options).unwrap()
+}
+
+fn hits(outcome: &Outcome, mark: &str) -> u64 {
+    outcome.report.sometimes.get(mark).copied().unwrap_or(0)
+}
+
+const CRASHES: &str = r#"
+[[faults]]
+kind = "crash"
+who = "coordinator:random"
+within = "10s"
+at = ["1s", "90s"]
+for = ["1s", "30s"]
+[[faults]]
+kind = "crash"
+who = "agent:random"
+within = "10s"
+at = ["1s", "90s"]
+for = ["1s", "30s"]
+count = 4
+"#;
+
+/// T08: a crash at any byte of the log, whoever it hits. The logs are whole afterwards and replay to their end, and every
+/// node's life is the same when it is lived again.
+#[test]
+fn t08_who_dies_comes_back_from_its_log() {
+    let (mut lost, mut torn) = (0, 0);
+    for seed in 0..4 {
+        let outcome = outcome(CRASHES, seed, RunOptions { keep_audit: true, ..RunOptions::default() });
+        assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+        assert_eq!(outcome.report.faults["crash"].injected, 5);
+        assert!(hits(&outcome, "node-restarted") >= 2);
+        for (no, log) in &outcome.audit {
+            let replayed = replay(log.as_bytes(), Arc::new(BaseRules::default()));
+            assert!(replayed.unwrap_or_else(|bad| panic!("node {no}: {bad}")).closed);
+        }
+        lost += hits(&outcome, "unsynced-lost");
+        torn += hits(&outcome, "torn-tail");
+    }
+    assert!(lost > 0 && torn > 0, "{lost} {torn}");
+}
+
+#[test]
+fn a_full_disk_stops_a_node_until_there_is_room() {
+    let full = "[[faults]]\nkind = \"disk-full\"\nwho = \"worker:all\"\nat = \"20s\"\nfor = \"100s\"\n";
+    let outcome = outcome(full, 1, RunOptions::default());
+    assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+    assert!(outcome.report.faults["disk-full"].bites > 0);
+}
+
+/// The same seed gives the same deaths, to the byte.
+#[test]
+fn a_run_with_crashes_is_reproducible() {
+    let hash = |seed| outcome(CRASHES, seed, RunOptions::default()).report.trace_hash;
+    assert_eq!(hash(7), hash(7));
+    assert_ne!(hash(7), hash(8));
+}
+
+#[test]
+fn a_swap_of_quorums_decides_nothing_twice() {
+    let swap = "[[faults]]\nkind = \"quorum-swap\"\nat = [\"2s\", \"30s\"]\nfor = [\"20s\", \"60s\"]\ncount = 2\n";
+    for seed in 0..3 {
+        let outcome = outcome(swap, seed, RunOptions::default());
+        assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+        assert!(outcome.report.faults["quorum-swap"].bites > 0 && hits(&outcome, "node-restarted") > 0);
+    }
+}
+
+/// T50: what the bus acknowledged and forgot is published again by whoever holds the promise, and nothing is missing.
+#[test]
+fn t50_what_the_bus_forgot_is_published_again() {
+    let loss = "[[faults]]\nkind = \"bus-acked-then-lost\"\nwithin = \"30s\"\nat = [\"5s\", \"100s\"]\nfor = \"1s\"\ncount = 3\n\
+                [[faults]]\nkind = \"bus-leader-change\"\nat = [\"5s\", \"100s\"]\nfor = [\"1s\", \"20s\"]\ncount = 2\n";
+    for seed in 0..3 {
+        let outcome = outcome(loss, seed, RunOptions::default());
+        assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+        assert!(outcome.report.faults["bus-acked-then-lost"].bites > 0 && hits(&outcome, "bus-loss-noticed") > 0);
+    }
+}
+
+/// T19: a worker that slept through its lease commits after another was granted; refused everywhere.
+#[test]
+fn t19_a_zombie_s_word_takes_no_effect() {
+    let zombie = "[[faults]]\nkind = \"zombie-worker\"\nwho = \"worker:all\"\nat = \"20s\"\nfor = [\"90s\", \"2m\"]\ncount = 2\n";
+    let mut spoke = 0;
+    for seed in 0..4 {
+        let outcome = outcome(zombie, seed, RunOptions::default());
+        assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+        spoke += hits(&outcome, "zombie-spoke");
+    }
+    assert!(spoke > 0);
+}
