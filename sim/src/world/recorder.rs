@@ -175,6 +175,7 @@ impl Recorder {
             }
             Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
+            Note::Retired { .. } => self.mark("member-retired"),
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
     }

@@ -169,6 +169,7 @@ impl<'a> World<'a> {
                 me: agent,
                 genesis: Arc::clone(&cluster.genesis),
                 local: cluster.local.clone(),
+                mandates: Vec::new(),
                 stream: fork(root, &format!("node/{no}")),
                 evaluator: Arc::clone(&cluster.evaluator),
             };
