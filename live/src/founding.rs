@@ -100,8 +100,13 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
         Role::Verifier => Holding { balance: Credits(0), stake: Credits(STAKE) },
         _ => Holding::default(),
     };
+    // Windows are short here, and a busy machine may sleep through some: nobody gives up for that.
     let params = Params {
+        attempts_max: 20,
         bid_extension_ms: 50,
+        bid_windows_max: 20,
+        draws_max: 20,
+        epochs_max: 20,
         lease_min_ms: WINDOWS.lease_ms,
         reveal_ms: 2_000,
         snapshot_ms: 500,
