@@ -25,7 +25,7 @@ use crate::world::audit::AuditLog;
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
 use crate::world::etcd::Etcd;
-use crate::world::host::{Habits, Host, Tape, word};
+use crate::world::host::{Habits, Host, Memory, Tape, word};
 use crate::world::recorder::Recorder;
 use crate::world::register::{Embedded, EtcdClient, Half, Peers, RaftHalf, Sequencer, Shared};
 use crate::world::store::Store;
@@ -196,7 +196,6 @@ impl<'a> World<'a> {
                 org: manifest.org,
                 region: manifest.region,
             });
-            let taped = replayed.contains(&no);
             let audit = options.keep_audit.then(|| AuditLog::open(&setup));
             let may_die = disks.iter().any(|nodes| nodes.contains(party_of(no, &shape)));
             let sync = (may_die || scenario.disk.everywhere).then(|| draw(scenario.disk.sync));
@@ -220,7 +219,8 @@ impl<'a> World<'a> {
                 }
                 _ => Half::Embedded(Embedded::default()),
             };
-            let mut host = Host::new(no, setup, keys, chains, habits, register, Rc::clone(&recorder), taped, sync);
+            let memory = Memory { replayed: replayed.contains(&no), sync, recorder: Rc::clone(&recorder) };
+            let mut host = Host::new(no, setup, keys, chains, habits, register, memory);
             host.audit = audit;
             let offset = scenario.clocks.offset;
             let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);

@@ -94,6 +94,16 @@ pub struct Harm {
     pub undead_commits: u64,
 }
 
+/// What is remembered of a host's life, and by whom.
+pub struct Memory {
+    /// It is to be lived again at the end.
+    pub replayed: bool,
+    /// It is written to a disk that takes this long for each sync; without one, writing takes no time and nobody may die.
+    pub sync: Option<Span>,
+    /// It hears what the node tells.
+    pub recorder: Rc<RefCell<Recorder>>,
+}
+
 /// One node's host.
 pub struct Host {
     pub no: u32,
@@ -166,9 +176,7 @@ impl Host {
         chains: Option<Chains>,
         habits: Habits,
         register: Half,
-        recorder: Rc<RefCell<Recorder>>,
-        replayed: bool,
-        sync: Option<Span>,
+        Memory { replayed, sync, recorder }: Memory,
     ) -> Self {
         let tape = (replayed || sync.is_some()).then(|| Tape::new(setup.clone()));
         Self {
