@@ -292,6 +292,7 @@ fn genesis() -> Genesis {
         manifests: Vec::new(),
         mints: Vec::new(),
         params: swarm_core::config::Params::default(),
+        recovery: Vec::new(),
     }
 }
 
