@@ -250,7 +250,9 @@ fn a_folder_of_something_else_another_job_or_another_version_is_refused_unchange
     fs::write(&log, &whole).unwrap();
     let begun = place.data().join("swarm.json");
     let text = fs::read_to_string(&begun).unwrap();
-    fs::write(&begun, text.replace("\"format\":2", "\"format\":9,\"more\":1")).unwrap();
+    let other = text.replace("\"format\":2", "\"format\":9,\"more\":1");
+    assert_ne!(other, text, "the format is written another way");
+    fs::write(&begun, other).unwrap();
     failed(&place.run(), 65, &["format 9"]);
     fs::write(&begun, &text).unwrap();
     assert_eq!(place.run().status.code(), Some(0));
