@@ -113,9 +113,13 @@ impl Model {
             Outcome::Did(events) => Some(events.as_slice()),
             Outcome::Refused(_) => None,
         };
-        let needs = &self.needs;
-        let asks = |need: &NeedId, seq: Seq, at: u32| needs.get(need)?.asks.get(&(seq, at)).cloned();
-        match system.apply(command, told, asks) {
+        // What a need asked that could not be followed is taken as it is claimed.
+        let (needs, lost) = (&self.needs, &self.lost);
+        let asked = |need: &NeedId, seq: Seq, at: u32, claim: &Did| {
+            lost.contains_key(&Thread::Need(*need))
+                || needs.get(need).and_then(|known| known.asks.get(&(seq, at))) == Some(claim)
+        };
+        match system.apply(command, told, asked) {
             Err(()) if told.is_none() => {}
             Err(()) => drop(self.lost.insert(Thread::System, format!("entry {} is of a kind unknown here", entry.seq))),
             Ok(None) => self.notes.checked(),

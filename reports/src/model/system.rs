@@ -114,7 +114,7 @@ impl System {
         &mut self,
         command: &Command,
         told: Option<&[Did]>,
-        asks: impl Fn(&NeedId, Seq, u32) -> Option<Did>,
+        asked: impl Fn(&NeedId, Seq, u32, &Did) -> bool,
     ) -> Result<Option<String>, ()> {
         self.seq = self.seq.next();
         self.out.clear();
@@ -124,7 +124,7 @@ impl System {
         let does = match command {
             Command::Act(envelope) if envelope.expires.is_some() => return Err(()),
             Command::Act(envelope) => Ok(self.act(envelope)),
-            Command::Relay(proof) => self.relay(proof, events, asks),
+            Command::Relay(proof) => self.relay(proof, events, asked),
             Command::Elapsed { by, elapsed, segment } => self.elapsed(*by, *elapsed, *segment, events),
             // Whether the value hashes to the one before is not looked at: refused, it may be for that.
             Command::Reveal { .. } | Command::Anchor { .. } if told.is_none() => return Ok(None),
@@ -245,7 +245,7 @@ impl System {
     }
 
     /// What a need asks, carried out once and in the order of its asks.
-    fn relay(&mut self, proof: &Proof, told: &[Did], asks: impl Fn(&NeedId, Seq, u32) -> Option<Did>) -> Judged {
+    fn relay(&mut self, proof: &Proof, told: &[Did], asked: impl Fn(&NeedId, Seq, u32, &Did) -> bool) -> Judged {
         let (Thread::Need(need), Some(claim @ Did::Asked { ask, number })) = (proof.thread, proof.claim()) else {
             return Ok(false);
         };
@@ -254,7 +254,7 @@ impl System {
             return Ok(false);
         }
         // Whether enough vouched for it is not recounted: what the need's thread did is known here.
-        if asks(&need, seq, at).as_ref() != Some(claim) {
+        if !asked(&need, seq, at, claim) {
             return Ok(false);
         }
         self.asked.insert(need, *number);
