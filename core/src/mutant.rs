@@ -86,9 +86,9 @@ mutants! {
     /// A plan fact that comes before the entry that entitles its author is dropped instead of held.
     ViewByArrival: "view-by-arrival", "P10", "lossy";
     /// A member of a register group says whom it votes for before its disk holds it.
-    VoteNotPersisted: "vote-not-persisted", "P1", "everything";
+    VoteNotPersisted: "vote-not-persisted", "P1", "chaos-standard";
     /// Who takes the seat of a member that lost its disk votes under that member's number.
-    WipedKeepsId: "wiped-keeps-id", "P1", "everything";
+    WipedKeepsId: "wiped-keeps-id", "P1", "chaos-standard";
     /// A coordinator and the one whose seat it took over are two voices.
     SeatCountsTwice: "seat-counts-twice", "P1", "everything";
     /// Of two bids the worse is kept.
