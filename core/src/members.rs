@@ -357,3 +357,33 @@ impl Members {
         Ok(Change::Replaced { old, new })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One seat that changed hands: its old and its new holder say the same.
+    fn one_seat_speaks_once() {
+        let agent = |n: u8| AgentId([n; 32]);
+        let founders = [1, 2, 3].map(|n| Member { agent: agent(n), anchor: Digest::default() });
+        let handovers = [Handover { old: agent(1), new: agent(9) }];
+        let voices = Voices { founders: &founders, handovers: &handovers };
+        assert_eq!(voices.count(&[agent(1), agent(9)]), 1);
+        assert_eq!(voices.count(&[agent(1), agent(2), agent(9)]), 2);
+    }
+
+    #[test]
+    fn t71_a_seat_that_changed_hands_has_one_voice() {
+        one_seat_speaks_once();
+    }
+
+    #[test]
+    #[cfg(swarm_mutants)]
+    fn planted_bugs_are_caught() {
+        use crate::mutant::plant;
+        plant(Some(Mutant::SeatCountsTwice));
+        let caught = std::panic::catch_unwind(one_seat_speaks_once).is_err();
+        plant(None);
+        assert!(caught);
+    }
+}

@@ -31,6 +31,9 @@ fn each_has_a_name_of_its_own_a_property_and_a_shipped_scenario() {
     for mutant in Mutant::ALL {
         assert!(mutant.name().chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{mutant:?}");
         assert!(mutant.breaks().len() > 20 && mutant.breaks().ends_with('.'), "{mutant:?}: {}", mutant.breaks());
+        if mutant.scenario() == "core" {
+            continue;
+        }
         let file = core_dir().join("../scenarios").join(mutant.scenario()).with_extension("toml");
         assert!(file.is_file(), "{mutant:?} is to be caught in {}, which is not shipped", file.display());
     }

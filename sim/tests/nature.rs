@@ -131,3 +131,13 @@ fn t19_a_zombie_s_word_takes_no_effect() {
     }
     assert!(spoke > 0);
 }
+
+/// Under this seed a message arrived in the very moment in which a process came back, before it ran.
+#[test]
+fn t08_what_arrives_before_a_process_runs_again_is_not_heard() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/crash-restart.toml");
+    let scenario = swarm_scenarios::load(&path).unwrap();
+    let outcome = run(&scenario, 10, RunOptions::default()).unwrap();
+    assert_eq!(outcome.report.verdict, Verdict::Held);
+    assert!(hits(&outcome, "node-restarted") > 1);
+}

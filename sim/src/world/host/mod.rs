@@ -297,6 +297,9 @@ impl Host {
     }
 
     pub fn on_timer(&mut self, cx: &mut Cx<'_, Wire>) {
+        if self.down {
+            return;
+        }
         if !self.has_room() {
             return;
         }
@@ -325,6 +328,10 @@ impl Host {
     }
 
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
+        // What comes in the very moment of a return, before the process runs, nobody hears.
+        if self.down {
+            return;
+        }
         if !self.has_room() {
             return;
         }
