@@ -50,8 +50,6 @@ mutants! {
     FinalizeTimed: "finalize-timed", "P2", "quiet";
     /// A lease that expired is told as ended, and its holder keeps the task.
     ExpiredStands: "expired-stands", "P4", "zombie";
-    /// A vote cast in an epoch that has passed counts in the present one.
-    OldEpochVotes: "old-epoch-votes", "P4", "everything";
     /// A verdict on an earlier attempt counts for the present one.
     OldVerdictCounts: "old-verdict-counts", "P4", "slow-verifiers";
     /// A task that is granted again is granted under the fence it had.
