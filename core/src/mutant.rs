@@ -50,13 +50,13 @@ mutants! {
     /// A lease that expired is told as ended, and its holder keeps the task.
     ExpiredStands: "expired-stands", "P4", "zombie";
     /// A vote cast in an epoch that has passed counts in the present one.
-    OldEpochVotes: "old-epoch-votes", "P4", "lossy";
+    OldEpochVotes: "old-epoch-votes", "P4", "everything";
     /// A verdict on an earlier attempt counts for the present one.
     OldVerdictCounts: "old-verdict-counts", "P4", "slow-verifiers";
     /// A task that is granted again is granted under the fence it had.
     FenceReused: "fence-reused", "P4", "market";
-    /// What was reported of a lease before its renewal counts for the time after it.
-    SegmentUnchecked: "segment-unchecked", "P4", "skewed-clocks";
+    /// A stopwatch's report counts for whatever is waited for, whichever segment it names.
+    SegmentUnchecked: "segment-unchecked", "P4", "quiet";
     /// Whoever held a task once may still act on it: neither fence nor holder is compared.
     FenceUnchecked: "fence-unchecked", "P5", "zombie";
     /// One coordinator's stopwatch ends a wait, not a majority's.
@@ -93,8 +93,6 @@ mutants! {
     WorseBidWins: "worse-bid-wins", "model", "quiet";
     /// Whoever yields gets the whole bond back.
     YieldsFree: "yields-free", "model", "everything";
-    /// A lease is renewed for as long as its holder likes.
-    EndlessLease: "endless-lease", "model", "market";
     /// That a challenge window is over is forgotten, and what it guarded is never settled.
     WindowForgotten: "window-forgotten", "liveness", "quiet";
 }

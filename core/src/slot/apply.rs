@@ -170,7 +170,6 @@ impl Record {
                 let most = u64::from(lease.bid.eta_ms) * u64::from(registry.params().lease_stretch_bp) / 10_000;
                 // A renewal lasts a whole lease again; the last one only as long as is left of the stretched eta.
                 match u32::try_from(most.saturating_sub(lease.granted_ms)).unwrap_or(u32::MAX).min(lease_ms) {
-                    0 if planted(Mutant::EndlessLease) => Ok(Move::Renew(beat.task.clone(), lease_ms)),
                     0 => Err(Reject::OutOfBounds),
                     more => Ok(Move::Renew(beat.task.clone(), more)),
                 }

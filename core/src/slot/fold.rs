@@ -128,15 +128,11 @@ impl Record {
                     lease.rest_ms = 0;
                 }
                 self.segment = *segment;
-                let before = self.waits.insert(waiting.clone(), Stopwatch::new(*segment, *total));
-                if planted(Mutant::SegmentUnchecked)
-                    && let (Some(before), Some(now)) = (before, self.waits.get_mut(waiting))
-                {
-                    now.reports = before.reports;
-                }
+                self.waits.insert(waiting.clone(), Stopwatch::new(*segment, *total));
             }
             Event::Reported { by, elapsed, segment } => {
-                if let Some(watch) = self.waits.values_mut().find(|w| w.segment == *segment) {
+                let waiting = self.waiting(*segment).cloned();
+                if let Some(watch) = waiting.and_then(|waiting| self.waits.get_mut(&waiting)) {
                     watch.report(*by, *elapsed);
                 }
             }
