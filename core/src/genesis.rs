@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{OutOfBounds, Params};
 use crate::id::{AgentId, Cid, Credits, Digest};
+use crate::wire::bounds::MANDATE_SIGS_MAX;
 use crate::wire::{Body, Envelope, Manifest, Role};
 
 /// A founding member of the register.
@@ -94,6 +95,9 @@ impl Genesis {
         }
         if self.params.believe_at(n) > n - (self.params.liars_max as usize).min(n) {
             return bad("liars_max leaves too few honest coordinators to believe an entry");
+        }
+        if self.recovery.len() > MANDATE_SIGS_MAX {
+            return bad("there are more recovery keys than a mandate can carry signatures");
         }
         if self.recovery.is_empty() || !self.recovery.windows(2).all(|pair| pair[0] < pair[1]) {
             return bad("the recovery keys are not distinct and rising, or there is none");

@@ -5,10 +5,10 @@
 //! as enough of them say that they have come: so a node back from a long partition, and a newcomer to an old swarm, catch
 //! up with whatever they hear of the members first, and a minority that lies moves nothing. The clock never goes back.
 
-use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::id::{AgentId, Lamport};
+use crate::id::Lamport;
 
 /// How far ahead of the clock an envelope may be.
 pub const AHEAD_MAX: u64 = 1_000_000;
@@ -21,17 +21,17 @@ pub const LAMPORT_MAX: Lamport = Lamport(1 << 62);
 #[derive(Clone, Debug)]
 pub struct Clock {
     now: Lamport,
-    /// How far each member of the register has said that it has come.
-    members: BTreeMap<AgentId, Lamport>,
-    /// As many members as it takes to believe an entry.
+    /// How far the holders of each seat of the register have said that they have come.
+    seats: Vec<Lamport>,
+    /// As many seats as it takes to believe an entry.
     believe_at: usize,
 }
 
 impl Clock {
-    /// A clock at `now` (the highest value ever used or seen; zero at the first start) that follows `members` as far as
-    /// `believe_at` of them have come.
-    pub fn new(now: Lamport, members: impl IntoIterator<Item = AgentId>, believe_at: usize) -> Self {
-        Self { now, members: members.into_iter().map(|member| (member, Lamport(0))).collect(), believe_at }
+    /// A clock at `now` (the highest value ever used or seen; zero at the first start) that follows the members
+    /// of the register, `seats` in number, as far as `believe_at` of them have come.
+    pub fn new(now: Lamport, seats: usize, believe_at: usize) -> Self {
+        Self { now, seats: vec![Lamport(0); seats], believe_at }
     }
 
     /// The highest value used or seen.
@@ -48,13 +48,13 @@ impl Clock {
         self.now
     }
 
-    /// Takes notice of a verified envelope. False if it has to wait ([`Clock::horizon`]): it is too far ahead, and of no
-    /// member.
-    pub fn see(&mut self, sender: &AgentId, lamport: Lamport) -> bool {
+    /// Takes notice of a verified envelope of someone with this `seat`, if it has one. False if it has to wait
+    /// ([`Clock::horizon`]): it is too far ahead, and of no member.
+    pub fn see(&mut self, seat: Option<usize>, lamport: Lamport) -> bool {
         let near = self.take(lamport);
-        let Some(said) = self.members.get_mut(sender) else { return near };
+        let Some(said) = seat.and_then(|seat| self.seats.get_mut(seat)) else { return near };
         *said = lamport.max(*said);
-        let mut all: Vec<Lamport> = self.members.values().copied().collect();
+        let mut all = self.seats.clone();
         all.sort_unstable_by(|a, b| b.cmp(a));
         let vouched = all.get(self.believe_at.saturating_sub(1)).copied().unwrap_or_default();
         self.now = self.now.max(vouched);
@@ -83,23 +83,19 @@ mod tests {
 
     const FAR: u64 = 70 * AHEAD_MAX;
 
-    fn agent(n: u8) -> AgentId {
-        AgentId([n; 32])
-    }
-
-    /// A clock at `now` with members 1, 2 and 3, of whom two are believed.
+    /// A clock at `now` with three members, of whom two are believed.
     fn clock(now: u64) -> Clock {
-        Clock::new(Lamport(now), [1, 2, 3].map(agent), 2)
+        Clock::new(Lamport(now), 3, 2)
     }
 
     #[test]
     fn t07_a_poisoned_value_waits_and_the_clock_stays() {
         let mut clock = clock(5);
         for far in [u64::MAX, LAMPORT_MAX.0, 6 + AHEAD_MAX] {
-            assert!(!clock.see(&agent(9), Lamport(far)));
+            assert!(!clock.see(None, Lamport(far)));
         }
         assert_eq!(clock.now(), Lamport(5));
-        assert!(clock.see(&agent(9), Lamport(5 + AHEAD_MAX)), "the bound itself is near");
+        assert!(clock.see(None, Lamport(5 + AHEAD_MAX)), "the bound itself is near");
         assert_eq!(clock.now(), Lamport(5 + AHEAD_MAX));
     }
 
@@ -107,12 +103,12 @@ mod tests {
     fn t07_members_carry_whoever_was_away_but_no_minority_of_them() {
         let mut clock = clock(0);
         for _ in 0..3 {
-            assert!(clock.see(&agent(1), LAMPORT_MAX), "a member is heard");
+            assert!(clock.see(Some(0), LAMPORT_MAX), "a member is heard");
             assert_eq!(clock.now(), Lamport(0), "but alone it moves nothing, however often it speaks");
         }
-        clock.see(&agent(2), Lamport(FAR));
+        clock.see(Some(1), Lamport(FAR));
         assert_eq!(clock.now(), Lamport(FAR), "as far as two of them have come");
-        clock.see(&agent(3), Lamport(FAR + 7));
+        clock.see(Some(2), Lamport(FAR + 7));
         assert_eq!(clock.now(), Lamport(FAR + 7));
         assert!(clock.tick() > Lamport(FAR + 7));
     }
@@ -120,12 +116,12 @@ mod tests {
     #[test]
     fn t08_the_clock_never_goes_back() {
         let mut clock = clock(9);
-        assert!(clock.take(Lamport(3)) && clock.see(&agent(1), Lamport(4)) && clock.see(&agent(2), Lamport(4)));
+        assert!(clock.take(Lamport(3)) && clock.see(Some(0), Lamport(4)) && clock.see(Some(1), Lamport(4)));
         assert_eq!((clock.tick(), clock.tick()), (Lamport(10), Lamport(11)));
         assert!(!clock.take(Lamport(FAR)));
         assert_eq!(clock.now(), Lamport(11));
-        for member in [1, 2, 3] {
-            clock.see(&agent(member), LAMPORT_MAX);
+        for seat in 0..3 {
+            clock.see(Some(seat), LAMPORT_MAX);
         }
         assert!(clock.tick() > LAMPORT_MAX, "there is room above the highest value");
     }

@@ -11,12 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::majority;
 use crate::genesis::{Genesis, Member};
-use crate::id::{AgentId, Digest};
+use crate::id::{AgentId, Cid, Digest};
 use crate::identity::Keys;
 use crate::mutant::{Mutant, planted};
 use crate::register::Command;
 use crate::reject::Reject;
-use crate::wire::{Body, Envelope, Role, Signature, canonical, verify_signature};
+use crate::wire::{Body, Envelope, Manifest, Role, Signature, canonical, verify_signature};
+
+/// Longest MANIFEST of a newcomer, in bytes: a MEMBER has to carry it.
+pub const MANIFEST_BYTES_MAX: usize = 16 * 1024;
 
 /// A member's number in the groups of the register, from 1; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +69,62 @@ impl Mandate {
         Self { act, sigs }
     }
 
+    /// The handover it orders.
+    pub fn handover(&self) -> Handover {
+        let Act::Replace { new, old, .. } = &self.act;
+        Handover { new: new.agent, old: *old }
+    }
+
+    /// The newcomer's MANIFEST.
+    pub fn manifest(&self) -> &Arc<Envelope> {
+        let Act::Replace { manifest, .. } = &self.act;
+        manifest
+    }
+
+    /// The newcomer, with the end of its hash chain.
+    pub fn newcomer(&self) -> &Member {
+        let Act::Replace { new, .. } = &self.act;
+        new
+    }
+
+    /// Whether it may take effect in a thread of this deployment in which `handovers` have.
+    ///
+    /// # Errors
+    /// [`Reject::Duplicate`] if the newcomer has held a seat, [`Reject::NoSuchThing`] if the one that is to go holds none, or
+    /// why it is no mandate at all ([`Mandate::vet`]).
+    pub fn stands(&self, genesis: &Genesis, handovers: &[Handover]) -> Result<(), Reject> {
+        let (Handover { new, old }, voices) = (self.handover(), Voices::new(&genesis.coordinators, handovers));
+        if voices.seat(&new).is_some() {
+            return Err(Reject::Duplicate);
+        }
+        if !voices.holds(&old) {
+            return Err(Reject::NoSuchThing);
+        }
+        self.vet(genesis)
+    }
+
+    /// Whether it is a mandate of this deployment, wherever it may take effect.
+    ///
+    /// # Errors
+    /// What is wrong with the manifest or the signatures, by name.
+    pub fn vet(&self, genesis: &Genesis) -> Result<(), Reject> {
+        let (manifest, new) = (self.manifest(), self.newcomer());
+        let Body::Manifest(says) = &manifest.body else { return Err(Reject::WrongFields) };
+        if manifest.sender != new.agent || says.agent != new.agent {
+            return Err(Reject::NotTheSender);
+        }
+        if manifest.capability.manifest != Cid::default() {
+            return Err(Reject::NotInManifest);
+        }
+        if manifest.bytes().len() > MANIFEST_BYTES_MAX {
+            return Err(Reject::Oversize);
+        }
+        if !says.roles.contains(&Role::Coordinator) {
+            return Err(Reject::WrongRole);
+        }
+        self.check(&genesis.digest(), &genesis.recovery)
+    }
+
     /// Whether a majority of `recovery` signed it, and nobody else.
     ///
     /// # Errors
@@ -87,6 +146,82 @@ fn covered(act: &Act, genesis: &Digest) -> Digest {
     Digest::of("swarm/mandate", &[&genesis.0, &canonical::to_vec(act)])
 }
 
+/// The MANIFEST that `agent` acts under from the start: of the foundation, or of the mandate that made it a member.
+pub fn manifest_of<'a>(
+    genesis: &'a Genesis,
+    mandates: &'a [Arc<Mandate>],
+    agent: &AgentId,
+) -> Option<(&'a Arc<Envelope>, &'a Manifest)> {
+    let mandated = mandates.iter().rev().map(|mandate| mandate.manifest()).find_map(|envelope| match &envelope.body {
+        Body::Manifest(manifest) if manifest.agent == *agent => Some((envelope, manifest)),
+        _ => None,
+    });
+    mandated.or_else(|| genesis.manifest(agent))
+}
+
+/// A seat changed hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Handover {
+    /// Who holds it.
+    pub new: AgentId,
+    /// Who held it.
+    pub old: AgentId,
+}
+
+/// Whose word counts for which seat, where these handovers took effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Voices<'a> {
+    founders: &'a [Member],
+    handovers: &'a [Handover],
+}
+
+impl<'a> Voices<'a> {
+    /// The seats of `founders` after `handovers`.
+    pub fn new(founders: &'a [Member], handovers: &'a [Handover]) -> Self {
+        Self { founders, handovers }
+    }
+
+    /// How many seats there are.
+    pub fn seats(&self) -> usize {
+        self.founders.len()
+    }
+
+    /// The place, in founding order, of the seat that `agent` holds or held.
+    pub fn seat(&self, agent: &AgentId) -> Option<usize> {
+        let mut agent = *agent;
+        // A ring of handovers leads to no founder.
+        for _ in 0..=self.handovers.len() {
+            if let Some(seat) = self.founders.iter().position(|founder| founder.agent == agent) {
+                return Some(seat);
+            }
+            agent = self.handovers.iter().find(|handover| handover.new == agent)?.old;
+        }
+        None
+    }
+
+    /// Whether `agent` holds a seat now.
+    pub fn holds(&self, agent: &AgentId) -> bool {
+        self.seat(agent).is_some() && self.handovers.iter().all(|handover| handover.old != *agent)
+    }
+
+    /// Who holds a seat now, in founding order. The handovers must stand in the order in which they took effect.
+    pub fn holders(&self) -> impl Iterator<Item = AgentId> + use<'a> {
+        let Self { founders, handovers } = *self;
+        founders.iter().map(move |founder| {
+            handovers.iter().fold(founder.agent, |at, handover| if handover.old == at { handover.new } else { at })
+        })
+    }
+
+    /// How many seats have spoken if these agents have.
+    pub fn count<'b>(&self, agents: impl IntoIterator<Item = &'b AgentId>) -> usize {
+        let spoken = agents.into_iter().filter_map(|agent| Some((self.seat(agent)?, agent)));
+        if planted(Mutant::SeatCountsTwice) {
+            return spoken.map(|(_, agent)| agent).collect::<BTreeSet<_>>().len();
+        }
+        spoken.map(|(seat, _)| seat).collect::<BTreeSet<_>>().len()
+    }
+}
+
 /// What a command did to the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -104,13 +239,13 @@ pub enum Change {
 /// The table of members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members {
-    buckets: u32,
-    genesis: Digest,
+    genesis: Arc<Genesis>,
+    /// What they did, in the same order.
+    handovers: Vec<Handover>,
     /// Every mandate that took effect, in order: what convinces one that knows only the genesis.
     mandates: Vec<Arc<Mandate>>,
     /// Who held a seat once.
     past: BTreeMap<MemberId, AgentId>,
-    recovery: Vec<AgentId>,
     /// Seats in founding order.
     seats: Vec<Seat>,
     started: BTreeSet<u32>,
@@ -118,14 +253,13 @@ pub struct Members {
 
 impl Members {
     /// The founding members, numbered in the order of their ids.
-    pub fn new(genesis: &Genesis) -> Self {
+    pub fn new(genesis: &Arc<Genesis>) -> Self {
         let seat = |(member, id): (&Member, u64)| Seat { id: MemberId(id), member: member.clone() };
         Self {
-            buckets: genesis.params.buckets,
-            genesis: genesis.digest(),
+            genesis: Arc::clone(genesis),
+            handovers: Vec::new(),
             mandates: Vec::new(),
             past: BTreeMap::new(),
-            recovery: genesis.recovery.clone(),
             seats: genesis.coordinators.iter().zip(1..).map(seat).collect(),
             started: BTreeSet::new(),
         }
@@ -164,6 +298,16 @@ impl Members {
         &self.started
     }
 
+    /// What the mandates so far did, in order.
+    pub fn handovers(&self) -> &[Handover] {
+        &self.handovers
+    }
+
+    /// Whose word counts for which seat.
+    pub fn voices(&self) -> Voices<'_> {
+        Voices::new(&self.genesis.coordinators, &self.handovers)
+    }
+
     /// The mandates that took effect, in order.
     pub fn mandates(&self) -> &[Arc<Mandate>] {
         &self.mandates
@@ -181,7 +325,7 @@ impl Members {
     pub fn apply(&mut self, command: &Command) -> Result<Change, Reject> {
         match command {
             Command::Start { bucket } => {
-                if *bucket >= self.buckets {
+                if *bucket >= self.genesis.params.buckets {
                     return Err(Reject::OutOfBounds);
                 }
                 if !self.started.insert(*bucket) {
@@ -199,26 +343,17 @@ impl Members {
     /// # Errors
     /// Why it has no effect.
     pub fn mandate(&mut self, mandate: &Arc<Mandate>) -> Result<Change, Reject> {
-        let Act::Replace { manifest, new, old } = &mandate.act;
-        if self.is_past(&new.agent) || self.seat_of(&new.agent).is_some() {
-            return Err(Reject::Duplicate);
-        }
-        let at = self.seats.iter().position(|seat| seat.member.agent == *old).ok_or(Reject::NoSuchThing)?;
-        let Body::Manifest(says) = &manifest.body else { return Err(Reject::WrongFields) };
-        if manifest.sender != new.agent || says.agent != new.agent {
-            return Err(Reject::NotTheSender);
-        }
-        if !says.roles.contains(&Role::Coordinator) {
-            return Err(Reject::WrongRole);
-        }
-        mandate.check(&self.genesis, &self.recovery)?;
+        mandate.stands(&self.genesis, &self.handovers)?;
+        let Handover { old, .. } = mandate.handover();
+        let at = self.seats.iter().position(|seat| seat.member.agent == old).ok_or(Reject::NoSuchThing)?;
         let highest = self.seats.iter().map(|seat| seat.id.0).chain(self.past.keys().map(|id| id.0)).max();
         let fresh = MemberId(highest.unwrap_or(0) + 1);
         let id = if planted(Mutant::WipedKeepsId) { self.seats[at].id } else { fresh };
-        let new = Seat { id, member: new.clone() };
+        let new = Seat { id, member: mandate.newcomer().clone() };
         let old = core::mem::replace(&mut self.seats[at], new.clone());
         self.past.insert(old.id, old.member.agent);
         self.mandates.push(Arc::clone(mandate));
+        self.handovers.push(mandate.handover());
         Ok(Change::Replaced { old, new })
     }
 }

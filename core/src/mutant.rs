@@ -89,6 +89,8 @@ mutants! {
     VoteNotPersisted: "vote-not-persisted", "P1", "everything";
     /// Who takes the seat of a member that lost its disk votes under that member's number.
     WipedKeepsId: "wiped-keeps-id", "P1", "everything";
+    /// A coordinator and the one whose seat it took over are two voices.
+    SeatCountsTwice: "seat-counts-twice", "P1", "everything";
     /// Of two bids the worse is kept.
     WorseBidWins: "worse-bid-wins", "model", "quiet";
     /// Whoever yields gets the whole bond back.

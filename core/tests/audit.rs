@@ -350,6 +350,7 @@ fn a_publish_without_its_envelope_is_never_recorded() {
         me: swarm.hosts[WORKER].keys.agent(),
         genesis: opening.genesis,
         local: opening.local,
+        mandates: opening.mandates,
         stream: opening.stream,
         evaluator: evaluator(),
     };

@@ -83,7 +83,7 @@ pub fn setup(actor: &Actor, genesis: &Arc<Genesis>) -> Setup {
     let me = actor.keys().agent();
     // From its public key: a stream is no secret, and nothing that is logged may come from one.
     let stream = fork(&Digest(me.0), "stream");
-    Setup { me, genesis: Arc::clone(genesis), local: local(), stream, evaluator: evaluator() }
+    Setup { me, genesis: Arc::clone(genesis), local: local(), mandates: Vec::new(), stream, evaluator: evaluator() }
 }
 
 /// The genesis of `job` with these actors.
@@ -100,8 +100,13 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
         Role::Verifier => Holding { balance: Credits(0), stake: Credits(STAKE) },
         _ => Holding::default(),
     };
+    // Windows are short here, and a busy machine may sleep through some: nobody gives up for that.
     let params = Params {
+        attempts_max: 20,
         bid_extension_ms: 50,
+        bid_windows_max: 20,
+        draws_max: 20,
+        epochs_max: 20,
         lease_min_ms: WINDOWS.lease_ms,
         reveal_ms: 2_000,
         snapshot_ms: 500,

@@ -100,7 +100,13 @@ fn history() -> Vec<Record> {
             let fence = Fence(1);
             told.all(Event::Granted { epoch: Epoch(1), fence, need, task: task.clone(), worker });
             for segment in 1..=3 {
-                told.all(Event::Renewed { fence, need, segment: Segment(segment), task: task.clone() });
+                told.all(Event::Renewed {
+                    fence,
+                    more_ms: 60_000,
+                    need,
+                    segment: Segment(segment),
+                    task: task.clone(),
+                });
             }
             told.all(Event::Accepted { commit, fence, need, task: task.clone(), worker });
             let seed = Digest::default();

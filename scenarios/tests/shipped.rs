@@ -47,7 +47,9 @@ fn the_shipped_files_have_every_fault() {
     assert_eq!(met, Kind::ALL.iter().copied().collect());
     let yardstick = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("chaos-standard.toml")).unwrap();
     assert_eq!((yardstick.shape().coordinators, yardstick.shape().agents(), yardstick.workload.needs), (5, 20, 20));
-    assert_eq!(yardstick.kinds(), Kind::ALL.iter().copied().collect());
+    // Whatever can bite the register that it runs on.
+    let biting = Kind::ALL.iter().copied().filter(|kind| !kind.name().starts_with("etcd-"));
+    assert_eq!(yardstick.kinds(), biting.collect());
 }
 
 /// What of `value` the schema does not describe: unknown keys, missing keys, values of another

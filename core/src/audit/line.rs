@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Local;
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Digest, NeedId, OpId, Seq, Thread};
+use crate::members::Mandate;
 use crate::node::{Effect, Input, Note, Setup, Subject, Work};
 use crate::register::{Applied, Event};
 use crate::reject::Reject;
@@ -67,6 +68,9 @@ pub struct Opening {
     pub genesis: Arc<Genesis>,
     /// The node's own pace.
     pub local: Local,
+    /// The mandates it started with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mandates: Vec<Arc<Mandate>>,
     /// Its public key.
     pub me: AgentId,
     /// Seed of its random stream. Not a secret: it only spreads retries and bids.
@@ -80,6 +84,7 @@ impl Opening {
             format: FORMAT,
             genesis: Arc::clone(&setup.genesis),
             local: setup.local.clone(),
+            mandates: setup.mandates.clone(),
             me: setup.me,
             stream: setup.stream,
         }
@@ -246,7 +251,7 @@ impl Record {
                 Note::Diverged { thread, entry } => {
                     (*thread, Self::Diverged { link: entry.link(*thread), seq: entry.seq })
                 }
-                Note::Booked { .. } | Note::Pool(_) | Note::Mark(_) => return None,
+                Note::Booked { .. } | Note::Pool(_) | Note::Retired { .. } | Note::Mark(_) => return None,
             },
         })
     }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::audit::line::{FORMAT, Line, LineBody, Opening, Record, Seal};
 use crate::audit::writer::Writer;
 use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread};
+use crate::members;
 use crate::node::{Effect, Input, Node, Setup};
 use crate::policy::Evaluator;
 use crate::reject::Reject;
@@ -72,6 +73,11 @@ pub enum Why {
         /// Why not.
         what: String,
     },
+    /// It began with a mandate that is none.
+    BadMandate {
+        /// What is wrong with it.
+        reject: Reject,
+    },
     /// The genesis names an engine that is not the one at hand.
     WrongEngine {
         /// The engine it names.
@@ -118,6 +124,7 @@ impl fmt::Display for Why {
             Self::BadSeal => write!(f, "the seal is not by the node's key"),
             Self::UnknownSigner => write!(f, "the seal's signer has no manifest in this log"),
             Self::BadGenesis { what } => write!(f, "its genesis is not a possible one: {what}"),
+            Self::BadMandate { reject } => write!(f, "a mandate in the opening does not hold: {reject}"),
             Self::WrongEngine { found, here } => {
                 write!(f, "its policies ran on engine {found}, here is only {here}: use the version that wrote it")
             }
@@ -256,7 +263,11 @@ fn read(lines: &[&[u8]], evaluator: &dyn Evaluator) -> Result<Vec<Line>, BadLog>
     if found != here {
         return Err(bad(0, Why::WrongEngine { found, here }));
     }
-    let is_known = opening.genesis.manifest(&opening.me).is_some() || read.iter().any(|l| manifest_of(l, &opening.me));
+    if let Some(reject) = opening.mandates.iter().find_map(|mandate| mandate.vet(&opening.genesis).err()) {
+        return Err(bad(0, Why::BadMandate { reject }));
+    }
+    let founded = members::manifest_of(&opening.genesis, &opening.mandates, &opening.me).is_some();
+    let is_known = founded || read.iter().any(|l| manifest_of(l, &opening.me));
     let mut clock = Instant(0);
     let mut applied: BTreeMap<Thread, Seq> = BTreeMap::new();
     for (at, line) in read.iter().enumerate() {
@@ -357,6 +368,7 @@ impl<'a> Run<'a> {
             me: opening.me,
             genesis: Arc::clone(&opening.genesis),
             local: opening.local.clone(),
+            mandates: opening.mandates.clone(),
             stream: opening.stream,
             evaluator,
         };

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use crate::config::ms;
 use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread, label};
+use crate::members::{Mandate, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::duty::{Duties, What, key, name};
@@ -20,10 +21,10 @@ use crate::node::timer::Timer;
 use crate::plan::TaskState;
 use crate::register::{Applied, Believed, Command, Entry, Event, Outcome, Proof};
 use crate::reject::Reject;
-use crate::slot::{Phase, Record, Waiting};
+use crate::slot::{Phase, Record, Registry as _, Waiting};
 use crate::system::System;
 use crate::time::{Instant, Span};
-use crate::wire::{Body, Decide, Deny, Envelope, Release, Settle, Verdict};
+use crate::wire::{Body, Decide, Deny, Envelope, NewMember, Release, Settle, Verdict};
 
 /// Envelopes of one need kept until the register is ready for them.
 const EARLY_MAX: usize = 256;
@@ -71,9 +72,14 @@ pub(super) struct Coordinator {
     lane: Lane,
     slots: BTreeMap<NeedId, Slot>,
     duties: Duties,
-    members: Vec<AgentId>,
+    /// Its seat among so many, which is also its place in line.
     place: usize,
-    believe_at: usize,
+    of: usize,
+    /// Where the system thread gave it its seat; a founder has it from the start. Before that it only listens: whoever comes
+    /// late has no part in what went on without it.
+    seated: Option<Seq>,
+    /// Newcomers that entries of the register named since the last time somebody asked.
+    newcomers: Vec<Arc<Mandate>>,
     /// When each agent was last told of a refusal.
     denied: BTreeMap<AgentId, Instant>,
     /// The round revealed in last.
@@ -87,22 +93,22 @@ pub(super) struct Coordinator {
 impl Coordinator {
     pub fn new(desk: &mut Desk) -> Self {
         let genesis = Arc::clone(&desk.setup.genesis);
-        let members = genesis.coordinators();
-        let place = members.iter().position(|m| *m == desk.me()).expect("only a member is a coordinator");
+        let voices = desk.roster.voices();
+        let (place, of) = (voices.seat(&desk.me()).expect("only a member is a coordinator"), voices.seats());
         let mut system = System::new(Arc::clone(&genesis));
         desk.emit(Note::Booked { bookings: system.take_bookings(), seq: Seq(0) });
         desk.emit(Note::Pool(system.pool()));
-        let believe_at = genesis.params.believe_at(members.len());
-        let mut lane = Lane::new(Thread::System, place, members.len(), believe_at);
+        let mut lane = Lane::new(Thread::System, place, of, desk.roster.believe_at);
         lane.watch(desk, system.waits().iter());
         Self {
-            believe_at,
+            seated: genesis.is_coordinator(&desk.me()).then_some(Seq(0)),
+            newcomers: Vec::new(),
             system,
             lane,
             slots: BTreeMap::new(),
             duties: Duties::default(),
             place,
-            members,
+            of,
             denied: BTreeMap::new(),
             revealed: 0,
             anchored: 0,
@@ -125,6 +131,11 @@ impl Coordinator {
         core::mem::take(&mut self.ended)
     }
 
+    /// Newcomers to the register, by mandates that entries made known since the last call.
+    pub fn take_newcomers(&mut self) -> Vec<Arc<Mandate>> {
+        core::mem::take(&mut self.newcomers)
+    }
+
     pub fn system(&self) -> &System {
         &self.system
     }
@@ -143,19 +154,22 @@ impl Coordinator {
     }
 
     fn slot(&mut self, need: NeedId) -> &mut Slot {
-        let (place, of, believe_at) = (self.place, self.members.len(), self.believe_at);
+        let (place, of) = (self.place, self.of);
+        let believe_at = self.system.params().believe_at(of);
         let lane = || Lane::new(Thread::Need(need), place, of, believe_at);
         self.slots.entry(need).or_insert_with(|| Slot::new(need, lane()))
     }
 
     fn submit(&mut self, desk: &mut Desk, thread: Thread, command: Command) {
-        let (place, of) = (self.place, self.members.len());
-        self.duties.submit(desk, place, of, thread, command);
+        if self.seated.is_some() {
+            self.duties.submit(desk, self.place, self.of, thread, command);
+        }
     }
 
     fn say(&mut self, desk: &mut Desk, saying: Saying) {
-        let (place, of) = (self.place, self.members.len());
-        self.duties.say(desk, place, of, saying);
+        if self.seated.is_some() {
+            self.duties.say(desk, self.place, self.of, saying);
+        }
     }
 
     /// After a boot: stopwatches go on, open submissions are made again.
@@ -174,7 +188,7 @@ impl Coordinator {
     /// Takes an envelope.
     pub fn hear(&mut self, desk: &mut Desk, message: &Message) -> Result<(), Reject> {
         let envelope = &message.envelope;
-        let from_member = self.members.contains(&envelope.sender);
+        let from_member = desk.roster.is_member(&envelope.sender);
         match (&envelope.body, envelope.thread) {
             (Body::Entry(_), thread) => {
                 if !from_member {
@@ -187,7 +201,12 @@ impl Coordinator {
                 self.believe(desk, thread);
             }
             (
-                body @ (Body::Decide(_) | Body::Finalize(_) | Body::Settle(_) | Body::Release(_) | Body::Snapshot(_)),
+                body @ (Body::Decide(_)
+                | Body::Finalize(_)
+                | Body::Settle(_)
+                | Body::Release(_)
+                | Body::Snapshot(_)
+                | Body::Member(_)),
                 _,
             ) => {
                 if !from_member {
@@ -346,7 +365,7 @@ impl Coordinator {
             if let Command::Relay(proof) = &*entry.command
                 && proof.thread == Thread::System
                 && proof.entry.seq > reached
-                && proof.check(&self.members, self.believe_at).is_ok()
+                && self.convinces(Thread::Need(need), &entry.command)
             {
                 // What is proved comes; what is only claimed is not waited for, or one liar would stop the thread.
                 return;
@@ -383,6 +402,7 @@ impl Coordinator {
         if !events.is_empty() {
             self.stand_down(desk, Thread::Need(need));
             self.look_again(desk, need);
+            self.look_at_members(desk, need, events);
         }
         self.believe(desk, Thread::Need(need));
     }
@@ -407,9 +427,73 @@ impl Coordinator {
             desk.emit(Note::Pool(self.system.pool()));
         }
         self.stand_down(desk, Thread::System);
+        self.look_at_seats(desk, &applied);
         self.look_at_round(desk);
         self.look_at_pool(desk);
         self.believe(desk, Thread::System);
+    }
+
+    /// Whose word counts for which seat in `thread`.
+    fn voices(&self, thread: Thread) -> Voices<'_> {
+        match thread {
+            Thread::System => self.system.members().voices(),
+            Thread::Need(need) => self.slots[&need].record.voices(self.system.genesis()),
+        }
+    }
+
+    /// Whether a proof is enough in the thread it is to be shown to. One that speaks of newcomers has to wait for them.
+    fn convinces(&self, thread: Thread, command: &Command) -> bool {
+        match command {
+            Command::Relay(proof) => proof.check(self.voices(thread), self.system.params().believe_at(self.of)).is_ok(),
+            _ => true,
+        }
+    }
+
+    /// The operator's word that a seat changes hands.
+    pub fn mandate(&mut self, desk: &mut Desk, mandate: Arc<Mandate>) {
+        let envelope = mandate.manifest().id();
+        let command = Command::Mandate(mandate);
+        match self.system.check(&command) {
+            Ok(()) => self.submit(desk, Thread::System, command),
+            Err(reject) => desk.emit(Note::Refused { envelope, reject }),
+        }
+    }
+
+    /// What an entry of the system thread means for seats: newcomers are known, and every open need is told of them.
+    fn look_at_seats(&mut self, desk: &mut Desk, applied: &Applied) {
+        let all: Vec<NeedId> = self.slots.keys().copied().collect();
+        for event in applied.outcome.events() {
+            let Event::Replaced { mandate } = event else { continue };
+            self.newcomers.push(Arc::clone(mandate));
+            if mandate.handover().new == desk.me() {
+                self.seated = Some(applied.seq);
+                let needs = all.iter().map(|need| Thread::Need(*need));
+                needs.chain([Thread::System]).for_each(|thread| desk.wake_in(Span::ZERO, Timer::Batch(thread)));
+            }
+            all.iter().for_each(|need| self.seat(desk, *need));
+        }
+    }
+
+    /// What an entry of a need means for seats there: a need that was taken up knows only the founders.
+    fn look_at_members(&mut self, desk: &mut Desk, need: NeedId, events: &[Event]) {
+        let named = events.iter().filter_map(|event| match event {
+            Event::Replaced { mandate } => Some(Arc::clone(mandate)),
+            _ => None,
+        });
+        self.newcomers.extend(named);
+        if events.iter().any(|event| matches!(event, Event::Opening { .. } | Event::Replaced { .. })) {
+            self.seat(desk, need);
+        }
+    }
+
+    /// Brings the mandates of the system thread before a need that lacks them.
+    fn seat(&mut self, desk: &mut Desk, need: NeedId) {
+        for mandate in self.system.members().mandates().to_vec() {
+            let command = Command::Mandate(mandate);
+            if self.stands(Thread::Need(need), &command).is_ok() {
+                self.submit(desk, Thread::Need(need), command);
+            }
+        }
     }
 
     /// Whether a submission of one's own would take effect now. A proof was checked when it was believed: only whether it
@@ -464,10 +548,10 @@ impl Coordinator {
         if let Some(round) = self.system.open_round()
             && !self.system.has_revealed(&desk.me())
             && self.revealed < round
-            && let Some(since) = self.system.chain_of(&desk.me(), round)
+            && let Some((since, index)) = self.system.chain_of(&desk.me(), round)
         {
             self.revealed = round;
-            desk.reveal(since, round);
+            desk.reveal(round, since, index);
         }
     }
 
@@ -500,9 +584,7 @@ impl Coordinator {
                     None => return,
                 },
             };
-            let Some(Believed { entry, vouchers, .. }) = lane.believe(desk, &self.members, self.believe_at) else {
-                return;
-            };
+            let Some(Believed { entry, vouchers, .. }) = lane.believe(desk) else { return };
             for (event, at) in entry.outcome.events().iter().zip(0..) {
                 if let Thread::Need(need) = thread {
                     let slot = self.slot(need);
@@ -543,10 +625,18 @@ impl Coordinator {
                     self.submit(desk, Thread::Need(need), command);
                 }
             }
+            // What it was not there for is said by those who were. Its own coming too: nobody hears a newcomer before that.
+            (Thread::System, _) if self.seated.is_none_or(|seated| entry.seq <= seated) => {}
+            (Thread::System, Event::Replaced { mandate }) => {
+                let body = Body::Member(NewMember { mandate: Arc::clone(mandate) });
+                self.say(desk, Saying::new(Subject::System, thread, body));
+            }
             (Thread::System, Event::SnapshotTaken { snapshot }) => {
                 self.say(desk, Saying::new(Subject::System, thread, Body::Snapshot(*snapshot)));
             }
-            (Thread::Need(need), event) => {
+            (Thread::Need(need), event)
+                if self.slots[&need].believed.voices(self.system.genesis()).holds(&desk.me()) =>
+            {
                 if let Some(mut saying) = self.announcement(need, event) {
                     if let (Body::Finalize(said), true) = (&mut saying.body, planted(Mutant::FinalizeTimed)) {
                         said.plan = Digest::of("time", &[&desk.now.wall.0.to_be_bytes()]);
@@ -599,9 +689,15 @@ impl Coordinator {
     pub fn wake(&mut self, desk: &mut Desk, timer: &Timer) {
         match timer {
             Timer::Duty(key) => self.do_duty(desk, key),
+            // It vouches when it has its seat.
+            Timer::Batch(_) if self.seated.is_none() => {}
             Timer::Batch(Thread::System) => self.lane.vouch(desk, Subject::Coordinators, registered),
             Timer::Batch(Thread::Need(need)) => {
                 self.slot(*need).lane.vouch(desk, Subject::Thread(*need), called);
+            }
+            // Nobody counts its reports before it has its seat in that thread.
+            Timer::Watch(thread, _) if !self.voices(*thread).holds(&desk.me()) => {
+                desk.wake_in(ms(desk.setup.local.stagger_ms), timer.clone());
             }
             Timer::Watch(thread, segment) => {
                 let lane = match thread {
@@ -625,6 +721,10 @@ impl Coordinator {
     fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
         let Some((what, attempts)) = self.duties.due(key) else { return };
         match what {
+            // The thread does not know yet whose word it is shown.
+            What::Submit { thread, command } if !self.convinces(thread, &command) => {
+                desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
+            }
             What::Submit { thread: Thread::System, command } if self.stands(Thread::System, &command).is_err() => {
                 if self.system.check(&command) == Err(Reject::WrongPhase) {
                     // Its turn has not come: another ask of the same need goes first.
@@ -650,9 +750,9 @@ impl Coordinator {
     /// Tells a sender that it was refused: one coordinator does, and not too often (T10).
     pub fn deny(&mut self, desk: &mut Desk, envelope: &Envelope, reject: Reject) {
         desk.emit(Note::Refused { envelope: envelope.id(), reject });
-        let first = envelope.id().0.prefix() % self.members.len() as u64 == self.place as u64;
+        let first = envelope.id().0.prefix() % self.of as u64 == self.place as u64;
         let again = self.denied.get(&envelope.sender).is_some_and(|at| desk.now.mono.since(*at) < Span::from_secs(1));
-        if !first || again || self.members.contains(&envelope.sender) {
+        if !first || again || desk.roster.is_member(&envelope.sender) {
             return;
         }
         if self.denied.len() >= DENIED_MAX {

@@ -11,6 +11,7 @@ use crate::config::ms;
 use crate::id::{AgentId, Cid, Epoch, Fence, Label, Lamport, Nonce, OpId, Thread};
 use crate::lamport::Clock;
 use crate::node::io::{Effect, Note, Setup, Subject, Work};
+use crate::node::roster::Roster;
 use crate::node::timer::Timer;
 use crate::policy;
 use crate::register::{Applied, Command};
@@ -51,6 +52,8 @@ pub(super) struct Desk {
     pub capabilities: Vec<Label>,
     /// The roles it gives.
     pub roles: Vec<Role>,
+    /// The members of the register it knows of.
+    pub roster: Roster,
     /// The envelope that the present input is about.
     pub cause: Option<Cid>,
     nonce: Nonce,
@@ -107,18 +110,18 @@ impl Saying {
 
 impl Desk {
     pub fn new(setup: Setup) -> Self {
-        let (manifest, capabilities) = match setup.genesis.manifest(&setup.me) {
+        let (manifest, capabilities) = match setup.manifest() {
             Some((envelope, manifest)) => {
                 (envelope.id(), manifest.capabilities.iter().map(|c| c.name.clone()).collect())
             }
             None => (Cid::default(), Vec::new()),
         };
-        let members = setup.genesis.coordinators();
-        let believe_at = setup.genesis.params.believe_at(members.len());
-        let clock = Clock::new(Lamport(0), members, believe_at);
-        let roles = setup.genesis.manifest(&setup.me).map_or_else(Vec::new, |(_, m)| m.roles.clone());
+        let roster = Roster::new(&setup.genesis, &setup.mandates);
+        let clock = Clock::new(Lamport(0), roster.voices().seats(), roster.believe_at);
+        let roles = setup.manifest().map_or_else(Vec::new, |(_, m)| m.roles.clone());
         Self {
             roles,
+            roster,
             stream: Stream::new(&setup.stream),
             setup,
             now: Now::default(),
@@ -241,9 +244,10 @@ impl Desk {
         self.effects.push_back(Effect::Anchor { op, since });
     }
 
-    pub fn reveal(&mut self, since: u32, round: u32) {
+    /// Asks for the value that is due in `round`, which is round `index` to the chain that counts from `since`.
+    pub fn reveal(&mut self, round: u32, since: u32, index: u32) {
         let op = self.op(Asked::Reveal(round));
-        self.effects.push_back(Effect::Reveal { op, since, round });
+        self.effects.push_back(Effect::Reveal { op, since, round: index });
     }
 
     /// Takes an answer: what it was asked for, once.

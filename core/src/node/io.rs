@@ -10,6 +10,7 @@ use crate::config::Local;
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, Seq, TaskName, Thread};
 use crate::ledger::Booking;
+use crate::members::{self, Mandate};
 use crate::policy::Evaluator;
 use crate::pool::Snapshot;
 use crate::register::{Applied, Command, Entry, Event};
@@ -26,10 +27,20 @@ pub struct Setup {
     pub genesis: Arc<Genesis>,
     /// Its own pace.
     pub local: Local,
+    /// The mandates there were before it started, in order; a newcomer to the register brings its own as the last. Others
+    /// need none.
+    pub mandates: Vec<Arc<Mandate>>,
     /// Seed of its own random stream. Not a secret: it only spreads retries and bids.
     pub stream: Seed,
     /// The policy evaluator; its identity must be the genesis' engine.
     pub evaluator: Arc<dyn Evaluator>,
+}
+
+impl Setup {
+    /// The MANIFEST it acts under from the start.
+    pub fn manifest(&self) -> Option<(&Arc<Envelope>, &Manifest)> {
+        members::manifest_of(&self.genesis, &self.mandates, &self.me)
+    }
 }
 
 /// One thing that happened.
@@ -92,6 +103,8 @@ pub enum Act {
     YieldAll,
     /// Decline a need.
     Refuse(NeedId),
+    /// Bring an act of the recovery keys before the register (coordinators).
+    Mandate(Arc<Mandate>),
 }
 
 /// How an effect went.
@@ -234,7 +247,7 @@ pub enum Effect {
         op: OpId,
         /// The chain, by the round that it counts from.
         since: u32,
-        /// The round.
+        /// The round. To the first chain of a newcomer to the register the round it is seated in is round 0.
         round: u32,
     },
     /// Receive a need's conversation from its beginning.
@@ -303,6 +316,11 @@ pub enum Note {
     },
     /// A pool snapshot, whole.
     Pool(Pool),
+    /// It was a coordinator, and another holds its seat now: it is silent from here on.
+    Retired {
+        /// Who took its place.
+        new: AgentId,
+    },
     /// Something that must sometimes happen did.
     Mark(Mark),
 }

@@ -168,11 +168,11 @@ impl Lane {
     }
 
     /// The next entry believed, of those applied here.
-    pub fn believe(&mut self, desk: &mut Desk, coordinators: &[AgentId], believe_at: usize) -> Option<Believed> {
+    pub fn believe(&mut self, desk: &mut Desk) -> Option<Believed> {
         if self.feed.chain().seq >= self.chain.seq {
             return None;
         }
-        let believed = self.feed.poll(coordinators, believe_at)?;
+        let believed = self.feed.poll(desk.roster.voices(), desk.roster.believe_at)?;
         let Believed { entry, link, .. } = &believed;
         if self.own.remove(&entry.seq) != Some(*link) {
             desk.emit(Note::Diverged { thread: self.thread, entry: Arc::clone(entry) });
@@ -298,6 +298,7 @@ mod tests {
                 me: AgentId([1; 32]),
                 genesis: Arc::new(genesis),
                 local: Local::default(),
+                mandates: Vec::new(),
                 stream: Digest::default(),
                 evaluator: Arc::new(BaseRules::new(Limits::default())),
             };

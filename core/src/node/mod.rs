@@ -11,6 +11,7 @@ mod lane;
 mod lot;
 mod planner;
 mod requester;
+mod roster;
 mod threads;
 mod timer;
 mod verifier;
@@ -24,9 +25,9 @@ pub use io::{Act, Effect, Input, Message, Note, Outcome, Pool, Setup, Subject, W
 pub use lot::PARKED_MAX;
 pub use timer::Timer;
 
-use crate::genesis::Genesis;
 use crate::id::{AgentId, Credits, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
+use crate::members::Mandate;
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
 use crate::register::Event;
@@ -57,26 +58,29 @@ pub struct Node {
     nonces: Nonces,
     /// Envelopes that rest on what has not come yet.
     lot: Lot,
+    /// Mandates that were heard of and vetted, not yet taken note of.
+    newcomers: Vec<Arc<Mandate>>,
 }
 
 impl Node {
     /// A node before anything happened to it.
     pub fn new(setup: Setup) -> Self {
         let genesis = Arc::clone(&setup.genesis);
-        let coordinators = genesis.coordinators();
-        let believe_at = genesis.params.believe_at(coordinators.len());
-        let is_coordinator = coordinators.contains(&setup.me);
         let mut manifests = Manifests::default();
         for manifest in &genesis.manifests {
             manifests.learn(Arc::clone(manifest)).expect("Genesis::check holds the founding manifests");
         }
-        let roles = genesis.manifest(&setup.me).map_or_else(Vec::new, |(_, m)| m.roles.clone());
-        let floor = worker::floor(genesis.manifest(&setup.me).map(|(_, m)| m));
+        for mandate in &setup.mandates {
+            manifests.learn(Arc::clone(mandate.manifest())).expect("whoever sets a node up has vetted its mandates");
+        }
+        let roles = setup.manifest().map_or_else(Vec::new, |(_, m)| m.roles.clone());
+        let floor = worker::floor(setup.manifest().map(|(_, m)| m));
         let mut desk = Desk::new(setup);
+        let is_coordinator = desk.roster.voices().holds(&desk.me());
         let coordinator = is_coordinator.then(|| Coordinator::new(&mut desk));
         Self {
             desk,
-            threads: Threads::new(coordinators, believe_at),
+            threads: Threads::default(),
             coordinator,
             requester: requester::Requester,
             planner: planner::Planner::default(),
@@ -87,6 +91,7 @@ impl Node {
             manifests,
             nonces: Nonces::default(),
             lot: Lot::default(),
+            newcomers: Vec::new(),
         }
     }
 
@@ -103,7 +108,8 @@ impl Node {
                 if let Some(coordinator) = &mut self.coordinator {
                     coordinator.applied(&mut self.desk, entry);
                 }
-                let ripe = self.ripe(thread);
+                let mut ripe = self.ripe(thread);
+                ripe.extend(self.welcome());
                 self.receive(ripe);
             }
             Input::Done { op, outcome } => self.done(op, outcome),
@@ -114,6 +120,7 @@ impl Node {
             self.wake(timer);
         }
         self.forget_ended();
+        self.retire();
     }
 
     /// What follows, in order; call until there is nothing.
@@ -196,6 +203,15 @@ impl Node {
                 }
                 return;
             }
+            Act::Mandate(mandate) => {
+                match &mut self.coordinator {
+                    Some(coordinator) => coordinator.mandate(desk, mandate),
+                    None => {
+                        desk.emit(Note::Refused { envelope: mandate.manifest().id(), reject: Reject::WrongRole });
+                    }
+                }
+                return;
+            }
             Act::Mint(body) => Body::Mint(body),
             Act::Stake(amount) => Body::Stake(Amount { amount }),
             Act::Unstake(amount) => Body::Unstake(Amount { amount }),
@@ -228,7 +244,29 @@ impl Node {
                     }
                 }
             }
+            queue.extend(self.welcome());
             queue.extend(self.ripe(envelope.thread));
+        }
+    }
+
+    /// Takes note of newcomers to the register. Returns what they said before anyone knew them.
+    fn welcome(&mut self) -> VecDeque<Message> {
+        let applied = self.coordinator.as_mut().map(Coordinator::take_newcomers).unwrap_or_default();
+        let mut early = VecDeque::new();
+        for mandate in core::mem::take(&mut self.newcomers).into_iter().chain(applied) {
+            if self.desk.roster.learn(&mandate) && self.manifests.learn(Arc::clone(mandate.manifest())).is_ok() {
+                early.extend(self.lot.release(Awaited::Manifest(mandate.manifest().id())));
+            }
+        }
+        early
+    }
+
+    /// A coordinator whose seat another holds is silent.
+    fn retire(&mut self) {
+        if let Some(new) = self.desk.roster.successor(&self.desk.me())
+            && self.coordinator.take().is_some()
+        {
+            self.desk.emit(Note::Retired { new });
         }
     }
 
@@ -246,17 +284,19 @@ impl Node {
     /// Whether the envelope may be acted upon now; `Ok(false)` if it waits or was seen before.
     fn admit(&mut self, message: &Message) -> Result<bool, Reject> {
         let envelope = &message.envelope;
-        let member = self.desk.setup.genesis.is_coordinator(&envelope.sender);
-        // Anyone may claim the role; the genesis knows who has it.
-        if envelope.verb().roles() == [Role::Coordinator] && !member {
-            return Err(Reject::NotEntitled);
-        }
+        let seat = self.desk.roster.voices().seat(&envelope.sender);
+        let member = seat.is_some();
         match self.manifests.entitled(envelope) {
             Ok(()) => {}
             Err(Ingress::Refuse(reject)) => return Err(reject),
+            // A newcomer to the register may be heard before its mandate, which brings its manifest.
             Err(Ingress::Park(manifest)) => return self.park(Awaited::Manifest(manifest), message),
         }
-        if !self.desk.clock.see(&envelope.sender, envelope.lamport) {
+        // Anyone may claim the role; genesis and mandates say who has it.
+        if envelope.verb().roles() == [Role::Coordinator] && !member {
+            return Err(Reject::NotEntitled);
+        }
+        if !self.desk.clock.see(seat, envelope.lamport) {
             return self.park(Awaited::Clock(envelope.lamport), message);
         }
         let roles = self.manifests.roles(envelope);
@@ -280,8 +320,7 @@ impl Node {
             return self.park(Awaited::Need(need), message);
         }
         if !exempt(envelope.verb()) {
-            let (genesis, coordinator) = (&self.desk.setup.genesis, &self.coordinator);
-            let stranger = || !has_a_stake(genesis, coordinator.as_ref(), &envelope.sender);
+            let stranger = || !has_a_stake(&self.desk, self.coordinator.as_ref(), &envelope.sender);
             match self.nonces.accept(envelope.sender, envelope.thread, envelope.nonce, stranger) {
                 // The bus delivers at least once: a second copy is no offence and no news (T02).
                 Err(Reject::Replay) => return Ok(false),
@@ -296,8 +335,7 @@ impl Node {
 
     /// Lets an envelope wait. Whoever loses its place to it is refused.
     fn park(&mut self, awaited: Awaited, message: &Message) -> Result<bool, Reject> {
-        let (sender, genesis) = (&message.envelope.sender, &self.desk.setup.genesis);
-        let favoured = has_a_stake(genesis, self.coordinator.as_ref(), sender);
+        let favoured = has_a_stake(&self.desk, self.coordinator.as_ref(), &message.envelope.sender);
         let each = self.desk.setup.local.parked_max as usize;
         if let Some(lost) = self.lot.park(awaited, message.clone(), each, favoured) {
             self.refuse(&lost.envelope, Reject::NoRoom);
@@ -351,6 +389,11 @@ impl Node {
             (Body::Release(release), Thread::Need(need)) => {
                 self.worker.released(desk, need, &release.task, envelope.fence.unwrap_or_default());
             }
+            (Body::Member(new), _) => {
+                // Whoever carries it, it speaks for itself.
+                new.mandate.vet(&desk.setup.genesis)?;
+                self.newcomers.push(Arc::clone(&new.mandate));
+            }
             (Body::Entry(_), Thread::Need(_)) => {
                 if verifier {
                     self.verifier.called(desk, threads, message);
@@ -373,6 +416,9 @@ impl Node {
     }
 
     fn believe(&mut self, need: NeedId, event: &Event) {
+        if let Event::Replaced { mandate } = event {
+            self.newcomers.push(Arc::clone(mandate));
+        }
         let (worker, verifier) = (self.is(Role::Worker), self.is(Role::Verifier));
         let (desk, threads) = (&mut self.desk, &mut self.threads);
         if worker {
@@ -426,11 +472,11 @@ impl Node {
 }
 
 /// Whether `agent` has anything to lose here: a seat in the register, or credits, as far as this node knows.
-fn has_a_stake(genesis: &Genesis, coordinator: Option<&Coordinator>, agent: &AgentId) -> bool {
-    let founded = || genesis.holdings.get(agent).is_some_and(|h| h.balance.0 > 0 || h.stake.0 > 0);
+fn has_a_stake(desk: &Desk, coordinator: Option<&Coordinator>, agent: &AgentId) -> bool {
+    let founded = || desk.setup.genesis.holdings.get(agent).is_some_and(|h| h.balance.0 > 0 || h.stake.0 > 0);
     let booked = |c: &Coordinator| {
         let balance = c.system().ledger().balance(agent);
         balance.is_some_and(|b| b.available.0 > 0 || b.staked.0 > 0 || b.unbonding.0 > 0 || b.delegated.0 > 0)
     };
-    genesis.is_coordinator(agent) || coordinator.map_or_else(founded, booked)
+    desk.roster.is_member(agent) || coordinator.map_or_else(founded, booked)
 }

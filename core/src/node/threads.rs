@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::id::{AgentId, NeedId, Seq, Thread};
+use crate::id::{NeedId, Seq, Thread};
 use crate::node::desk::Desk;
 use crate::node::io::{Effect, Message, Note};
 use crate::plan::{Document, View};
@@ -101,15 +101,9 @@ pub(super) struct Followed {
 #[derive(Clone, Default)]
 pub(super) struct Threads {
     pub followed: BTreeMap<NeedId, Followed>,
-    coordinators: Vec<AgentId>,
-    believe_at: usize,
 }
 
 impl Threads {
-    pub fn new(coordinators: Vec<AgentId>, believe_at: usize) -> Self {
-        Self { followed: BTreeMap::new(), coordinators, believe_at }
-    }
-
     /// Starts to receive a need's conversation from its beginning.
     pub fn follow(&mut self, desk: &mut Desk, need: NeedId) {
         self.followed.entry(need).or_insert_with(|| {
@@ -131,12 +125,13 @@ impl Threads {
     pub fn vouch(&mut self, desk: &mut Desk, message: &Message) -> Result<Vec<(NeedId, Seq, Event)>, Reject> {
         let Thread::Need(need) = message.envelope.thread else { return Ok(Vec::new()) };
         let Some(followed) = self.followed.get_mut(&need) else { return Ok(Vec::new()) };
-        if !self.coordinators.contains(&message.envelope.sender) {
+        if !desk.roster.is_member(&message.envelope.sender) {
             return Err(Reject::NotEntitled);
         }
         followed.feed.vouch(&message.envelope, &message.entries)?;
         let mut news = Vec::new();
-        while let Some(Believed { entry, link, .. }) = followed.feed.poll(&self.coordinators, self.believe_at) {
+        while let Some(Believed { entry, link, .. }) = followed.feed.poll(desk.roster.voices(), desk.roster.believe_at)
+        {
             followed.fold(&entry);
             desk.emit(Note::Believed { entry: Arc::clone(&entry), link, thread: Thread::Need(need) });
             news.extend(entry.outcome.events().iter().map(|event| (need, entry.seq, event.clone())));

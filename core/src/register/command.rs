@@ -58,7 +58,7 @@ pub enum Command {
         /// The bucket.
         bucket: u32,
     },
-    /// An act of the recovery keys: it changes who the members are (system thread).
+    /// An act of the recovery keys: it changes who the members are, in this thread.
     Mandate(Arc<Mandate>),
 }
 
@@ -81,7 +81,7 @@ impl Command {
             Self::Reveal { by, round, value } => Digest::of("swarm/reveal", &[&by.0, &round.to_be_bytes(), &value.0]),
             Self::Snapshot { number } => Digest::of("swarm/take-snapshot", &[&number.to_be_bytes()]),
             Self::Start { bucket } => Digest::of("swarm/start", &[&bucket.to_be_bytes()]),
-            Self::Mandate(mandate) => Digest::of_json("swarm/mandate-id", &mandate.act),
+            Self::Mandate(mandate) => Digest::of_json("swarm/mandate-id", mandate),
         }
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bids::Bid;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName};
+use crate::members::Mandate;
 use crate::reject::Reject;
 use crate::slot::Waiting;
 use crate::time::Span;
@@ -230,6 +231,9 @@ pub enum Event {
     WaitClosed { waiting: Waiting },
     /// Something is asked of the system thread: the need's `number`-th ask, from 1. They are carried out in this order.
     Asked { ask: Ask, number: u32 },
+
+    /// A seat of the register changed hands, as far as this thread is concerned (any thread).
+    Replaced { mandate: Arc<Mandate> },
 
     /// System: the answer to a need's ask.
     Answered { answer: Answer, at: u32, need: NeedId, seq: Seq },

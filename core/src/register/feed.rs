@@ -1,7 +1,8 @@
 //! Belief: an entry is believed when enough coordinators vouched for it (PROTOCOL 5: ENTRY feed).
 //!
 //! With n coordinators of which f may lie, floor((n + f) / 2) + 1 signatures are needed. With a bare majority, one liar
-//! that vouches on both sides of a split would give each side its three of five.
+//! that vouches on both sides of a split would give each side its three of five. Voices are counted per seat: whoever lost
+//! its disk and whoever took its seat over are one.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -9,6 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Digest, Seq, Thread};
+use crate::members::Voices;
 use crate::register::{Applied, Chain, Event};
 use crate::reject::Reject;
 use crate::wire::{Body, Envelope};
@@ -36,13 +38,13 @@ impl Proof {
     /// The proved event.
     ///
     /// # Errors
-    /// `NoEvidence` unless at least `believe_at` distinct coordinators vouch for exactly this entry.
-    pub fn check(&self, coordinators: &[AgentId], believe_at: usize) -> Result<&Event, Reject> {
+    /// `NoEvidence` unless at least `believe_at` distinct seats vouch for exactly this entry.
+    pub fn check(&self, voices: Voices<'_>, believe_at: usize) -> Result<&Event, Reject> {
         let link = self.entry.link(self.thread);
         let vouches =
             |envelope: &Envelope| envelope.thread == self.thread && vouched(envelope, self.entry.seq) == Some(link);
         let who: BTreeSet<AgentId> = self.vouchers.iter().filter(|e| vouches(e)).map(|e| e.sender).collect();
-        if who.iter().filter(|a| coordinators.contains(a)).count() < believe_at {
+        if voices.count(&who) < believe_at {
             return Err(Reject::NoEvidence);
         }
         self.entry.outcome.events().get(self.at as usize).ok_or(Reject::NoEvidence)
@@ -143,13 +145,9 @@ impl Feed {
     }
 
     /// The next entry that has become believed; call until there is none.
-    pub fn poll(&mut self, coordinators: &[AgentId], believe_at: usize) -> Option<Believed> {
+    pub fn poll(&mut self, voices: Voices<'_>, believe_at: usize) -> Option<Believed> {
         let next = self.chain.seq.next();
-        let (link, who) = self
-            .vouches
-            .get(&next)?
-            .iter()
-            .find(|(_, who)| who.keys().filter(|a| coordinators.contains(a)).count() >= believe_at)?;
+        let (link, who) = self.vouches.get(&next)?.iter().find(|(_, who)| voices.count(who.keys()) >= believe_at)?;
         let (link, vouchers) = (*link, who.values().cloned().collect());
         let entry = self.contents.remove(&(next, link))?;
         self.chain.push(&link);

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use crate::bids::{self, Bid};
 use crate::config::{Params, ms};
+use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, Seq, TaskName, Thread};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
@@ -44,10 +45,12 @@ const PROPOSALS_EACH: usize = 2;
 /// What a slot looks up of the system thread. Only what some entry of the slot has fixed (a snapshot by number, the genesis),
 /// so that every coordinator sees the same.
 pub trait Registry {
-    /// The members of the register.
-    fn coordinators(&self) -> &[AgentId];
+    /// What the deployment started from.
+    fn genesis(&self) -> &Genesis;
     /// The deployment's parameters.
-    fn params(&self) -> &Params;
+    fn params(&self) -> &Params {
+        &self.genesis().params
+    }
     /// What is registered of `agent` in snapshot `number`.
     fn standing(&self, number: u32, agent: &AgentId) -> Option<&Standing>;
 }
@@ -76,7 +79,8 @@ enum Move {
         verdict: Option<Verdict>,
         counted: Vec<Counted>,
     },
-    Report(Event),
+    /// What the event says, and nothing else.
+    Note(Event),
     Answer {
         answer: Answer,
         seq: Seq,
@@ -141,19 +145,23 @@ impl Record {
             Command::Relay(proof) => self.answered(proof, registry),
             Command::Elapsed { by, elapsed, segment } => {
                 let waiting = self.waiting(*segment).ok_or(Reject::WrongSegment)?;
-                if !registry.coordinators().contains(by) {
+                if !self.voices(registry.genesis()).holds(by) {
                     return Err(Reject::NotEntitled);
                 }
                 if self.waits[waiting].has_heard(by, *elapsed) {
                     return Err(Reject::Duplicate);
                 }
-                Ok(Move::Report(Event::Reported { by: *by, elapsed: *elapsed, segment: *segment }))
+                Ok(Move::Note(Event::Reported { by: *by, elapsed: *elapsed, segment: *segment }))
             }
-            Command::Anchor { .. }
-            | Command::Reveal { .. }
-            | Command::Snapshot { .. }
-            | Command::Start { .. }
-            | Command::Mandate(_) => Err(Reject::WrongFields),
+            // Only a need that was taken up has members.
+            Command::Mandate(_) if self.phase == Phase::Absent => Err(Reject::WrongPhase),
+            Command::Mandate(mandate) => {
+                mandate.stands(registry.genesis(), &self.handovers)?;
+                Ok(Move::Note(Event::Replaced { mandate: Arc::clone(mandate) }))
+            }
+            Command::Anchor { .. } | Command::Reveal { .. } | Command::Snapshot { .. } | Command::Start { .. } => {
+                Err(Reject::WrongFields)
+            }
         }
     }
 
@@ -434,8 +442,8 @@ impl Record {
 
     fn answered(&self, proof: &Proof, registry: &impl Registry) -> Result<Move, Reject> {
         self.awaits(proof)?;
-        let coordinators = registry.coordinators();
-        match proof.check(coordinators, registry.params().believe_at(coordinators.len()))? {
+        let voices = self.voices(registry.genesis());
+        match proof.check(voices, registry.params().believe_at(voices.seats()))? {
             Event::Answered { answer, at, seq, .. } => Ok(Move::Answer { answer: answer.clone(), seq: *seq, at: *at }),
             _ => Err(Reject::NoEvidence),
         }
@@ -524,7 +532,7 @@ impl<R: Registry> Doing<'_, R> {
                 self.ask_for_seats(task);
             }
             Move::Judge { task, verdict, counted } => self.judge(task, verdict, counted),
-            Move::Report(event) => self.emit(event),
+            Move::Note(event) => self.emit(event),
             Move::Answer { answer, seq, at } => self.take_answer(answer, seq, at),
         }
     }
@@ -682,7 +690,7 @@ impl<R: Registry> Doing<'_, R> {
 
     /// Ends one wait that a majority has seen through; false if there is none.
     fn end_waits(&mut self) -> bool {
-        let n = self.registry.coordinators().len();
+        let n = self.registry.genesis().coordinators.len();
         let Some(waiting) = self.record.waits.iter().find(|(_, w)| w.is_over(n)).map(|(w, _)| w.clone()) else {
             return false;
         };

@@ -149,6 +149,11 @@ impl Record {
             Event::Answered { seq, at, .. } => {
                 self.asks.remove(&(*seq, *at));
             }
+            Event::Replaced { mandate } => {
+                let handover = mandate.handover();
+                self.handovers.push(handover);
+                self.waits.values_mut().for_each(|watch| watch.forget(&handover.old));
+            }
             // What the system thread does to itself is no part of a need.
             Event::Told { .. }
             | Event::Queued { .. }

@@ -6,7 +6,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::bids::{Bid, Window};
+use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName};
+use crate::members::{Handover, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Counted, Ending};
@@ -158,6 +160,8 @@ pub struct Record {
     pub candidates: Vec<Cid>,
     /// The decision, once there is one.
     pub decision: Option<Decision>,
+    /// Seats of the register that changed hands in this thread, in order.
+    pub handovers: Vec<Handover>,
     /// Its tasks, once decided.
     pub tasks: BTreeMap<TaskName, Task>,
     /// Running waits.
@@ -194,6 +198,7 @@ impl Record {
             proposals: BTreeMap::new(),
             candidates: Vec::new(),
             decision: None,
+            handovers: Vec::new(),
             tasks: BTreeMap::new(),
             waits: BTreeMap::new(),
             segment: Segment::default(),
@@ -221,6 +226,11 @@ impl Record {
             Body::Propose(propose) => Some(propose),
             _ => None,
         }
+    }
+
+    /// Whose word counts for which seat of the register in this thread.
+    pub fn voices<'a>(&'a self, genesis: &'a Genesis) -> Voices<'a> {
+        Voices::new(&genesis.coordinators, &self.handovers)
     }
 
     /// Whether `vote` was cast in the present epoch.

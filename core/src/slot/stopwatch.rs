@@ -71,6 +71,11 @@ impl Stopwatch {
         *said = (*said).max(elapsed.min(self.total));
     }
 
+    /// Forgets what `member` said: it is no coordinator any more. The wait gets longer at worst.
+    pub fn forget(&mut self, member: &AgentId) {
+        self.reports.remove(member);
+    }
+
     /// Whether a report of `elapsed` by `member` would add nothing to what it said before.
     pub fn has_heard(&self, member: &AgentId, elapsed: Span) -> bool {
         self.reports.get(member).is_some_and(|said| *said >= elapsed.min(self.total))

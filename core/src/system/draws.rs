@@ -25,12 +25,19 @@ pub(super) struct Promise {
     last: (u32, Digest),
     /// The chain that follows, by the round it counts from.
     next: Option<(u32, Digest)>,
+    /// The round that is round 0 to its holder: a newcomer grew its first chain before it could know when it would be seated.
+    zero: u32,
 }
 
 impl Promise {
     /// The chain that ends in `anchor` and counts from round `since`.
     pub fn new(since: u32, anchor: Digest) -> Self {
-        Self { since, last: (since, anchor), next: None }
+        Self { since, last: (since, anchor), next: None, zero: 0 }
+    }
+
+    /// A newcomer's first chain, which it counts from its own round 0.
+    pub fn first(since: u32, anchor: Digest) -> Self {
+        Self { zero: since, ..Self::new(since, anchor) }
     }
 
     /// The promise as it stands for `round`.
@@ -60,6 +67,7 @@ impl System {
         self.round = Some(Round { number: self.rounds, asks, reveals: BTreeMap::new() });
         self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
         doing.events.push(Event::RoundOpened { round: self.rounds });
+        self.close_full_round(doing);
     }
 
     /// The value of round r hashes to the one last accepted in as many steps as rounds lie between them: one that was
@@ -74,7 +82,8 @@ impl System {
             return Err(Reject::Duplicate);
         }
         let (last, prev) = self.promises.get(by).ok_or(Reject::NotEntitled)?.at(round).last;
-        reveal::check_after(&prev, value, round - last)
+        // A chain that begins later has no value yet.
+        reveal::check_after(&prev, value, round.saturating_sub(last))
     }
 
     /// A chain is promised before any result that its values will judge was accepted, or one who holds both could look for
@@ -103,9 +112,11 @@ impl System {
         due.then(|| end.max(self.rounds + 1 + length / 8))
     }
 
-    /// The round that the chain counts from out of which `member` reveals in `round`.
-    pub fn chain_of(&self, member: &AgentId, round: u32) -> Option<u32> {
-        Some(self.promises.get(member)?.at(round).since)
+    /// The chain out of which `member` reveals in `round`, and the round, both as the holder of the chain counts. None if it
+    /// owes nothing: it is no member, or its chain is for later rounds.
+    pub fn chain_of(&self, member: &AgentId, round: u32) -> Option<(u32, u32)> {
+        let promise = self.promises.get(member)?.at(round);
+        (round > promise.since).then(|| (promise.since - promise.zero, round - promise.zero))
     }
 
     pub(super) fn reveal(&mut self, doing: &mut Doing, by: AgentId, number: u32, value: Digest) {
@@ -115,21 +126,41 @@ impl System {
         doing.events.push(Event::Revealed { by, round: number, value });
         let round = self.round.as_mut().expect("check found the round");
         round.reveals.insert(by, value);
-        if round.reveals.len() == self.coordinators.len() {
+        self.close_full_round(doing);
+    }
+
+    /// Closes the round if nobody owes it anything any more.
+    pub(super) fn close_full_round(&mut self, doing: &mut Doing) {
+        if self.round.is_some() && self.silent().is_empty() {
             self.waits.remove(&Waiting::Reveals);
             self.close_round(doing);
         }
     }
 
+    /// Who owes the open round a value.
+    fn silent(&self) -> Vec<AgentId> {
+        let Some(round) = &self.round else { return Vec::new() };
+        let owes =
+            |member: &AgentId| !round.reveals.contains_key(member) && self.chain_of(member, round.number).is_some();
+        self.members.voices().holders().filter(owes).collect()
+    }
+
     /// Draws for every ask of the round, from what was revealed. Silence is named.
     pub(super) fn close_round(&mut self, doing: &mut Doing) {
         let honest = self.params().liars_max as usize + 1;
-        if self.round.as_ref().is_some_and(|round| round.reveals.len() < honest) {
+        let voices = self.members.voices();
+        if self.round.as_ref().is_some_and(|round| voices.count(round.reveals.keys()) < honest) {
             // Nothing that liars alone could have chosen may become a seed: wait on.
-            return self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
+            if !self.silent().is_empty() {
+                return self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
+            }
+            // All the others were seated lately, and will reveal in the round after this one or in the next.
+            let asks = self.round.take().map(|round| round.asks).unwrap_or_default();
+            self.queue = asks.into_iter().chain(self.queue.drain(..)).collect();
+            return self.open_next_round(doing);
         }
+        let omitted = self.silent();
         let Some(round) = self.round.take() else { return };
-        let omitted = self.coordinators.iter().filter(|c| !round.reveals.contains_key(c)).copied().collect();
         doing.events.push(Event::RoundClosed { omitted, round: round.number });
         for seating in round.asks {
             let answer = self.seat(doing, &seating, &round.reveals).unwrap_or_else(Answer::Denied);

@@ -17,6 +17,7 @@ use crate::config::{Params, ms};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName, Thread};
 use crate::ledger::{Booking, Ledger, LienId, OpKey, Pot, only_authority, op_key};
+use crate::members::{Change, Mandate, Members};
 use crate::mutant::{Mutant, planted};
 use crate::pool::{self, Age, Snapshot};
 use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
@@ -55,7 +56,7 @@ struct Taken {
 #[derive(Clone)]
 pub struct System {
     genesis: Arc<Genesis>,
-    coordinators: Vec<AgentId>,
+    members: Members,
     ledger: Ledger,
     agents: BTreeMap<AgentId, Agent>,
     /// Every snapshot so far: slots cite them by number.
@@ -122,7 +123,7 @@ impl System {
             }
         }
         let mut system = Self {
-            coordinators: genesis.coordinators(),
+            members: Members::new(&genesis),
             promises: genesis.coordinators.iter().map(|m| (m.agent, Promise::new(0, m.anchor))).collect(),
             ledger,
             agents,
@@ -166,7 +167,8 @@ impl System {
             }
             // That a group of the register runs is no state of the protocol.
             Command::Start { .. } => {}
-            Command::Count(_) | Command::Mandate(_) => return Err(Reject::WrongFields),
+            Command::Mandate(mandate) => self.replace(&mut doing, mandate)?,
+            Command::Count(_) => return Err(Reject::WrongFields),
         }
         self.ledger.check();
         Ok(doing.events)
@@ -186,7 +188,7 @@ impl System {
             }
             Command::Elapsed { by, elapsed, segment } => {
                 let watch = self.waits.values().find(|w| w.segment == *segment).ok_or(Reject::WrongSegment)?;
-                if !self.coordinators.contains(by) {
+                if !self.members.voices().holds(by) {
                     return Err(Reject::NotEntitled);
                 }
                 if watch.has_heard(by, *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
@@ -197,13 +199,19 @@ impl System {
             Command::Snapshot { .. } => Ok(()),
             Command::Start { bucket } if *bucket >= self.params().buckets => Err(Reject::OutOfBounds),
             Command::Start { .. } => Ok(()),
-            Command::Count(_) | Command::Mandate(_) => Err(Reject::WrongFields),
+            Command::Mandate(mandate) => mandate.stands(&self.genesis, self.members.handovers()),
+            Command::Count(_) => Err(Reject::WrongFields),
         }
     }
 
     /// Running waits.
     pub fn waits(&self) -> &BTreeMap<Waiting, Stopwatch> {
         &self.waits
+    }
+
+    /// The members of the register.
+    pub fn members(&self) -> &Members {
+        &self.members
     }
 
     /// The round of reveals that is open, if one is.
@@ -246,7 +254,8 @@ impl System {
         self.waits.insert(waiting, Stopwatch::new(self.segment, total));
     }
 
-    fn params(&self) -> &Params {
+    /// The deployment's parameters.
+    pub(crate) fn params(&self) -> &Params {
         &self.genesis.params
     }
 
@@ -258,14 +267,7 @@ impl System {
         let (key, sender) = (doing.key(), envelope.sender);
         match &envelope.body {
             Body::Manifest(_) => {
-                self.ledger.open_account(sender);
-                let known = self.agents.get(&sender);
-                let agent = Agent {
-                    manifest: Arc::clone(envelope),
-                    reputation_bp: known.map_or(pool::REPUTATION_START, |a| a.reputation_bp),
-                    served_at: known.map_or(self.number(), |a| a.served_at),
-                };
-                self.agents.insert(sender, agent);
+                self.register(envelope);
                 doing.events.push(Event::Registered { manifest: Arc::clone(envelope) });
             }
             Body::Mint(body) => {
@@ -292,8 +294,37 @@ impl System {
         Ok(())
     }
 
+    /// Takes a MANIFEST of its sender's.
+    fn register(&mut self, manifest: &Arc<Envelope>) {
+        let sender = manifest.sender;
+        self.ledger.open_account(sender);
+        let known = self.agents.get(&sender);
+        let agent = Agent {
+            manifest: Arc::clone(manifest),
+            reputation_bp: known.map_or(pool::REPUTATION_START, |a| a.reputation_bp),
+            served_at: known.map_or(self.number(), |a| a.served_at),
+        };
+        self.agents.insert(sender, agent);
+    }
+
+    /// A seat changes hands. What the one that goes has revealed stands, since others may have seen it; what it has reported
+    /// does not. The newcomer's chain is for results that nobody has committed yet (T68): not for the open round, nor the next.
+    fn replace(&mut self, doing: &mut Doing, mandate: &Arc<Mandate>) -> Result<(), Reject> {
+        let Change::Replaced { old, new } = self.members.mandate(mandate)? else { return Err(Reject::WrongFields) };
+        let (old, new) = (old.member.agent, new.member);
+        self.register(mandate.manifest());
+        self.acts.insert(mandate.manifest().id());
+        self.promises.remove(&old);
+        self.promises.insert(new.agent, Promise::first(self.rounds + 1, new.anchor));
+        self.waits.values_mut().for_each(|watch| watch.forget(&old));
+        self.dirty = true;
+        doing.events.push(Event::Replaced { mandate: Arc::clone(mandate) });
+        self.close_full_round(doing);
+        Ok(())
+    }
+
     fn elapsed(&mut self, doing: &mut Doing, by: AgentId, elapsed: Span, segment: Segment) {
-        let n = self.coordinators.len();
+        let n = self.members.voices().seats();
         let (waiting, watch) =
             self.waits.iter_mut().find(|(_, w)| w.segment == segment).expect("check found the segment");
         watch.report(by, elapsed);
@@ -336,7 +367,8 @@ impl System {
     /// The ask that `proof` proves, whose it is, and which of its asks.
     fn asked_by<'a>(&self, proof: &'a Proof) -> Result<(NeedId, u32, &'a Ask), Reject> {
         let Thread::Need(need) = proof.thread else { return Err(Reject::NoEvidence) };
-        match proof.check(&self.coordinators, self.params().believe_at(self.coordinators.len()))? {
+        let voices = self.members.voices();
+        match proof.check(voices, self.params().believe_at(voices.seats()))? {
             Event::Asked { ask, number } => Ok((need, *number, ask)),
             _ => Err(Reject::NoEvidence),
         }

@@ -60,12 +60,8 @@ impl System {
 }
 
 impl Registry for System {
-    fn coordinators(&self) -> &[AgentId] {
-        &self.coordinators
-    }
-
-    fn params(&self) -> &Params {
-        &self.genesis.params
+    fn genesis(&self) -> &Genesis {
+        &self.genesis
     }
 
     fn standing(&self, number: u32, agent: &AgentId) -> Option<&Standing> {

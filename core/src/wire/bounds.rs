@@ -62,6 +62,8 @@ pub const SCHEMA_BYTES_MAX: usize = 1_024;
 pub const PLACE_BYTES_MAX: usize = 64;
 /// The longest time a bid or plan may name, in milliseconds: 30 days.
 pub const ETA_MS_MAX: u32 = 30 * 24 * 3_600_000;
+/// Signatures of a mandate: as many as recovery keys can be.
+pub const MANDATE_SIGS_MAX: usize = 32;
 /// All of something, in basis points.
 const WHOLE_BP: u32 = 10_000;
 
@@ -163,6 +165,7 @@ impl Body {
             Self::Stake(body) | Self::Unstake(body) | Self::Withdraw(body) => positive(body.amount),
             Self::Delegate(body) | Self::Transfer(body) | Self::Mint(body) => positive(body.amount),
             Self::Snapshot(snapshot) => within(snapshot.number, 1, u32::MAX),
+            Self::Member(new) => at_most(new.mandate.sigs.len(), MANDATE_SIGS_MAX),
             // A label and an address: bounded by their types.
             Self::Deny(_) => Ok(()),
         }

@@ -451,7 +451,7 @@ impl Envelope {
         Self::receive_with(bytes, &mut |verb, bytes| Self::only(verb, bytes).map(Arc::new))
     }
 
-    /// As [`Envelope::receive`], asking `nested` for the envelopes inside (of DECIDE).
+    /// As [`Envelope::receive`], asking `nested` for the envelopes inside (of DECIDE and MEMBER).
     ///
     /// # Errors
     /// The first check that fails, by name.

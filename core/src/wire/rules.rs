@@ -75,7 +75,8 @@ impl Verb {
             | Self::Transfer
             | Self::Mint
             | Self::Withdraw
-            | Self::Snapshot => (System, Barred, Barred),
+            | Self::Snapshot
+            | Self::Member => (System, Barred, Barred),
         }
     }
 }

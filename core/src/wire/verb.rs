@@ -10,11 +10,13 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::genesis::Member;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
+use crate::members::{Act, Mandate};
 use crate::plan::Fact;
 use crate::register::Chain;
 use crate::reject::Reject;
-use crate::wire::{Envelope, Nested, bounds};
+use crate::wire::{Envelope, Nested, Signature, bounds};
 
 /// What a manifest entitles an agent to do. One process may hold several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,8 +75,10 @@ macro_rules! verbs {
 
             /// Reads the body of `verb` from JSON text; `nested` answers for the envelopes inside.
             pub(crate) fn parse(verb: Verb, json: &str, nested: Nested<'_>) -> Result<Self, Reject> {
-                if verb.nests() {
-                    return Decide::parse(json, nested).map(Self::Decide);
+                match verb {
+                    Verb::Decide => return Decide::parse(json, nested).map(Self::Decide),
+                    Verb::Member => return NewMember::parse(json, nested).map(Self::Member),
+                    _ => debug_assert!(!verb.nests(), "what nests is read with `nested`"),
                 }
                 let body = match verb { $(Verb::$name => serde_json::from_str(json).map(Self::$name),)* };
                 body.map_err(|_| Reject::Malformed)
@@ -138,6 +142,8 @@ verbs! {
     Withdraw "WITHDRAW" Amount => [],
     /// The pool changed.
     Snapshot "SNAPSHOT" SnapshotRef => [Coordinator],
+    /// A seat of the register changed hands.
+    Member "MEMBER" NewMember => [Coordinator],
     /// An authenticated envelope was refused.
     Deny "DENY" Deny => [],
 }
@@ -150,7 +156,7 @@ impl Verb {
 
     /// Whether its body holds other envelopes.
     pub(super) const fn nests(self) -> bool {
-        matches!(self, Self::Decide)
+        matches!(self, Self::Decide | Self::Member)
     }
 }
 
@@ -601,6 +607,50 @@ pub struct AmountTo {
     pub amount: Credits,
     /// Whom it goes to or backs.
     pub to: AgentId,
+}
+
+/// Body of MEMBER. The mandate speaks for itself: who says it only carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMember {
+    /// What made the newcomer a member.
+    pub mandate: Arc<Mandate>,
+}
+
+impl NewMember {
+    /// Reads the body, asking `nested` for the MANIFEST inside.
+    fn parse(json: &str, nested: Nested<'_>) -> Result<Self, Reject> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Read<'a> {
+            #[serde(borrow)]
+            mandate: ReadMandate<'a>,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct ReadMandate<'a> {
+            #[serde(borrow)]
+            act: ReadAct<'a>,
+            sigs: BTreeMap<AgentId, Signature>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        enum ReadAct<'a> {
+            Replace {
+                #[serde(borrow)]
+                manifest: &'a RawValue,
+                new: Member,
+                old: AgentId,
+            },
+        }
+        let Read { mandate: ReadMandate { act, sigs } } = serde_json::from_str(json).map_err(|_| Reject::Malformed)?;
+        let ReadAct::Replace { manifest, new, old } = act;
+        let manifest = nested(Verb::Manifest, manifest.get().as_bytes())?;
+        if manifest.verb() != Verb::Manifest {
+            return Err(Reject::NoEvidence);
+        }
+        Ok(Self { mandate: Arc::new(Mandate { act: Act::Replace { manifest, new, old }, sigs }) })
+    }
 }
 
 /// Body of DENY.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use swarm_core::genesis::Member;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Nonce, Seq, Thread, label};
 use swarm_core::lamport::LAMPORT_MAX;
+use swarm_core::members::{Act, Mandate};
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::time::WallTime;
 use swarm_core::wire::*;
@@ -199,6 +201,16 @@ impl Bytes {
         Decide { approvals, k_plan: 1 + u32::from(self.u8() % 9), proposal, snapshot: self.snapshot() }
     }
 
+    fn new_member(&mut self) -> NewMember {
+        let key = key(103);
+        let mut inner = content(Verb::Manifest, self, &key);
+        inner.capability.manifest = Cid::default();
+        let manifest = Arc::new(Draft::new(inner).sign(&key));
+        let new = Member { agent: manifest.sender, anchor: self.digest() };
+        let sigs = self.list(3, |bytes| (bytes.agent(), manifest.sig())).into_iter().collect();
+        NewMember { mandate: Arc::new(Mandate { act: Act::Replace { manifest, new, old: self.agent() }, sigs }) }
+    }
+
     /// A body of `verb`. The match is over all verbs: a new one does not compile until it is here (T09).
     fn body(&mut self, verb: Verb, head: &Head) -> Body {
         match verb {
@@ -275,6 +287,7 @@ impl Bytes {
             Verb::Transfer => Body::Transfer(AmountTo { amount: self.amount(), to: self.agent() }),
             Verb::Mint => Body::Mint(AmountTo { amount: self.amount(), to: self.agent() }),
             Verb::Snapshot => Body::Snapshot(self.snapshot()),
+            Verb::Member => Body::Member(self.new_member()),
             Verb::Deny => Body::Deny(Deny { envelope: self.cid(), reason: self.label() }),
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::kit::*;
 use swarm_core::config::Params;
+use swarm_core::genesis::Member;
 use swarm_core::id::{AgentId, Digest, NeedId, Nonce, Seq, Thread};
+use swarm_core::members::{Handover, Voices};
 use swarm_core::register::{Applied, Chain, Event, Feed, Outcome, Proof};
 use swarm_core::reject::Reject;
 use swarm_core::wire::{Envelope, Verb};
@@ -29,17 +31,22 @@ fn signed(who: &str, entries: &[Arc<Applied>]) -> Arc<Envelope> {
     entry_batch(who, thread(), entries[0].seq, &links, before.head)
 }
 
+fn founders(n: usize) -> Vec<Member> {
+    (1..=n).map(|n| Member { agent: id_of(&format!("c{n}")), anchor: Digest::default() }).collect()
+}
+
 struct Listener {
     feed: Feed,
-    members: Vec<AgentId>,
+    founders: Vec<Member>,
+    handovers: Vec<Handover>,
     believe_at: usize,
 }
 
 impl Listener {
     fn of(n: usize, liars: u32) -> Self {
-        let members = (1..=n).map(|n| id_of(&format!("c{n}"))).collect();
+        let founders = founders(n);
         let params = Params { liars_max: liars, ..Params::default() };
-        Self { feed: Feed::new(thread()), members, believe_at: params.believe_at(n) }
+        Self { feed: Feed::new(thread()), founders, handovers: Vec::new(), believe_at: params.believe_at(n) }
     }
 
     fn hears(&mut self, who: &str, entries: &[Arc<Applied>]) -> Result<(), Reject> {
@@ -49,7 +56,7 @@ impl Listener {
     /// Places of what has become believed, with how many vouch.
     fn believes(&mut self) -> Vec<(u64, usize)> {
         let mut all = Vec::new();
-        while let Some(believed) = self.feed.poll(&self.members, self.believe_at) {
+        while let Some(believed) = self.feed.poll(Voices::new(&self.founders, &self.handovers), self.believe_at) {
             all.push((believed.entry.seq.0, believed.vouchers.len()));
         }
         all
@@ -194,15 +201,16 @@ fn what_is_too_far_ahead_is_left_for_later() {
 
 #[test]
 fn a_proof_is_of_one_thread_one_place_and_distinct_members() {
-    let members: Vec<AgentId> = ["c1", "c2", "c3"].iter().map(|name| id_of(name)).collect();
+    let founders = founders(3);
+    let members = Voices::new(&founders, &[]);
     let told = entry(4, 0);
     let by = |names: &[&str], thread| {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         vouchers(&names, thread, &told)
     };
     let proof = |vouchers| Proof { at: 0, entry: Applied::clone(&told), thread: thread(), vouchers };
-    assert!(proof(by(&["c1", "c3"], thread())).check(&members, 2).is_ok());
-    let no = |proof: Proof| assert_eq!(proof.check(&members, 2), Err(Reject::NoEvidence));
+    assert!(proof(by(&["c1", "c3"], thread())).check(members, 2).is_ok());
+    let no = |proof: Proof| assert_eq!(proof.check(members, 2), Err(Reject::NoEvidence));
     no(proof(by(&["c1"], thread())));
     no(proof(by(&["c1", "c1"], thread())));
     no(proof(by(&["c1", "s1"], thread())));
@@ -212,4 +220,27 @@ fn a_proof_is_of_one_thread_one_place_and_distinct_members() {
     no(Proof { thread: Thread::System, ..proof(by(&["c1", "c2"], thread())) });
     no(Proof { entry: Applied::new(told.command, told.outcome.clone(), Seq(5)), ..proof(by(&["c1", "c2"], thread())) });
     no(Proof { entry: Applied::clone(&entry(4, 1)), ..proof(by(&["c1", "c2"], thread())) });
+}
+
+#[test]
+fn t71_a_seat_is_one_voice_whoever_speaks_for_it() {
+    let mut l = Listener::of(3, 0);
+    l.handovers =
+        vec![Handover { new: id_of("c4"), old: id_of("c1") }, Handover { new: id_of("c5"), old: id_of("c4") }];
+    for who in ["c1", "c4", "c5"] {
+        l.hears(who, &[entry(1, 0), entry(2, 0)]).unwrap();
+        assert_eq!(l.believes(), [], "one seat, three holders one after the other");
+    }
+    l.hears("c2", &[entry(1, 0)]).unwrap();
+    assert_eq!(l.believes(), [(1, 4)], "what a past holder signed stays evidence");
+    let mut fresh = Listener::of(3, 0);
+    fresh.hears("c5", &[entry(1, 0)]).unwrap();
+    fresh.hears("c2", &[entry(1, 0)]).unwrap();
+    assert_eq!(fresh.believes(), [], "who it is, nobody knows yet");
+    // Heard of in the other order, too.
+    fresh.handovers = vec![l.handovers[1], l.handovers[0]];
+    assert_eq!(fresh.believes(), [(1, 2)], "a seat is known when all that led to its holder is");
+    let ring = [Handover { new: id_of("x1"), old: id_of("x2") }, Handover { new: id_of("x2"), old: id_of("x1") }];
+    let founders = founders(3);
+    assert_eq!(Voices::new(&founders, &ring).seat(&id_of("x1")), None);
 }

@@ -10,6 +10,7 @@ use swarm_core::config::{Params, ms};
 use swarm_core::genesis::{Genesis, Holding, Member};
 use swarm_core::id::*;
 use swarm_core::identity::Keys;
+use swarm_core::members::{Act, Mandate};
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::register::{Applied, Chain, Command, Event, Outcome, Proof};
 use swarm_core::reject::Reject;
@@ -76,9 +77,7 @@ pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis,
         for n in 1..=count {
             let name = format!("{letter}{n}");
             let keys = keys(&name);
-            let manifest = manifest_of(&name, roles.clone());
-            let content = content_of(&keys, Thread::System, Body::Manifest(manifest), Cid::default());
-            manifests.push(Arc::new(keys.sign(Draft::new(content))));
+            manifests.push(manifest_envelope(&name, roles.clone()));
             holdings.insert(keys.agent(), Holding { balance: Credits(1_000_000), stake: Credits(10_000) });
             people.insert(name, keys);
         }
@@ -108,6 +107,25 @@ pub fn recovery() -> Vec<Keys> {
     let mut all: Vec<Keys> = (1..=3).map(|n| keys(&format!("recovery{n}"))).collect();
     all.sort_by_key(Keys::agent);
     all
+}
+
+/// The MANIFEST of `name`, signed.
+pub fn manifest_envelope(name: &str, roles: Vec<Role>) -> Arc<Envelope> {
+    let keys = keys(name);
+    let content = content_of(&keys, Thread::System, Body::Manifest(manifest_of(name, roles)), Cid::default());
+    Arc::new(keys.sign(Draft::new(content)))
+}
+
+/// What gives the seat of `old` to `new`.
+pub fn replace(old: &str, new: &str) -> Act {
+    let manifest = manifest_envelope(new, vec![Role::Coordinator]);
+    let anchor = chains(new, &Params { reveals: LINKS, ..Params::default() }).anchor(0);
+    Act::Replace { manifest, new: Member { agent: id_of(new), anchor }, old: id_of(old) }
+}
+
+/// A mandate that two of the three recovery keys signed.
+pub fn mandate(genesis: &Genesis, old: &str, new: &str) -> Arc<Mandate> {
+    Arc::new(Mandate::sign(replace(old, new), &genesis.digest(), &recovery()[..2]))
 }
 
 pub fn chains(name: &str, params: &Params) -> reveal::Chains {

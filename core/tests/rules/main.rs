@@ -9,4 +9,5 @@ mod kit;
 mod life;
 mod nodes;
 mod random;
+mod seats;
 mod traps;

@@ -12,10 +12,11 @@ use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{Genesis, Holding, Member};
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Lamport, NeedId, Nonce, Seq, Thread, label};
 use swarm_core::identity::Keys;
+use swarm_core::members::Mandate;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
 use swarm_core::plan::Fact;
 use swarm_core::policy::{BaseRules, Evaluator, Limits};
-use swarm_core::register::{Ending, Entry, Event};
+use swarm_core::register::{Command, Ending, Entry, Event};
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, Span, WallTime};
 use swarm_core::wire::*;
@@ -198,17 +199,32 @@ pub struct Host {
     pub inbox: VecDeque<Input>,
 }
 
+impl Host {
+    fn new(setup: Setup, keys: Keys, chains: Option<Chains>) -> Self {
+        let (writer, log) = Writer::open(&setup);
+        let inbox = VecDeque::from([Input::Boot]);
+        Self { node: Node::new(setup), keys, chains, writer, log, follows: BTreeSet::new(), inbox }
+    }
+}
+
 /// All of them.
 pub struct Swarm {
+    pub genesis: Arc<Genesis>,
+    /// Seats that changed hands.
+    pub mandates: Vec<Arc<Mandate>>,
+    /// Hosts that are switched off.
+    pub off: BTreeSet<usize>,
     pub hosts: Vec<Host>,
     pub now: Now,
-    pub register: BTreeMap<Thread, Vec<Arc<swarm_core::register::Command>>>,
+    pub register: BTreeMap<Thread, Vec<Arc<Command>>>,
     pub said: Vec<(Subject, Message)>,
     /// Needs that coordinators have seen end.
     pub ended: BTreeMap<NeedId, Ending>,
     /// What must not happen.
     pub diverged: u32,
     pub refused: Vec<(AgentId, String)>,
+    /// Coordinators that learned that they are none any more.
+    pub retired: Vec<AgentId>,
 }
 
 impl Swarm {
@@ -221,22 +237,24 @@ impl Swarm {
                 me: keys.agent(),
                 genesis: Arc::clone(&genesis),
                 local: local(),
+                mandates: Vec::new(),
                 stream: Digest::sha256(format!("stream {n}").as_bytes()),
                 evaluator: evaluator(),
             };
-            let (writer, log) = Writer::open(&setup);
-            let chains = (n < COORDINATORS).then(|| chains(n));
-            let inbox = VecDeque::from([Input::Boot]);
-            Host { node: Node::new(setup), keys, chains, writer, log, follows: BTreeSet::new(), inbox }
+            Host::new(setup, keys, (n < COORDINATORS).then(|| chains(n)))
         });
         Self {
             hosts: hosts.collect(),
+            genesis,
+            mandates: Vec::new(),
+            off: BTreeSet::new(),
             now: Now { mono: Instant(1_000), wall: WallTime(1_700_000_000_000) },
             register: BTreeMap::new(),
             said: Vec::new(),
             ended: BTreeMap::new(),
             diverged: 0,
             refused: Vec::new(),
+            retired: Vec::new(),
         }
     }
 
@@ -245,17 +263,56 @@ impl Swarm {
         self.hosts[3].inbox.push_back(Input::Act(Act::Post(need)));
     }
 
+    /// The recovery keys give coordinator `n`'s seat to a newcomer, which starts with nothing but its mandate. Returns what was
+    /// there before.
+    pub fn replace(&mut self, n: usize) -> Host {
+        let nth = 100 + self.mandates.len();
+        let keys = Keys::from_seed(&Digest::sha256(format!("key {nth}").as_bytes()));
+        let manifest = founding(&keys, nth, Role::Coordinator);
+        let new = Member { agent: keys.agent(), anchor: chains(nth).anchor(0) };
+        let act = swarm_core::members::Act::Replace { manifest, new, old: self.hosts[n].keys.agent() };
+        let mandate = Arc::new(Mandate::sign(act, &self.genesis.digest(), &recovery()[1..]));
+        self.mandates.push(Arc::clone(&mandate));
+        let operator = (0..COORDINATORS).find(|other| *other != n && !self.off.contains(other)).expect("one is up");
+        self.hosts[operator].inbox.push_back(Input::Act(Act::Mandate(mandate)));
+        let setup = Setup {
+            me: keys.agent(),
+            genesis: Arc::clone(&self.genesis),
+            local: local(),
+            mandates: self.mandates.clone(),
+            stream: Digest::sha256(format!("stream {nth}").as_bytes()),
+            evaluator: evaluator(),
+        };
+        let mut host = Host::new(setup, keys, Some(chains(nth)));
+        // The register hands everything over from its beginning, and so does the bus.
+        for (thread, log) in &self.register {
+            for (command, seq) in log.iter().zip(1..) {
+                let entry = Entry { command: Arc::clone(command), seq: Seq(seq), thread: *thread };
+                host.inbox.push_back(Input::Applied(entry));
+            }
+        }
+        let all = self.said.iter().filter(|(subject, _)| !matches!(subject, Subject::Inbox(_)));
+        host.inbox.extend(all.map(|(_, message)| Input::Message(message.clone())));
+        self.off.remove(&n);
+        std::mem::replace(&mut self.hosts[n], host)
+    }
+
     /// Handles inputs until there are none, jumping over idle time, until `done` or `span` has passed.
     pub fn run(&mut self, span: Span, done: impl Fn(&Self) -> bool) -> bool {
         let end = self.now.mono + span;
         loop {
             while let Some(n) = self.hosts.iter().position(|h| !h.inbox.is_empty()) {
-                self.step(n);
+                if self.off.contains(&n) {
+                    self.hosts[n].inbox.clear();
+                } else {
+                    self.step(n);
+                }
             }
             if done(self) {
                 return true;
             }
-            let next = self.hosts.iter().filter_map(|h| h.node.next_deadline()).min();
+            let up = self.hosts.iter().enumerate().filter(|(n, _)| !self.off.contains(n));
+            let next = up.filter_map(|(_, h)| h.node.next_deadline()).min();
             let Some(next) = next.filter(|next| *next <= end) else { return false };
             self.now.mono = next.max(self.now.mono);
             for host in &mut self.hosts {
@@ -322,14 +379,7 @@ impl Swarm {
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
             }
             Effect::Submit { op, thread, command } => {
-                let log = self.register.entry(thread).or_default();
-                if !log.contains(&command) {
-                    log.push(Arc::clone(&command));
-                    let seq = Seq(log.len() as u64);
-                    for host in &mut self.hosts[..COORDINATORS] {
-                        host.inbox.push_back(Input::Applied(Entry { command: Arc::clone(&command), seq, thread }));
-                    }
-                }
+                self.order(thread, command);
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
             }
             Effect::Execute { op, work: Work::Plan { .. } } => answer(op, Outcome::Planned(toy_plan())),
@@ -359,9 +409,22 @@ impl Swarm {
         }
     }
 
+    /// Puts a command in its place, once.
+    pub fn order(&mut self, thread: Thread, command: Arc<Command>) {
+        let log = self.register.entry(thread).or_default();
+        if !log.contains(&command) {
+            log.push(Arc::clone(&command));
+            let seq = Seq(log.len() as u64);
+            for host in &mut self.hosts[..COORDINATORS] {
+                host.inbox.push_back(Input::Applied(Entry { command: Arc::clone(&command), seq, thread }));
+            }
+        }
+    }
+
     fn note(&mut self, n: usize, note: &Note) {
         match note {
             Note::Diverged { .. } => self.diverged += 1,
+            Note::Retired { .. } => self.retired.push(self.hosts[n].keys.agent()),
             Note::Refused { reject, .. } => {
                 self.refused.push((self.hosts[n].keys.agent(), reject.to_string()));
             }

@@ -203,7 +203,7 @@ pub fn good() -> Run {
         snapshot,
     });
     run.all(Event::Granted { epoch: Epoch(1), fence: Fence(1), need, task: task.clone(), worker: agent(4) });
-    run.all(Event::Renewed { fence: Fence(1), need, segment: Segment(1), task: task.clone() });
+    run.all(Event::Renewed { fence: Fence(1), more_ms: 60_000, need, segment: Segment(1), task: task.clone() });
     run.records.push(Record::new(60 * S, WORLD, Event::Phase(Phase::Heal)));
     run.all(Event::LeaseEnded { fence: Fence(1), need, reason: ReleaseReason::Expired, task: task.clone() });
     run.tell(0, Event::mark("reassigned"));
@@ -292,6 +292,7 @@ fn genesis() -> Genesis {
         manifests: Vec::new(),
         mints: Vec::new(),
         params: swarm_core::config::Params::default(),
+        recovery: Vec::new(),
     }
 }
 

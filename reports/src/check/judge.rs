@@ -165,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_that_is_wanted_must_be_seen() {
+        let mut run = good();
+        run.end.expect.data_loss = true;
+        let judged = judge(&run.records, &run.end);
+        assert_eq!((judged.outcome, judged.vacuous.as_slice()), (Outcome::Vacuous, ["data-loss"].as_slice()));
+        run.tell(0, Event::Alarm { kind: AlarmKind::DataLoss, what: "y".into() });
+        assert_eq!(judge(&run.records, &run.end).outcome, Outcome::Held);
+    }
+
+    #[test]
     fn each_kind_of_bad_end_has_its_code_and_the_worst_wins() {
         let mut run = good();
         let code = |run: &crate::check::fixture::Run| judge(&run.records, &run.end).exit_code();

@@ -243,7 +243,11 @@ impl Task {
     fn early(&mut self, record: &Record, applied_at: u64, least: u64, notes: &mut Notes) {
         let belief = self.by_node.entry(record.node).or_default();
         match &record.event {
-            Event::Granted { .. } | Event::Renewed { .. } => belief.since = Some((applied_at, record.clone())),
+            Event::Granted { .. } => belief.since = Some((applied_at, record.clone())),
+            // A shorter rest does not run anew: it follows what is running.
+            Event::Renewed { more_ms, .. } if u64::from(*more_ms) * 1_000_000 >= least => {
+                belief.since = Some((applied_at, record.clone()));
+            }
             Event::LeaseEnded { reason: ReleaseReason::Expired, .. } if least > 0 => {
                 let Some((since, then)) = belief.since.take() else { return };
                 notes.checked();

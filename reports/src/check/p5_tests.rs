@@ -24,7 +24,7 @@ fn accepted(fence: u64, worker: u8) -> Event {
 }
 
 fn renewed(fence: u64, segment: u64) -> Event {
-    Event::Renewed { fence: Fence(fence), need: need(), segment: Segment(segment), task: task() }
+    Event::Renewed { fence: Fence(fence), more_ms: 60_000, need: need(), segment: Segment(segment), task: task() }
 }
 
 fn over() -> Event {

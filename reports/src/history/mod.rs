@@ -270,7 +270,7 @@ pub enum Event {
     /// A worker holds a task.
     Granted { epoch: Epoch, fence: Fence, need: NeedId, task: TaskName, worker: AgentId },
     /// The holder's lease was prolonged; `segment` rises with each renewal of a fence.
-    Renewed { fence: Fence, need: NeedId, segment: Segment, task: TaskName },
+    Renewed { fence: Fence, more_ms: u32, need: NeedId, segment: Segment, task: TaskName },
     /// The task is open again: the lease ended without a result, or the result fell.
     LeaseEnded { fence: Fence, need: NeedId, reason: ReleaseReason, task: TaskName },
     /// The holder's COMMIT was accepted, which ends the lease.

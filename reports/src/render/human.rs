@@ -290,6 +290,7 @@ mod tests {
         P9 conservation             holds         27
         P10 convergence             holds          2
         liveness (every need ends)  holds          1
+        model (a plain one agrees)  holds          1
 
         fault      injected  bites
         loss             12      3
@@ -342,6 +343,7 @@ mod tests {
         P9 conservation             holds          81         0        0
         P10 convergence             holds           6         0        0
         liveness (every need ends)  holds           3         0        0
+        model (a plain one agrees)  holds           3         0        0
 
         fault      injected  bites
         loss             36      9

@@ -161,7 +161,13 @@ fn the_model_sees_who_may_not_have_been_drawn() {
     };
     caught("model", "was drawn, and is not in the pool", change(|_, voters| voters[0] = AgentId([9; 32])));
     caught("model", "distinct were drawn", change(|_, voters| voters[0] = voters[1]));
-    caught("model", "distinct were drawn", change(|_, voters| voters.truncate(voters.len() - 1)));
+    caught(
+        "model",
+        "distinct were drawn",
+        change(|_, voters| {
+            voters.pop();
+        }),
+    );
     caught("model", "K is", change(|k, _| *k += 1));
 }
 

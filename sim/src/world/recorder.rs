@@ -175,6 +175,7 @@ impl Recorder {
             }
             Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
+            Note::Retired { .. } => self.mark("member-retired"),
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
     }
@@ -279,9 +280,10 @@ impl Recorder {
                 }
                 return;
             }
-            Did::Renewed { fence, task, .. } => {
+            Did::Renewed { fence, more_ms, task } => {
                 told.renewals += 1;
-                Event::Renewed { fence: *fence, need, segment: Segment(told.renewals), task: task.clone() }
+                let segment = Segment(told.renewals);
+                Event::Renewed { fence: *fence, more_ms: *more_ms, need, segment, task: task.clone() }
             }
             Did::Released { fence, reason, task } => {
                 // A bid window without a grant ends no lease.

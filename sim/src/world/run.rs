@@ -155,6 +155,7 @@ impl<'a> World<'a> {
         let replayed: Vec<u32> = replayed(seed, total, options);
         let mut chance = fork_of.stream("clocks");
         let mut planner = 0;
+        #[expect(clippy::arc_with_non_send_sync, reason = "a run lives in one thread; a live host shares its codec")]
         let codec: Arc<dyn Codec> = Arc::new(Shared::default());
         let peers = Peers::default();
         let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, ..Healthy::default() };
@@ -169,6 +170,7 @@ impl<'a> World<'a> {
                 me: agent,
                 genesis: Arc::clone(&cluster.genesis),
                 local: cluster.local.clone(),
+                mandates: Vec::new(),
                 stream: fork(root, &format!("node/{no}")),
                 evaluator: Arc::clone(&cluster.evaluator),
             };

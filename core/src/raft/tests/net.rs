@@ -442,7 +442,7 @@ impl Net {
         !self.hosts[host].waiting.is_empty()
     }
 
-    pub fn genesis(&self) -> &Genesis {
+    pub fn genesis(&self) -> &Arc<Genesis> {
         &self.genesis
     }
 

@@ -1,0 +1,59 @@
+//! Whom this node takes for members of the register, whatever the thread.
+//!
+//! A mandate convinces by itself, so a node may know of a newcomer before the thread at hand does. It decides nothing that
+//! replicas must agree on: only whom the node listens to, and what it believes. What a thread's entries do is judged by that
+//! thread's own table.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::genesis::Genesis;
+use crate::id::AgentId;
+use crate::members::{Handover, Mandate, Voices};
+
+/// The members a node knows of.
+#[derive(Clone)]
+pub(super) struct Roster {
+    genesis: Arc<Genesis>,
+    /// In the order in which the node heard of them.
+    handovers: Vec<Handover>,
+    /// Seats that must vouch for an entry before it is believed.
+    pub believe_at: usize,
+}
+
+impl Roster {
+    /// The founders, and whom these mandates made members.
+    pub fn new(genesis: &Arc<Genesis>, mandates: &[Arc<Mandate>]) -> Self {
+        Self {
+            genesis: Arc::clone(genesis),
+            handovers: mandates.iter().map(|mandate| mandate.handover()).collect(),
+            believe_at: genesis.params.believe_at(genesis.coordinators.len()),
+        }
+    }
+
+    /// Takes note of a mandate that was vetted. False if it was known.
+    pub fn learn(&mut self, mandate: &Mandate) -> bool {
+        let handover = mandate.handover();
+        let fresh = !self.handovers.contains(&handover);
+        if fresh {
+            self.handovers.push(handover);
+        }
+        fresh
+    }
+
+    /// Whose word counts for which seat.
+    pub fn voices(&self) -> Voices<'_> {
+        Voices::new(&self.genesis.coordinators, &self.handovers)
+    }
+
+    /// Whether `agent` holds or held a seat. What a member says is heard also after it was replaced: it may have been said
+    /// before, and replicas that hear it at other times must not differ.
+    pub fn is_member(&self, agent: &AgentId) -> bool {
+        self.voices().seat(agent).is_some()
+    }
+
+    /// Who took the seat over that `agent` held.
+    pub fn successor(&self, agent: &AgentId) -> Option<AgentId> {
+        self.handovers.iter().find(|handover| handover.old == *agent).map(|handover| handover.new)
+    }
+}

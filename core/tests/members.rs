@@ -1,0 +1,159 @@
+//! A coordinator that lost its disk, in a swarm of whole nodes: a newcomer takes its seat and the protocol goes on (T71).
+
+mod swarm;
+
+use std::collections::BTreeSet;
+
+use swarm::{COORDINATORS, Swarm, evaluator, need};
+use swarm_core::audit;
+use swarm_core::id::{AgentId, NeedId, Thread};
+use swarm_core::node::{Act, Input};
+use swarm_core::register::{Command, Ending};
+use swarm_core::slot::{Phase, Record};
+use swarm_core::time::Span;
+use swarm_core::wire::{Body, Verb};
+
+/// A swarm in the middle of its first need: a plan is decided, nothing is final.
+fn midway() -> Swarm {
+    let mut swarm = Swarm::new();
+    swarm.post(need());
+    let decided = |s: &Swarm| s.said.iter().any(|(_, m)| matches!(m.envelope.body, Body::Decide(_)));
+    assert!(swarm.run(Span::from_secs(60), decided));
+    assert!(swarm.ended.is_empty());
+    swarm
+}
+
+fn finish(swarm: &mut Swarm, needs: usize) {
+    assert!(swarm.run(Span::from_secs(600), |s| s.ended.len() >= needs), "it ends: {:?}", swarm.refused);
+    swarm.run(Span::from_secs(5), |_| false);
+    assert!(swarm.ended.values().all(|ending| *ending == Ending::Closed));
+    assert_eq!(swarm.diverged, 0);
+}
+
+/// The records of a need at those coordinators that are up.
+fn records(swarm: &mut Swarm, need: NeedId) -> Vec<Record> {
+    let up = (0..COORDINATORS).filter(|n| !swarm.off.contains(n)).collect::<Vec<_>>();
+    let held = |n: usize| swarm.hosts[n].node.needs().into_iter().find(|(id, _)| *id == need).map(|(_, h)| h.record);
+    up.into_iter().map(held).map(|record| record.expect("every coordinator has it")).collect()
+}
+
+/// Verbs that an agent has said.
+fn said_by(swarm: &Swarm, agent: AgentId) -> BTreeSet<Verb> {
+    swarm.said.iter().filter(|(_, m)| m.envelope.sender == agent).map(|(_, m)| m.envelope.verb()).collect()
+}
+
+fn replays(swarm: &mut Swarm) {
+    swarm.close();
+    for (n, host) in swarm.hosts.iter_mut().enumerate() {
+        let replayed = audit::replay(host.log.as_bytes(), evaluator()).unwrap_or_else(|bad| panic!("host {n}: {bad}"));
+        assert!(replayed.closed);
+        let mut again = replayed.node;
+        let (again, here) = (again.needs(), host.node.needs());
+        assert_eq!(again.len(), here.len());
+        for ((id, a), (other, b)) in again.into_iter().zip(here) {
+            assert_eq!((id, a.heads, a.view), (other, b.heads, b.view));
+            assert_eq!(format!("{:?}", a.record), format!("{:?}", b.record));
+        }
+    }
+}
+
+#[test]
+fn t71_a_need_is_carried_to_its_end_by_the_one_that_took_the_seat() {
+    let mut swarm = midway();
+    let gone = swarm.replace(0).keys.agent();
+    let new = swarm.hosts[0].keys.agent();
+    swarm.run(Span::from_ms(100), |_| false);
+    // Now the newcomer is needed: with another one off, two of three seats are just enough.
+    swarm.off.insert(1);
+    finish(&mut swarm, 1);
+    let need = *swarm.ended.keys().next().unwrap();
+    let all = records(&mut swarm, need);
+    assert_eq!(all.len(), 2);
+    for record in all {
+        assert_eq!(record.phase, Phase::Over(Ending::Closed));
+        assert_eq!(record.handovers.iter().map(|h| (h.old, h.new)).collect::<Vec<_>>(), [(gone, new)]);
+    }
+    let thread = Thread::Need(need);
+    let vouched = swarm
+        .said
+        .iter()
+        .any(|(_, m)| m.envelope.sender == new && m.envelope.thread == thread && m.envelope.verb() == Verb::Entry);
+    assert!(vouched, "it says {:?}", said_by(&swarm, new));
+    replays(&mut swarm);
+}
+
+#[test]
+fn t71_all_seats_change_hands_one_after_the_other_and_another_need_closes() {
+    let mut swarm = midway();
+    for n in 0..COORDINATORS {
+        swarm.replace(n);
+        swarm.run(Span::from_ms(150), |_| false);
+    }
+    finish(&mut swarm, 1);
+    // And once more, a seat that changed hands already; then a need that no founder has anything to do with.
+    swarm.replace(2);
+    swarm.run(Span::from_ms(150), |_| false);
+    swarm.post(need());
+    finish(&mut swarm, 2);
+    let ids: Vec<NeedId> = swarm.ended.keys().copied().collect();
+    for need in ids {
+        let all = records(&mut swarm, need);
+        assert!(all.iter().all(|r| format!("{r:?}") == format!("{:?}", all[0])), "all hold the same");
+    }
+    replays(&mut swarm);
+}
+
+#[test]
+fn t71_one_that_was_replaced_and_lives_falls_silent_and_its_key_is_good_for_nothing() {
+    let mut swarm = midway();
+    let old = swarm.replace(1);
+    let gone = old.keys.agent();
+    // It was not wiped at all; it only could not be reached.
+    swarm.hosts.push(old);
+    let last = swarm.hosts.len() - 1;
+    swarm.run(Span::from_ms(200), |_| false);
+    assert_eq!(swarm.retired, [gone]);
+    assert!(swarm.hosts[last].node.system().is_none());
+    let said = swarm.said.iter().filter(|(_, m)| m.envelope.sender == gone).count();
+    // Whoever has its key reports and reveals: no thread takes it.
+    let thread = *swarm.register.keys().find(|thread| matches!(thread, Thread::Need(_))).unwrap();
+    let before = swarm.hosts[0].node.system().unwrap().ledger().digest();
+    for segment in 1..40 {
+        let elapsed = Span::from_secs(3_600);
+        let command = Command::Elapsed { by: gone, elapsed, segment: swarm_core::id::Segment(segment) };
+        swarm.order(thread, command.into());
+    }
+    let value = swarm_core::id::Digest::default();
+    swarm.order(Thread::System, Command::Reveal { by: gone, round: 1, value }.into());
+    swarm.run(Span::from_ms(1), |_| false);
+    assert_eq!(swarm.hosts[0].node.system().unwrap().ledger().digest(), before);
+    assert!(swarm.ended.is_empty(), "its clock ends no wait");
+    finish(&mut swarm, 1);
+    let after = swarm.said.iter().filter(|(_, m)| m.envelope.sender == gone).count();
+    assert_eq!(after, said, "it is silent");
+    let need = *swarm.ended.keys().next().unwrap();
+    let told = records(&mut swarm, need);
+    assert!(told.iter().all(|r| format!("{r:?}") == format!("{:?}", told[0])));
+    replays(&mut swarm);
+}
+
+#[test]
+fn a_forged_mandate_is_refused_at_the_operators_desk() {
+    let mut swarm = midway();
+    swarm.off.insert(0);
+    let _gone = swarm.replace(0);
+    let good = swarm.mandates.pop().unwrap();
+    let mut forged = (*good).clone();
+    forged.sigs.pop_first();
+    swarm.hosts[1].inbox.clear();
+    swarm.off.insert(0);
+    let me = swarm.hosts[1].keys.agent();
+    swarm.hosts[1].inbox.push_back(Input::Act(Act::Mandate(forged.into())));
+    swarm.hosts[7].inbox.push_back(Input::Act(Act::Mandate(good)));
+    swarm.run(Span::from_ms(1), |_| false);
+    assert!(swarm.refused.contains(&(me, "no-quorum".into())), "{:?}", swarm.refused);
+    assert!(swarm.refused.contains(&(swarm.hosts[7].keys.agent(), "wrong-role".into())), "a worker is no coordinator");
+    let mandated = swarm.register.values().flatten().any(|command| matches!(&**command, Command::Mandate(_)));
+    assert!(!mandated, "nothing came before the register");
+    finish(&mut swarm, 1);
+}
