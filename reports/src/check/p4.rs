@@ -274,7 +274,9 @@ impl Judging<'_> {
             Did::Replaced { mandate } => {
                 // Whoever gave up its seat has no clock that counts.
                 let old = mandate.handover().old;
-                need.waits.values_mut().for_each(|wait| drop(wait.seen.remove(&old)));
+                need.waits.values_mut().for_each(|wait| {
+                    wait.seen.remove(&old);
+                });
             }
             Did::Over { .. } => need.over = Some(self.record.clone()),
             _ => self.of_task(need, event),

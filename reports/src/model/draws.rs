@@ -39,7 +39,9 @@ impl System {
         self.holders[seat] = handover.new;
         self.register(mandate.manifest());
         self.acts.insert(mandate.manifest().id());
-        self.waits.values_mut().for_each(|watch| drop(watch.seen.remove(&handover.old)));
+        self.waits.values_mut().for_each(|watch| {
+            watch.seen.remove(&handover.old);
+        });
         (self.handed, self.dirty) = (true, true);
         self.out.push(Did::Replaced { mandate: Arc::clone(mandate) });
         if told.iter().any(|event| matches!(event, Did::RoundClosed { .. })) {

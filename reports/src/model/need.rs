@@ -306,7 +306,9 @@ impl Need {
             return None;
         }
         self.handed.push((handover.old, handover.new));
-        self.waits.values_mut().for_each(|watch| drop(watch.seen.remove(&handover.old)));
+        self.waits.values_mut().for_each(|watch| {
+            watch.seen.remove(&handover.old);
+        });
         self.did(Did::Replaced { mandate: Arc::clone(mandate) });
         Some(())
     }
