@@ -271,6 +271,13 @@ impl Judging<'_> {
                 }
                 (task.top, task.winner) = (*fence, Some(bid.agent));
             }
+            Did::Replaced { mandate } => {
+                // Whoever gave up its seat has no clock that counts.
+                let old = mandate.handover().old;
+                need.waits.values_mut().for_each(|wait| {
+                    wait.seen.remove(&old);
+                });
+            }
             Did::Over { .. } => need.over = Some(self.record.clone()),
             _ => self.of_task(need, event),
         }

@@ -1,8 +1,10 @@
 //! Draws, held against who could have been drawn, and the rounds of reveals that they wait for (PROTOCOL 6).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use swarm_core::id::{AgentId, Digest, NeedId};
+use swarm_core::members::Mandate;
 use swarm_core::register::{Answer, Ask, Event as Did};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
@@ -30,6 +32,25 @@ impl System {
         })
     }
 
+    /// A seat changes hands.
+    pub(super) fn replace(&mut self, mandate: &Arc<Mandate>, told: &[Did]) -> Judged {
+        let handover = mandate.handover();
+        let Some(seat) = self.holders.iter().position(|holder| *holder == handover.old) else { return Ok(false) };
+        self.holders[seat] = handover.new;
+        self.register(mandate.manifest());
+        self.acts.insert(mandate.manifest().id());
+        self.waits.values_mut().for_each(|watch| {
+            watch.seen.remove(&handover.old);
+        });
+        (self.handed, self.dirty) = (true, true);
+        self.out.push(Did::Replaced { mandate: Arc::clone(mandate) });
+        if told.iter().any(|event| matches!(event, Did::RoundClosed { .. })) {
+            self.waits.remove(&Waiting::Reveals);
+            self.close_round(told)?;
+        }
+        Ok(true)
+    }
+
     pub(super) fn open_round(&mut self) {
         if self.round.is_some() || self.queue.is_empty() {
             return;
@@ -41,15 +62,16 @@ impl System {
     }
 
     pub(super) fn reveal(&mut self, by: AgentId, round: u32, value: Digest, told: &[Did]) -> Judged {
-        let members = self.genesis.coordinators.len();
-        let member = self.is_member(&by);
+        let (members, member) = (self.holders.len(), self.holders.contains(&by));
+        let closes = told.iter().any(|event| matches!(event, Did::RoundClosed { .. }));
         let Some((_, revealed)) = self.round.as_mut().filter(|_| round == self.rounds && member) else {
             return Ok(false);
         };
         if !revealed.insert(by) {
             return Ok(false);
         }
-        let all = revealed.len() == members;
+        // Who still owes a value after a seat changed hands is not kept here.
+        let all = if self.handed { closes } else { revealed.len() == members };
         self.out.push(Did::Revealed { by, round, value });
         if all {
             self.waits.remove(&Waiting::Reveals);
@@ -60,14 +82,26 @@ impl System {
 
     /// The round is over: its asks are answered as told, if that can be.
     pub(super) fn close_round(&mut self, told: &[Did]) -> Result<(), String> {
+        let closed = told.iter().find_map(|event| match event {
+            Did::RoundClosed { omitted, .. } => Some(omitted.clone()),
+            _ => None,
+        });
         let least = self.params().liars_max as usize + 1;
-        if self.round.as_ref().is_some_and(|(_, revealed)| revealed.len() < least) {
-            self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
+        let few = self.round.as_ref().is_some_and(|(_, revealed)| revealed.len() < least);
+        if if self.handed { closed.is_none() } else { few } {
+            if told.iter().any(|event| matches!(event, Did::RoundOpened { .. })) {
+                // Nobody is left who could reveal in this round: what it was to serve waits for the next.
+                let served = self.round.take().map(|(asks, _)| asks).unwrap_or_default();
+                self.queue.splice(0..0, served);
+                self.open_round();
+            } else {
+                self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
+            }
             return Ok(());
         }
         let Some((seatings, revealed)) = self.round.take() else { return Ok(()) };
-        let members = self.genesis.coordinators.iter().map(|member| member.agent);
-        let omitted = members.filter(|member| !revealed.contains(member)).collect();
+        let silent = self.holders.iter().filter(|member| !revealed.contains(member)).copied().collect();
+        let omitted = closed.filter(|_| self.handed).unwrap_or(silent);
         self.out.push(Did::RoundClosed { omitted, round: self.rounds });
         for (need, seq, at, ask) in seatings {
             let found = told.iter().find_map(|event| match event {

@@ -157,6 +157,11 @@ impl Model {
         let asked =
             |(event, at): (&Did, u32)| matches!(event, Did::Asked { .. }).then(|| ((entry.seq, at), event.clone()));
         known.asks.extend(events.iter().zip(0..).filter_map(asked));
+        if let (Command::Mandate(_), Outcome::Refused(_)) = (command, &entry.outcome) {
+            // Who signed it is not looked at.
+            known.need.seq = entry.seq;
+            return;
+        }
         let what = match (known.need.apply(command, system), &entry.outcome) {
             (Said::CannotTell, Outcome::Refused(_)) => return,
             (Said::CannotTell, Outcome::Did(_)) => {

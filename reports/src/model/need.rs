@@ -9,6 +9,7 @@ use std::sync::Arc;
 use swarm_core::bids::Bid;
 use swarm_core::config::Params;
 use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::members::Mandate;
 use swarm_core::register::{Answer, Ask, Command, Counted, Ending, Event as Did, Proof};
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
@@ -29,9 +30,9 @@ pub struct Standing {
 /// What a need looks up elsewhere.
 pub trait Elsewhere {
     fn params(&self) -> &Params;
-    /// Members of the register, and whether `agent` is one.
+    /// How many seats the register has, and whether `agent` was given one by the genesis.
     fn members(&self) -> usize;
-    fn is_member(&self, agent: &AgentId) -> bool;
+    fn is_founder(&self, agent: &AgentId) -> bool;
     fn standing(&self, snapshot: u32, agent: &AgentId) -> Option<&Standing>;
     /// What the system thread told as event `at` of its entry `seq`.
     fn told(&self, seq: Seq, at: u32) -> Option<&Did>;
@@ -144,6 +145,8 @@ pub struct Need {
     pub budget: u64,
     pub fees: u64,
     pub acts: BTreeSet<Cid>,
+    /// Seats of the register that changed hands: who held it, who holds it.
+    pub handed: Vec<(AgentId, AgentId)>,
     pub winners: Vec<String>,
     /// What the present entry did so far.
     pub out: Vec<Did>,
@@ -179,6 +182,7 @@ impl Need {
             budget: 0,
             fees: 0,
             acts: BTreeSet::new(),
+            handed: Vec::new(),
             winners: Vec::new(),
             out: Vec::new(),
         }
@@ -191,7 +195,7 @@ impl Need {
         let evidence: Vec<&Arc<Envelope>> = match command {
             Command::Act(envelope) => vec![envelope],
             Command::Count(votes) => votes.iter().collect(),
-            Command::Elapsed { .. } | Command::Relay(_) => Vec::new(),
+            Command::Elapsed { .. } | Command::Relay(_) | Command::Mandate(_) => Vec::new(),
             _ => return Said::CannotTell,
         };
         if let Command::Act(envelope) = command
@@ -217,6 +221,7 @@ impl Need {
                 None => return Said::CannotTell,
             },
             Command::Elapsed { by, elapsed, segment } => self.elapsed(*by, *elapsed, *segment, elsewhere),
+            Command::Mandate(mandate) => self.replace(mandate, elsewhere),
             _ => None,
         };
         if done.is_none() {
@@ -287,13 +292,35 @@ impl Need {
         Some(true)
     }
 
-    fn elapsed(&mut self, by: AgentId, elapsed: Span, segment: Segment, elsewhere: &impl Elsewhere) -> Option<()> {
-        let watch = self.waits.values_mut().find(|watch| watch.segment == segment)?;
-        let capped = elapsed.min(watch.total);
-        let heard = watch.seen.get(&by).is_some_and(|seen| *seen >= capped);
-        if heard || !elsewhere.is_member(&by) {
+    /// Whether `agent` holds a seat of the register, as far as this need was told.
+    fn speaks(&self, agent: &AgentId, elsewhere: &impl Elsewhere) -> bool {
+        let left = self.handed.iter().any(|(old, _)| old == agent);
+        let came = self.handed.iter().any(|(_, new)| new == agent);
+        !left && (came || elsewhere.is_founder(agent))
+    }
+
+    /// A seat changes hands.
+    fn replace(&mut self, mandate: &Arc<Mandate>, elsewhere: &impl Elsewhere) -> Option<()> {
+        let handover = mandate.handover();
+        if !self.speaks(&handover.old, elsewhere) {
             return None;
         }
+        self.handed.push((handover.old, handover.new));
+        self.waits.values_mut().for_each(|watch| {
+            watch.seen.remove(&handover.old);
+        });
+        self.did(Did::Replaced { mandate: Arc::clone(mandate) });
+        Some(())
+    }
+
+    fn elapsed(&mut self, by: AgentId, elapsed: Span, segment: Segment, elsewhere: &impl Elsewhere) -> Option<()> {
+        let watch = self.waits.values().find(|watch| watch.segment == segment)?;
+        let capped = elapsed.min(watch.total);
+        let heard = watch.seen.get(&by).is_some_and(|seen| *seen >= capped);
+        if heard || !self.speaks(&by, elsewhere) {
+            return None;
+        }
+        let watch = self.waits.values_mut().find(|watch| watch.segment == segment)?;
         watch.seen.insert(by, capped);
         self.did(Did::Reported { by, elapsed, segment });
         Some(())

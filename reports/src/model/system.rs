@@ -40,6 +40,9 @@ pub(super) type Seating = (NeedId, Seq, u32, Ask);
 #[derive(Debug)]
 pub struct System {
     pub genesis: Arc<Genesis>,
+    /// Who holds each seat of the register, and whether one ever changed hands.
+    pub(super) holders: Vec<AgentId>,
+    pub(super) handed: bool,
     pub seq: Seq,
     pub books: Books,
     pub(super) minted: u64,
@@ -70,6 +73,8 @@ pub(super) type Judged = Result<bool, String>;
 impl System {
     pub fn new(genesis: Arc<Genesis>) -> Self {
         let mut system = Self {
+            holders: genesis.coordinators.iter().map(|member| member.agent).collect(),
+            handed: false,
             seq: Seq(0),
             books: Books::default(),
             minted: 0,
@@ -129,7 +134,7 @@ impl System {
             // Whether the value hashes to the one before is not looked at: refused, it may be for that.
             Command::Reveal { .. } | Command::Anchor { .. } if told.is_none() => return Ok(None),
             Command::Anchor { anchor, by, since } => {
-                let may = *since > self.rounds && self.genesis.coordinators.iter().any(|member| member.agent == *by);
+                let may = *since > self.rounds && self.holders.contains(by);
                 self.out.push(Did::Anchored { anchor: *anchor, by: *by, since: *since });
                 Ok(may)
             }
@@ -137,9 +142,10 @@ impl System {
             Command::Start { bucket } => Ok(*bucket < self.params().buckets),
             Command::Reveal { by, round, value } => self.reveal(*by, *round, *value, events),
             Command::Snapshot { number } => Ok(self.snapshot(*number, events)),
+            // Who signed it is not looked at: it stands if it was told to.
+            Command::Mandate(_) if told.is_none() => return Ok(None),
+            Command::Mandate(mandate) => self.replace(mandate, events),
             Command::Count(_) => Ok(false),
-            #[allow(unreachable_patterns, reason = "kinds of commands that come later are not known here")]
-            _ => return Err(()),
         };
         let does = match does {
             Ok(does) => does,
@@ -216,7 +222,7 @@ impl System {
     }
 
     fn elapsed(&mut self, by: AgentId, elapsed: Span, segment: Segment, told: &[Did]) -> Judged {
-        let (members, member) = (self.genesis.coordinators.len(), self.is_member(&by));
+        let (members, member) = (self.holders.len(), self.holders.contains(&by));
         let Some((waiting, watch)) = self.waits.iter_mut().find(|(_, watch)| watch.segment == segment) else {
             return Ok(false);
         };
@@ -385,7 +391,7 @@ impl Elsewhere for System {
         self.genesis.coordinators.len()
     }
 
-    fn is_member(&self, agent: &AgentId) -> bool {
+    fn is_founder(&self, agent: &AgentId) -> bool {
         self.genesis.coordinators.iter().any(|member| member.agent == *agent)
     }
 
