@@ -137,6 +137,7 @@ pub enum Ingress {
 pub struct Manifests {
     known: BTreeMap<Cid, Arc<Envelope>>,
     of_agent: BTreeMap<AgentId, BTreeSet<(Lamport, Cid)>>,
+    of_role: BTreeMap<Role, BTreeSet<AgentId>>,
 }
 
 impl Manifests {
@@ -161,6 +162,9 @@ impl Manifests {
             return Err(Reject::NoRoom);
         }
         own.insert((lamport, id));
+        for role in &manifest.roles {
+            self.of_role.entry(*role).or_default().insert(envelope.sender);
+        }
         self.known.insert(id, envelope);
         Ok(())
     }
@@ -171,6 +175,11 @@ impl Manifests {
             Body::Manifest(manifest) => Some(manifest),
             _ => unreachable!("only manifests are taken in"),
         }
+    }
+
+    /// How many agents ever said that they have this role. A hint: saying so costs nothing.
+    pub fn count(&self, role: Role) -> usize {
+        self.of_role.get(&role).map_or(0, BTreeSet::len)
     }
 
     /// The agent's manifest with the highest Lamport value. For finding people and for one's own acts; never to judge others'

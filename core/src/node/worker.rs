@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use crate::config::ms;
 use crate::id::{Cid, Credits, Digest, Epoch, Fence, NeedId, OpId, TaskName, Thread};
+use crate::node::crowd::is_called;
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Outcome, Subject, Work};
 use crate::node::threads::Threads;
@@ -19,7 +20,7 @@ use crate::plan::{Fact, Plan};
 use crate::register::Event;
 use crate::slot::{Record, lease_margin};
 use crate::time::Span;
-use crate::wire::{Body, Claim, Commit, Decide, Envelope, Heartbeat, Manifest, UpdatePlan, Yield};
+use crate::wire::{Body, Claim, Commit, Decide, Envelope, Heartbeat, Manifest, Release, ReleaseReason, UpdatePlan, Yield};
 
 /// Tasks one worker holds or bids for at a time.
 const BUSY_MAX: usize = 8;
@@ -50,8 +51,17 @@ pub(super) struct Worker {
     needs: BTreeMap<NeedId, Arc<Envelope>>,
     offers: BTreeMap<NeedId, Offer>,
     held: BTreeMap<(NeedId, TaskName), Held>,
-    /// The fence under which each task was last released, as the register said: a bid names the attempt it follows.
-    fences: BTreeMap<(NeedId, TaskName), Fence>,
+    /// How each task was last released, as the register said.
+    released: BTreeMap<(NeedId, TaskName), Attempt>,
+}
+
+/// The attempt that a bid follows.
+#[derive(Clone, Copy, Default)]
+struct Attempt {
+    /// The fence it ended under.
+    fence: Fence,
+    /// Bid windows since then that nobody bid in.
+    unbid: u32,
 }
 
 impl Worker {
@@ -86,9 +96,12 @@ impl Worker {
     }
 
     /// A task is open again.
-    pub fn released(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName, fence: Fence) {
+    pub fn released(&mut self, desk: &mut Desk, need: NeedId, release: &Release, fence: Fence) {
+        let task = &release.task;
         if self.needs.contains_key(&need) || self.offers.contains_key(&need) {
-            self.fences.insert((need, task.clone()), fence);
+            let attempt = self.released.entry((need, task.clone())).or_default();
+            attempt.unbid = if release.reason == ReleaseReason::Unbid { attempt.unbid + 1 } else { 0 };
+            attempt.fence = fence;
         }
         if let Some(offer) = self.offers.get_mut(&need) {
             offer.bids.remove(task);
@@ -117,7 +130,20 @@ impl Worker {
     }
 
     /// The pause is over: bid.
-    pub fn bid(&mut self, desk: &mut Desk, threads: &mut Threads, floor: Credits, need: NeedId, task: &TaskName) {
+    pub fn bid(
+        &mut self,
+        desk: &mut Desk,
+        threads: &mut Threads,
+        floor: Credits,
+        crowd: usize,
+        need: NeedId,
+        task: &TaskName,
+    ) {
+        let Attempt { fence, unbid } = self.released.get(&(need, task.clone())).copied().unwrap_or_default();
+        let occasion = Digest::of("swarm/bid", &[&need.0.0.0, task.as_str().as_bytes(), &fence.0.to_be_bytes()]);
+        if !is_called(&occasion, &desk.me(), crowd, unbid) {
+            return;
+        }
         let barred = |record: &Record| record.tasks.get(task).is_some_and(|t| t.barred.contains(&desk.me()));
         if threads.record(&need).is_some_and(barred) {
             return;
@@ -153,7 +179,7 @@ impl Worker {
         let most = body.windows.lease_ms.saturating_mul(2).min(body.deadline_ms);
         let eta_ms = most - desk.stream.below(u64::from(most / 2) + 1) as u32;
         let claim = Claim { cost, eta_ms: eta_ms.max(1), task: task.clone() };
-        let told = self.fences.get(&(need, task.clone())).copied().unwrap_or_default();
+        let told = self.released.get(&(need, task.clone())).copied().unwrap_or_default().fence;
         let believed = threads.record(&need).and_then(|r| r.tasks.get(task)).map_or(Fence::NONE, |t| t.fence);
         let mut saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Claim(claim)).epoch(offer.epoch);
         saying.fence = Some(told.max(believed)).filter(|fence| fence.0 > 0);
@@ -195,7 +221,7 @@ impl Worker {
                 self.drop(desk, need, task);
             }
             Event::Over { .. } => {
-                self.fences.retain(|(of, _), _| *of != need);
+                self.released.retain(|(of, _), _| *of != need);
                 self.offers.remove(&need);
             }
             _ => {}
