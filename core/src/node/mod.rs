@@ -383,7 +383,7 @@ impl Node {
             (Body::Decide(decide), thread) => {
                 self.planner.decided(desk, threads, thread, decide);
                 if self.roles.contains(&Role::Worker) {
-                    self.worker.decided(desk, thread, envelope.epoch, decide);
+                    self.worker.decided(desk, envelope);
                 }
             }
             (Body::Finalize(record), Thread::Need(need)) => self.worker.finalized(desk, need, &record.task),

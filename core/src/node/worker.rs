@@ -20,7 +20,7 @@ use crate::plan::{Fact, Plan};
 use crate::register::Event;
 use crate::slot::{Record, lease_margin};
 use crate::time::Span;
-use crate::wire::{Body, Claim, Commit, Decide, Envelope, Heartbeat, Manifest, Release, ReleaseReason, UpdatePlan, Yield};
+use crate::wire::{Body, Claim, Commit, Envelope, Heartbeat, Manifest, Release, ReleaseReason, UpdatePlan, Yield};
 
 /// Tasks one worker holds or bids for at a time.
 const BUSY_MAX: usize = 8;
@@ -29,11 +29,22 @@ const BUSY_MAX: usize = 8;
 #[derive(Clone)]
 struct Offer {
     need: Arc<Envelope>,
-    plan: Arc<Plan>,
+    /// The DECIDE.
+    decide: Arc<Envelope>,
+    /// Its plan, while there is anything left to do.
+    plan: Option<Arc<Plan>>,
     epoch: Epoch,
+    /// Its tasks with a result, while not all have one.
     finals: BTreeSet<TaskName>,
     /// Own bids in the present window: rounds, last price, CLAIM.
     bids: BTreeMap<TaskName, (u32, Credits, Cid)>,
+}
+
+/// The plan that `decide` decided for `need`.
+fn plan_of(need: &Envelope, decide: &Envelope) -> Option<Plan> {
+    let (Body::Need(need), Body::Decide(decide)) = (&need.body, &decide.body) else { return None };
+    let Body::Propose(propose) = &decide.proposal.body else { return None };
+    Plan::of(need, propose).ok()
 }
 
 /// A task being done.
@@ -72,27 +83,35 @@ impl Worker {
     }
 
     /// A plan was decided: its tasks without parents are open for bids.
-    pub fn decided(&mut self, desk: &mut Desk, thread: Thread, epoch: Option<Epoch>, decide: &Decide) {
-        let (Thread::Need(need), Some(epoch)) = (thread, epoch) else { return };
+    pub fn decided(&mut self, desk: &mut Desk, decide: &Arc<Envelope>) {
+        let (Thread::Need(need), Some(epoch)) = (decide.thread, decide.epoch) else { return };
         if self.offers.contains_key(&need) {
             return;
         }
         let Some(envelope) = self.needs.remove(&need) else { return };
-        let (Body::Need(body), Body::Propose(propose)) = (&envelope.body, &decide.proposal.body) else { return };
-        let Ok(plan) = Plan::of(body, propose) else { return };
-        let offer =
-            Offer { plan: Arc::new(plan), epoch, finals: BTreeSet::new(), bids: BTreeMap::new(), need: envelope };
+        let Some(plan) = plan_of(&envelope, decide) else { return };
+        let offer = Offer {
+            decide: Arc::clone(decide),
+            plan: Some(Arc::new(plan)),
+            epoch,
+            finals: BTreeSet::new(),
+            bids: BTreeMap::new(),
+            need: envelope,
+        };
         self.offers.insert(need, offer);
         self.look(desk, need);
     }
 
     /// A result is final: its children may be open now.
     pub fn finalized(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName) {
-        if let Some(offer) = self.offers.get_mut(&need) {
-            offer.finals.insert(task.clone());
-            offer.bids.remove(task);
-            self.look(desk, need);
+        let Some(offer) = self.offers.get_mut(&need) else { return };
+        let Some(plan) = &offer.plan else { return };
+        offer.finals.insert(task.clone());
+        offer.bids.remove(task);
+        if plan.tasks().keys().all(|name| offer.finals.contains(name)) {
+            (offer.plan, offer.finals) = (None, BTreeSet::new());
         }
+        self.look(desk, need);
     }
 
     /// A task is open again.
@@ -103,16 +122,23 @@ impl Worker {
             attempt.unbid = if release.reason == ReleaseReason::Unbid { attempt.unbid + 1 } else { 0 };
             attempt.fence = fence;
         }
-        if let Some(offer) = self.offers.get_mut(&need) {
-            offer.bids.remove(task);
-            self.look(desk, need);
+        let Some(offer) = self.offers.get_mut(&need) else { return };
+        if offer.plan.is_none()
+            && let Some(plan) = plan_of(&offer.need, &offer.decide)
+        {
+            offer.finals = plan.tasks().keys().cloned().collect();
+            offer.plan = Some(Arc::new(plan));
         }
+        offer.finals.remove(task);
+        offer.bids.remove(task);
+        self.look(desk, need);
     }
 
     /// Pauses a random while before bidding for whatever is open and within this worker's abilities.
     fn look(&mut self, desk: &mut Desk, need: NeedId) {
         let Some(offer) = self.offers.get(&need) else { return };
-        let open: Vec<TaskName> = (offer.plan.tasks().iter())
+        let Some(plan) = &offer.plan else { return };
+        let open: Vec<TaskName> = (plan.tasks().iter())
             .filter(|(name, planned)| {
                 let ready = planned.parents.iter().all(|p| offer.finals.contains(p));
                 let fits = desk.capabilities.contains(&planned.job);
@@ -156,7 +182,7 @@ impl Worker {
         if offer.bids.contains_key(task) || offer.finals.contains(task) {
             return;
         }
-        let Some(planned) = offer.plan.tasks().get(task) else { return };
+        let Some(planned) = offer.plan.as_ref().and_then(|plan| plan.tasks().get(task)) else { return };
         // Somewhere between two thirds of what it may cost and all of it, but never below its own floor.
         let cap = planned.cost_cap.0;
         let cost = (cap - desk.stream.below(cap / 3 + 1)).max(floor.0).max(1);

@@ -40,7 +40,6 @@ pub trait Codec {
         proposal.bytes().into()
     }
 
-
     /// The proposal that `bytes` are.
     ///
     /// # Errors
