@@ -490,10 +490,11 @@ impl<'a> World<'a> {
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut audit = Vec::new();
-        let mut signatures = 0;
+        let (mut signatures, mut raft_messages) = (0, 0);
         for no in 0..self.hosts {
             let Actor::Host(host) = self.kernel.node_mut(host_id(no)) else { continue };
             signatures += host.signatures;
+            raft_messages += host.raft_messages();
             let correct = !silent[no as usize];
             let views = host.node().needs();
             let mut recorder = self.recorder.borrow_mut();
@@ -530,6 +531,7 @@ impl<'a> World<'a> {
             deliveries: counters.deliveries,
             envelopes: recorder.envelopes,
             signatures,
+            raft_messages,
             simulated_ns: at,
             real_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
             reproduce: options.reproduce.to_owned(),

@@ -228,6 +228,11 @@ impl Host {
         self.register.get().leads()
     }
 
+    /// Messages of the raft protocol it sent.
+    pub fn raft_messages(&self) -> u64 {
+        self.register.get().raft_messages()
+    }
+
     /// The node's life as it was written down, if it is to be lived again.
     pub fn take_tape(&mut self) -> Option<Tape> {
         self.tape.take().filter(|_| self.replayed)

@@ -70,7 +70,7 @@ pub struct RaftHalf {
     /// How long a sync takes; none: no time at all.
     sync: Option<Span>,
     /// Messages of the raft protocol sent.
-    pub messages: u64,
+    messages: u64,
 }
 
 impl RaftHalf {
@@ -192,6 +192,10 @@ impl Register for RaftHalf {
     fn deadline(&self) -> Option<LocalTime> {
         let raft = self.raft.next_deadline().map(|at| LocalTime::from_ns(at.0));
         raft.into_iter().chain(self.disk.due).min()
+    }
+
+    fn raft_messages(&self) -> u64 {
+        self.messages
     }
 
     fn leads(&self) -> bool {
