@@ -176,6 +176,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
     let local = Local {
         heartbeat_ms: (scenario.protocol.heartbeat.0 / 1_000_000) as u32,
         entry_batch_ms: (cluster.entry_batch.0 / 1_000_000) as u32,
+        raft_fold_entries: cluster.fold_entries,
         ..Local::default()
     };
     Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })

@@ -623,9 +623,12 @@ fn held_max(scenario: &Scenario) -> u64 {
 /// Whose disks matter in this run: where something dies, or the disk itself ails.
 fn disks(timetable: &[Timed]) -> Vec<Nodes> {
     let of = |timed: &Timed| match &timed.change {
-        Change::Start(Strike::Crash { nodes, .. } | Strike::DiskFull { nodes } | Strike::DiskSlow { nodes, .. }) => {
-            Some(nodes.clone())
-        }
+        Change::Start(
+            Strike::Crash { nodes, .. }
+            | Strike::PowerLoss { nodes, .. }
+            | Strike::DiskFull { nodes }
+            | Strike::DiskSlow { nodes, .. },
+        ) => Some(nodes.clone()),
         Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
         _ => None,
     };

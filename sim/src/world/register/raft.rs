@@ -211,6 +211,7 @@ fn mark(note: &Note) -> Option<&'static str> {
         Note::Folded { .. } => "log-folded",
         Note::Installed { .. } => "snapshot-installed",
         Note::Replaced { .. } => "member-replaced",
+        Note::Mismatched { .. } => "damaged-history-refused",
         _ => return None,
     })
 }
