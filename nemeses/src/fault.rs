@@ -156,6 +156,12 @@ pub enum Fault {
         /// Who pauses then; a minority.
         second: BTreeSet<Node>,
     },
+    /// The coordinators die at once and their disks are gone for good. When the fault ends, those who hold the recovery keys
+    /// give each seat to a new agent with new keys, on a new host and an empty disk.
+    WipeRejoin {
+        /// The coordinators hit.
+        nodes: Nodes,
+    },
     /// The nodes' disks are full: nothing can be written down, so nothing is taken in and nothing
     /// leaves.
     DiskFull {
@@ -275,6 +281,7 @@ impl Fault {
             Self::Pause { .. } => Kind::Pause,
             Self::Crash { .. } => Kind::Crash,
             Self::QuorumSwap { .. } => Kind::QuorumSwap,
+            Self::WipeRejoin { .. } => Kind::WipeRejoin,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
@@ -319,6 +326,7 @@ impl Fault {
             Self::PartitionLeader { .. } => coordinators.saturating_sub(1) / 2,
             Self::Pause { nodes }
             | Self::Crash { nodes, .. }
+            | Self::WipeRejoin { nodes }
             | Self::DiskFull { nodes }
             | Self::ClockFreeze { nodes } => among(nodes),
             Self::QuorumSwap { first, second, .. } => count(first).max(count(second)),

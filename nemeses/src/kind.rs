@@ -65,6 +65,8 @@ kinds! {
     Crash = "crash",
     /// A minority pauses, writes build up, one of the rest dies, and the sides change places.
     QuorumSwap = "quorum-swap",
+    /// A coordinator loses its disk whole; the operators give its seat to a new agent on a new host.
+    WipeRejoin = "wipe-rejoin",
     /// Disks have no room left.
     DiskFull = "disk-full",
     /// Disks take their time to make a write durable.

@@ -94,6 +94,9 @@ pub enum What {
     },
     /// The coordinators' parts in it are drawn.
     QuorumSwap,
+    WipeRejoin {
+        who: Target,
+    },
     DiskFull {
         who: Target,
     },
@@ -173,6 +176,7 @@ impl What {
             Self::Pause { .. } => Kind::Pause,
             Self::Crash { .. } => Kind::Crash,
             Self::QuorumSwap => Kind::QuorumSwap,
+            Self::WipeRejoin { .. } => Kind::WipeRejoin,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
@@ -235,6 +239,7 @@ impl What {
             Self::Pause { who } => Fault::Pause { nodes: d.nodes(who)? },
             Self::Crash { who, wait_ns } => Fault::Crash { nodes: d.nodes(who)?, wait_ns: d.value(wait_ns) },
             Self::QuorumSwap => d.swap(),
+            Self::WipeRejoin { who } => Fault::WipeRejoin { nodes: d.nodes(who)? },
             Self::DiskFull { who } => Fault::DiskFull { nodes: d.nodes(who)? },
             Self::DiskSlow { who, extra_ns: Between { min: min_ns, max: max_ns } } => {
                 Fault::DiskSlow { nodes: d.nodes(who)?, min_ns, max_ns }

@@ -23,6 +23,7 @@ use swarm_nemeses::{Between, EtcdWhat, Kind, Nemesis, Pick, Role, Target, Traffi
 /// | `clock-freeze`, `pause`, `disk-full` | `who` | |
 /// | `crash` | `who` | `within` |
 /// | `quorum-swap` | | |
+/// | `wipe-rejoin` | `who` | |
 /// | `disk-slow` | `who`, `extra` | |
 /// | `slow-verifier` | `who` and one of `factor`, `extra` | the other |
 /// | `failed-verifier`, `silent-worker`, `zombie-worker`, `stale-writer` | `who` | |
@@ -139,6 +140,7 @@ impl FaultSection {
             Kind::Pause => What::Pause { who },
             Kind::Crash => What::Crash { who, wait_ns: within_ns },
             Kind::QuorumSwap => What::QuorumSwap,
+            Kind::WipeRejoin => What::WipeRejoin { who },
             Kind::DiskFull => What::DiskFull { who },
             Kind::DiskSlow => What::DiskSlow { who, extra_ns },
             Kind::SlowVerifier => What::SlowVerifier { who, factor, extra_ns },
@@ -191,6 +193,7 @@ impl FaultSection {
         match self.kind {
             Kind::SlowVerifier | Kind::FailedVerifier => Some(Role::Verifier),
             Kind::SilentWorker | Kind::ZombieWorker | Kind::BidderStorm => Some(Role::Worker),
+            Kind::WipeRejoin => Some(Role::Coordinator),
             _ => None,
         }
     }
@@ -226,6 +229,7 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::ClockFreeze
         | Kind::Pause
         | Kind::Crash
+        | Kind::WipeRejoin
         | Kind::DiskFull
         | Kind::SlowVerifier
         | Kind::FailedVerifier

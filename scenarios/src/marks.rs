@@ -31,6 +31,7 @@ pub const MARKS: &[Mark] = &[
     mark("holder-stopped-in-time", "a worker that could not renew stopped before its lease was over"),
     mark("lease-expired", "a lease was ended by a majority of stopwatches"),
     mark("lease-renewed", "a heartbeat prolonged a lease"),
+    mark("member-replaced", "a seat of the register changed hands"),
     mark("message-redelivered", "a consumer saw a message for the second time"),
     mark("need-cancelled", "a need was cancelled"),
     mark("need-failed", "a need ended as failed"),

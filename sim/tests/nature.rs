@@ -141,3 +141,28 @@ fn t08_what_arrives_before_a_process_runs_again_is_not_heard() {
     assert_eq!(outcome.report.verdict, Verdict::Held);
     assert!(hits(&outcome, "node-restarted") > 1);
 }
+
+/// T71: a coordinator that lost its disk comes back as another, whatever keeps the register; twice, so that one newcomer
+/// helps to seat the next. Its log, and everybody's, replays to its end.
+#[test]
+fn t71_who_lost_its_disk_comes_back_as_another() {
+    let wipes = "[[faults]]\nkind = \"wipe-rejoin\"\nwho = \"coordinator:0\"\nat = [\"5s\", \"40s\"]\nfor = [\"1ms\", \"20s\"]\n\
+                 [[faults]]\nkind = \"wipe-rejoin\"\nwho = \"coordinator:1\"\nat = [\"70s\", \"90s\"]\nfor = [\"1ms\", \"20s\"]\n";
+    for register in ["embedded", "raft", "etcd"] {
+        for seed in 0..2 {
+            let cluster = format!("[cluster]\nregister = \"{register}\"\ncoordinators = 3\n");
+            let text = format!("{CLUSTER}{wipes}").replace("[cluster]\n", &cluster);
+            let scenario = load_text(Path::new("wipes.toml"), text).unwrap();
+            let outcome = run(&scenario, seed, RunOptions { keep_audit: true, ..RunOptions::default() }).unwrap();
+            assert_eq!(outcome.report.verdict, Verdict::Held, "{register}: {:#?}", outcome.report.contradictions);
+            assert_eq!(outcome.report.faults["wipe-rejoin"].bites, 2, "{register}");
+            assert!(hits(&outcome, "member-replaced") > 0, "{register}");
+            let newcomers = outcome.audit.iter().filter(|(name, _)| name.contains("-host-")).count();
+            assert_eq!((newcomers, outcome.audit.iter().any(|(name, _)| name == "coordinator-0")), (2, false));
+            for (name, log) in &outcome.audit {
+                let replayed = replay(log.as_bytes(), Arc::new(BaseRules::default()));
+                assert!(replayed.unwrap_or_else(|bad| panic!("{name}: {bad}")).closed);
+            }
+        }
+    }
+}

@@ -21,7 +21,7 @@ fn downs(fault: &FaultSection, scenario: &Scenario) -> u32 {
     let hit = match (fault.kind, fault.who) {
         (Kind::QuorumSwap | Kind::PartitionLeader, _) => fault.count.max.saturating_mul(scenario.cluster.minority()),
         (
-            Kind::Pause | Kind::Crash | Kind::DiskFull | Kind::ClockFreeze | Kind::PartitionIsolate,
+            Kind::Pause | Kind::Crash | Kind::WipeRejoin | Kind::DiskFull | Kind::ClockFreeze | Kind::PartitionIsolate,
             Some(Target::All | Target::Of(Role::Coordinator, _)),
         ) => fault.hits_max(coordinators),
         _ => 0,

@@ -19,7 +19,7 @@ use swarm_ports::{jobs, recipes};
 use swarm_scenarios::{Class as ClassName, NeedRecipe, Recipe, Scenario};
 
 /// Values a coordinator's hash chain is good for; more rounds than any scenario here has.
-const REVEALS: u32 = 1_024;
+pub const REVEALS: u32 = 1_024;
 
 /// The input cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -243,6 +243,12 @@ fn manifest(keys: &Keys, roles: Vec<Role>, can: Vec<Label>, [org, asn, region]: 
         tier: 0,
         zones: Vec::new(),
     }
+}
+
+/// The manifest of one that becomes a coordinator later.
+pub fn coordinator(keys: &Keys, evaluator: &dyn Evaluator) -> Envelope {
+    let nowhere = [String::new(), String::new(), String::new()];
+    sign(keys, evaluator, manifest(keys, vec![Role::Coordinator], vec![label("coordinate")], nowhere))
 }
 
 /// Signs a founding manifest.

@@ -10,8 +10,10 @@ mod bus;
 mod cluster;
 mod etcd;
 mod host;
+mod maker;
 #[cfg(test)]
 mod oracle_tests;
+mod operators;
 mod recorder;
 mod register;
 mod run;

@@ -198,7 +198,6 @@ fn mark(note: &Note) -> Option<&'static str> {
         Note::Slept { .. } => "group-slept",
         Note::Folded { .. } => "log-folded",
         Note::Installed { .. } => "snapshot-installed",
-        Note::Replaced { .. } => "member-replaced",
         _ => return None,
     })
 }
