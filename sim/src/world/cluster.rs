@@ -16,7 +16,7 @@ use swarm_ports::{jobs, recipes};
 use swarm_scenarios::{Class as ClassName, NeedRecipe, Recipe, Scenario};
 
 /// Values a coordinator's hash chain is good for; more rounds than any scenario here has.
-const REVEALS: u32 = 1_024;
+pub const REVEALS: u32 = 1_024;
 
 /// The input cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -222,6 +222,12 @@ fn params(scenario: &Scenario) -> Params {
         (params.bootstrap_active_min, params.bootstrap_needs) = (1, 0);
     }
     params
+}
+
+/// The manifest of one that becomes a coordinator later.
+pub fn coordinator(keys: &Keys) -> Arc<Envelope> {
+    let nowhere = [String::new(), String::new(), String::new()];
+    genesis::sign(keys, genesis::manifest(keys, vec![Role::Coordinator], vec![label("coordinate")], nowhere))
 }
 
 fn class(name: ClassName) -> Class {

@@ -10,6 +10,8 @@ mod bus;
 mod cluster;
 mod etcd;
 mod host;
+mod maker;
+mod operators;
 #[cfg(test)]
 mod oracle_tests;
 mod recorder;

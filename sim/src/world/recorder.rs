@@ -218,6 +218,7 @@ impl Recorder {
     fn believed_system(&mut self, no: u32, did: &Did) {
         match did {
             Did::Registered { .. } => self.mark("agent-joined"),
+            Did::Replaced { .. } => self.mark("member-replaced"),
             Did::Answered { at, need, seq, .. } | Did::Told { at, need, seq } => {
                 self.tell(no, Event::Discharged { at: *at, need: *need, seq: *seq });
             }

@@ -111,6 +111,12 @@ impl Host {
         self.forget();
     }
 
+    /// The process dies, and its disk with it.
+    pub fn wipe(&mut self) {
+        (self.down, self.gone) = (true, true);
+        self.forget();
+    }
+
     /// All that was only in memory is gone. The outbox is not: it is read from the log. The counter is not either: no two
     /// lives of a process use one connection.
     fn forget(&mut self) {

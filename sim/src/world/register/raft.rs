@@ -210,7 +210,6 @@ fn mark(note: &Note) -> Option<&'static str> {
         Note::Slept { .. } => "group-slept",
         Note::Folded { .. } => "log-folded",
         Note::Installed { .. } => "snapshot-installed",
-        Note::Replaced { .. } => "member-replaced",
         Note::Mismatched { .. } => "damaged-history-refused",
         _ => return None,
     })
