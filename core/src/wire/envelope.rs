@@ -5,299 +5,28 @@
 //! What this must never allow: two byte strings for one envelope, or a second envelope made from one by someone else.
 
 use alloc::borrow::Cow;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use core::fmt;
 use core::ops::Deref;
-use core::str::FromStr;
-use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer as _, SigningKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::id::{AgentId, BadName, Cid, Digest, Epoch, Fence, Label, Lamport, Nonce, Seq, Thread, hex};
+use crate::id::{AgentId, Cid, Epoch, Fence, Lamport, Nonce, Thread};
 use crate::reject::Reject;
 use crate::time::WallTime;
-use crate::wire::{Body, Verb, canonical};
+use crate::wire::content::{CapabilityRef, Content, Expires, PolicyRef};
+use crate::wire::signature::{Signature, verify_signature};
+use crate::wire::written::Written;
+use crate::wire::{Body, Verb};
 
 /// The protocol version spoken here.
 pub const VERSION: u32 = 1;
 
 /// The longest envelope, in bytes.
 pub const ENVELOPE_BYTES_MAX: usize = 64 * 1024;
-
-/// What the id takes of an envelope: `,"id":"..."` with 59 digits.
-const ID_BYTES: usize = 67;
-
-/// What the signature takes of an envelope: `,"sig":"..."` with 86 digits.
-const SIG_BYTES: usize = 95;
-
-/// The manifest entry acted under.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CapabilityRef {
-    /// Id of the MANIFEST envelope. A MANIFEST itself, which cannot cite its own id, cites the zero address.
-    pub manifest: Cid,
-    /// Name of the capability in it.
-    pub name: Label,
-}
-
-/// When an envelope stops counting, in terms every replica shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Expires {
-    /// Above this Lamport value of the entries it is judged by.
-    Lamport(Lamport),
-    /// After this entry of its thread.
-    Register(Seq),
-}
-
-impl Expires {
-    /// Whether an envelope that expires so is void as evidence for the entry at `seq`, where `lamport` is the highest value
-    /// among the evidence applied before in that thread.
-    pub fn is_over(self, seq: Seq, lamport: Lamport) -> bool {
-        match self {
-            Self::Register(last) => seq > last,
-            Self::Lamport(last) => lamport > last,
-        }
-    }
-}
-
-/// The policy evaluation that let an envelope out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyRef {
-    /// Address of the capsule.
-    pub capsule: Cid,
-    /// Digest of the preflight evaluation.
-    pub digest: Digest,
-    /// Engine hash.
-    pub engine: Digest,
-}
-
-/// An Ed25519 signature, base64url without padding.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Signature(pub [u8; 64]);
-
-impl fmt::Display for Signature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 86];
-        let length = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).expect("64 bytes are 86 digits");
-        f.write_str(core::str::from_utf8(&text[..length]).expect("base64 is ASCII"))
-    }
-}
-
-impl Serialize for Signature {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl FromStr for Signature {
-    type Err = BadName;
-    fn from_str(text: &str) -> Result<Self, BadName> {
-        // The decoder wants room for whole groups of three bytes, and refuses stray bits in the last digit.
-        let mut bytes = [0; 66];
-        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-            Ok(64) => Ok(Self(core::array::from_fn(|at| bytes[at]))),
-            _ => Err(BadName("a signature is 86 digits of unpadded base64url")),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Signature {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        crate::id::parsed(d)
-    }
-}
-
-impl fmt::Debug for Signature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
-}
-
-/// Everything an envelope says, without its id and signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// The verb's payload.
-    pub body: Body,
-    /// The manifest entry acted under.
-    pub capability: CapabilityRef,
-    /// Epoch acted in, where the verb needs one.
-    pub epoch: Option<Epoch>,
-    /// When it stops counting.
-    pub expires: Option<Expires>,
-    /// Fencing token acted under, where the verb needs one.
-    pub fence: Option<Fence>,
-    /// The sender's logical clock.
-    pub lamport: Lamport,
-    /// Used once by this sender.
-    pub nonce: Nonce,
-    /// The evaluation that let it out.
-    pub policy: PolicyRef,
-    /// Artifacts it refers to.
-    pub refs: Vec<Cid>,
-    /// Who says it.
-    pub sender: AgentId,
-    /// Whom it is for, if one.
-    pub target: Option<AgentId>,
-    /// The conversation.
-    pub thread: Thread,
-    /// The sender's wall clock; advisory.
-    pub time: WallTime,
-    /// W3C trace context, a function of thread and cause.
-    pub trace: String,
-}
-
-/// The trace that all envelopes of `thread` belong to.
-pub(super) fn trace_id(thread: Thread) -> [u8; 16] {
-    let digest = match thread {
-        Thread::Need(need) => need.0.0,
-        Thread::System => return *b"swarm/system/trc",
-    };
-    core::array::from_fn(|at| digest.0[at])
-}
-
-/// The trace context of what `cause` brought about in `thread`.
-pub fn trace_of(thread: Thread, cause: Option<&Cid>) -> String {
-    let trace = trace_id(thread);
-    let span: [u8; 8] = match cause {
-        Some(cid) => core::array::from_fn(|at| cid.0.0[16 + at]),
-        None => core::array::from_fn(|at| trace[8 + at]),
-    };
-    format!("00-{}-{}-01", hex(&trace), hex(&span))
-}
-
-/// The fields of an envelope in canonical order, in the three stretches that id and signature are set between. Every
-/// stretch has at least one field, so that joining them needs no special case.
-#[derive(Serialize)]
-struct BeforeId<'a> {
-    body: &'a Body,
-    capability: &'a CapabilityRef,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<Epoch>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<Expires>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fence: Option<Fence>,
-}
-
-#[derive(Serialize)]
-struct BeforeSig<'a> {
-    lamport: Lamport,
-    nonce: Nonce,
-    policy: &'a PolicyRef,
-    refs: &'a [Cid],
-    sender: &'a str,
-}
-
-#[derive(Serialize)]
-struct AfterSig<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<&'a str>,
-    thread: Thread,
-    time: WallTime,
-    trace: &'a str,
-    v: u32,
-    verb: Verb,
-}
-
-/// The canonical bytes of a content, and where id and signature belong in them. Written once per envelope: what the id
-/// covers, what the signature covers and what travels differ only in these two insertions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Written {
-    bytes: Vec<u8>,
-    id_at: usize,
-    sig_at: usize,
-}
-
-impl Written {
-    fn of(content: &Content) -> Self {
-        let target = content.target.map(|target| target.to_string());
-        Self::with_names(content, &content.sender.to_string(), target.as_deref())
-    }
-
-    /// As [`Written::of`], where the agents' ids are at hand as text. Base58 is the dearest thing in an envelope to write,
-    /// and an id that was parsed has exactly the spelling it was parsed from.
-    fn with_names(content: &Content, sender: &str, target: Option<&str>) -> Self {
-        let mut bytes = Vec::with_capacity(2_048);
-        canonical::write(
-            &mut bytes,
-            &BeforeId {
-                body: &content.body,
-                capability: &content.capability,
-                epoch: content.epoch,
-                expires: content.expires,
-                fence: content.fence,
-            },
-        );
-        let id_at = canonical::join(
-            &mut bytes,
-            &BeforeSig {
-                lamport: content.lamport,
-                nonce: content.nonce,
-                policy: &content.policy,
-                refs: &content.refs,
-                sender,
-            },
-        );
-        let sig_at = canonical::join(
-            &mut bytes,
-            &AfterSig {
-                target,
-                thread: content.thread,
-                time: content.time,
-                trace: &content.trace,
-                v: VERSION,
-                verb: content.body.verb(),
-            },
-        );
-        Self { bytes, id_at, sig_at }
-    }
-
-    fn id(&self) -> Cid {
-        Cid::of(&self.bytes)
-    }
-
-    /// The stretches of the envelope in order, `id` and `sig` in their places.
-    fn stretches<'a>(&'a self, id: &'a str, sig: &'a str) -> [&'a [u8]; 9] {
-        let mark = |text: &str, mark: &'static [u8]| if text.is_empty() { &b""[..] } else { mark };
-        [
-            &self.bytes[..self.id_at],
-            mark(id, b",\"id\":\""),
-            id.as_bytes(),
-            mark(id, b"\""),
-            &self.bytes[self.id_at..self.sig_at],
-            mark(sig, b",\"sig\":\""),
-            sig.as_bytes(),
-            mark(sig, b"\""),
-            &self.bytes[self.sig_at..],
-        ]
-    }
-
-    /// What a signature covers.
-    fn unsigned(&self, id: &Cid) -> Vec<u8> {
-        self.stretches(&id.to_string(), "").concat()
-    }
-
-    fn signed(&self, id: &Cid, sig: &Signature) -> Vec<u8> {
-        self.stretches(&id.to_string(), &sig.to_string()).concat()
-    }
-
-    /// Whether `bytes` are this content with `id` and `sig`.
-    fn is(&self, bytes: &[u8], id: &Cid, sig: &Signature) -> bool {
-        let mut rest = bytes;
-        let same = self
-            .stretches(&id.to_string(), &sig.to_string())
-            .into_iter()
-            .all(|stretch| rest.strip_prefix(stretch).map(|after| rest = after).is_some());
-        same && rest.is_empty()
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -378,7 +107,7 @@ impl Draft {
 
     /// Length of the envelope once it is signed, in bytes.
     pub fn signed_len(&self) -> usize {
-        self.written.bytes.len() + ID_BYTES + SIG_BYTES
+        self.written.signed_len()
     }
 
     /// The bytes a signature covers: everything but the signature.
@@ -550,21 +279,6 @@ fn cut_sig(bytes: &[u8], sig: &RawValue) -> Option<Vec<u8>> {
     let value_at = (sig.get().as_ptr() as usize).checked_sub(bytes.as_ptr() as usize)?;
     let (head, tail) = (bytes.get(..value_at)?, bytes.get(value_at + sig.get().len()..)?);
     Some([head.strip_suffix(b",\"sig\":")?, tail].concat())
-}
-
-/// Strict verification: one signature per message and key, and no key that signs everything.
-pub(crate) fn verify_signature(sender: &AgentId, unsigned: &[u8], sig: &Signature) -> Result<(), Reject> {
-    // A second spelling of a point (its y not reduced) would be a second id of the same key.
-    let [low, middle @ .., high] = &sender.0;
-    if *low >= 0xed && high & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) {
-        return Err(Reject::BadKey);
-    }
-    let key = VerifyingKey::from_bytes(&sender.0).map_err(|_| Reject::BadKey)?;
-    if key.is_weak() {
-        return Err(Reject::BadKey);
-    }
-    let sig = ed25519_dalek::Signature::from_bytes(&sig.0);
-    key.verify_strict(unsigned, &sig).map_err(|_| Reject::BadSignature)
 }
 
 impl Deref for Envelope {

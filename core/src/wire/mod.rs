@@ -2,16 +2,18 @@
 
 pub mod bounds;
 pub mod canonical;
+mod content;
 mod envelope;
 mod rules;
+mod signature;
 #[cfg(test)]
 pub(crate) mod testing;
 mod verb;
+mod written;
 
-pub(crate) use envelope::verify_signature;
-pub use envelope::{
-    CapabilityRef, Content, Draft, ENVELOPE_BYTES_MAX, Envelope, Expires, Nested, PolicyRef, Refusal, Signature,
-    VERSION, trace_of,
-};
+pub use content::{CapabilityRef, Content, Expires, PolicyRef, trace_of};
+pub use envelope::{Draft, ENVELOPE_BYTES_MAX, Envelope, Nested, Refusal, VERSION};
 pub use rules::{Field, ThreadKind};
+pub use signature::Signature;
+pub(crate) use signature::verify_signature;
 pub use verb::*;

@@ -6,7 +6,7 @@
 use crate::id::{NeedId, Thread, hex};
 use crate::lamport::LAMPORT_MAX;
 use crate::reject::Reject;
-use crate::wire::envelope::trace_id;
+use crate::wire::content::trace_id;
 use crate::wire::{Body, Content, Verb, bounds};
 
 /// What a verb says about an optional field.
