@@ -97,7 +97,7 @@ mutants! {
     /// A member of a register group says whom it votes for before its disk holds it.
     VoteNotPersisted: "vote-not-persisted", "P1", "core";
     /// Who takes the seat of a member that lost its disk votes under that member's number.
-    WipedKeepsId: "wiped-keeps-id", "P1", "core";
+    WipedKeepsId: "wiped-keeps-id", "P1", "wipe-rejoin";
     /// A coordinator and the one whose seat it took over are two voices.
     SeatCountsTwice: "seat-counts-twice", "P1", "core";
     /// Of two bids the worse is kept.

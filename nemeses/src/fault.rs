@@ -174,6 +174,12 @@ pub enum Fault {
         /// Probability in parts per million.
         ppm: u32,
     },
+    /// The coordinators die at once and their disks are gone for good. When the fault ends, those who hold the recovery keys
+    /// give each seat to a new agent with new keys, on a new host and an empty disk.
+    WipeRejoin {
+        /// The coordinators hit.
+        nodes: Nodes,
+    },
     /// The nodes' disks are full: nothing can be written down, so nothing is taken in and nothing
     /// leaves.
     DiskFull {
@@ -306,6 +312,7 @@ impl Fault {
             Self::PowerLoss { .. } => Kind::PowerLoss,
             Self::PauseLeader => Kind::PauseLeader,
             Self::SnapshotDamage { .. } => Kind::SnapshotDamage,
+            Self::WipeRejoin { .. } => Kind::WipeRejoin,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
@@ -354,6 +361,7 @@ impl Fault {
             Self::Pause { nodes }
             | Self::Crash { nodes, .. }
             | Self::PowerLoss { nodes, .. }
+            | Self::WipeRejoin { nodes }
             | Self::DiskFull { nodes }
             | Self::ClockFreeze { nodes } => among(nodes),
             Self::QuorumSwap { first, second, .. } => count(first).max(count(second)),

@@ -71,6 +71,8 @@ kinds! {
     PauseLeader = "pause-leader",
     /// Members of the register hand on damaged pieces of its history.
     SnapshotDamage = "snapshot-damage",
+    /// A coordinator loses its disk whole; the operators give its seat to a new agent on a new host.
+    WipeRejoin = "wipe-rejoin",
     /// Disks have no room left.
     DiskFull = "disk-full",
     /// Disks take their time to make a write durable.

@@ -103,6 +103,9 @@ pub enum What {
         who: Target,
         ppm: Between<u32>,
     },
+    WipeRejoin {
+        who: Target,
+    },
     DiskFull {
         who: Target,
     },
@@ -191,6 +194,7 @@ impl What {
             Self::PowerLoss { .. } => Kind::PowerLoss,
             Self::PauseLeader => Kind::PauseLeader,
             Self::SnapshotDamage { .. } => Kind::SnapshotDamage,
+            Self::WipeRejoin { .. } => Kind::WipeRejoin,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
@@ -260,6 +264,7 @@ impl What {
             }
             Self::PauseLeader => Fault::PauseLeader,
             Self::SnapshotDamage { who, ppm } => Fault::SnapshotDamage { nodes: d.nodes(who)?, ppm: d.value(ppm) },
+            Self::WipeRejoin { who } => Fault::WipeRejoin { nodes: d.nodes(who)? },
             Self::DiskFull { who } => Fault::DiskFull { nodes: d.nodes(who)? },
             Self::DiskSlow { who, extra_ns: Between { min: min_ns, max: max_ns } } => {
                 Fault::DiskSlow { nodes: d.nodes(who)?, min_ns, max_ns }

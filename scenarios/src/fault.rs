@@ -25,6 +25,7 @@ use swarm_nemeses::{Between, EtcdWhat, Kind, Nemesis, Pick, Role, Target, Traffi
 /// | `quorum-swap`, `pause-leader` | | |
 /// | `power-loss` | `who`, `within` | |
 /// | `snapshot-damage` | `who`, `ppm` | |
+/// | `wipe-rejoin` | `who` | |
 /// | `disk-slow` | `who`, `extra` | |
 /// | `slow-verifier` | `who` and one of `factor`, `extra` | the other |
 /// | `failed-verifier`, `silent-worker`, `zombie-worker`, `stale-writer` | `who` | |
@@ -144,6 +145,7 @@ impl FaultSection {
             Kind::PowerLoss => What::PowerLoss { who, window_ns: within_ns },
             Kind::PauseLeader => What::PauseLeader,
             Kind::SnapshotDamage => What::SnapshotDamage { who, ppm },
+            Kind::WipeRejoin => What::WipeRejoin { who },
             Kind::DiskFull => What::DiskFull { who },
             Kind::DiskSlow => What::DiskSlow { who, extra_ns },
             Kind::SlowVerifier => What::SlowVerifier { who, factor, extra_ns },
@@ -199,6 +201,7 @@ impl FaultSection {
         match self.kind {
             Kind::SlowVerifier | Kind::FailedVerifier => Some(Role::Verifier),
             Kind::SilentWorker | Kind::ZombieWorker | Kind::BidderStorm => Some(Role::Worker),
+            Kind::WipeRejoin => Some(Role::Coordinator),
             _ => None,
         }
     }
@@ -237,6 +240,7 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::ClockFreeze
         | Kind::Pause
         | Kind::Crash
+        | Kind::WipeRejoin
         | Kind::DiskFull
         | Kind::SlowVerifier
         | Kind::FailedVerifier

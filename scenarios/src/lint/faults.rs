@@ -171,6 +171,10 @@ fn teeth(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Note
         let what = format!("`{}` cannot bite a single coordinator", fault.kind);
         notes.warning(&format!("{path}.kind"), Code::NoEffect, what, "write `coordinators = 3` or more");
     }
+    if fault.kind == Kind::WipeRejoin && scenario.cluster.coordinators < 3 {
+        let what = "the only coordinator's disk is the register: nobody is left to take a mandate";
+        notes.error(&format!("{path}.kind"), Code::NobodyLeft, what, "write `coordinators = 3` or more");
+    }
     let lease = scenario.protocol.lease;
     if fault.kind == Kind::ZombieWorker
         && let Lasting::For(range) = fault.lasts

@@ -29,7 +29,7 @@ fn coordinators_down(fault: &FaultSection, scenario: &Scenario) -> u32 {
         (Kind::PauseLeader, _) => fault.count.max,
         (Kind::QuorumSwap | Kind::PartitionLeader, _) => fault.count.max.saturating_mul(scenario.cluster.minority()),
         (
-            Kind::Pause | Kind::Crash | Kind::DiskFull | Kind::ClockFreeze | Kind::PartitionIsolate,
+            Kind::Pause | Kind::Crash | Kind::WipeRejoin | Kind::DiskFull | Kind::ClockFreeze | Kind::PartitionIsolate,
             Some(Target::All | Target::Of(Role::Coordinator, _)),
         ) => fault.hits_max(coordinators),
         _ => 0,

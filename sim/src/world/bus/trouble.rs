@@ -155,6 +155,7 @@ impl Bus {
                 thread.retain(|other| !Rc::ptr_eq(post, other));
             }
         }
+        self.history.iter_mut().for_each(|all| all.retain(|post| !is_gone(post)));
         self.gathered.retain(|post| !is_gone(post));
         self.settled.retain(|(_, post)| !is_gone(post));
         let due = &mut self.due;
@@ -183,6 +184,13 @@ impl Bus {
             }
             lost.last.is_empty()
         });
+    }
+
+    /// A client is gone for good: what was lost is no business of its own.
+    pub(super) fn forgive(&mut self, gone: NodeId) {
+        if let Some(lost) = &self.lost {
+            self.noted(lost.era, gone);
+        }
     }
 
     /// Whether a message is a bid that waits for the storm.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, NeedId, OpId, Seq, Thread};
+use swarm_core::id::{AgentId, Cid, NeedId, OpId, Seq, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
 use swarm_core::reveal::Chains;
@@ -118,6 +118,8 @@ pub struct Host {
     pub ills: Ills,
     pub harm: Harm,
     pub signatures: u64,
+    /// Its disk is gone, and with it the agent: it never comes back.
+    pub gone: bool,
     /// Its register has lost what it acknowledged: it decides nothing any more.
     pub lost: bool,
     waits: BTreeMap<(LocalTime, u64), Waits>,
@@ -133,7 +135,8 @@ pub struct Host {
     counter: u64,
     /// What orders its commands and hands it entries.
     register: Half,
-    seen: BTreeSet<Cid>,
+    /// Envelopes delivered before, by the first word of their ids.
+    seen: BTreeSet<u64>,
     /// Inputs that wait for the present one to be drained.
     inbox: VecDeque<Input>,
     busy: bool,
@@ -191,6 +194,7 @@ impl Host {
             ills: Ills::default(),
             harm: Harm::default(),
             signatures: 0,
+            gone: false,
             lost: false,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -220,6 +224,16 @@ impl Host {
         &mut self.node
     }
 
+    /// The agent behind it.
+    pub fn agent(&self) -> AgentId {
+        self.keys.agent()
+    }
+
+    /// How many mandates its node knows to have taken effect.
+    pub fn mandates(&self) -> usize {
+        self.node.system().map_or(0, |system| system.members().mandates().len())
+    }
+
     /// The whole audit log, closed, if it was kept.
     pub fn close_audit(&mut self) -> Option<String> {
         self.audit.take().map(|audit| audit.close(&self.keys))
@@ -227,7 +241,12 @@ impl Host {
 
     /// Whether its register half says that it leads.
     pub fn leads(&self) -> bool {
-        self.register.get().leads()
+        !self.gone && self.register.get().leads()
+    }
+
+    /// Messages of the raft protocol it sent.
+    pub fn raft_messages(&self) -> u64 {
+        self.register.get().raft_messages()
     }
 
     /// The node's life as it was written down, if it is to be lived again.
@@ -344,7 +363,7 @@ impl Host {
                 self.recorder.borrow_mut().mark("damaged-delivery-refused");
             }
             Wire::Deliver { delivery, post } => {
-                if !self.seen.insert(post.message.envelope.id()) {
+                if !self.seen.insert(post.message.envelope.id().0.prefix()) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
                 match post.receive() {

@@ -75,7 +75,7 @@ impl Strikes {
     fn kill(&mut self, kernel: &mut Kernel<Actor>, doomed: &Doomed) {
         let Some(kind) = self.striking.get(&doomed.by).map(|striking| striking.fault.kind()) else { return };
         // Who is dead already is not killed again, but stays dead for both.
-        if !self.dead.contains(&doomed.node) {
+        if !self.dead.contains(&doomed.node) && !self.wiped.contains_key(&doomed.node) {
             let Actor::Host(host) = kernel.node_mut(doomed.node) else { return };
             host.crash(&mut self.luck);
             kernel.stop(doomed.node);

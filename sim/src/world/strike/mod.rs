@@ -1,13 +1,14 @@
 //! Faults as data become faults of the simulated world. Every fault counts its bites, and what several faults do to one
 //! party is worked out anew whenever one begins or ends, so that the end of one never heals another.
 //!
-//! `links` is what happens to messages, `hosts` to processes and clocks, `deaths` to disks when a process dies, `services`
-//! to bus and store.
+//! `links` is what happens to messages, `hosts` to processes and clocks, `deaths` to disks when a process dies, `wipes` to
+//! disks that are gone for good, `services` to bus and store.
 
 mod deaths;
 mod hosts;
 mod links;
 mod services;
+mod wipes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use crate::kernel::{FaultId, Kernel, NodeId, Stream};
 use crate::world::actor::{Actor, BUS, REGISTER, STORE, host_id, service};
 use deaths::Doomed;
 use hosts::{Rate, Waking};
+pub use wipes::Vacancy;
 
 /// How the world is where nothing is wrong.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,10 @@ pub struct Strikes {
     /// Zombies that have not spoken yet.
     waking: Vec<Waking>,
     dead: BTreeSet<NodeId>,
+    /// Hosts whose disks are gone for good, and by which fault.
+    wiped: BTreeMap<NodeId, u32>,
+    /// Seats of the register that changed hands, and who holds them.
+    moved: BTreeMap<u32, NodeId>,
     /// Deaths that wait for a write that is not durable.
     doomed: Vec<Doomed>,
     /// How much a disk keeps.
@@ -69,6 +75,8 @@ impl Strikes {
             rates: BTreeMap::new(),
             waking: Vec::new(),
             dead: BTreeSet::new(),
+            wiped: BTreeMap::new(),
+            moved: BTreeMap::new(),
             doomed: Vec::new(),
             luck,
         }
@@ -80,7 +88,7 @@ impl Strikes {
 
     fn id(&self, party: Party) -> NodeId {
         match party {
-            Party::Coordinator(no) => host_id(no),
+            Party::Coordinator(no) => self.holder(no),
             Party::Agent(no) => host_id(self.shape.coordinators + no),
             Party::Bus => service(BUS),
             Party::Register => service(REGISTER),
@@ -108,7 +116,9 @@ impl Strikes {
     /// A fault begins.
     pub fn start(&mut self, kernel: &mut Kernel<Actor>, id: u32, fault: Fault) {
         let before = self.bites(kernel, &fault);
-        let at_once = self.jump_clocks(kernel, &fault) + self.strike_services(kernel, &fault, true);
+        let at_once = self.jump_clocks(kernel, &fault)
+            + self.strike_services(kernel, &fault, true)
+            + self.wipe(kernel, id, &fault);
         let links = self.impose(kernel, &fault);
         self.doom(kernel, id, &fault);
         let count = self.count(fault.kind());
