@@ -52,6 +52,30 @@ fn the_shipped_files_have_every_fault() {
     assert_eq!(yardstick.kinds(), biting.collect());
 }
 
+/// On each register the yardstick draws whatever can bite it, and the lint names the rest to whoever asks for it by name.
+#[test]
+fn the_yardstick_runs_on_every_register() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("chaos-standard.toml")).unwrap();
+    for register in ["embedded", "raft", "etcd"] {
+        let mut text = text.replace("register = \"raft\"", &format!("register = \"{register}\""));
+        if register != "raft" {
+            text = text.replace("fold_entries = 32\n", "");
+        }
+        let scenario = load_text(Path::new("chaos.toml"), text.clone()).unwrap();
+        let bites = |kind: &Kind| match register {
+            "etcd" => !kind.is_of_raft() && *kind != Kind::EtcdRestore,
+            "raft" => !kind.is_of_etcd(),
+            _ => !kind.is_of_etcd() && !kind.is_of_raft(),
+        };
+        assert_eq!(scenario.kinds(), Kind::ALL.iter().copied().filter(bites).collect(), "{register}");
+        for kind in Kind::ALL.iter().filter(|kind| !bites(kind) && **kind != Kind::EtcdRestore) {
+            let asked = text.replace("[chaos]\n", &format!("[chaos]\nkinds = [\"loss\", \"{kind}\"]\n"));
+            let said = load_text(Path::new("chaos.toml"), asked).unwrap_err().report.errors[0].to_string();
+            assert!(said.contains(&format!("`{kind}` cannot bite")), "{said}");
+        }
+    }
+}
+
 /// What of `value` the schema does not describe: unknown keys, missing keys, values of another
 /// type. Enough of JSON Schema to compare shapes; editors bring the whole of it.
 fn strangers(value: &Value, schema: &Value, root: &Value, path: &str, out: &mut Vec<String>) {

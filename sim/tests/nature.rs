@@ -183,6 +183,20 @@ fn t50_what_was_acknowledged_before_the_power_went_is_there_afterwards() {
     }
 }
 
+/// T50: an acknowledgement that comes after word of the loss it fell into is no promise any more. The bus says both, a slow
+/// network turns them round, and without a second look a voucher is gone that whoever follows the thread later will miss.
+#[test]
+fn t50_an_acknowledgement_that_comes_after_the_loss_is_none() {
+    let faults = "[[faults]]\nkind = \"bus-acked-then-lost\"\nwithin = \"20s\"\nat = [\"4s\", \"24s\"]\nfor = \"1s\"\ncount = 6\n\
+                  [[faults]]\nkind = \"reorder\"\nfrom = \"bus\"\nppm = 300_000\nextra = \"9s\"\nat = \"0s\"\nfor = \"90s\"\n";
+    let text = format!("{CLUSTER}{faults}").replace("needs = 2", "needs = 6");
+    let scenario = load_text(Path::new("late.toml"), text).unwrap();
+    for seed in 0..3 {
+        let outcome = run(&scenario, seed, RunOptions::default()).unwrap();
+        assert_eq!(outcome.report.verdict, Verdict::Held, "seed {seed}: {:#?}", outcome.report.contradictions);
+    }
+}
+
 /// T71: a coordinator that lost its disk comes back as another, whatever keeps the register; twice, so that one newcomer
 /// helps to seat the next. Its log, and everybody's, replays to its end.
 #[test]

@@ -43,10 +43,11 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
         "corrupt-read-refused" => (has(&[Kind::StoreCorrupt, Kind::StoreTwoWinners]), "a fault `store-corrupt`"),
         "damaged-delivery-refused" => (has(&[Kind::BusBitFlip]), "a fault `bus-bit-flip`"),
         "damaged-history-refused" => (has(&[Kind::SnapshotDamage]), "a fault `snapshot-damage`"),
+        "member-replaced" => (has(&[Kind::WipeRejoin]), "a fault `wipe-rejoin`"),
         "node-restarted" | "torn-tail" | "unsynced-lost" | "register-log-cut" | "register-log-torn" => {
             (has(&[Kind::Crash, Kind::QuorumSwap, Kind::PowerLoss]), "a fault such as `crash`")
         }
-        "group-slept" | "leader-changed" | "log-folded" | "member-replaced" | "snapshot-installed" => {
+        "group-slept" | "leader-changed" | "log-folded" | "snapshot-installed" => {
             (scenario.cluster.register == Register::Raft, "`register = \"raft\"` in `[cluster]`")
         }
         "write-found-later" => (scenario.cluster.register == Register::Etcd, "`register = \"etcd\"` in `[cluster]`"),

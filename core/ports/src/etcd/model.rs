@@ -265,6 +265,16 @@ mod tests {
     }
 
     #[test]
+    fn e4_an_old_leader_that_slept_ends_a_lease_before_its_time() {
+        let mut store = Store::new(7);
+        store.grant(LeaseId(1), 10, 0);
+        assert!(store.put_leased(&"a".to_owned(), 1, LeaseId(1)) && store.keep_alive(LeaseId(1), 8));
+        // At 9 an old leader goes on whose clock says 20: the holder was promised 18, and is not asked.
+        assert_eq!((store.expire(20), get(&store, "a")), (1, None));
+        assert!(!store.keep_alive(LeaseId(1), 9));
+    }
+
+    #[test]
     fn e7_a_lock_that_ended_does_not_stop_its_holder_but_a_guard_does() {
         let mut store = Store::new(7);
         store.grant(LeaseId(1), 10, 0);

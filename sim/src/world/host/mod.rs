@@ -382,12 +382,14 @@ impl Host {
                 self.send_then(cx, service(BUS), Wire::Ack { delivery });
             }
             Wire::Published { op, place } => {
-                if let Some(post) = self.posting.remove(&op).and_then(|id| self.posts.remove(&id)) {
-                    self.outbox.acked(place, post);
-                }
-                self.outbox.reposted(op, place);
+                let post = self.posting.remove(&op).and_then(|id| self.posts.remove(&id));
+                let again = match post {
+                    Some(post) => self.outbox.acked(place, post),
+                    None => self.outbox.reposted(op, place),
+                };
                 self.answered(op, Outcome::Committed);
                 self.drain(cx);
+                again.into_iter().for_each(|op| self.repost(cx, op));
             }
             Wire::Lost { era, last } => self.bus_lost(cx, era, last),
             Wire::Following { need, on } if self.follows.get(&need) == Some(&on) => {
