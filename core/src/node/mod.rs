@@ -4,6 +4,7 @@
 //! waiting, asking the host) is the `desk`.
 
 mod coordinator;
+mod crowd;
 mod desk;
 mod duty;
 mod io;
@@ -373,7 +374,7 @@ impl Node {
         match (&envelope.body, envelope.thread) {
             (Body::Need(_), _) => {
                 if self.roles.contains(&Role::Planner) {
-                    self.planner.need(desk, envelope);
+                    self.planner.need(desk, self.manifests.count(Role::Planner), envelope);
                 }
                 if self.roles.contains(&Role::Worker) {
                     self.worker.need(envelope);
@@ -382,12 +383,12 @@ impl Node {
             (Body::Decide(decide), thread) => {
                 self.planner.decided(desk, threads, thread, decide);
                 if self.roles.contains(&Role::Worker) {
-                    self.worker.decided(desk, thread, envelope.epoch, decide);
+                    self.worker.decided(desk, envelope);
                 }
             }
             (Body::Finalize(record), Thread::Need(need)) => self.worker.finalized(desk, need, &record.task),
             (Body::Release(release), Thread::Need(need)) => {
-                self.worker.released(desk, need, &release.task, envelope.fence.unwrap_or_default());
+                self.worker.released(desk, need, release, envelope.fence.unwrap_or_default());
             }
             (Body::Member(new), _) => {
                 // Whoever carries it, it speaks for itself.
@@ -459,7 +460,11 @@ impl Node {
         let (desk, threads) = (&mut self.desk, &mut self.threads);
         match timer {
             Timer::Publish(id) => desk.republish(id),
-            Timer::Bid(need, task) => self.worker.bid(desk, threads, self.floor, need, &task),
+            Timer::Bid(need, task) => {
+                let crowd = self.manifests.count(Role::Worker);
+                self.worker.bid(desk, threads, self.floor, crowd, need, &task);
+            }
+            Timer::Plan(need) => self.planner.plan(desk, need),
             Timer::Heartbeat(need, task) => self.worker.beat(desk, need, &task),
             Timer::LeaseEnd(need, task, fence) => self.worker.lease_end(desk, need, &task, fence),
             Timer::Duty(_) | Timer::Batch(_) | Timer::Watch(..) | Timer::Snapshot => {

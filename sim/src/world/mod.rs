@@ -22,4 +22,4 @@ mod strike;
 mod wire;
 
 pub use cluster::InputError;
-pub use run::{Outcome, RunOptions, run};
+pub use run::{Keep, Outcome, RunOptions, run};

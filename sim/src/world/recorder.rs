@@ -17,8 +17,10 @@ use swarm_core::register::{Applied, Ending, Event as Did};
 use swarm_core::wire::{Body, Envelope, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{AlarmKind, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD};
+use swarm_reports::render::story;
 
 use crate::world::books;
+use crate::world::run::Keep;
 
 /// What one node told of one need so far.
 #[derive(Default)]
@@ -57,8 +59,9 @@ pub struct Recorder {
     /// FINALIZE records by node, in the order believed.
     pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
     pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<swarm_core::id::Label, Cid>>>,
-    /// The whole history, if somebody wants to keep it.
-    pub kept: Option<Vec<Record>>,
+    /// As much of the history as somebody wants to keep.
+    pub kept: Vec<Record>,
+    keep: Keep,
     pub envelopes: u64,
     seen: BTreeSet<Cid>,
     /// Needs in the order posted, with how they ended where the requester knows.
@@ -67,7 +70,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(keep: bool) -> Self {
+    pub fn new(keep: Keep) -> Self {
         Self {
             judge: Judge::default(),
             fresh: Vec::new(),
@@ -77,7 +80,8 @@ impl Recorder {
             ordered: BTreeMap::new(),
             finals: BTreeMap::new(),
             outputs: BTreeMap::new(),
-            kept: keep.then(Vec::new),
+            kept: Vec::new(),
+            keep,
             envelopes: 0,
             seen: BTreeSet::new(),
             posted: Vec::new(),
@@ -102,8 +106,13 @@ impl Recorder {
         for (node, event) in self.fresh.drain(..) {
             let record = Record { at, event, node };
             self.judge.see(&record);
-            if let Some(kept) = &mut self.kept {
-                kept.push(record);
+            let wanted = match self.keep {
+                Keep::Nothing => false,
+                Keep::Story => story::reads(&record.event),
+                Keep::All => true,
+            };
+            if wanted {
+                self.kept.push(record);
             }
         }
     }

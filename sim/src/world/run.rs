@@ -36,8 +36,8 @@ use crate::world::strike::{Healthy, Strikes};
 pub struct RunOptions<'a> {
     /// Real input for scenarios that take it.
     pub input: Option<&'a Path>,
-    /// Keep the history.
-    pub keep_history: bool,
+    /// How much of the history to keep.
+    pub keep: Keep,
     /// Replay every node's inputs afterwards, not just two nodes'.
     pub replay_all: bool,
     /// Keep every node's audit log.
@@ -48,6 +48,18 @@ pub struct RunOptions<'a> {
     pub reproduce: &'a str,
     /// Once set, the run is cut short; what it came to is then unknown.
     pub stop: Option<&'a AtomicBool>,
+}
+
+/// How much of a run's history is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What the needs' story is told from.
+    Story,
+    /// Everything.
+    All,
 }
 
 /// Outputs by need, task and label: the address, and the bytes if the store has them.
@@ -118,7 +130,7 @@ impl<'a> World<'a> {
         if options.record_trace {
             kernel.record_trace();
         }
-        let recorder = Rc::new(RefCell::new(Recorder::new(options.keep_history)));
+        let recorder = Rc::new(RefCell::new(Recorder::new(options.keep)));
         let shape = scenario.shape();
         let founders = cluster.members.len() as u32;
         let total = founders + cluster.joiners.len() as u32;
@@ -519,7 +531,7 @@ impl<'a> World<'a> {
                 }
             }
         }
-        let history = recorder.kept.take().unwrap_or_default();
+        let history = std::mem::take(&mut recorder.kept);
         let trace = options.record_trace.then(|| self.kernel.trace().clone());
         Outcome { report, judgement, history, audit, outputs, trace }
     }
