@@ -159,8 +159,9 @@ fn numbers(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
 
 /// Whether it can do anything at all here.
 fn teeth(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Notes<'_>) {
-    if fault.traffic == Some(Traffic::Raft) {
-        let what = "`raft` cannot bite the embedded register: nobody says it";
+    let register = scenario.cluster.register;
+    if fault.traffic == Some(Traffic::Raft) && register != Register::Raft {
+        let what = format!("`raft` cannot bite the {} register: nobody says it", register.name());
         notes.warning(&format!("{path}.traffic"), Code::NoEffect, what, "filter `submit` or `entry`");
     }
     let among_several = matches!(fault.kind, Kind::PartitionMajoritiesRing | Kind::PartitionBridge | Kind::QuorumSwap);
