@@ -162,6 +162,9 @@ pub enum Fault {
         /// The coordinators hit.
         nodes: Nodes,
     },
+    /// The embedded register's data are gone, and nothing is ordered. When the fault ends, those who hold the recovery keys
+    /// restore it from the logs of all coordinators, and raise the generation.
+    RegisterLost,
     /// The nodes' disks are full: nothing can be written down, so nothing is taken in and nothing
     /// leaves.
     DiskFull {
@@ -282,6 +285,7 @@ impl Fault {
             Self::Crash { .. } => Kind::Crash,
             Self::QuorumSwap { .. } => Kind::QuorumSwap,
             Self::WipeRejoin { .. } => Kind::WipeRejoin,
+            Self::RegisterLost => Kind::RegisterLost,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,

@@ -97,6 +97,7 @@ pub enum What {
     WipeRejoin {
         who: Target,
     },
+    RegisterLost,
     DiskFull {
         who: Target,
     },
@@ -177,6 +178,7 @@ impl What {
             Self::Crash { .. } => Kind::Crash,
             Self::QuorumSwap => Kind::QuorumSwap,
             Self::WipeRejoin { .. } => Kind::WipeRejoin,
+            Self::RegisterLost => Kind::RegisterLost,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
@@ -239,6 +241,7 @@ impl What {
             Self::Pause { who } => Fault::Pause { nodes: d.nodes(who)? },
             Self::Crash { who, wait_ns } => Fault::Crash { nodes: d.nodes(who)?, wait_ns: d.value(wait_ns) },
             Self::QuorumSwap => d.swap(),
+            Self::RegisterLost => Fault::RegisterLost,
             Self::WipeRejoin { who } => Fault::WipeRejoin { nodes: d.nodes(who)? },
             Self::DiskFull { who } => Fault::DiskFull { nodes: d.nodes(who)? },
             Self::DiskSlow { who, extra_ns: Between { min: min_ns, max: max_ns } } => {

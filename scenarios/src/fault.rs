@@ -24,6 +24,7 @@ use swarm_nemeses::{Between, EtcdWhat, Kind, Nemesis, Pick, Role, Target, Traffi
 /// | `crash` | `who` | `within` |
 /// | `quorum-swap` | | |
 /// | `wipe-rejoin` | `who` | |
+/// | `register-lost` | | |
 /// | `disk-slow` | `who`, `extra` | |
 /// | `slow-verifier` | `who` and one of `factor`, `extra` | the other |
 /// | `failed-verifier`, `silent-worker`, `zombie-worker`, `stale-writer` | `who` | |
@@ -141,6 +142,7 @@ impl FaultSection {
             Kind::Crash => What::Crash { who, wait_ns: within_ns },
             Kind::QuorumSwap => What::QuorumSwap,
             Kind::WipeRejoin => What::WipeRejoin { who },
+            Kind::RegisterLost => What::RegisterLost,
             Kind::DiskFull => What::DiskFull { who },
             Kind::DiskSlow => What::DiskSlow { who, extra_ns },
             Kind::SlowVerifier => What::SlowVerifier { who, factor, extra_ns },
@@ -246,6 +248,7 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::PartitionOneWay
         | Kind::PartitionLeader
         | Kind::QuorumSwap
+        | Kind::RegisterLost
         | Kind::BusLeaderChange
         | Kind::EtcdLeaderChange
         | Kind::EtcdCompact => &[],

@@ -39,6 +39,7 @@ pub const MARKS: &[Mark] = &[
     mark("node-restarted", "a node that died started again from its disk"),
     mark("outbid", "a worker whose bid was beaten bid again"),
     mark("partition-healed", "a message passed where a partition had cut one off before"),
+    mark("register-restored", "a lost register was restored under a higher generation"),
     mark("task-reassigned", "a task was granted to another worker than before"),
     mark("task-refused", "a worker refused a need"),
     mark("task-yielded", "a worker gave its lease back early"),
@@ -47,6 +48,7 @@ pub const MARKS: &[Mark] = &[
     mark("verdict-fail", "a verifier failed a commit"),
     mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
     mark("verdict-pass", "a verifier passed a commit"),
+    mark("void-entry-refused", "an entry of a register that was lost came after it was restored"),
     mark("write-found-later", "a write to the register whose answer was lost was found to have taken effect"),
     mark("zombie-spoke", "a worker that slept through its lease acted as if it still held it"),
 ];

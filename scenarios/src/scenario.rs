@@ -98,7 +98,9 @@ impl Scenario {
     /// Whether a fault of this kind has something to bite: those of etcd need one, and what it loses must be wanted.
     fn can_bite(&self, kind: Kind) -> bool {
         let there = !kind.is_of_etcd() || self.cluster.register == Register::Etcd;
-        there && (kind != Kind::EtcdRestore || self.properties.data_loss)
+        let seats = kind != Kind::WipeRejoin || self.cluster.coordinators >= 3;
+        let restores = kind != Kind::RegisterLost || self.cluster.register == Register::Embedded;
+        there && seats && restores && (kind != Kind::EtcdRestore || self.properties.data_loss)
     }
 
     /// Every kind of fault that a run may meet, fixed or drawn.

@@ -16,6 +16,12 @@ impl Strikes {
             Fault::StaleWriter { nodes } => self.hosts(nodes, kernel),
             _ => Default::default(),
         };
+        if matches!(fault, Fault::RegisterLost) {
+            return match kernel.node_mut(service(REGISTER)) {
+                Actor::Register(register) => register.lose(),
+                _ => 0,
+            };
+        }
         let ends = !self.striking.values().any(|s| s.fault == *fault);
         kernel.with_node(service(BUS), |actor, cx| match (actor, fault) {
             (Actor::Bus(bus), Fault::StaleWriter { .. }) => bus.repeat_stale(cx, &by),
