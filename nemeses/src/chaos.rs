@@ -136,9 +136,7 @@ impl Chaos {
                 (What::Crash { who, wait_ns: span(0, 10 * SECOND) }, secs(1, 40))
             }
             Kind::QuorumSwap => (What::QuorumSwap, secs(10, 60)),
-<<<<<<< HEAD
             Kind::RegisterLost => (What::RegisterLost, secs(1, 30)),
-=======
             Kind::PowerLoss => {
                 let who = if self.down_max == 0 { worker } else { coordinator };
                 (What::PowerLoss { who, window_ns: span(SECOND, 20 * SECOND) }, secs(1, 40))
@@ -148,7 +146,6 @@ impl Chaos {
                 let who = Target::Of(Role::Coordinator, Pick::All);
                 (What::SnapshotDamage { who, ppm: ppm(100_000, 600_000) }, secs(60, 240))
             }
->>>>>>> main
             Kind::WipeRejoin => (What::WipeRejoin { who: coordinator }, secs(1, 40)),
             Kind::DiskFull => (What::DiskFull { who: coordinator }, secs(5, 40)),
             Kind::DiskSlow => (What::DiskSlow { who: coordinator, extra_ns: span(5 * MS, 400 * MS) }, secs(10, 60)),

@@ -261,15 +261,12 @@ impl What {
             Self::Pause { who } => Fault::Pause { nodes: d.nodes(who)? },
             Self::Crash { who, wait_ns } => Fault::Crash { nodes: d.nodes(who)?, wait_ns: d.value(wait_ns) },
             Self::QuorumSwap => d.swap(),
-<<<<<<< HEAD
             Self::RegisterLost => Fault::RegisterLost,
-=======
             Self::PowerLoss { who, window_ns } => {
                 Fault::PowerLoss { nodes: d.nodes(who)?, window_ns: d.value(window_ns) }
             }
             Self::PauseLeader => Fault::PauseLeader,
             Self::SnapshotDamage { who, ppm } => Fault::SnapshotDamage { nodes: d.nodes(who)?, ppm: d.value(ppm) },
->>>>>>> main
             Self::WipeRejoin { who } => Fault::WipeRejoin { nodes: d.nodes(who)? },
             Self::DiskFull { who } => Fault::DiskFull { nodes: d.nodes(who)? },
             Self::DiskSlow { who, extra_ns: Between { min: min_ns, max: max_ns } } => {

@@ -261,11 +261,8 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::PartitionOneWay
         | Kind::PartitionLeader
         | Kind::QuorumSwap
-<<<<<<< HEAD
         | Kind::RegisterLost
-=======
         | Kind::PauseLeader
->>>>>>> main
         | Kind::BusLeaderChange
         | Kind::EtcdLeaderChange
         | Kind::EtcdCompact => &[],

@@ -44,13 +44,10 @@ pub const MARKS: &[Mark] = &[
     mark("node-restarted", "a node that died started again from its disk"),
     mark("outbid", "a worker whose bid was beaten bid again"),
     mark("partition-healed", "a message passed where a partition had cut one off before"),
-<<<<<<< HEAD
-    mark("register-restored", "a lost register was restored under a higher generation"),
-=======
     mark("register-log-cut", "a crash took records of a register's log that were not yet durable"),
     mark("register-log-torn", "a crash tore the last record of a register's log"),
+    mark("register-restored", "a lost register was restored under a higher generation"),
     mark("snapshot-installed", "a member of a Raft group that was far behind took over the history of another"),
->>>>>>> main
     mark("task-reassigned", "a task was granted to another worker than before"),
     mark("task-refused", "a worker refused a need"),
     mark("task-yielded", "a worker gave its lease back early"),

@@ -97,13 +97,8 @@ impl Scenario {
 
     /// Whether a fault of this kind has something to bite: those of etcd need one, and what it loses must be wanted.
     fn can_bite(&self, kind: Kind) -> bool {
-<<<<<<< HEAD
-        let there = !kind.is_of_etcd() || self.cluster.register == Register::Etcd;
         let seats = kind != Kind::WipeRejoin || self.cluster.coordinators >= 3;
-        let restores = kind != Kind::RegisterLost || self.cluster.register == Register::Embedded;
-        there && seats && restores && (kind != Kind::EtcdRestore || self.properties.data_loss)
-=======
-        self.wants_register(kind).is_none() && (kind != Kind::EtcdRestore || self.properties.data_loss)
+        seats && self.wants_register(kind).is_none() && (kind != Kind::EtcdRestore || self.properties.data_loss)
     }
 
     /// The register that a fault of this kind wants, where the scenario has another.
@@ -111,10 +106,11 @@ impl Scenario {
         let wanted = match kind {
             kind if kind.is_of_etcd() => Register::Etcd,
             kind if kind.is_of_raft() => Register::Raft,
+            // Of the others, what is lost is told by `etcd-restore` and by the disks of the members.
+            Kind::RegisterLost => Register::Embedded,
             _ => return None,
         };
         (self.cluster.register != wanted).then_some(wanted)
->>>>>>> main
     }
 
     /// Every kind of fault that a run may meet, fixed or drawn.

@@ -46,7 +46,7 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
         "node-restarted" | "torn-tail" | "unsynced-lost" | "register-log-cut" | "register-log-torn" => {
             (has(&[Kind::Crash, Kind::QuorumSwap, Kind::PowerLoss]), "a fault such as `crash`")
         }
-        "group-slept" | "leader-changed" | "log-folded" | "member-replaced" | "snapshot-installed" => {
+        "group-slept" | "leader-changed" | "log-folded" | "snapshot-installed" => {
             (scenario.cluster.register == Register::Raft, "`register = \"raft\"` in `[cluster]`")
         }
         "member-replaced" => (has(&[Kind::WipeRejoin]), "a fault `wipe-rejoin`"),

@@ -82,11 +82,6 @@ fn register(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut N
         let mend = format!("write `register = \"{}\"` in `[cluster]`", wanted.name());
         notes.error(&format!("{path}.kind"), Code::NoEffect, what, mend);
     }
-    if fault.kind == Kind::RegisterLost && register != Register::Embedded {
-        let what = format!("`{}` cannot bite: the register is `{}`, which has no data of its own here", fault.kind, register.name());
-        let mend = "write `register = \"embedded\"` in `[cluster]`; for others there are `wipe-rejoin` and `etcd-restore`";
-        notes.error(&format!("{path}.kind"), Code::NoEffect, what, mend);
-    }
     if fault.kind == Kind::RegisterLost && scenario.faults.iter().any(|other| other.kind == Kind::WipeRejoin) {
         let what = "a disk that is gone may have held what no other remembers";
         let mend = "take `wipe-rejoin` out, or show it in a scenario of its own";
@@ -172,14 +167,8 @@ fn numbers(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
 
 /// Whether it can do anything at all here.
 fn teeth(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Notes<'_>) {
-<<<<<<< HEAD
-    let register = scenario.cluster.register;
-    if fault.traffic == Some(Traffic::Raft) && register != Register::Raft {
-        let what = format!("`raft` cannot bite the {} register: nobody says it", register.name());
-=======
     if fault.traffic == Some(Traffic::Raft) && scenario.cluster.register != Register::Raft {
         let what = format!("`raft` cannot bite the register `{}`: nobody says it", scenario.cluster.register.name());
->>>>>>> main
         notes.warning(&format!("{path}.traffic"), Code::NoEffect, what, "filter `submit` or `entry`");
     }
     let among_several = matches!(fault.kind, Kind::PartitionMajoritiesRing | Kind::PartitionBridge | Kind::QuorumSwap);
