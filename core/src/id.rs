@@ -391,6 +391,16 @@ impl Epoch {
     /// The first epoch of the first generation.
     pub const FIRST: Self = Self(1);
 
+    /// The first epoch of `generation`.
+    pub const fn first_of(generation: u32) -> Self {
+        Self((generation as u64) << 32 | 1)
+    }
+
+    /// How often the register had been restored when it began.
+    pub const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
     /// The epoch after this one, in the same generation.
     pub fn next(self) -> Self {
         assert!(

@@ -35,7 +35,7 @@ pub struct Seat {
     pub member: Member,
 }
 
-/// What the recovery keys can order. An act that restores a lost register by generation will stand beside this one.
+/// What the recovery keys can order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Act {
@@ -47,6 +47,11 @@ pub enum Act {
         new: Member,
         /// Who holds the seat now.
         old: AgentId,
+    },
+    /// The register's data were lost and are restored from what its members remember: from here on a higher generation counts.
+    Restore {
+        /// The generation, higher than every one before.
+        generation: u32,
     },
 }
 
@@ -69,36 +74,52 @@ impl Mandate {
         Self { act, sigs }
     }
 
-    /// The handover it orders.
-    pub fn handover(&self) -> Handover {
-        let Act::Replace { new, old, .. } = &self.act;
-        Handover { new: new.agent, old: *old }
+    /// The handover it orders, if it does.
+    pub fn handover(&self) -> Option<Handover> {
+        match &self.act {
+            Act::Replace { new, old, .. } => Some(Handover { new: new.agent, old: *old }),
+            Act::Restore { .. } => None,
+        }
     }
 
-    /// The newcomer's MANIFEST.
-    pub fn manifest(&self) -> &Arc<Envelope> {
-        let Act::Replace { manifest, .. } = &self.act;
-        manifest
+    /// The newcomer's MANIFEST, if there is a newcomer.
+    pub fn manifest(&self) -> Option<&Arc<Envelope>> {
+        match &self.act {
+            Act::Replace { manifest, .. } => Some(manifest),
+            Act::Restore { .. } => None,
+        }
     }
 
-    /// The newcomer, with the end of its hash chain.
-    pub fn newcomer(&self) -> &Member {
-        let Act::Replace { new, .. } = &self.act;
-        new
+    /// What a refusal of it names: the newcomer's MANIFEST, or nothing.
+    pub fn named(&self) -> Cid {
+        self.manifest().map(|manifest| manifest.id()).unwrap_or_default()
     }
 
-    /// Whether it may take effect in a thread of this deployment in which `handovers` have.
+    /// The generation it begins, if it does.
+    pub fn generation(&self) -> Option<u32> {
+        match self.act {
+            Act::Replace { .. } => None,
+            Act::Restore { generation } => Some(generation),
+        }
+    }
+
+    /// Whether it may take effect in a thread of this deployment in which `handovers` have, and which is of `generation`.
     ///
     /// # Errors
-    /// [`Reject::Duplicate`] if the newcomer has held a seat, [`Reject::NoSuchThing`] if the one that is to go holds none, or
-    /// why it is no mandate at all ([`Mandate::vet`]).
-    pub fn stands(&self, genesis: &Genesis, handovers: &[Handover]) -> Result<(), Reject> {
-        let (Handover { new, old }, voices) = (self.handover(), Voices::new(&genesis.coordinators, handovers));
-        if voices.seat(&new).is_some() {
-            return Err(Reject::Duplicate);
+    /// [`Reject::Duplicate`] if the newcomer has held a seat, [`Reject::NoSuchThing`] if the one that is to go holds none,
+    /// [`Reject::StaleEpoch`] if the generation is no higher, or why it is no mandate at all ([`Mandate::vet`]).
+    pub fn stands(&self, genesis: &Genesis, handovers: &[Handover], generation: u32) -> Result<(), Reject> {
+        if let Some(Handover { new, old }) = self.handover() {
+            let voices = Voices::new(&genesis.coordinators, handovers);
+            if voices.seat(&new).is_some() {
+                return Err(Reject::Duplicate);
+            }
+            if !voices.holds(&old) {
+                return Err(Reject::NoSuchThing);
+            }
         }
-        if !voices.holds(&old) {
-            return Err(Reject::NoSuchThing);
+        if self.generation().is_some_and(|own| own <= generation) {
+            return Err(Reject::StaleEpoch);
         }
         self.vet(genesis)
     }
@@ -108,7 +129,9 @@ impl Mandate {
     /// # Errors
     /// What is wrong with the manifest or the signatures, by name.
     pub fn vet(&self, genesis: &Genesis) -> Result<(), Reject> {
-        let (manifest, new) = (self.manifest(), self.newcomer());
+        let Act::Replace { manifest, new, .. } = &self.act else {
+            return self.check(&genesis.digest(), &genesis.recovery);
+        };
         let Body::Manifest(says) = &manifest.body else { return Err(Reject::WrongFields) };
         if manifest.sender != new.agent || says.agent != new.agent {
             return Err(Reject::NotTheSender);
@@ -152,7 +175,7 @@ pub fn manifest_of<'a>(
     mandates: &'a [Arc<Mandate>],
     agent: &AgentId,
 ) -> Option<(&'a Arc<Envelope>, &'a Manifest)> {
-    let mandated = mandates.iter().rev().map(|mandate| mandate.manifest()).find_map(|envelope| match &envelope.body {
+    let mandated = mandates.iter().rev().filter_map(|mandate| mandate.manifest()).find_map(|envelope| match &envelope.body {
         Body::Manifest(manifest) if manifest.agent == *agent => Some((envelope, manifest)),
         _ => None,
     });
@@ -234,6 +257,8 @@ pub enum Change {
         /// Who holds it.
         new: Seat,
     },
+    /// The register was restored, and this generation counts.
+    Restored(u32),
 }
 
 /// The table of members.
@@ -249,6 +274,7 @@ pub struct Members {
     /// Seats in founding order.
     seats: Vec<Seat>,
     started: BTreeSet<u32>,
+    generation: u32,
 }
 
 impl Members {
@@ -262,6 +288,7 @@ impl Members {
             past: BTreeMap::new(),
             seats: genesis.coordinators.iter().zip(1..).map(seat).collect(),
             started: BTreeSet::new(),
+            generation: 0,
         }
     }
 
@@ -296,6 +323,11 @@ impl Members {
     /// Buckets whose group was started.
     pub fn started(&self) -> &BTreeSet<u32> {
         &self.started
+    }
+
+    /// How often the register was restored, as far as mandates say.
+    pub fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// What the mandates so far did, in order.
@@ -343,17 +375,25 @@ impl Members {
     /// # Errors
     /// Why it has no effect.
     pub fn mandate(&mut self, mandate: &Arc<Mandate>) -> Result<Change, Reject> {
-        mandate.stands(&self.genesis, &self.handovers)?;
-        let Handover { old, .. } = mandate.handover();
+        mandate.stands(&self.genesis, &self.handovers, self.generation)?;
+        let (new, handover) = match &mandate.act {
+            Act::Replace { new, old, .. } => (new, Handover { new: new.agent, old: *old }),
+            Act::Restore { generation } => {
+                self.generation = *generation;
+                self.mandates.push(Arc::clone(mandate));
+                return Ok(Change::Restored(*generation));
+            }
+        };
+        let old = handover.old;
         let at = self.seats.iter().position(|seat| seat.member.agent == old).ok_or(Reject::NoSuchThing)?;
         let highest = self.seats.iter().map(|seat| seat.id.0).chain(self.past.keys().map(|id| id.0)).max();
         let fresh = MemberId(highest.unwrap_or(0) + 1);
         let id = if planted(Mutant::WipedKeepsId) { self.seats[at].id } else { fresh };
-        let new = Seat { id, member: mandate.newcomer().clone() };
+        let new = Seat { id, member: new.clone() };
         let old = core::mem::replace(&mut self.seats[at], new.clone());
         self.past.insert(old.id, old.member.agent);
         self.mandates.push(Arc::clone(mandate));
-        self.handovers.push(mandate.handover());
+        self.handovers.push(handover);
         Ok(Change::Replaced { old, new })
     }
 }

@@ -98,6 +98,8 @@ mutants! {
     VoteNotPersisted: "vote-not-persisted", "P1", "core";
     /// Who takes the seat of a member that lost its disk votes under that member's number.
     WipedKeepsId: "wiped-keeps-id", "P1", "wipe-rejoin";
+    /// The register is restored under the epochs it had.
+    RestoreReusesEpoch: "restore-reuses-epoch", "model", "register-restore";
     /// A coordinator and the one whose seat it took over are two voices.
     SeatCountsTwice: "seat-counts-twice", "P1", "core";
     /// Of two bids the worse is kept.

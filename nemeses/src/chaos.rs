@@ -62,9 +62,14 @@ impl Chaos {
     fn bears(&self, new: &Occurrence, others: &[Occurrence], shape: &Shape) -> bool {
         let end = |o: &Occurrence| o.lasts_ns.map_or(u64::MAX, |lasts| o.at_ns.saturating_add(lasts));
         let own = new.fault.downs(shape.coordinators);
-        // What a majority of disks remembers is never lost; more disks than a minority are not, in one run.
-        let wipes = |o: &&Occurrence| matches!(o.fault, Fault::WipeRejoin { .. });
-        if wipes(&new) && others.iter().filter(wipes).count() >= self.down_max as usize {
+        // What a majority of disks remembers is never lost; more disks than a minority are not, in one run. And a register is
+        // restored from every disk that ever was.
+        let (mut wipes, mut restores) = (0, 0);
+        for other in others.iter().chain([new]) {
+            wipes += u32::from(matches!(other.fault, Fault::WipeRejoin { .. }));
+            restores += u32::from(matches!(other.fault, Fault::RegisterLost));
+        }
+        if wipes > self.down_max || restores > 1 || (wipes > 0 && restores > 0) {
             return false;
         }
         let overlaps = |o: &&Occurrence| o.at_ns <= end(new) && new.at_ns <= end(o);
@@ -131,6 +136,7 @@ impl Chaos {
                 (What::Crash { who, wait_ns: span(0, 10 * SECOND) }, secs(1, 40))
             }
             Kind::QuorumSwap => (What::QuorumSwap, secs(10, 60)),
+            Kind::RegisterLost => (What::RegisterLost, secs(1, 30)),
             Kind::PowerLoss => {
                 let who = if self.down_max == 0 { worker } else { coordinator };
                 (What::PowerLoss { who, window_ns: span(SECOND, 20 * SECOND) }, secs(1, 40))

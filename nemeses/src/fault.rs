@@ -180,6 +180,9 @@ pub enum Fault {
         /// The coordinators hit.
         nodes: Nodes,
     },
+    /// The embedded register's data are gone, and nothing is ordered. When the fault ends, those who hold the recovery keys
+    /// restore it from the logs of all coordinators, and raise the generation.
+    RegisterLost,
     /// The nodes' disks are full: nothing can be written down, so nothing is taken in and nothing
     /// leaves.
     DiskFull {
@@ -313,6 +316,7 @@ impl Fault {
             Self::PauseLeader => Kind::PauseLeader,
             Self::SnapshotDamage { .. } => Kind::SnapshotDamage,
             Self::WipeRejoin { .. } => Kind::WipeRejoin,
+            Self::RegisterLost => Kind::RegisterLost,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,

@@ -73,6 +73,8 @@ kinds! {
     SnapshotDamage = "snapshot-damage",
     /// A coordinator loses its disk whole; the operators give its seat to a new agent on a new host.
     WipeRejoin = "wipe-rejoin",
+    /// The register's own data are gone; the operators restore it from what its members remember.
+    RegisterLost = "register-lost",
     /// Disks have no room left.
     DiskFull = "disk-full",
     /// Disks take their time to make a write durable.

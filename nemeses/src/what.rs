@@ -106,6 +106,7 @@ pub enum What {
     WipeRejoin {
         who: Target,
     },
+    RegisterLost,
     DiskFull {
         who: Target,
     },
@@ -195,6 +196,7 @@ impl What {
             Self::PauseLeader => Kind::PauseLeader,
             Self::SnapshotDamage { .. } => Kind::SnapshotDamage,
             Self::WipeRejoin { .. } => Kind::WipeRejoin,
+            Self::RegisterLost => Kind::RegisterLost,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
@@ -259,6 +261,7 @@ impl What {
             Self::Pause { who } => Fault::Pause { nodes: d.nodes(who)? },
             Self::Crash { who, wait_ns } => Fault::Crash { nodes: d.nodes(who)?, wait_ns: d.value(wait_ns) },
             Self::QuorumSwap => d.swap(),
+            Self::RegisterLost => Fault::RegisterLost,
             Self::PowerLoss { who, window_ns } => {
                 Fault::PowerLoss { nodes: d.nodes(who)?, window_ns: d.value(window_ns) }
             }

@@ -26,6 +26,7 @@ use swarm_nemeses::{Between, EtcdWhat, Kind, Nemesis, Pick, Role, Target, Traffi
 /// | `power-loss` | `who`, `within` | |
 /// | `snapshot-damage` | `who`, `ppm` | |
 /// | `wipe-rejoin` | `who` | |
+/// | `register-lost` | | |
 /// | `disk-slow` | `who`, `extra` | |
 /// | `slow-verifier` | `who` and one of `factor`, `extra` | the other |
 /// | `failed-verifier`, `silent-worker`, `zombie-worker`, `stale-writer` | `who` | |
@@ -146,6 +147,7 @@ impl FaultSection {
             Kind::PauseLeader => What::PauseLeader,
             Kind::SnapshotDamage => What::SnapshotDamage { who, ppm },
             Kind::WipeRejoin => What::WipeRejoin { who },
+            Kind::RegisterLost => What::RegisterLost,
             Kind::DiskFull => What::DiskFull { who },
             Kind::DiskSlow => What::DiskSlow { who, extra_ns },
             Kind::SlowVerifier => What::SlowVerifier { who, factor, extra_ns },
@@ -259,6 +261,7 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::PartitionOneWay
         | Kind::PartitionLeader
         | Kind::QuorumSwap
+        | Kind::RegisterLost
         | Kind::PauseLeader
         | Kind::BusLeaderChange
         | Kind::EtcdLeaderChange

@@ -46,6 +46,7 @@ pub const MARKS: &[Mark] = &[
     mark("partition-healed", "a message passed where a partition had cut one off before"),
     mark("register-log-cut", "a crash took records of a register's log that were not yet durable"),
     mark("register-log-torn", "a crash tore the last record of a register's log"),
+    mark("register-restored", "a lost register was restored under a higher generation"),
     mark("snapshot-installed", "a member of a Raft group that was far behind took over the history of another"),
     mark("task-reassigned", "a task was granted to another worker than before"),
     mark("task-refused", "a worker refused a need"),
@@ -55,6 +56,7 @@ pub const MARKS: &[Mark] = &[
     mark("verdict-fail", "a verifier failed a commit"),
     mark("verdict-late", "a verdict arrived after its quorum was complete or its deadline over"),
     mark("verdict-pass", "a verifier passed a commit"),
+    mark("void-entry-refused", "an entry of a register that was lost came after it was restored"),
     mark("write-found-later", "a write to the register whose answer was lost was found to have taken effect"),
     mark("zombie-spoke", "a worker that slept through its lease acted as if it still held it"),
 ];

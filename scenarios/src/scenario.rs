@@ -97,7 +97,8 @@ impl Scenario {
 
     /// Whether a fault of this kind has something to bite: those of etcd need one, and what it loses must be wanted.
     fn can_bite(&self, kind: Kind) -> bool {
-        self.wants_register(kind).is_none() && (kind != Kind::EtcdRestore || self.properties.data_loss)
+        let seats = kind != Kind::WipeRejoin || self.cluster.coordinators >= 3;
+        seats && self.wants_register(kind).is_none() && (kind != Kind::EtcdRestore || self.properties.data_loss)
     }
 
     /// The register that a fault of this kind wants, where the scenario has another.
@@ -105,6 +106,8 @@ impl Scenario {
         let wanted = match kind {
             kind if kind.is_of_etcd() => Register::Etcd,
             kind if kind.is_of_raft() => Register::Raft,
+            // Of the others, what is lost is told by `etcd-restore` and by the disks of the members.
+            Kind::RegisterLost => Register::Embedded,
             _ => return None,
         };
         (self.cluster.register != wanted).then_some(wanted)

@@ -1,12 +1,13 @@
 //! Nature at its worst, on small runs: what a crash may take, what a full disk may keep, and what a run says of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use swarm_core::audit::replay;
 use swarm_core::policy::BaseRules;
 use swarm_reports::Outcome as Verdict;
-use swarm_reports::history::Event;
+use swarm_reports::history::{AlarmKind, Event};
 use swarm_scenarios::load_text;
 use swarm_sim::world::{Keep, Outcome, RunOptions, run};
 
@@ -220,4 +221,38 @@ fn t71_who_lost_its_disk_comes_back_as_another() {
             }
         }
     }
+}
+
+/// T78: a coordinator that rebuilds from a log that ends early opens no epoch that it, or anyone, opened otherwise before. What
+/// a crash cut off is handed over again as it was; and where the register itself has forgotten, nobody decides any more.
+#[test]
+fn t78_who_rebuilds_from_logs_that_end_early_reuses_no_epoch() {
+    let restore = "[[faults]]\nkind = \"etcd-restore\"\nat = [\"20s\", \"60s\"]\nfor = \"1s\"\nwithin = [\"5s\", \"20s\"]\n";
+    let etcd = CLUSTER.replace("[cluster]\n", "[cluster]\nregister = \"etcd\"\n");
+    let forgetful = etcd.replace("[properties]\n", "[properties]\ncheck = [\"P1\"]\ndata_loss = true\n");
+    let (mut cut, mut alarms) = (0, 0);
+    for text in [format!("{CLUSTER}{CRASHES}"), format!("{forgetful}{restore}")] {
+        let scenario = load_text(Path::new("early.toml"), text).unwrap();
+        for seed in 0..4 {
+            let outcome = run(&scenario, seed, RunOptions { keep: Keep::All, ..RunOptions::default() }).unwrap();
+            cut += hits(&outcome, "unsynced-lost");
+            let (mut opened, mut stopped) = (BTreeMap::new(), BTreeSet::new());
+            for record in &outcome.history {
+                match &record.event {
+                    Event::Voters { epoch, need, snapshot, voters } => {
+                        let what = (*snapshot, voters.to_vec());
+                        let first = opened.entry((*need, *epoch)).or_insert_with(|| what.clone());
+                        assert_eq!(*first, what, "{need} has two epochs {epoch}");
+                    }
+                    Event::Alarm { kind: AlarmKind::DataLoss, .. } => {
+                        alarms += u32::from(stopped.insert(record.node));
+                    }
+                    Event::Applied { .. } => assert!(!stopped.contains(&record.node), "{} goes on", record.node),
+                    _ => {}
+                }
+            }
+            assert!(!opened.is_empty());
+        }
+    }
+    assert!(cut > 0 && alarms > 0, "{cut} {alarms}");
 }

@@ -452,9 +452,9 @@ impl Coordinator {
         }
     }
 
-    /// The operator's word that a seat changes hands.
+    /// The operator's word that a seat changes hands, or that the register was restored.
     pub fn mandate(&mut self, desk: &mut Desk, mandate: Arc<Mandate>) {
-        let envelope = mandate.manifest().id();
+        let envelope = mandate.named();
         let command = Command::Mandate(mandate);
         match self.system.check(&command) {
             Ok(()) => self.submit(desk, Thread::System, command),
@@ -466,9 +466,9 @@ impl Coordinator {
     fn look_at_seats(&mut self, desk: &mut Desk, applied: &Applied) {
         let all: Vec<NeedId> = self.slots.keys().copied().collect();
         for event in applied.outcome.events() {
-            let Event::Replaced { mandate } = event else { continue };
+            let (Event::Replaced { mandate } | Event::Restored { mandate }) = event else { continue };
             self.newcomers.push(Arc::clone(mandate));
-            if mandate.handover().new == desk.me() {
+            if mandate.handover().is_some_and(|handover| handover.new == desk.me()) {
                 self.seated = Some(applied.seq);
                 let needs = all.iter().map(|need| Thread::Need(*need));
                 needs.chain([Thread::System]).for_each(|thread| desk.wake_in(Span::ZERO, Timer::Batch(thread)));
@@ -484,7 +484,10 @@ impl Coordinator {
             _ => None,
         });
         self.newcomers.extend(named);
-        if events.iter().any(|event| matches!(event, Event::Opening { .. } | Event::Replaced { .. })) {
+        let turns = |event: &Event| {
+            matches!(event, Event::Opening { .. } | Event::Replaced { .. } | Event::Restored { .. })
+        };
+        if events.iter().any(turns) {
             self.seat(desk, need);
         }
     }

@@ -73,7 +73,9 @@ impl Node {
             manifests.learn(Arc::clone(manifest)).expect("Genesis::check holds the founding manifests");
         }
         for mandate in &setup.mandates {
-            manifests.learn(Arc::clone(mandate.manifest())).expect("whoever sets a node up has vetted its mandates");
+            if let Some(manifest) = mandate.manifest() {
+                manifests.learn(Arc::clone(manifest)).expect("whoever sets a node up has vetted its mandates");
+            }
         }
         let roles = setup.manifest().map_or_else(Vec::new, |(_, m)| m.roles.clone());
         let floor = worker::floor(setup.manifest().map(|(_, m)| m));
@@ -212,7 +214,7 @@ impl Node {
                 match &mut self.coordinator {
                     Some(coordinator) => coordinator.mandate(desk, mandate),
                     None => {
-                        desk.emit(Note::Refused { envelope: mandate.manifest().id(), reject: Reject::WrongRole });
+                        desk.emit(Note::Refused { envelope: mandate.named(), reject: Reject::WrongRole });
                     }
                 }
                 return;
@@ -259,8 +261,9 @@ impl Node {
         let applied = self.coordinator.as_mut().map(Coordinator::take_newcomers).unwrap_or_default();
         let mut early = VecDeque::new();
         for mandate in core::mem::take(&mut self.newcomers).into_iter().chain(applied) {
-            if self.desk.roster.learn(&mandate) && self.manifests.learn(Arc::clone(mandate.manifest())).is_ok() {
-                early.extend(self.lot.release(Awaited::Manifest(mandate.manifest().id())));
+            let Some(manifest) = mandate.manifest() else { continue };
+            if self.desk.roster.learn(&mandate) && self.manifests.learn(Arc::clone(manifest)).is_ok() {
+                early.extend(self.lot.release(Awaited::Manifest(manifest.id())));
             }
         }
         early

@@ -26,14 +26,14 @@ impl Roster {
     pub fn new(genesis: &Arc<Genesis>, mandates: &[Arc<Mandate>]) -> Self {
         Self {
             genesis: Arc::clone(genesis),
-            handovers: mandates.iter().map(|mandate| mandate.handover()).collect(),
+            handovers: mandates.iter().filter_map(|mandate| mandate.handover()).collect(),
             believe_at: genesis.params.believe_at(genesis.coordinators.len()),
         }
     }
 
     /// Takes note of a mandate that was vetted. False if it was known.
     pub fn learn(&mut self, mandate: &Mandate) -> bool {
-        let handover = mandate.handover();
+        let Some(handover) = mandate.handover() else { return false };
         let fresh = !self.handovers.contains(&handover);
         if fresh {
             self.handovers.push(handover);

@@ -190,6 +190,8 @@ impl Raft {
                 self.note(Note::Replaced { new: new.id, old: old.id });
                 self.rouse = true;
             }
+            // What was restored is in the groups already.
+            Ok(Change::Restored(_)) => {}
             // It is refused by the protocol half in the same way, or is none of the register's business.
             Err(_) => {}
         }

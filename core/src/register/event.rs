@@ -235,6 +235,9 @@ pub enum Event {
     /// A seat of the register changed hands, as far as this thread is concerned (any thread).
     Replaced { mandate: Arc<Mandate> },
 
+    /// The register was restored, as far as this thread is concerned (any thread): from here on a higher generation counts.
+    Restored { mandate: Arc<Mandate> },
+
     /// System: the answer to a need's ask.
     Answered { answer: Answer, at: u32, need: NeedId, seq: Seq },
     /// System: an ask that wants no answer was carried out.

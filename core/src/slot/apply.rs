@@ -156,8 +156,12 @@ impl Record {
             // Only a need that was taken up has members.
             Command::Mandate(_) if self.phase == Phase::Absent => Err(Reject::WrongPhase),
             Command::Mandate(mandate) => {
-                mandate.stands(registry.genesis(), &self.handovers)?;
-                Ok(Move::Note(Event::Replaced { mandate: Arc::clone(mandate) }))
+                mandate.stands(registry.genesis(), &self.handovers, self.generation)?;
+                let mandate = Arc::clone(mandate);
+                Ok(Move::Note(match mandate.generation() {
+                    None => Event::Replaced { mandate },
+                    Some(_) => Event::Restored { mandate },
+                }))
             }
             Command::Anchor { .. } | Command::Reveal { .. } | Command::Snapshot { .. } | Command::Start { .. } => {
                 Err(Reject::WrongFields)
@@ -591,10 +595,16 @@ impl<R: Registry> Doing<'_, R> {
 
     fn pass_epoch(&mut self, candidates: Vec<Cid>) {
         let counter = self.record.epoch.0 & 0xffff_ffff;
-        if counter >= u64::from(self.registry.params().epochs_max) {
+        if !self.record.owes_epoch && counter >= u64::from(self.registry.params().epochs_max) {
             return self.close(Ending::Failed);
         }
-        let epoch: Epoch = self.record.epoch.next();
+        let (present, generation) = (self.record.epoch, self.record.generation);
+        let epoch = match present.generation() < generation {
+            // Higher than every epoch that anyone may have opened in what is lost (T78).
+            true if planted(Mutant::RestoreReusesEpoch) => present,
+            true => Epoch::first_of(generation),
+            false => present.next(),
+        };
         self.emit(Event::EpochPassed { epoch });
         self.emit(Event::Voting { candidates });
         let k_plan = self.need().k_plan;
@@ -685,7 +695,17 @@ impl<R: Registry> Doing<'_, R> {
 
     /// Does everything that follows by itself, until nothing more does.
     fn settle_down(&mut self) {
-        while !self.record.is_over() && (self.end_waits() || self.move_tasks()) {}
+        while !self.record.is_over() && (self.rise() || self.end_waits() || self.move_tasks()) {}
+    }
+
+    /// After a restore, votes of the epoch before are dead; false if there is nothing to pass. One whose voters are being drawn
+    /// waits for them first: the answer would be taken for the next one's.
+    fn rise(&mut self) -> bool {
+        let rises = self.record.owes_epoch && self.record.phase == Phase::Open && !self.record.voters.is_empty();
+        if rises {
+            self.pass_epoch(self.record.candidates.clone());
+        }
+        rises
     }
 
     /// Ends one wait that a majority has seen through; false if there is none.

@@ -37,6 +37,7 @@ impl Record {
             Event::Voting { candidates } => self.candidates.clone_from(candidates),
             Event::EpochPassed { epoch } => {
                 self.epoch = *epoch;
+                self.owes_epoch = false;
                 self.voters.clear();
                 self.waits.clear();
             }
@@ -151,9 +152,14 @@ impl Record {
                 self.asks.remove(&(*seq, *at));
             }
             Event::Replaced { mandate } => {
-                let handover = mandate.handover();
+                let handover = mandate.handover().expect("a seat changes hands by a mandate that says so");
                 self.handovers.push(handover);
                 self.waits.values_mut().for_each(|watch| watch.forget(&handover.old));
+            }
+            // What is decided stays decided, under the epoch that decided it.
+            Event::Restored { mandate } => {
+                self.generation = mandate.generation().expect("a register is restored by a mandate that says so");
+                self.owes_epoch = matches!(self.phase, Phase::Opening | Phase::Open);
             }
             // What the system thread does to itself is no part of a need.
             Event::Told { .. }

@@ -163,6 +163,10 @@ pub struct Record {
     pub decision: Option<Decision>,
     /// Seats of the register that changed hands in this thread, in order.
     pub handovers: Vec<Handover>,
+    /// How often the register was restored, as far as this thread was told.
+    pub generation: u32,
+    /// A restore wants another epoch, as soon as the present one has its voters.
+    pub owes_epoch: bool,
     /// Its tasks, once decided.
     pub tasks: BTreeMap<TaskName, Box<Task>>,
     /// Running waits.
@@ -200,6 +204,8 @@ impl Record {
             candidates: Vec::new(),
             decision: None,
             handovers: Vec::new(),
+            generation: 0,
+            owes_epoch: false,
             tasks: BTreeMap::new(),
             waits: BTreeMap::new(),
             segment: Segment::default(),

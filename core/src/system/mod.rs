@@ -199,7 +199,7 @@ impl System {
             Command::Snapshot { .. } => Ok(()),
             Command::Start { bucket } if *bucket >= self.params().buckets => Err(Reject::OutOfBounds),
             Command::Start { .. } => Ok(()),
-            Command::Mandate(mandate) => mandate.stands(&self.genesis, self.members.handovers()),
+            Command::Mandate(mandate) => mandate.stands(&self.genesis, self.members.handovers(), self.members.generation()),
             Command::Count(_) => Err(Reject::WrongFields),
         }
     }
@@ -310,10 +310,13 @@ impl System {
     /// A seat changes hands. What the one that goes has revealed stands, since others may have seen it; what it has reported
     /// does not. The newcomer's chain is for results that nobody has committed yet (T68): not for the open round, nor the next.
     fn replace(&mut self, doing: &mut Doing, mandate: &Arc<Mandate>) -> Result<(), Reject> {
-        let Change::Replaced { old, new } = self.members.mandate(mandate)? else { return Err(Reject::WrongFields) };
+        let (Change::Replaced { old, new }, Some(manifest)) = (self.members.mandate(mandate)?, mandate.manifest()) else {
+            doing.events.push(Event::Restored { mandate: Arc::clone(mandate) });
+            return Ok(());
+        };
         let (old, new) = (old.member.agent, new.member);
-        self.register(mandate.manifest());
-        self.acts.insert(mandate.manifest().id());
+        self.register(manifest);
+        self.acts.insert(manifest.id());
         self.promises.remove(&old);
         self.promises.insert(new.agent, Promise::first(self.rounds + 1, new.anchor));
         self.waits.values_mut().for_each(|watch| watch.forget(&old));

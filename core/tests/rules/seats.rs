@@ -36,7 +36,7 @@ fn only_a_majority_of_the_recovery_keys_of_this_deployment_gives_a_seat_away() {
     let (here, all) = (genesis.digest(), recovery());
     let signed = |act, keys: &[swarm_core::identity::Keys]| Mandate::sign(act, &here, keys);
     let with = |edit: fn(&mut Arc<Envelope>, &mut swarm_core::genesis::Member)| {
-        let Act::Replace { mut manifest, mut new, old } = replace("c1", "c4");
+        let Act::Replace { mut manifest, mut new, old } = replace("c1", "c4") else { unreachable!() };
         edit(&mut manifest, &mut new);
         signed(Act::Replace { manifest, new, old }, &all)
     };
@@ -246,4 +246,79 @@ fn a_newcomer_is_registered_with_an_account() {
     stage.submit_system(Command::Snapshot { number }).unwrap();
     let standing = stage.system.standing(number, &id_of("c4")).unwrap();
     assert_eq!(standing.roles, [Role::Coordinator]);
+}
+
+impl Stage {
+    fn restore(&self, generation: u32) -> Command {
+        let mandate = Mandate::sign(Act::Restore { generation }, &self.genesis.digest(), &recovery()[1..]);
+        Command::Mandate(Arc::new(mandate))
+    }
+}
+
+#[test]
+fn t78_a_restore_begins_an_epoch_that_nobody_can_have_opened() {
+    let mut stage = open();
+    let proposal = stage.say("p1", Body::Propose(propose(two_steps(), 1)));
+    stage.submit(Command::Act(Arc::clone(&proposal))).unwrap();
+    stage.elapse("proposals").unwrap();
+    let k = stage.record.k_plan as usize;
+    let stale = stage.approvals(&(0..k).collect::<Vec<_>>(), Some(proposal.id()));
+    let restore = stage.restore(2);
+    assert_eq!(stage.submit_system(restore.clone()).unwrap(), "Restored");
+    assert_eq!(stage.submit(restore.clone()).unwrap(), "Restored EpochPassed Voting Asked");
+    assert_eq!(stage.record.epoch, Epoch::first_of(2));
+    assert!(stage.record.epoch > Epoch(u64::from(u32::MAX)), "whatever the generation before may have counted to");
+    assert_eq!(stage.submit(Command::Count(stale.clone())), Err(Reject::WrongPhase), "voters are being drawn");
+    stage.relay();
+    assert_eq!(stage.submit(Command::Count(stale)), Err(Reject::StaleEpoch), "what was voted before is dead");
+    for generation in [0, 1, 2] {
+        let again = stage.restore(generation);
+        assert_eq!(stage.submit_system(again.clone()), Err(Reject::StaleEpoch), "{generation} is no higher");
+        assert_eq!(stage.submit(again), Err(Reject::StaleEpoch), "{generation} is no higher");
+    }
+    let votes = stage.approvals(&(0..k).collect::<Vec<_>>(), Some(proposal.id()));
+    assert_eq!(stage.submit(Command::Count(votes)).unwrap().split(' ').nth(1), Some("Decided"));
+}
+
+#[test]
+fn t78_a_restore_waits_for_the_voters_that_are_being_drawn() {
+    let mut stage = Stage::new();
+    let restore = stage.restore(1);
+    assert_eq!(stage.submit(restore.clone()), Err(Reject::WrongPhase), "not taken up");
+    stage.act("r1", "need").unwrap();
+    assert_eq!(stage.submit(restore).unwrap(), "Restored");
+    assert_eq!(stage.record.epoch, Epoch::FIRST);
+    let told = stage.relay();
+    assert!(told.contains("Opened WaitOpened EpochPassed Voting Asked"), "{told}");
+    assert_eq!((stage.record.epoch, stage.record.owes_epoch), (Epoch::first_of(1), false));
+    assert!(!stage.record.voters.is_empty());
+}
+
+#[test]
+fn t78_what_is_decided_stays_decided_after_a_restore() {
+    let mut stage = Stage::new();
+    stage.decide(two_steps());
+    let epoch = stage.record.epoch;
+    stage.lease("w1", "cut");
+    let restore = stage.restore(1);
+    assert_eq!(stage.submit(restore).unwrap(), "Restored");
+    assert_eq!(stage.record.epoch, epoch);
+    assert!(stage.act("w1", "commit cut").is_ok(), "its lease stands");
+}
+
+#[test]
+fn t78_only_a_majority_of_the_recovery_keys_restores() {
+    let (here, all) = (Stage::new().genesis.digest(), recovery());
+    let act = || Act::Restore { generation: 1 };
+    let cases = [
+        (Mandate::sign(act(), &here, &all[..1]), Reject::NoQuorum),
+        (Mandate::sign(act(), &here, &[keys("c2"), keys("c3")]), Reject::NotEntitled),
+        (Mandate::sign(act(), &Digest::default(), &all), Reject::BadSignature),
+    ];
+    for (mandate, reject) in cases {
+        let mut stage = open();
+        let command = Command::Mandate(Arc::new(mandate));
+        assert_eq!(stage.submit_system(command.clone()), Err(reject));
+        assert_eq!(stage.submit(command), Err(reject));
+    }
 }

@@ -273,7 +273,7 @@ impl Judging<'_> {
             }
             Did::Replaced { mandate } => {
                 // Whoever gave up its seat has no clock that counts.
-                let old = mandate.handover().old;
+                let Some(old) = mandate.handover().map(|handover| handover.old) else { return };
                 need.waits.values_mut().for_each(|wait| {
                     wait.seen.remove(&old);
                 });

@@ -34,11 +34,16 @@ impl System {
 
     /// A seat changes hands.
     pub(super) fn replace(&mut self, mandate: &Arc<Mandate>, told: &[Did]) -> Judged {
-        let handover = mandate.handover();
+        let Some(handover) = mandate.handover() else {
+            self.out.push(Did::Restored { mandate: Arc::clone(mandate) });
+            return Ok(true);
+        };
         let Some(seat) = self.holders.iter().position(|holder| *holder == handover.old) else { return Ok(false) };
         self.holders[seat] = handover.new;
-        self.register(mandate.manifest());
-        self.acts.insert(mandate.manifest().id());
+        if let Some(manifest) = mandate.manifest() {
+            self.register(manifest);
+            self.acts.insert(manifest.id());
+        }
         self.waits.values_mut().for_each(|watch| {
             watch.seen.remove(&handover.old);
         });

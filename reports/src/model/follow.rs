@@ -104,11 +104,22 @@ impl Need {
         true
     }
 
+    /// A restored register begins another epoch where voters were drawn for one of an older generation.
+    pub(super) fn rise(&mut self, elsewhere: &impl Elsewhere) -> bool {
+        let rises = self.owes_epoch && self.phase == Phase::Open && !self.voters.is_empty();
+        if rises {
+            self.pass_epoch(self.candidates.clone(), elsewhere.params());
+        }
+        rises
+    }
+
     pub(super) fn pass_epoch(&mut self, candidates: Vec<Cid>, params: &Params) {
-        if self.epoch.0 & 0xffff_ffff >= u64::from(params.epochs_max) {
+        if !self.owes_epoch && self.epoch.0 & 0xffff_ffff >= u64::from(params.epochs_max) {
             return self.close(Ending::Failed);
         }
-        self.epoch = Epoch(self.epoch.0 + 1);
+        let risen = u64::from(self.generation) << 32 | 1;
+        self.epoch = Epoch(risen.max(self.epoch.0 + 1));
+        self.owes_epoch = false;
         self.voters.clear();
         self.waits.clear();
         self.candidates.clone_from(&candidates);

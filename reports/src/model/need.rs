@@ -147,6 +147,9 @@ pub struct Need {
     pub acts: BTreeSet<Cid>,
     /// Seats of the register that changed hands: who held it, who holds it.
     pub handed: Vec<(AgentId, AgentId)>,
+    /// How often the register was restored, and whether that wants another epoch.
+    pub generation: u32,
+    pub owes_epoch: bool,
     pub winners: Vec<String>,
     /// What the present entry did so far.
     pub out: Vec<Did>,
@@ -183,6 +186,8 @@ impl Need {
             fees: 0,
             acts: BTreeSet::new(),
             handed: Vec::new(),
+            generation: 0,
+            owes_epoch: false,
             winners: Vec::new(),
             out: Vec::new(),
         }
@@ -230,7 +235,7 @@ impl Need {
         if let Command::Act(envelope) = command {
             self.acts.insert(envelope.id());
         }
-        while self.phase != Phase::Over && (self.end_a_wait(elsewhere) || self.move_a_task(elsewhere)) {}
+        while self.phase != Phase::Over && (self.rise(elsewhere) || self.end_a_wait(elsewhere) || self.move_a_task(elsewhere)) {}
         Said::Does(std::mem::take(&mut self.out))
     }
 
@@ -301,7 +306,15 @@ impl Need {
 
     /// A seat changes hands.
     fn replace(&mut self, mandate: &Arc<Mandate>, elsewhere: &impl Elsewhere) -> Option<()> {
-        let handover = mandate.handover();
+        if let Some(generation) = mandate.generation() {
+            if self.phase == Phase::Absent || generation <= self.generation {
+                return None;
+            }
+            (self.generation, self.owes_epoch) = (generation, matches!(self.phase, Phase::Opening | Phase::Open));
+            self.did(Did::Restored { mandate: Arc::clone(mandate) });
+            return Some(());
+        }
+        let handover = mandate.handover()?;
         if !self.speaks(&handover.old, elsewhere) {
             return None;
         }

@@ -50,6 +50,8 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
         "group-slept" | "leader-changed" | "log-folded" | "snapshot-installed" => {
             (scenario.cluster.register == Register::Raft, "`register = \"raft\"` in `[cluster]`")
         }
+        "member-replaced" => (has(&[Kind::WipeRejoin]), "a fault `wipe-rejoin`"),
+        "register-restored" | "void-entry-refused" => (has(&[Kind::RegisterLost]), "a fault `register-lost`"),
         "write-found-later" => (scenario.cluster.register == Register::Etcd, "`register = \"etcd\"` in `[cluster]`"),
         "zombie-spoke" => (has(&[Kind::ZombieWorker]), "a fault `zombie-worker`"),
         // An acknowledgement that is lost or late brings the message again.

@@ -82,6 +82,11 @@ fn register(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut N
         let mend = format!("write `register = \"{}\"` in `[cluster]`", wanted.name());
         notes.error(&format!("{path}.kind"), Code::NoEffect, what, mend);
     }
+    if fault.kind == Kind::RegisterLost && scenario.faults.iter().any(|other| other.kind == Kind::WipeRejoin) {
+        let what = "a disk that is gone may have held what no other remembers";
+        let mend = "take `wipe-rejoin` out, or show it in a scenario of its own";
+        notes.error(&format!("{path}.kind"), Code::TooManyDown, what, mend);
+    }
     if fault.kind == Kind::EtcdRestore && !scenario.properties.data_loss {
         let what = "a restored etcd has lost what was acknowledged, and the run ends with that alarm";
         let mend = "write `data_loss = true` in `[properties]` if that is what the scenario shows";

@@ -1,4 +1,8 @@
-//! Those who hold the recovery keys: they give the seat of a coordinator that lost its disk to a new agent on a new host.
+//! Those who hold the recovery keys: they give the seat of a coordinator that lost its disk to a new agent on a new host, and
+//! restore a register that lost its data.
+//!
+//! What every coordinator applied stands in its log, and no log lacks what was believed: the longest one is the register, and
+//! from there on a higher generation counts.
 //!
 //! One mandate at a time. A newcomer starts with every mandate there was before its own, in the order in which the register
 //! took them, and its number in the register follows from that order.
@@ -28,33 +32,74 @@ pub struct Operators<'a> {
     chance: Fork,
     keys: Vec<Keys>,
     mandates: Vec<Arc<Mandate>>,
-    vacant: VecDeque<Vacancy>,
+    calls: VecDeque<Call>,
+    generation: u32,
+}
+
+/// What the operators are asked for.
+enum Call {
+    /// A new holder for a seat.
+    Seat(Vacancy),
+    /// A higher generation.
+    Generation(u32),
 }
 
 impl<'a> Operators<'a> {
     /// The operators of what `maker` makes.
     pub fn new(maker: Maker<'a>, chance: Fork) -> Self {
         let keys = cluster::recovery_keys(&maker.root);
-        Self { maker, chance, keys, mandates: Vec::new(), vacant: VecDeque::new() }
+        Self { maker, chance, keys, mandates: Vec::new(), calls: VecDeque::new(), generation: 0 }
     }
 
     /// A seat has to be given away.
     pub fn call(&mut self, vacancy: Vacancy) {
-        self.vacant.push_back(vacancy);
+        self.calls.push_back(Call::Seat(vacancy));
     }
 
-    /// Whether a seat waits for the register to have taken the mandate before.
+    /// The register has lost its data: it begins anew with what the coordinators remember.
+    pub fn restore(&mut self, kernel: &mut Kernel<Actor>, strikes: &Strikes) {
+        let entries = |id: NodeId| match kernel.node(id) {
+            Actor::Host(host) => host.entries(),
+            _ => Vec::new(),
+        };
+        // The register handed them over in one order: a shorter log is the beginning of a longer one.
+        let longest = strikes.seats().map(entries).max_by_key(Vec::len).unwrap_or_default();
+        let era = kernel.with_node(service(REGISTER), |actor, cx| match actor {
+            Actor::Register(register) => {
+                register.restore(cx, longest);
+                register.era()
+            }
+            _ => 0,
+        });
+        for id in strikes.seats() {
+            kernel.with_node(id, |actor, cx| {
+                if let Actor::Host(host) = actor {
+                    host.reconnect(cx, era);
+                }
+            });
+        }
+        self.generation += 1;
+        self.calls.push_back(Call::Generation(self.generation));
+    }
+
+    /// Whether a call waits for the register to have taken the mandate before.
     pub fn are_busy(&self) -> bool {
-        !self.vacant.is_empty()
+        !self.calls.is_empty()
     }
 
-    /// Gives the next seat away if it is its turn; says to which host and which seat.
+    /// Does what is next, if it is its turn; says which seat a new host was made for.
     pub fn work(&mut self, kernel: &mut Kernel<Actor>, strikes: &mut Strikes, no: u32) -> Option<u32> {
         let took = |actor: &Actor| matches!(actor, Actor::Host(host) if host.mandates() >= self.mandates.len());
         if !self.mandates.is_empty() && !kernel.nodes().any(|(_, actor)| took(actor)) {
             return None;
         }
-        let Vacancy { seat, old } = self.vacant.pop_front()?;
+        let Vacancy { seat, old } = match self.calls.pop_front()? {
+            Call::Seat(vacancy) => vacancy,
+            Call::Generation(generation) => {
+                self.mandate(kernel, strikes, Act::Restore { generation });
+                return self.work(kernel, strikes, no);
+            }
+        };
         let nth = self.mandates.len();
         let Actor::Host(host) = kernel.node(old) else { return None };
         let gone = host.agent();
@@ -66,9 +111,7 @@ impl<'a> Operators<'a> {
             new: Member { agent, anchor: chains.anchor(0) },
             old: gone,
         };
-        let majority = &self.keys[..self.keys.len() / 2 + 1];
-        let mandate = Arc::new(Mandate::sign(act, &self.maker.genesis.digest(), majority));
-        self.mandates.push(Arc::clone(&mandate));
+        self.mandate(kernel, strikes, act);
         let host = self.maker.host(Agent {
             no,
             party: swarm_nemeses::Node::Coordinator(seat),
@@ -94,11 +137,17 @@ impl<'a> Operators<'a> {
                 register.admit(cx, old, (new, agent));
             }
         });
-        // They hand the mandate to whoever they reach; all but the first come too late.
-        for other in strikes.seats().filter(|id| *id != new) {
-            hand(kernel, other, node::Act::Mandate(Arc::clone(&mandate)));
-        }
         Some(seat)
+    }
+
+    /// Signs an act and hands the mandate to whoever is reached; all but the first come too late.
+    fn mandate(&mut self, kernel: &mut Kernel<Actor>, strikes: &Strikes, act: Act) {
+        let majority = &self.keys[..self.keys.len() / 2 + 1];
+        let mandate = Arc::new(Mandate::sign(act, &self.maker.genesis.digest(), majority));
+        self.mandates.push(Arc::clone(&mandate));
+        for id in strikes.seats() {
+            hand(kernel, id, node::Act::Mandate(Arc::clone(&mandate)));
+        }
     }
 }
 

@@ -219,6 +219,7 @@ impl Recorder {
         match did {
             Did::Registered { .. } => self.mark("agent-joined"),
             Did::Replaced { .. } => self.mark("member-replaced"),
+            Did::Restored { .. } => self.mark("register-restored"),
             Did::Answered { at, need, seq, .. } | Did::Told { at, need, seq } => {
                 self.tell(no, Event::Discharged { at: *at, need: *need, seq: *seq });
             }

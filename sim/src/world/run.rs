@@ -163,7 +163,7 @@ impl<'a> World<'a> {
         let fork_of = Fork::new(seed);
         let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
             .expect("lint resolved every target");
-        let disks = disks(&timetable);
+        let disks = disks(&timetable, &shape);
         let wipes = timetable.iter().any(|timed| matches!(timed.change, Change::Start(Strike::WipeRejoin { .. })));
         if let (true, Actor::Bus(bus)) = (wipes, kernel.node_mut(service(BUS))) {
             bus.keep_history();
@@ -419,6 +419,9 @@ impl<'a> World<'a> {
         let vacated = self.strikes.vacated(id);
         let (fault, bites) = self.strikes.stop(&mut self.kernel, id);
         vacated.into_iter().for_each(|seat| self.operators.call(seat));
+        if let Some(Strike::RegisterLost) = fault {
+            self.operators.restore(&mut self.kernel, &self.strikes);
+        }
         self.reseat();
         if let Some(Strike::Partition { .. } | Strike::Cuts { .. } | Strike::PartitionLeader { .. }) = fault
             && bites > 0
@@ -606,7 +609,7 @@ fn held_max(scenario: &Scenario) -> u64 {
 }
 
 /// Whose disks matter in this run: where something dies, or the disk itself ails.
-fn disks(timetable: &[Timed]) -> Vec<Nodes> {
+fn disks(timetable: &[Timed], shape: &Shape) -> Vec<Nodes> {
     let of = |timed: &Timed| match &timed.change {
         Change::Start(
             Strike::Crash { nodes, .. }
@@ -615,6 +618,10 @@ fn disks(timetable: &[Timed]) -> Vec<Nodes> {
             | Strike::DiskSlow { nodes, .. },
         ) => Some(nodes.clone()),
         Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
+        // What coordinators remember is read from their disks.
+        Change::Start(Strike::RegisterLost) => {
+            Some(Nodes::These((0..shape.coordinators).map(swarm_nemeses::Node::Coordinator).collect()))
+        }
         _ => None,
     };
     timetable.iter().filter_map(of).collect()

@@ -89,9 +89,9 @@ pub enum Wire {
     /// From the register: it has its place.
     Submitted { op: OpId },
     /// From the register: the `place`-th entry of all.
-    Entry { place: u64, entry: Rc<Placed> },
+    Entry { era: u32, place: u64, entry: Rc<Placed> },
     /// To the register: everything before `next` was applied.
-    Applied { next: u64 },
+    Applied { era: u32, next: u64 },
     /// Between two members of Raft groups.
     Raft(Rc<Packet>),
     /// To etcd: do this.
@@ -146,8 +146,8 @@ impl Fingerprint for Wire {
             // What is submitted follows from what the submitter heard, and shows in every entry that is applied.
             Self::Submit { op, .. } => (7, op.0),
             Self::Submitted { op } => (8, op.0),
-            Self::Entry { place, entry } => (9, place ^ entry.id.prefix()),
-            Self::Applied { next } => (10, *next),
+            Self::Entry { era, place, entry } => (9, place ^ entry.id.prefix() ^ u64::from(*era) << 40),
+            Self::Applied { era, next } => (10, *next ^ u64::from(*era) << 40),
             Self::Raft(packet) => (18, crate::world::register::packet_word(packet)),
             Self::EtcdAsk { id, request } => (19, id.0 ^ asks(request)),
             Self::EtcdSay { id, response } => (20, id.0 ^ says(response)),

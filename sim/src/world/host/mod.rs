@@ -19,6 +19,7 @@ use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
+use swarm_core::register::Entry;
 use swarm_reports::history::{AlarmKind, Event};
 
 use self::crash::Return;
@@ -29,7 +30,7 @@ use crate::kernel::{Cx, LocalTime, NodeId, Span};
 use crate::world::actor::{BUS, service};
 use crate::world::audit::AuditLog;
 use crate::world::recorder::Recorder;
-use crate::world::register::{Half, Out, Outs, Register};
+use crate::world::register::{Embedded, Half, Out, Outs, Register};
 use crate::world::wire::{Post, Wire};
 
 /// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
@@ -227,6 +228,24 @@ impl Host {
     /// The agent behind it.
     pub fn agent(&self) -> AgentId {
         self.keys.agent()
+    }
+
+    /// What it applied so far, in the order of the register; of one whose disk is written at all.
+    pub fn entries(&self) -> Vec<Entry> {
+        let inputs = self.tape.iter().flat_map(|tape| &tape.inputs);
+        let applied = |(_, input, _): &(Now, Input, usize)| match input {
+            Input::Applied(entry) => Some(entry.clone()),
+            _ => None,
+        };
+        inputs.filter_map(applied).collect()
+    }
+
+    /// The operators turn it to a register that was restored.
+    pub fn reconnect(&mut self, cx: &mut Cx<'_, Wire>, era: u32) {
+        self.register = Half::Embedded(Embedded::after(self.entries().len() as u64, era));
+        if !self.down {
+            self.arm(cx);
+        }
     }
 
     /// How many mandates its node knows to have taken effect.

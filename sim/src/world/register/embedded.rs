@@ -19,6 +19,8 @@ const ACK: u64 = 100_000_000;
 /// The register half that trusts a sequencer.
 #[derive(Debug, Default)]
 pub struct Embedded {
+    /// How often the register was restored: what came before that is void.
+    era: u32,
     /// Place of the next entry of all.
     next: u64,
     /// Entries that came before their turn.
@@ -28,9 +30,14 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// That of a host whose log holds the first `entries` of all.
-    pub fn after(entries: u64) -> Self {
-        Self { next: entries, ..Self::default() }
+    /// That of a host whose log holds the first `entries` of all, in the present era.
+    pub fn after(entries: u64, era: u32) -> Self {
+        Self { era, next: entries, ..Self::default() }
+    }
+
+    /// How often the register was restored, as far as this half was told.
+    pub fn era(&self) -> u32 {
+        self.era
     }
 }
 
@@ -42,7 +49,8 @@ impl Register for Embedded {
     fn on_wire(&mut self, cx: &mut Cx<'_, Wire>, _from: NodeId, msg: Wire, outs: &mut Outs) {
         match msg {
             Wire::Submitted { op } => outs.push_back(Out::Answer(op, Outcome::Committed)),
-            Wire::Entry { place, entry } => {
+            Wire::Entry { era, .. } if era != self.era => outs.push_back(Out::Mark("void-entry-refused")),
+            Wire::Entry { place, entry, .. } => {
                 if place >= self.next {
                     self.ahead.insert(place, entry);
                 }
@@ -64,7 +72,7 @@ impl Register for Embedded {
     fn on_time(&mut self, cx: &mut Cx<'_, Wire>, outs: &mut Outs) {
         if self.due.is_some_and(|due| due <= cx.now()) {
             self.due = None;
-            outs.push_back(Out::Send(service(REGISTER), Wire::Applied { next: self.next }));
+            outs.push_back(Out::Send(service(REGISTER), Wire::Applied { era: self.era, next: self.next }));
         }
     }
 

@@ -91,7 +91,7 @@ impl Half {
     /// If a correct member cannot start from its own log, which would be a mistake of ours.
     pub fn crash(&mut self, luck: &mut Stream, entries: u64) -> Vec<&'static str> {
         match self {
-            Self::Embedded(half) => *half = Embedded::after(entries),
+            Self::Embedded(half) => *half = Embedded::after(entries, half.era()),
             Self::Etcd(half) => half.crash(luck),
             Self::Raft(half) => {
                 let cut = half.crash(luck).expect("a member starts from what its disk kept");

@@ -40,6 +40,10 @@ pub struct Sequencer {
     log: Vec<Rc<Placed>>,
     last: BTreeMap<Thread, Seq>,
     members: Vec<Member>,
+    /// How often it was restored: what was said before means nothing any more.
+    era: u32,
+    /// Its data are gone, and it with them.
+    lost: bool,
     /// Entries that had to be sent again.
     pub resent: u64,
 }
@@ -47,7 +51,7 @@ pub struct Sequencer {
 impl Sequencer {
     pub fn new(members: Vec<(NodeId, AgentId)>) -> Self {
         let member = |(id, agent)| Member { id, agent, applied: 0, sent: 0, again: 0, due: LocalTime::default() };
-        Self { log: Vec::new(), last: BTreeMap::new(), members: members.into_iter().map(member).collect(), resent: 0 }
+        Self { log: Vec::new(), last: BTreeMap::new(), members: members.into_iter().map(member).collect(), era: 0, lost: false, resent: 0 }
     }
 
     /// A seat changed hands: who lost it is sent nothing more, its successor everything from the start.
@@ -58,7 +62,37 @@ impl Sequencer {
         self.wake(cx);
     }
 
+    /// Its data are gone. Says how many entries they were.
+    pub fn lose(&mut self) -> u64 {
+        self.last.clear();
+        self.lost = true;
+        std::mem::take(&mut self.log).len() as u64
+    }
+
+    /// It begins anew with what its members remember, and counts from there.
+    pub fn restore(&mut self, cx: &mut Cx<'_, Wire>, entries: Vec<Entry>) {
+        self.era += 1;
+        self.lost = false;
+        self.last = entries.iter().map(|entry| (entry.thread, entry.seq)).collect();
+        let placed = |entry: Entry| Rc::new(Placed { id: entry.command.id(), entry });
+        self.log = entries.into_iter().map(placed).collect();
+        for at in 0..self.members.len() {
+            let member = &mut self.members[at];
+            (member.applied, member.sent, member.again) = (0, 0, 0);
+            self.send(cx, at);
+        }
+        self.wake(cx);
+    }
+
+    /// How often it was restored.
+    pub fn era(&self) -> u32 {
+        self.era
+    }
+
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
+        if self.lost {
+            return;
+        }
         let Some(at) = self.members.iter().position(|m| m.id == from) else { return };
         match msg {
             Wire::Submit { op, thread, command } => {
@@ -74,7 +108,8 @@ impl Sequencer {
                     self.send(cx, member);
                 }
             }
-            Wire::Applied { next } => {
+            Wire::Applied { era, .. } if era != self.era => {}
+            Wire::Applied { next, .. } => {
                 let member = &mut self.members[at];
                 if next > member.applied {
                     member.applied = next;
@@ -97,7 +132,7 @@ impl Sequencer {
         }
         while member.sent < self.log.len() as u64 && member.sent - member.applied < WINDOW {
             let entry = Rc::clone(&self.log[member.sent as usize]);
-            cx.send(member.id, Wire::Entry { place: member.sent, entry });
+            cx.send(member.id, Wire::Entry { era: self.era, place: member.sent, entry });
             member.sent += 1;
         }
     }
@@ -107,7 +142,7 @@ impl Sequencer {
         let member = &mut self.members[at];
         let upto = member.sent.min(member.applied + AGAIN);
         for place in member.applied..upto {
-            cx.send(member.id, Wire::Entry { place, entry: Rc::clone(&self.log[place as usize]) });
+            cx.send(member.id, Wire::Entry { era: self.era, place, entry: Rc::clone(&self.log[place as usize]) });
         }
         self.resent += upto - member.applied;
         member.again = upto;
@@ -122,6 +157,9 @@ impl Sequencer {
     }
 
     pub fn on_timer(&mut self, cx: &mut Cx<'_, Wire>) {
+        if self.lost {
+            return;
+        }
         for at in 0..self.members.len() {
             let member = &mut self.members[at];
             if member.applied < member.sent && member.due <= cx.now() {

@@ -16,6 +16,9 @@ impl Strikes {
             Fault::StaleWriter { nodes } => self.hosts(nodes, kernel),
             _ => Default::default(),
         };
+        if let (Fault::RegisterLost, Actor::Register(register)) = (fault, kernel.node_mut(service(REGISTER))) {
+            return if begins { register.lose() } else { 0 };
+        }
         kernel.with_node(service(BUS), |actor, cx| match (actor, fault) {
             (Actor::Bus(bus), Fault::StaleWriter { .. }) => bus.repeat_stale(cx, &by),
             (Actor::Bus(bus), Fault::BusAckedThenLost { window_ns } | Fault::PowerLoss { window_ns, .. }) if begins => {
