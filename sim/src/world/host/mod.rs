@@ -217,6 +217,11 @@ impl Host {
         &mut self.node
     }
 
+    /// Whether nothing is wrong with it for good: it must have caught up with the others in the end.
+    pub fn is_well(&self) -> bool {
+        !(self.ills.silent || self.down || self.lost)
+    }
+
     /// The whole audit log, closed, if it was kept.
     pub fn close_audit(&mut self) -> Option<String> {
         self.audit.take().map(|audit| audit.close(&self.keys))
