@@ -175,10 +175,11 @@ pub fn manifest_of<'a>(
     mandates: &'a [Arc<Mandate>],
     agent: &AgentId,
 ) -> Option<(&'a Arc<Envelope>, &'a Manifest)> {
-    let mandated = mandates.iter().rev().filter_map(|mandate| mandate.manifest()).find_map(|envelope| match &envelope.body {
-        Body::Manifest(manifest) if manifest.agent == *agent => Some((envelope, manifest)),
-        _ => None,
-    });
+    let mandated =
+        mandates.iter().rev().filter_map(|mandate| mandate.manifest()).find_map(|envelope| match &envelope.body {
+            Body::Manifest(manifest) if manifest.agent == *agent => Some((envelope, manifest)),
+            _ => None,
+        });
     mandated.or_else(|| genesis.manifest(agent))
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Nonce, Segment, Seq, Thread, label};
+use swarm_core::register::{Answer, Applied, Command, Event as Did, Outcome as Came};
 use swarm_core::wire::{FinalizeRecord, SnapshotRef, Verdict};
+use swarm_reports::check::{Expect, draw};
 use swarm_reports::history::{
     Account, LedgerEvent, Leg, Move, NeedEnd, Party, Phase, PoolMember, PoolSnapshot, Rules, TaskEnd,
 };
@@ -30,12 +32,9 @@ fn agent(n: u32) -> AgentId {
     AgentId(Digest::sha256(&n.to_be_bytes()).0)
 }
 
-fn agents(range: std::ops::Range<u32>) -> Arc<[AgentId]> {
-    range.map(agent).collect()
-}
-
 fn history() -> Vec<Record> {
-    let rules = Rules::of(&swarm_core::config::Params::default(), u64::MAX, u64::MAX);
+    let params = swarm_core::config::Params { bootstrap_needs: 0, ..Default::default() };
+    let rules = Rules::of(&params, u64::MAX, u64::MAX, 1);
     let party = |node| Party {
         agent: agent(1_000 + node),
         asn: String::new(),
@@ -60,17 +59,18 @@ fn history() -> Vec<Record> {
     told.0.push(Record::new(
         0,
         WORLD,
-        Event::Genesis { parties: (0..NODES).map(party).collect(), rules: rules.into() },
+        Event::Genesis { parties: (0..NODES).map(party).collect(), rules: rules.clone().into() },
     ));
     told.0.push(Record::new(0, WORLD, Event::Phase(Phase::Heal)));
-    told.all(Event::SnapshotTaken(pool.into()));
+    told.0.push(Record::new(0, WORLD, Event::Correct { nodes: (0..NODES).map(NodeNo).collect() }));
+    told.all(Event::SnapshotTaken(pool.clone().into()));
     let post = |key: String, op, from: &Account, to: &Account, amount| {
         let legs = [Leg { amount: Credits(amount), from: from.clone(), to: to.clone() }];
         Event::Ledger(LedgerEvent::Posted { key: key.into(), legs: legs.into(), op })
     };
     let (purse, worker) = (Account::Free(agent(1_000)), agent(1_001));
     told.all(post("mint".into(), Move::Mint, &Account::Outside, &purse, 1_000_000_000));
-    let mut n = 0;
+    let (mut n, mut seq) = (0, Seq(0));
     while told.0.len() < RECORDS {
         n += 1;
         let need = NeedId::of(&agent(1_000), Nonce(n));
@@ -78,14 +78,15 @@ fn history() -> Vec<Record> {
         let pot: Arc<str> = format!("escrow/{need}").into();
         let account = Account::Pot(pot.clone());
         let requester = agent(1_000);
-        let posted =
-            Event::NeedPosted { budget: Credits(100), fees: Credits(50), k_plan: 3, k_result: 5, need, requester };
+        let (budget, fee, fees, k_plan, k_result) = (Credits(100), Credits(0), Credits(50), 3, 5);
+        let posted = Event::NeedPosted { budget, fee, fees, k_plan, k_result, need, requester };
         told.0.push(Record::new(0, NodeNo(0), posted));
-        told.all(Event::Ledger(LedgerEvent::PotOpened { need: Some(need), pot: pot.clone() }));
+        told.all(Event::Ledger(LedgerEvent::PotOpened { need, pot: pot.clone() }));
         told.all(post(format!("reserve/{need}"), Move::Reserve, &purse, &account, 150));
         told.all(Event::NeedOpened { need });
-        told.all(Event::Voters { epoch: Epoch(1), need, snapshot, voters: agents(0..8) });
-        let approvals = agents(0..3);
+        let voters = draw::voters(&need, Epoch(1), &pool, 3, &rules).expect("enough are there").members;
+        let approvals = voters[..3].into();
+        told.all(Event::Voters { epoch: Epoch(1), need, snapshot, voters: voters.into() });
         told.all(Event::Decided {
             approvals,
             epoch: Epoch(1),
@@ -95,10 +96,12 @@ fn history() -> Vec<Record> {
             proposal: Cid::default(),
             snapshot,
         });
-        for task in ["split", "count", "merge"].map(label) {
+        let tasks = ["split", "count", "merge"].map(label);
+        told.all(Event::Planned { need, tasks: tasks.clone().into(), wanted: tasks[2..].into() });
+        for task in tasks {
             let commit = Cid::of(task.as_str().as_bytes());
-            let fence = Fence(1);
-            told.all(Event::Granted { epoch: Epoch(1), fence, need, task: task.clone(), worker });
+            let (epoch, eta_ms, fence, lease_ms) = (Epoch(1), 300_000, Fence(1), 60_000);
+            told.all(Event::Granted { epoch, eta_ms, fence, lease_ms, need, task: task.clone(), worker });
             for segment in 1..=3 {
                 told.all(Event::Renewed {
                     fence,
@@ -109,16 +112,22 @@ fn history() -> Vec<Record> {
                 });
             }
             told.all(Event::Accepted { commit, fence, need, task: task.clone(), worker });
-            let seed = Digest::default();
-            told.all(Event::Seated { commit, need, seats: agents(10..17), seed, snapshot, task: task.clone() });
-            told.all(Event::Tallied {
-                commit,
-                counted: agents(10..15),
-                k: 5,
-                need,
-                task: task.clone(),
-                verdict: Verdict::Pass,
-            });
+            let seed = draw::committee_seed(&commit, &Default::default());
+            let seats = draw::committee(&seed, &pool, |_| false, 5, &rules).expect("enough are there").members;
+            let answer = Answer::Seated { k_result: 5, seats: seats.clone(), seed, snapshot };
+            let did = vec![
+                Did::RoundOpened { round: 1 },
+                Did::RoundClosed { omitted: vec![], round: 1 },
+                Did::Answered { answer, at: 0, need, seq },
+            ];
+            seq = seq.next();
+            let command = Command::Reveal { by: requester, round: 1, value: seed };
+            let entry = Applied::new(command.id(), Came::Did(did), seq).into();
+            let event = Event::Ordered { command: command.into(), entry, thread: Thread::System };
+            told.0.push(Record::new(0, NodeNo(0), event));
+            let counted = seats[..5].into();
+            told.all(Event::Seated { commit, need, seats: seats.into(), seed, snapshot, task: task.clone() });
+            told.all(Event::Tallied { commit, counted, k: 5, need, task: task.clone(), verdict: Verdict::Pass });
             let record = FinalizeRecord {
                 attestations: (0..5_u8).map(|n| Cid::of(&[n])).collect(),
                 commit,
@@ -147,14 +156,18 @@ fn history() -> Vec<Record> {
             told.all(Event::Believed { link: Digest::default(), seq: Seq(seq), thread });
         }
         told.all(Event::NeedEnded { how: NeedEnd::Closed, need });
-        told.all(Event::View { correct: true, digest: Digest::default(), heads: vec![], thread });
+        told.all(Event::View { digest: Digest::default(), heads: vec![Digest::default()], thread });
     }
+    let (balances, burned, minted) = ([(purse, Credits(1_000_000_000))].into(), Credits(0), Credits(1_000_000_000));
+    told.all(Event::Ledger(LedgerEvent::Books { balances, burned, minted }));
     told.0
 }
 
 fn main() {
     let records = history();
-    let end = End { at: u64::MAX, settled: true, ..End::default() };
+    let mut end = End { at: u64::MAX, settled: true, expect: Expect::default() };
+    // Nobody has a manifest in this history: the model has nothing to follow.
+    end.expect.properties.remove("model");
     let judged = judge(&records, &end);
     assert_eq!(judged.outcome, Outcome::Held, "{judged:#?}");
     let round = |_| {

@@ -227,7 +227,8 @@ fn t71_who_lost_its_disk_comes_back_as_another() {
 /// a crash cut off is handed over again as it was; and where the register itself has forgotten, nobody decides any more.
 #[test]
 fn t78_who_rebuilds_from_logs_that_end_early_reuses_no_epoch() {
-    let restore = "[[faults]]\nkind = \"etcd-restore\"\nat = [\"20s\", \"60s\"]\nfor = \"1s\"\nwithin = [\"5s\", \"20s\"]\n";
+    let restore =
+        "[[faults]]\nkind = \"etcd-restore\"\nat = [\"20s\", \"60s\"]\nfor = \"1s\"\nwithin = [\"5s\", \"20s\"]\n";
     let etcd = CLUSTER.replace("[cluster]\n", "[cluster]\nregister = \"etcd\"\n");
     let forgetful = etcd.replace("[properties]\n", "[properties]\ncheck = [\"P1\"]\ndata_loss = true\n");
     let (mut cut, mut alarms) = (0, 0);

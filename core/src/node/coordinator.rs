@@ -484,9 +484,8 @@ impl Coordinator {
             _ => None,
         });
         self.newcomers.extend(named);
-        let turns = |event: &Event| {
-            matches!(event, Event::Opening { .. } | Event::Replaced { .. } | Event::Restored { .. })
-        };
+        let turns =
+            |event: &Event| matches!(event, Event::Opening { .. } | Event::Replaced { .. } | Event::Restored { .. });
         if events.iter().any(turns) {
             self.seat(desk, need);
         }

@@ -199,7 +199,9 @@ impl System {
             Command::Snapshot { .. } => Ok(()),
             Command::Start { bucket } if *bucket >= self.params().buckets => Err(Reject::OutOfBounds),
             Command::Start { .. } => Ok(()),
-            Command::Mandate(mandate) => mandate.stands(&self.genesis, self.members.handovers(), self.members.generation()),
+            Command::Mandate(mandate) => {
+                mandate.stands(&self.genesis, self.members.handovers(), self.members.generation())
+            }
             Command::Count(_) => Err(Reject::WrongFields),
         }
     }
@@ -310,7 +312,8 @@ impl System {
     /// A seat changes hands. What the one that goes has revealed stands, since others may have seen it; what it has reported
     /// does not. The newcomer's chain is for results that nobody has committed yet (T68): not for the open round, nor the next.
     fn replace(&mut self, doing: &mut Doing, mandate: &Arc<Mandate>) -> Result<(), Reject> {
-        let (Change::Replaced { old, new }, Some(manifest)) = (self.members.mandate(mandate)?, mandate.manifest()) else {
+        let (Change::Replaced { old, new }, Some(manifest)) = (self.members.mandate(mandate)?, mandate.manifest())
+        else {
             doing.events.push(Event::Restored { mandate: Arc::clone(mandate) });
             return Ok(());
         };

@@ -1,17 +1,18 @@
 //! A small history in which everything holds, and ways to doctor it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use swarm_core::genesis::Genesis;
 use swarm_core::id::{
     AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Nonce, Segment, Seq, TaskName, Thread, label,
 };
-use swarm_core::register::{Applied, Command, Outcome};
+use swarm_core::register::{Answer, Applied, Command, Event as Did, Outcome};
 use swarm_core::reject::Reject;
 use swarm_core::time::Span;
 use swarm_core::wire::{Due, FinalizeRecord, Payout, ReleaseReason, SnapshotRef};
 
-use super::{Checker, End, Finding, Verdict};
+use super::{Checker, End, Finding, Verdict, draw};
 use crate::history::{
     Account, Event, LedgerEvent, Leg, Move, NeedEnd, NodeNo, Party, Phase, PoolMember, PoolSnapshot, Record, Rules,
     TaskEnd, WORLD,
@@ -40,7 +41,8 @@ pub fn task() -> TaskName {
 }
 
 pub fn rules() -> Rules {
-    Rules::of(&swarm_core::config::Params::default(), 60 * S, 100 * S)
+    let params = swarm_core::config::Params { bootstrap_needs: 0, ..Default::default() };
+    Rules::of(&params, 60 * S, 100 * S, 600 * S)
 }
 
 impl Run {
@@ -127,7 +129,8 @@ pub fn unknown(checker: impl Checker, run: &Run, why: &str) {
 }
 
 /// Agents 10 to 29, each of an organisation, network and region of its own, and all of them active.
-fn pool(snapshot: SnapshotRef) -> PoolSnapshot {
+pub fn pool() -> PoolSnapshot {
+    let snapshot = SnapshotRef { digest: Digest::sha256(b"pool"), number: 1 };
     let member = |n: u8| PoolMember {
         agent: agent(n),
         asn: format!("AS{n}"),
@@ -152,21 +155,65 @@ fn party(node: u32, n: u8, name: &str, coordinator: bool) -> Party {
     }
 }
 
-fn agents(range: std::ops::Range<u8>) -> Arc<[AgentId]> {
-    range.map(agent).collect()
+fn commit() -> Cid {
+    Cid::of(b"commit")
+}
+
+/// What its one coordinator that revealed anything revealed.
+fn revealed() -> (AgentId, Digest) {
+    (agent(1), Digest::sha256(b"reveal"))
+}
+
+/// The seed of its committee.
+pub fn seed() -> Digest {
+    draw::committee_seed(&commit(), &[revealed()].into())
+}
+
+/// Who votes on its plans.
+pub fn voters() -> Vec<AgentId> {
+    draw::voters(&need(), Epoch(1), &pool(), 3, &rules()).expect("enough are there").members
+}
+
+/// Who judges its result.
+pub fn seats() -> Vec<AgentId> {
+    draw::committee(&seed(), &pool(), |_| false, 5, &rules()).expect("enough are there").members
+}
+
+/// Somebody who is in the pool and neither votes nor sits.
+pub fn outsider() -> AgentId {
+    let drawn = [voters(), seats()].concat();
+    (10..30).map(agent).find(|one| !drawn.contains(one)).expect("twenty are more than fifteen")
+}
+
+/// The entry of the system thread in which the round of reveals ends and the committee is drawn.
+fn round() -> Event {
+    let (need, snapshot, (by, value)) = (need(), pool().snapshot, revealed());
+    let answer = Answer::Seated { k_result: 5, seats: seats(), seed: seed(), snapshot };
+    let events = vec![
+        Did::RoundOpened { round: 1 },
+        Did::Revealed { by, round: 1, value },
+        Did::RoundClosed { omitted: vec![agent(2)], round: 1 },
+        Did::Answered { answer, at: 0, need, seq: Seq(2) },
+    ];
+    let command = Command::Reveal { by, round: 1, value };
+    let entry = Applied::new(command.id(), Outcome::Did(events), Seq(1));
+    Event::Ordered { command: command.into(), entry: entry.into(), thread: Thread::System }
 }
 
 /// One need with one task, whose first holder falls silent; three nodes, of which two are coordinators.
 pub fn good() -> Run {
-    let (need, task, snapshot) = (need(), task(), SnapshotRef { digest: Digest::sha256(b"pool"), number: 1 });
-    let (escrow, commit, fence): (Arc<str>, _, _) = ("escrow".into(), Cid::of(b"commit"), Fence(2));
+    let (need, task, snapshot) = (need(), task(), pool().snapshot);
+    let (escrow, commit, fence): (Arc<str>, _, _) = ("escrow".into(), commit(), Fence(2));
+    let (voters, seats) = (voters(), seats());
+    let (approvals, judges) = (&voters[..3], &seats[..5]);
     let mut run = Run { records: Vec::new(), end: End { settled: true, ..End::default() } };
     let leg =
         |from: &Account, to: &Account, amount| Leg { amount: Credits(amount), from: from.clone(), to: to.clone() };
     let post =
         |key: &str, op, legs: &[Leg]| Event::Ledger(LedgerEvent::Posted { key: key.into(), legs: legs.into(), op });
     let (requester, worker) = (Account::Free(agent(1)), Account::Free(agent(3)));
-    let (pot, stake) = (Account::Pot(escrow.clone()), Account::Stake(agent(15)));
+    let (pot, backer) = (Account::Pot(escrow.clone()), seats[0]);
+    let stake = Account::Stake(backer);
 
     let parties = [party(0, 1, "ask", true), party(1, 2, "plan", true), party(2, 3, "work", false)];
     run.records.push(Record::new(0, WORLD, Event::Genesis { parties: parties.into(), rules: rules().into() }));
@@ -174,14 +221,15 @@ pub fn good() -> Run {
     run.all(post(
         "mint",
         Move::Mint,
-        &[leg(&Account::Outside, &requester, 1_000), leg(&Account::Outside, &Account::Free(agent(15)), 1_000)],
+        &[leg(&Account::Outside, &requester, 1_000), leg(&Account::Outside, &Account::Free(backer), 1_000)],
     ));
-    run.all(post("stake", Move::Stake, &[leg(&Account::Free(agent(15)), &stake, 1_000)]));
-    run.all(Event::SnapshotTaken(pool(snapshot).into()));
+    run.all(post("stake", Move::Stake, &[leg(&Account::Free(backer), &stake, 1_000)]));
+    run.all(Event::SnapshotTaken(pool().into()));
     run.tell(
         2,
         Event::NeedPosted {
             budget: Credits(100),
+            fee: Credits(5),
             fees: Credits(50),
             k_plan: 3,
             k_result: 5,
@@ -189,12 +237,12 @@ pub fn good() -> Run {
             requester: agent(1),
         },
     );
-    run.all(Event::Ledger(LedgerEvent::PotOpened { need: Some(need), pot: escrow.clone() }));
+    run.all(Event::Ledger(LedgerEvent::PotOpened { need, pot: escrow.clone() }));
     run.all(post("reserve", Move::Reserve, &[leg(&requester, &pot, 150)]));
     run.all(Event::NeedOpened { need });
-    run.all(Event::Voters { epoch: Epoch(1), need, snapshot, voters: agents(10..18) });
+    run.all(Event::Voters { epoch: Epoch(1), need, snapshot, voters: voters.as_slice().into() });
     run.all(Event::Decided {
-        approvals: agents(10..13),
+        approvals: approvals.into(),
         epoch: Epoch(1),
         k: 3,
         need,
@@ -202,38 +250,34 @@ pub fn good() -> Run {
         proposal: Cid::of(b"plan"),
         snapshot,
     });
-    run.all(Event::Granted { epoch: Epoch(1), fence: Fence(1), need, task: task.clone(), worker: agent(4) });
+    run.all(Event::Planned { need, tasks: [task.clone()].into(), wanted: [task.clone()].into() });
+    let granted = |fence, worker| {
+        let (epoch, task) = (Epoch(1), task.clone());
+        Event::Granted { epoch, eta_ms: 300_000, fence, lease_ms: 60_000, need, task, worker }
+    };
+    run.all(granted(Fence(1), agent(4)));
     run.all(Event::Renewed { fence: Fence(1), more_ms: 60_000, need, segment: Segment(1), task: task.clone() });
     run.records.push(Record::new(60 * S, WORLD, Event::Phase(Phase::Heal)));
     run.all(Event::LeaseEnded { fence: Fence(1), need, reason: ReleaseReason::Expired, task: task.clone() });
     run.tell(0, Event::mark("reassigned"));
-    run.all(Event::Granted { epoch: Epoch(1), fence, need, task: task.clone(), worker: agent(3) });
+    run.all(granted(fence, agent(3)));
     run.all(Event::Accepted { commit, fence, need, task: task.clone(), worker: agent(3) });
-    run.all(Event::Seated {
-        commit,
-        need,
-        seats: agents(15..22),
-        seed: Digest::sha256(b"seed"),
-        snapshot,
-        task: task.clone(),
-    });
-    run.all(Event::Ledger(LedgerEvent::LienBooked {
-        agent: agent(15),
-        amount: Credits(100),
-        lien: "lien".into(),
-        need: Some(need),
-    }));
+    run.tell(0, round());
+    let drawn = seats.as_slice().into();
+    run.all(Event::Seated { commit, need, seats: drawn, seed: seed(), snapshot, task: task.clone() });
+    run.all(Event::Ledger(LedgerEvent::LienBooked { agent: backer, amount: Credits(100), lien: "lien".into(), need }));
     run.all(Event::Tallied {
         commit,
-        counted: agents(15..20),
+        counted: judges.into(),
         k: 5,
         need,
         task: task.clone(),
         verdict: swarm_core::wire::Verdict::Pass,
     });
-    let payouts = vec![Payout { amount: Credits(90), due: Due::Price, to: agent(3) }];
+    let fees = judges.iter().map(|to| Payout { amount: Credits(5), due: Due::Fee, to: *to });
+    let payouts: Vec<_> = fees.chain([Payout { amount: Credits(90), due: Due::Price, to: agent(3) }]).collect();
     let record = FinalizeRecord {
-        attestations: vec![],
+        attestations: judges.iter().map(|judge| Cid::of(&judge.0)).collect(),
         commit,
         engines: vec![],
         epoch: Epoch(1),
@@ -248,15 +292,23 @@ pub fn good() -> Run {
     let record: Arc<[u8]> = serde_json::to_vec(&record).unwrap().into();
     run.all(Event::Finalized { fence, need, record, task: task.clone() });
     run.all(Event::Settled { need, payouts: payouts.into(), task: task.clone() });
-    run.all(post("pay", Move::Pay, &[leg(&pot, &worker, 90), leg(&pot, &requester, 60)]));
+    let fee = |to: &AgentId| leg(&pot, &Account::Free(*to), 5);
+    let due: Vec<_> = judges.iter().map(fee).chain([leg(&pot, &worker, 90)]).collect();
+    run.all(post("pay", Move::Pay, &due));
+    let rest: Vec<_> = approvals.iter().map(fee).chain([leg(&pot, &requester, 20)]).collect();
+    run.all(post("close", Move::Pay, &rest));
     run.all(Event::Ledger(LedgerEvent::PotEnded { pot: escrow }));
     run.all(Event::Ledger(LedgerEvent::LienEnded { lien: "lien".into() }));
     run.all(Event::Paid { need, task: task.clone() });
     run.all(Event::TaskEnded { how: TaskEnd::Paid, need, task });
     run.all(Event::NeedEnded { how: NeedEnd::Closed, need });
-    let balances = [(requester, Credits(910)), (worker, Credits(90)), (stake, Credits(1_000))];
+    let mut balances: BTreeMap<Account, Credits> =
+        [(requester, Credits(870)), (worker, Credits(90)), (stake, Credits(1_000))].into();
+    for paid in judges.iter().chain(approvals) {
+        balances.entry(Account::Free(*paid)).or_default().0 += 5;
+    }
     run.all(Event::Ledger(LedgerEvent::Books {
-        balances: balances.into(),
+        balances: balances.into_iter().collect(),
         burned: Credits(0),
         minted: Credits(2_000),
     }));
@@ -269,12 +321,8 @@ pub fn good() -> Run {
             run.all(Event::Believed { link, seq, thread });
         }
     }
-    run.all(Event::View {
-        correct: true,
-        digest: Digest::sha256(b"view"),
-        heads: vec![Digest::sha256(b"head")],
-        thread,
-    });
+    run.tell(WORLD.0, Event::Correct { nodes: (0..3).map(NodeNo).collect() });
+    run.all(Event::View { digest: Digest::sha256(b"view"), heads: vec![Digest::sha256(b"head")], thread });
     run.all(Event::Replayed { equal: true, first_difference: None });
     // Told last: the agents of this history have no manifests, so the model is not to look at what it says of them.
     run.tell(WORLD.0, Event::Founded { genesis: genesis().into() });

@@ -1,23 +1,31 @@
 //! Liveness: every need that a correct requester posted, and that could be served, comes to a right end before the settle
-//! phase is over; and it comes to one end only.
+//! phase is over, and its requester hears of it; it comes to one end only; and one that closed got what it wanted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use swarm_core::id::{AgentId, NeedId};
+use swarm_core::id::{AgentId, NeedId, TaskName};
 
 use super::{Checker, End, Finding, Liars, Notes};
-use crate::history::{Event, NeedEnd, Record};
+use crate::history::{Event, NeedEnd, NodeNo, Record, TaskEnd};
 
 const NAME: &str = "liveness";
 
 /// The oracle of liveness.
 #[derive(Debug, Default)]
 pub struct Liveness {
+    /// Nodes that must have heard of what ended.
+    correct: BTreeSet<NodeNo>,
     dishonest: Vec<AgentId>,
-    ended: BTreeMap<NeedId, Record>,
+    /// The first telling of each need's end, and who told it.
+    ended: BTreeMap<NeedId, (Record, BTreeSet<NodeNo>)>,
     liars: Liars,
     notes: Notes,
+    /// Tasks that were done and paid for.
+    paid: BTreeSet<(NeedId, TaskName)>,
     posted: BTreeMap<NeedId, Record>,
+    /// The tasks that make what a need wants.
+    wanted: BTreeMap<NeedId, Arc<[TaskName]>>,
 }
 
 impl Checker for Liveness {
@@ -35,10 +43,18 @@ impl Checker for Liveness {
                 self.posted.entry(*need).or_insert_with(|| record.clone());
             }
             Event::NeedEnded { need, .. } if !self.liars.told(record) => {
-                let first = self.ended.entry(*need).or_insert_with(|| record.clone());
+                let (first, tellers) = self.ended.entry(*need).or_insert_with(|| (record.clone(), BTreeSet::new()));
+                tellers.insert(record.node);
                 if how(first) != how(record) {
                     self.notes.contradict(NAME, format!("need {need} has two ends"), &[first, record]);
                 }
+            }
+            Event::Correct { nodes } => self.correct = nodes.iter().copied().collect(),
+            Event::Planned { need, wanted, .. } if !self.liars.told(record) => {
+                self.wanted.entry(*need).or_insert_with(|| wanted.clone());
+            }
+            Event::TaskEnded { need, task, how: TaskEnd::Paid } if !self.liars.told(record) => {
+                self.paid.insert((*need, task.clone()));
             }
             _ => {}
         }
@@ -49,18 +65,35 @@ impl Checker for Liveness {
         for (need, posted) in self.posted.iter().filter(|(need, _)| !end.expect.excused.contains(need)) {
             notes.checked();
             let right = end.expect.needs.get(need).unwrap_or(&end.expect.ends);
-            match self.ended.get(need) {
-                Some(ended) if how(ended).is_some_and(|how| right.contains(&how)) => {}
-                Some(ended) => {
-                    let how = how(ended).map_or("nothing", NeedEnd::as_str);
-                    let what = format!("need {need} ended as {how}, which was not asked for");
-                    notes.contradict(NAME, what, &[posted, ended])
-                }
-                None if end.settled => {
+            let Some((ended, tellers)) = self.ended.get(need) else {
+                if end.settled {
                     let what = format!("need {need} came to no end by the end of the settle phase");
                     notes.contradict(NAME, what, &[posted]);
+                } else {
+                    notes.unknown(format!("need {need} has not ended, but the run was cut short"));
                 }
-                None => notes.unknown(format!("need {need} has not ended, but the run was cut short")),
+                continue;
+            };
+            if !how(ended).is_some_and(|how| right.contains(&how)) {
+                let how = how(ended).map_or("nothing", NeedEnd::as_str);
+                let what = format!("need {need} ended as {how}, which was not asked for");
+                notes.contradict(NAME, what, &[posted, ended]);
+            }
+            if end.settled && self.correct.contains(&posted.node) && !tellers.contains(&posted.node) {
+                let what = format!("need {need} ended, and its requester has not heard of it");
+                notes.contradict(NAME, what, &[posted, ended]);
+            }
+        }
+        for (need, (ended, _)) in self.ended.iter().filter(|(_, (ended, _))| how(ended) == Some(NeedEnd::Closed)) {
+            notes.checked();
+            let undone = |task: &&TaskName| !self.paid.contains(&(*need, TaskName::clone(task)));
+            match self.wanted.get(need).map(|wanted| wanted.iter().find(undone)) {
+                Some(None) => {}
+                Some(Some(task)) => {
+                    let what = format!("need {need} closed, and task {task}, which makes what it wants, was not done");
+                    notes.contradict(NAME, what, &[ended]);
+                }
+                None => notes.contradict(NAME, format!("need {need} closed without a plan"), &[ended]),
             }
         }
         notes.finding
@@ -93,6 +126,38 @@ mod tests {
         unknown(Liveness::default(), &run, "cut short");
         run.end.expect.excused.insert(need());
         assert_eq!(run.finding(Liveness::default()).checked, 0);
+    }
+
+    #[test]
+    fn a_need_that_closed_without_what_it_wanted() {
+        let mut run = good();
+        run.edit_all(|e| {
+            if let Event::TaskEnded { how, .. } = e {
+                *how = TaskEnd::Failed;
+            }
+        });
+        caught(Liveness::default(), &run, "was not done");
+        // One that nobody wanted for itself may fail.
+        run.edit_all(|e| {
+            if let Event::Planned { wanted, .. } = e {
+                *wanted = [].into();
+            }
+        });
+        holds(Liveness::default(), &run);
+        run.drop_all(|e| matches!(e, Event::Planned { .. }));
+        caught(Liveness::default(), &run, "without a plan");
+    }
+
+    #[test]
+    fn a_requester_that_does_not_hear_of_the_end() {
+        let mut run = good();
+        let requester = |r: &Record| matches!(r.event, Event::NeedPosted { .. }).then_some(r.node);
+        let node = run.records.iter().find_map(requester).unwrap();
+        run.records.retain(|r| !(r.node == node && matches!(r.event, Event::NeedEnded { .. })));
+        caught(Liveness::default(), &run, "has not heard of it");
+        // One that is broken for good is waited for by nobody.
+        run.drop_all(|e| matches!(e, Event::Correct { .. }));
+        holds(Liveness::default(), &run);
     }
 
     #[test]

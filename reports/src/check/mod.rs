@@ -4,6 +4,8 @@
 //! verdict has three values, and says how often it had something to check; a property that was never checked is vacuous,
 //! not green. The same checkers judge a simulated run, the history of a live one, and watch online.
 
+pub mod draw;
+mod dues;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod p4;
 mod p5;
 mod p6;
 mod p9;
+mod rounds;
 mod sums;
 
 pub use judge::{Judge, Judgement, judge};

@@ -1,12 +1,14 @@
 //! P10, convergence: every correct node has the same link at each position of a thread, without a gap where it applies
-//! itself; and at the end of a healed run all correct replicas of a thread have the same heads and the same view.
+//! itself; once the run is healed, every entry reaches every correct member of the register within a bound; and at the end
+//! of a healed run all correct replicas of a thread have the same heads and the same view, and none is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use swarm_core::id::{Seq, Thread};
 
 use super::{Checker, End, Finding, Liars, Notes};
-use crate::history::{Event, NodeNo, Phase, Record};
+use crate::history::{Event, NodeNo, Phase, Record, Rules};
 
 const NAME: &str = "P10";
 
@@ -14,23 +16,25 @@ const NAME: &str = "P10";
 /// forked, not that anything converged.
 #[derive(Debug, Default)]
 pub struct Convergence {
-    healed: bool,
+    /// Nodes that must have caught up, as the world says.
+    correct: BTreeSet<NodeNo>,
+    healed_at: Option<u64>,
     liars: Liars,
+    /// Members of the register.
+    members: BTreeSet<NodeNo>,
     notes: Notes,
+    rules: Option<Arc<Rules>>,
     threads: BTreeMap<Thread, Chain>,
 }
 
 #[derive(Debug, Default)]
 struct Chain {
-    /// Highest position applied, and believed, by each node.
+    /// Highest position applied, by each node.
     applied: BTreeMap<NodeNo, Seq>,
-    believed: BTreeMap<NodeNo, Seq>,
-    /// The first record of each position.
+    /// The first record of each position: whoever it is of, the entry was applied by then.
     links: BTreeMap<Seq, Record>,
-    /// The first correct view, then those that differ from it.
-    views: Vec<Record>,
-    /// Views that were compared with the first.
-    compared: u64,
+    /// Each node's replica.
+    views: BTreeMap<NodeNo, Record>,
 }
 
 impl Checker for Convergence {
@@ -41,50 +45,37 @@ impl Checker for Convergence {
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
         match &record.event {
-            Event::Phase(phase) => self.healed |= *phase >= Phase::Heal,
+            Event::Genesis { parties, rules } => {
+                self.rules = Some(rules.clone());
+                self.members = parties.iter().filter(|p| p.coordinator && p.honest).map(|p| p.node).collect();
+            }
+            Event::Phase(phase) if *phase >= Phase::Heal => {
+                self.healed_at.get_or_insert(record.at);
+            }
+            Event::Correct { nodes } => self.correct = nodes.iter().copied().collect(),
             Event::Applied { thread, seq, link } | Event::Believed { thread, seq, link }
                 if !self.liars.told(record) =>
             {
                 let chain = self.threads.entry(*thread).or_default();
-                match chain.links.get(seq) {
-                    None => {
-                        chain.links.insert(*seq, record.clone());
-                    }
-                    Some(first) => {
-                        if link_of(first) != Some(link) {
-                            self.notes.contradict(
-                                NAME,
-                                format!("entry {seq} of a thread has two links"),
-                                &[first, record],
-                            );
-                        }
-                    }
+                let first = chain.links.entry(*seq).or_insert_with(|| record.clone());
+                if link_of(first) != Some(link) {
+                    self.notes.contradict(NAME, format!("entry {seq} of a thread has two links"), &[first, record]);
                 }
-                let applies = matches!(record.event, Event::Applied { .. });
-                let heights = if applies { &mut chain.applied } else { &mut chain.believed };
-                let height = heights.entry(record.node).or_default();
-                let before = std::mem::replace(height, (*height).max(*seq));
-                // What it tells again after a restart was compared with what was told first.
-                if applies && seq.0.saturating_sub(before.0) > 1 {
-                    self.notes.contradict(
-                        NAME,
-                        format!("the node applied entry {seq} right after entry {before}"),
-                        &[record],
-                    );
+                if matches!(record.event, Event::Applied { .. }) {
+                    let height = chain.applied.entry(record.node).or_default();
+                    let before = std::mem::replace(height, (*height).max(*seq));
+                    // What it tells again after a restart was compared with what was told first.
+                    if seq.0.saturating_sub(before.0) > 1 {
+                        let what = format!("the node applied entry {seq} right after entry {before}");
+                        self.notes.contradict(NAME, what, &[record]);
+                    }
                 }
             }
-            Event::View { thread, heads, digest, correct: true } if !self.liars.told(record) => {
-                let chain = self.threads.entry(*thread).or_default();
-                match chain.views.first() {
-                    None => chain.views.push(record.clone()),
-                    Some(first) => {
-                        chain.compared += 1;
-                        let same = matches!(&first.event, Event::View { heads: h, digest: d, .. } if h == heads && d == digest);
-                        if !same {
-                            chain.views.push(record.clone());
-                        }
-                    }
+            Event::View { thread, heads, .. } if !self.liars.told(record) => {
+                if heads.is_empty() {
+                    self.notes.contradict(NAME, "a replica has no heads: there is no document", &[record]);
                 }
+                self.threads.entry(*thread).or_default().views.insert(record.node, record.clone());
             }
             _ => {}
         }
@@ -92,19 +83,53 @@ impl Checker for Convergence {
 
     fn finish(&mut self, end: &End) -> Finding {
         let mut notes = self.notes.clone();
+        let members: Vec<_> = self.members.intersection(&self.correct).collect();
         for (thread, chain) in &self.threads {
-            notes.finding.checked += chain.compared;
-            let Some((first, others)) = chain.views.split_first() else { continue };
-            for other in others {
-                if self.healed && end.settled {
-                    notes.contradict(NAME, "two correct replicas of a thread differ after the heal", &[first, other]);
+            let mut views = chain.views.iter().filter(|(node, _)| self.correct.contains(node)).map(|(_, view)| view);
+            let first = views.next();
+            for (one, other) in first.into_iter().cycle().zip(views) {
+                notes.finding.checked += 1;
+                if same_view(one, other) {
+                    continue;
+                }
+                if self.healed_at.is_some() && end.settled {
+                    notes.contradict(NAME, "two correct replicas of a thread differ after the heal", &[one, other]);
                 } else {
                     notes.unknown(format!("replicas of {thread} differ, but the run ended before they had to agree"));
+                }
+            }
+            let Some(due) = self.due(chain, end) else { continue };
+            for node in &members {
+                let height = chain.applied.get(node).copied().unwrap_or_default();
+                notes.finding.checked += 1;
+                if height < due {
+                    let what = format!("{node} has applied {height} entries of {thread}, and {due} had to reach it");
+                    notes.contradict(NAME, what, &chain.links.get(&height.next()).into_iter().collect::<Vec<_>>());
+                } else if *thread != Thread::System && end.settled && !chain.views.contains_key(node) {
+                    let what = format!("{node} is correct and shows no replica of {thread}");
+                    notes.contradict(NAME, what, &first.into_iter().collect::<Vec<_>>());
                 }
             }
         }
         notes.finding
     }
+}
+
+impl Convergence {
+    /// The last entry of `chain` that must have reached every correct member by the end.
+    fn due(&self, chain: &Chain, end: &End) -> Option<Seq> {
+        let (rules, healed_at) = (self.rules.as_deref()?, self.healed_at?);
+        let in_time = |record: &Record| record.at.max(healed_at).saturating_add(rules.lag_ns_max) < end.at;
+        chain.links.iter().rev().find(|(_, record)| in_time(record)).map(|(seq, _)| *seq)
+    }
+}
+
+fn same_view(a: &Record, b: &Record) -> bool {
+    let of = |record: &Record| match &record.event {
+        Event::View { heads, digest, .. } => Some((heads.clone(), *digest)),
+        _ => None,
+    };
+    of(a) == of(b)
 }
 
 fn link_of(record: &Record) -> Option<&swarm_core::id::Digest> {
@@ -162,13 +187,58 @@ mod tests {
         run.edit_last(
             |e| matches!(e, Event::View { .. }),
             |e| {
-                if let Event::View { digest, correct, .. } = e {
+                if let Event::View { digest, .. } = e {
                     *digest = Digest::sha256(b"other");
-                    *correct = false;
                 }
             },
         );
+        run.edit_all(|e| {
+            if let Event::Correct { nodes } = e {
+                *nodes = [NodeNo(0), NodeNo(1)].into();
+            }
+        });
         assert_eq!(verdict(Convergence::default(), &run), Verdict::Holds);
+    }
+
+    /// Long after the last entry.
+    fn later(mut run: crate::check::fixture::Run) -> crate::check::fixture::Run {
+        run.end.at += crate::check::fixture::rules().lag_ns_max;
+        run
+    }
+
+    #[test]
+    fn a_member_that_fell_silent_has_not_converged() {
+        let beyond = |e: &Event, kept: Seq| match e {
+            Event::Applied { seq, .. } | Event::Believed { seq, .. } => *seq > kept,
+            _ => false,
+        };
+        for kept in 0..3 {
+            let mut run = good();
+            run.records.retain(|r| !(r.node == NodeNo(1) && beyond(&r.event, Seq(kept))));
+            // What is on its way need not have arrived.
+            assert_eq!(run.finding(Convergence::default()).violations, 0, "{kept}");
+            caught(Convergence::default(), &later(run), &format!("node 1 has applied {kept} entries"));
+        }
+    }
+
+    #[test]
+    fn a_member_without_a_replica_has_not_converged() {
+        for node in 0..2 {
+            let mut run = later(good());
+            run.records.retain(|r| !(r.node == NodeNo(node) && matches!(r.event, Event::View { .. })));
+            caught(Convergence::default(), &run, "is correct and shows no replica");
+        }
+        // An agent holds what it follows, and nothing else.
+        let mut run = later(good());
+        run.records.retain(|r| !(r.node == NodeNo(2) && matches!(r.event, Event::View { .. })));
+        holds(Convergence::default(), &run);
+        let mut run = good();
+        run.edit_all(|e| {
+            if let Event::View { heads, .. } = e {
+                heads.clear();
+            }
+        });
+        caught(Convergence::default(), &run, "no heads");
     }
 
     #[test]
@@ -214,6 +284,7 @@ mod tests {
     fn links_alone_are_vacuous() {
         let mut run = good();
         run.drop_all(|e| matches!(e, Event::View { .. }));
+        // A run that ends at once has nothing that was due.
         assert_eq!(run.finding(Convergence::default()).checked, 0);
     }
 }

@@ -1,10 +1,12 @@
-//! P2, deterministic replay: the FINALIZE record of a (need, task, fence) is the same bytes wherever it is told, says what
-//! it is told for, and every log that was replayed gave what it gave before.
+//! P2, deterministic replay: the FINALIZE record of a task is the same bytes wherever it is told, says what it is told for,
+//! is one for each task, and every log that was replayed gave what it gave before.
+//!
+//! What one node alone tells is compared with nothing, and does not count as checked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use swarm_core::id::{Fence, NeedId, TaskName};
+use swarm_core::id::{NeedId, TaskName};
 use swarm_core::wire::FinalizeRecord;
 
 use super::{Checker, End, Finding, Liars, Notes};
@@ -16,7 +18,7 @@ const NAME: &str = "P2";
 #[derive(Debug, Default)]
 pub struct SameFinalize {
     liars: Liars,
-    first: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Fence, Record>>>,
+    first: BTreeMap<NeedId, BTreeMap<TaskName, Record>>,
     notes: Notes,
 }
 
@@ -29,24 +31,28 @@ impl Checker for SameFinalize {
         self.liars.see(record);
         match &record.event {
             Event::Finalized { need, task, fence, record: bytes } if !self.liars.told(record) => {
-                self.notes.checked();
                 let tasks = self.first.entry(*need).or_default();
-                match tasks.get(task).and_then(|fences| fences.get(fence)) {
-                    None => {
-                        if !says(bytes, need, task, *fence) {
-                            self.notes.contradict(NAME, "the record is not of the task it is told for", &[record]);
-                        }
-                        tasks.entry(task.clone()).or_default().insert(*fence, record.clone());
+                let Some(first) = tasks.get(task) else {
+                    if !says(bytes, need, task, *fence) {
+                        self.notes.contradict(NAME, "the record is not of the task it is told for", &[record]);
                     }
-                    Some(first) => {
-                        if let Event::Finalized { record: other, .. } = &first.event
-                            && !Arc::ptr_eq(other, bytes)
-                            && let Some(at) = difference(other, bytes)
-                        {
-                            let what = format!("two FINALIZE records of one grant differ from byte {at} on");
-                            self.notes.contradict(NAME, what, &[first, record]);
-                        }
-                    }
+                    tasks.insert(task.clone(), record.clone());
+                    return;
+                };
+                if first.node != record.node {
+                    self.notes.checked();
+                }
+                let Event::Finalized { record: other, fence: before, .. } = &first.event else {
+                    unreachable!("kept by kind")
+                };
+                if before != fence {
+                    let what = format!("one task is final twice, under fence {before} and under {fence}");
+                    self.notes.contradict(NAME, what, &[first, record]);
+                } else if !Arc::ptr_eq(other, bytes)
+                    && let Some(at) = difference(other, bytes)
+                {
+                    let what = format!("two FINALIZE records of one grant differ from byte {at} on");
+                    self.notes.contradict(NAME, what, &[first, record]);
                 }
             }
             Event::Replayed { equal, first_difference } if !self.liars.told(record) => {
@@ -66,7 +72,7 @@ impl Checker for SameFinalize {
 }
 
 /// Whether `bytes` are the record of this grant.
-fn says(bytes: &[u8], need: &NeedId, task: &TaskName, fence: Fence) -> bool {
+fn says(bytes: &[u8], need: &NeedId, task: &TaskName, fence: swarm_core::id::Fence) -> bool {
     let record: Result<FinalizeRecord, _> = serde_json::from_slice(bytes);
     record.is_ok_and(|r| r.need == *need && r.task == *task && r.fence == fence)
 }
@@ -83,6 +89,7 @@ fn difference(a: &[u8], b: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::check::fixture::{caught, good, holds};
+    use swarm_core::id::Fence;
 
     #[test]
     fn a_good_history_holds() {
@@ -105,18 +112,45 @@ mod tests {
         caught(SameFinalize::default(), &run, "differ from byte");
     }
 
-    #[test]
-    fn a_record_of_another_grant() {
-        let mut run = good();
+    /// The FINALIZE records told, each by its nodes.
+    fn refence(run: &mut crate::check::fixture::Run, fence: Fence) {
         run.edit_last(
             |e| matches!(e, Event::Finalized { .. }),
             |e| {
-                if let Event::Finalized { fence, .. } = e {
-                    *fence = Fence(7);
+                if let Event::Finalized { fence: of, .. } = e {
+                    *of = fence;
                 }
             },
         );
+    }
+
+    #[test]
+    fn a_record_of_another_grant() {
+        let mut run = good();
+        let last = run.records.iter().rfind(|r| matches!(r.event, Event::Finalized { .. })).unwrap().clone();
+        run.drop_all(|e| matches!(e, Event::Finalized { .. }));
+        run.records.push(last);
+        refence(&mut run, Fence(7));
         caught(SameFinalize::default(), &run, "not of the task");
+    }
+
+    #[test]
+    fn two_results_under_two_fences() {
+        let mut run = good();
+        refence(&mut run, Fence(3));
+        caught(SameFinalize::default(), &run, "final twice, under fence 2 and under 3");
+    }
+
+    #[test]
+    fn what_one_node_alone_tells_is_not_checked() {
+        let mut run = good();
+        run.drop_all(|e| matches!(e, Event::Replayed { .. }));
+        assert_eq!(run.finding(SameFinalize::default()).checked, 2);
+        let first = run.records.iter().position(|r| matches!(r.event, Event::Finalized { .. })).unwrap();
+        let (one, node) = (run.records[first].clone(), run.records[first].node);
+        run.drop_all(|e| matches!(e, Event::Finalized { .. }));
+        run.records.extend([one.clone(), Record { node, ..one }]);
+        assert_eq!(run.finding(SameFinalize::default()).checked, 0);
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //! strictly rise, and nothing is accepted from or renewed for anyone else; and an abandoned task is open again, or over,
 //! within a bound.
 //!
+//! Nobody holds for ever: a lease with all its renewals lasts no longer than its share of the eta that it was won with, and
+//! whoever let it expire is not granted the task again.
+//!
 //! No lease expires before its time: from the moment the entry that granted or renewed it was first applied anywhere, to the
 //! moment the entry that ends it was, any majority with one good clock in it needs the time that the rules promise.
 //!
@@ -54,13 +57,26 @@ struct Entries {
 enum State {
     #[default]
     Idle,
-    Held(Fence, AgentId, Record),
+    Held(Lease),
     Judged(Fence, Record),
     Over(Record),
 }
 
+/// A lease that stands.
+#[derive(Debug)]
+struct Lease {
+    fence: Fence,
+    holder: AgentId,
+    granted: Record,
+    /// How long it lasts in all, and how long it may; milliseconds.
+    total_ms: u64,
+    most_ms: u64,
+}
+
 #[derive(Debug, Default)]
 struct Belief {
+    /// Who let a lease of it expire, and when that was told.
+    barred: BTreeMap<AgentId, Record>,
     /// When the lease that stands was granted or renewed: when its entry was first applied, in global time.
     since: Option<(u64, Record)>,
     state: State,
@@ -118,7 +134,8 @@ impl Checker for LeaseLifetime {
                     tasks.insert(task.clone(), Task::default());
                 }
                 let known = tasks.get_mut(task).expect("it was just put there");
-                known.order(record, &mut self.notes);
+                let stretch_bp = self.rules.as_deref().map_or(u32::MAX, |rules| rules.lease_stretch_bp);
+                known.order(record, stretch_bp, &mut self.notes);
                 let least = self.rules.as_deref().map_or(0, |rules| rules.held_ns_min);
                 if let Some(applied_at) = self.entries.applied_at(record.node, need) {
                     known.early(record, applied_at, least, &mut self.notes);
@@ -157,10 +174,10 @@ impl Checker for LeaseLifetime {
 
 impl Task {
     /// Judges the order of one node's beliefs.
-    fn order(&mut self, record: &Record, notes: &mut Notes) {
+    fn order(&mut self, record: &Record, stretch_bp: u32, notes: &mut Notes) {
         let belief = self.by_node.entry(record.node).or_default();
         match &record.event {
-            Event::Granted { fence, worker, .. } => {
+            Event::Granted { fence, worker, eta_ms, lease_ms, .. } => {
                 notes.checked();
                 match self.grants.get(fence) {
                     None => drop(self.grants.insert(*fence, record.clone())),
@@ -173,13 +190,16 @@ impl Task {
                 }
                 match &belief.state {
                     State::Idle => {}
-                    State::Held(_, _, held) => {
-                        notes.contradict(NAME, "a task is granted while it is held", &[held, record])
+                    State::Held(held) => {
+                        notes.contradict(NAME, "a task is granted while it is held", &[&held.granted, record])
                     }
                     State::Judged(_, then) => {
                         notes.contradict(NAME, "a task is granted while its result is judged", &[then, record]);
                     }
                     State::Over(then) => notes.contradict(NAME, "a task is granted after its end", &[then, record]),
+                }
+                if let Some(expired) = belief.barred.get(worker) {
+                    notes.contradict(NAME, "a task is granted again to one who let it expire", &[expired, record]);
                 }
                 if *fence <= belief.top {
                     let what = format!("a fence does not rise: {fence} is granted after {}", belief.top);
@@ -187,34 +207,47 @@ impl Task {
                     notes.contradict(NAME, what, &first.into_iter().chain([record]).collect::<Vec<_>>());
                 }
                 belief.top = belief.top.max(*fence);
-                belief.state = State::Held(*fence, *worker, record.clone());
+                let total_ms = u64::from(*lease_ms);
+                let share = u128::from(*eta_ms) * u128::from(stretch_bp) / 10_000;
+                let most_ms = u64::try_from(share).unwrap_or(u64::MAX).max(total_ms);
+                let (fence, holder, granted) = (*fence, *worker, record.clone());
+                belief.state = State::Held(Lease { fence, holder, granted, total_ms, most_ms });
             }
-            Event::Renewed { fence, .. } if !matches!(&belief.state, State::Held(f, ..) if f == fence) => {
-                belief.wrong("a lease is renewed that does not stand", record, notes);
-            }
+            Event::Renewed { fence, more_ms, .. } => match &mut belief.state {
+                State::Held(lease) if lease.fence == *fence => {
+                    lease.total_ms = lease.total_ms.saturating_add(u64::from(*more_ms));
+                    let (total, most) = (lease.total_ms, lease.most_ms);
+                    if total > most {
+                        let what = format!("a lease is prolonged to {total} ms, and {most} is the most for its eta");
+                        notes.contradict(NAME, what, &[&lease.granted, record]);
+                    }
+                }
+                _ => belief.wrong("a lease is renewed that does not stand", record, notes),
+            },
             Event::Accepted { fence, worker, .. } => {
-                if !matches!(&belief.state, State::Held(f, w, _) if f == fence && w == worker) {
+                if !matches!(&belief.state, State::Held(l) if l.fence == *fence && l.holder == *worker) {
                     belief.wrong("a result is accepted from one who does not hold the task", record, notes);
                 }
                 belief.state = State::Judged(*fence, record.clone());
             }
             Event::LeaseEnded { fence, reason, .. } => {
+                let held = match &belief.state {
+                    State::Held(lease) if lease.fence == *fence => Some(lease.holder),
+                    _ => None,
+                };
                 let fits = match reason {
-                    ReleaseReason::Expired | ReleaseReason::Yielded => {
-                        matches!(&belief.state, State::Held(f, ..) if f == fence)
-                    }
+                    ReleaseReason::Expired | ReleaseReason::Yielded => held.is_some(),
                     ReleaseReason::Failed | ReleaseReason::Unseated => {
                         matches!(&belief.state, State::Judged(f, _) if f == fence)
                     }
-                    ReleaseReason::Unbonded => match &belief.state {
-                        State::Idle => true,
-                        State::Held(f, ..) => f == fence,
-                        _ => false,
-                    },
+                    ReleaseReason::Unbonded => held.is_some() || matches!(belief.state, State::Idle),
                     ReleaseReason::Unbid => matches!(belief.state, State::Idle),
                 };
                 if !fits {
                     belief.wrong("a lease ends that does not stand, or not for this reason", record, notes);
+                }
+                if let (ReleaseReason::Expired, Some(holder)) = (reason, held) {
+                    belief.barred.entry(holder).or_insert_with(|| record.clone());
                 }
                 belief.top = belief.top.max(*fence);
                 belief.state = State::Idle;
@@ -267,7 +300,7 @@ impl Belief {
     fn wrong(&self, what: &str, record: &Record, notes: &mut Notes) {
         match &self.state {
             State::Idle => notes.contradict(NAME, format!("{what}: nobody holds the task"), &[record]),
-            State::Held(_, _, then) | State::Judged(_, then) | State::Over(then) => {
+            State::Held(Lease { granted: then, .. }) | State::Judged(_, then) | State::Over(then) => {
                 notes.contradict(NAME, what, &[then, record])
             }
         }

@@ -7,7 +7,9 @@ use crate::history::TaskEnd;
 fn granted(fence: u64, worker: u8) -> Event {
     Event::Granted {
         epoch: swarm_core::id::Epoch::FIRST,
+        eta_ms: 120_000,
         fence: Fence(fence),
+        lease_ms: 60_000,
         need: need(),
         task: task(),
         worker: agent(worker),
@@ -198,4 +200,24 @@ fn a_restart_that_tells_an_entry_again_hides_nothing() {
     let at = run.records.iter().position(|r| matches!(r.event, Event::Believed { seq: Seq(2), .. })).unwrap();
     run.records.insert(at, again);
     caught(LeaseLifetime::default(), &run, "before any majority");
+}
+
+#[test]
+fn a_lease_that_is_prolonged_for_ever() {
+    // A lease of 60 s, won with an eta of 120 s: with all its renewals it may last 180 s.
+    let renewals = |n: u64| [granted(1, 1)].into_iter().chain((1..=n).map(|nth| renewed(1, nth))).chain([over()]);
+    holds(LeaseLifetime::default(), &told(Phase::Heal, renewals(2).collect()));
+    broken(renewals(3).collect(), "prolonged to 240000 ms, and 180000 is the most");
+    // Another grant counts anew.
+    let second = [granted(1, 1), renewed(1, 1), renewed(1, 2), ended(1, Expired), granted(2, 2)];
+    let again = second.into_iter().chain([renewed(2, 3), renewed(2, 4), over()]);
+    holds(LeaseLifetime::default(), &told(Phase::Heal, again.collect()));
+}
+
+#[test]
+fn whoever_let_a_lease_expire_is_not_granted_the_task_again() {
+    let twice = |reason| vec![granted(1, 1), ended(1, reason), granted(2, 2), ended(2, Yielded), granted(3, 1), over()];
+    broken(twice(Expired), "granted again to one who let it expire");
+    // One that gave it back in time may.
+    holds(LeaseLifetime::default(), &told(Phase::Heal, twice(Yielded)));
 }

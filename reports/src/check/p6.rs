@@ -1,16 +1,20 @@
 //! P6, quorum validity: every count that decided something counted distinct members of the recorded snapshot, staked,
-//! drawn, unrelated to those they judged, at least K of them; and whoever was drawn kept to the caps. Everything is
-//! recomputed here from what was recorded; the K that a node states proves nothing.
+//! drawn, unrelated to those they judged, at least K of them; whoever was drawn is whom the snapshot and the seed give, and
+//! the seed is that of the round of reveals; bootstrap relaxes what it may, while it may; and no result is final that a
+//! committee did not pass. Everything is recomputed here from what was recorded: the K, the size, the seats that a node
+//! states prove nothing.
 //!
-//! A count whose evidence was not told yet waits for it; if it never comes, the verdict is unknown.
+//! A count whose evidence was not told yet waits for it. If it never comes, the verdict is unknown where somebody else had
+//! to tell it; where the same thread had to, there was none, and that is a contradiction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Epoch, NeedId, TaskName};
-use swarm_core::wire::{SnapshotRef, Verdict as Counted};
+use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, TaskName, Thread};
+use swarm_core::wire::{FinalizeRecord, SnapshotRef, Verdict as Counted};
 
-use super::{Checker, End, Finding, Liars, Notes};
+use super::rounds::Rounds;
+use super::{Checker, End, Finding, Liars, Notes, draw};
 use crate::history::{Event, Party, PoolMember, PoolSnapshot, Record, Rules};
 
 const NAME: &str = "P6";
@@ -24,6 +28,7 @@ pub struct QuorumValidity {
     parties: BTreeMap<AgentId, Party>,
     /// Draws and counts whose evidence is not complete.
     pending: Vec<Record>,
+    rounds: Rounds,
     rules: Option<Arc<Rules>>,
     /// Snapshots by number: the first of each, with its members by name.
     snapshots: BTreeMap<u32, Pool>,
@@ -40,6 +45,7 @@ struct Pool {
 struct Need {
     commits: BTreeMap<TaskName, BTreeMap<Cid, Commit>>,
     decided: Option<(AgentId, Record)>,
+    finals: BTreeMap<TaskName, BTreeMap<Fence, Record>>,
     targets: Option<(u32, u32)>,
     voters: BTreeMap<Epoch, Record>,
 }
@@ -52,7 +58,12 @@ struct Commit {
 }
 
 /// Evidence that was not told (yet).
-struct Missing(&'static str);
+enum Missing {
+    /// Others had to tell it: without it nothing can be said.
+    Told(&'static str),
+    /// Whoever told what rests on it would have told it first: it never was.
+    Done(&'static str),
+}
 
 /// What is wrong with a draw or a count, in words.
 type Faults = Vec<String>;
@@ -75,6 +86,7 @@ impl Checker for QuorumValidity {
             Event::NeedPosted { need, k_plan, k_result, .. } => {
                 self.needs.entry(*need).or_default().targets = Some((*k_plan, *k_result));
             }
+            Event::Ordered { command, entry, thread: Thread::System } => self.rounds.see(command, entry),
             Event::SnapshotTaken(taken) => self.snapshot(taken, record),
             Event::Voters { need, epoch, .. } => {
                 let state = self.needs.entry(*need).or_default();
@@ -116,6 +128,14 @@ impl Checker for QuorumValidity {
                     self.weigh(record);
                 }
             }
+            Event::Finalized { need, task, fence, .. } => {
+                // That all tell the same bytes is P2's to judge.
+                let finals = &mut self.needs.entry(*need).or_default().finals;
+                if !finals.get(task).is_some_and(|fences| fences.contains_key(fence)) {
+                    finals.entry(task.clone()).or_default().insert(*fence, record.clone());
+                    self.weigh(record);
+                }
+            }
             _ => {}
         }
     }
@@ -126,11 +146,16 @@ impl Checker for QuorumValidity {
         }
         let mut notes = self.notes.clone();
         for record in &self.pending {
-            if let Err(Missing(what)) = self.judge(record) {
-                notes.unknown(format!(
+            match self.judge(record) {
+                Err(Missing::Told(what)) => notes.unknown(format!(
                     "what {} told at {} ns cannot be recomputed: {what} is not in the history",
                     record.node, record.at
-                ));
+                )),
+                Err(Missing::Done(what)) => {
+                    notes.checked();
+                    notes.contradict(NAME, format!("it rests on nothing: there never was {what}"), &[record]);
+                }
+                Ok(_) => {}
             }
         }
         notes.finding
@@ -152,51 +177,69 @@ impl QuorumValidity {
         if taken.active as usize > taken.members.len() {
             self.notes.contradict(NAME, "a snapshot counts more active members than it has", &[record]);
         }
-        if let Some(rules) = &self.rules
-            && !taken.bootstrap
-            && taken.active < rules.bootstrap_active_min
-        {
-            self.notes.contradict(NAME, "a pool too small has left bootstrap", &[record]);
-        }
         self.snapshots.insert(taken.snapshot.number, Pool { by_agent, record: record.clone(), taken: taken.clone() });
+        self.weigh(record);
     }
 
     /// Judges a draw or a count, or keeps it until its evidence is there.
     fn weigh(&mut self, record: &Record) {
         match self.judge(record) {
-            Err(Missing(_)) => self.pending.push(record.clone()),
-            Ok((drawn, faults)) => {
+            Err(_) => self.pending.push(record.clone()),
+            Ok((rests_on, faults)) => {
                 self.notes.checked();
                 for fault in faults {
-                    self.notes.contradict(NAME, fault, &drawn.iter().chain([record]).collect::<Vec<_>>());
+                    self.notes.contradict(NAME, fault, &rests_on.iter().chain([record]).collect::<Vec<_>>());
                 }
             }
         }
     }
 
-    /// What is wrong with `record`, and the draw it rests on.
+    /// What is wrong with `record`, and what it rests on.
     fn judge(&self, record: &Record) -> Result<(Option<Record>, Faults), Missing> {
-        let rules = self.rules.as_deref().ok_or(Missing("the genesis"))?;
+        let rules = self.rules.as_deref().ok_or(Missing::Told("the genesis"))?;
         match &record.event {
-            Event::Voters { need, snapshot, voters, .. } => {
-                let (k_plan, _) = self.need(need)?.targets.ok_or(Missing("the need's own text"))?;
+            Event::SnapshotTaken(taken) => self.bootstrap(rules, taken),
+            Event::Voters { need, epoch, snapshot, voters } => {
+                let (k_plan, _) = self.targets(need)?;
                 let pool = self.pool(snapshot)?;
-                let size = u64::from(own_k(rules, k_plan, pool.taken.active)) + u64::from(rules.voters_spare);
-                Ok((None, drawn(rules, pool, voters, size)))
+                let own = draw::voters(need, *epoch, &pool.taken, k_plan, rules);
+                let (k, size) = own.as_ref().map_or((1, 0), |own| (own.k, own.members.len()));
+                let mut faults = within(rules, pool, voters, k.saturating_add(rules.voters_spare));
+                if faults.is_empty() && voters.len() != size {
+                    faults.push(format!("{} vote, and {size} should", voters.len()));
+                } else if faults.is_empty() && own.is_some_and(|own| *own.members != **voters) {
+                    faults.push("the voters are not those whom need, epoch and snapshot give".into());
+                }
+                Ok((None, faults))
             }
-            Event::Seated { need, task, commit, snapshot, seats, .. } => {
+            Event::Seated { need, task, commit, snapshot, seats, seed } => {
                 let state = self.need(need)?;
-                let (_, k_result) = state.targets.ok_or(Missing("the need's own text"))?;
+                let (_, k_result) = self.targets(need)?;
                 let pool = self.pool(snapshot)?;
-                let size = u64::from(own_k(rules, k_result, pool.taken.active)) + u64::from(rules.seats_spare);
-                let mut faults = drawn(rules, pool, seats, size);
-                faults.extend(self.related(pool, seats, &self.judged(state, task, commit)?));
+                let judged = self.judged(state, task, commit)?;
+                let reveals = self.rounds.reveals(need, seed).ok_or(Missing::Done("a round that gave this seed"))?;
+                let kin = |m: &PoolMember| judged.iter().any(|other| self.tie(pool, &m.agent, other).is_some());
+                let own = draw::committee(seed, &pool.taken, kin, k_result, rules);
+                let (k, drawn) = own.map_or((1, Vec::new()), |own| (own.k, own.members));
+                let mut faults = within(rules, pool, seats, k.saturating_add(rules.seats_spare));
+                // Those who have no stake left to answer for a seat leave it to the spares.
+                let sizes = k as usize..=drawn.len();
+                if faults.is_empty() && !sizes.contains(&seats.len()) {
+                    faults.push(format!("{} sit, and {sizes:?} should", seats.len()));
+                }
+                faults.extend(self.related(pool, seats, &judged));
+                if draw::committee_seed(commit, reveals) != *seed {
+                    faults.push("the seed is not what this commit and the reveals of its round give".into());
+                }
+                let stranger = seats.iter().find(|seat| !drawn.contains(seat));
+                if let (true, Some(seat)) = (faults.is_empty(), stranger) {
+                    faults.push(format!("{seat} sits, and is not among those whom seed and snapshot give"));
+                }
                 Ok((None, faults))
             }
             Event::Decided { need, epoch, snapshot, approvals, k, .. } => {
-                let state = self.need(need)?;
-                let (k_plan, _) = state.targets.ok_or(Missing("the need's own text"))?;
-                let draw = state.voters.get(epoch).ok_or(Missing("the draw of the voters"))?;
+                let (k_plan, _) = self.targets(need)?;
+                let draw = self.need(need)?.voters.get(epoch).ok_or(Missing::Done("a draw of voters in its epoch"))?;
                 let Event::Voters { voters, snapshot: drawn_from, .. } = &draw.event else {
                     unreachable!("kept by kind")
                 };
@@ -205,67 +248,125 @@ impl QuorumValidity {
                 if drawn_from != snapshot {
                     faults.push("the decision names another snapshot than its voters were drawn from".into());
                 }
-                faults.extend(enough(approvals, own_k(rules, k_plan, pool.taken.active), *k));
+                let active = pool.taken.active;
+                faults.extend(enough(approvals, draw::k(k_plan, active, active, rules), *k));
                 Ok((Some(draw.clone()), faults))
             }
             Event::Tallied { need, task, commit, counted: votes, k, verdict } => {
                 let state = self.need(need)?;
-                let (_, k_result) = state.targets.ok_or(Missing("the need's own text"))?;
+                let (_, k_result) = self.targets(need)?;
                 let known = state.commits.get(task).and_then(|c| c.get(commit));
-                let draw = known.and_then(|c| c.seated.as_ref()).ok_or(Missing("the draw of the committee"))?;
-                let Event::Seated { seats, snapshot, .. } = &draw.event else { unreachable!("kept by kind") };
+                let seated = known.and_then(|c| c.seated.as_ref()).ok_or(Missing::Done("a draw of its committee"))?;
+                let Event::Seated { seats, snapshot, .. } = &seated.event else { unreachable!("kept by kind") };
                 let pool = self.pool(snapshot)?;
+                let judged = self.judged(state, task, commit)?;
                 let mut faults = counted(rules, pool, votes, seats);
-                faults.extend(self.related(pool, votes, &self.judged(state, task, commit)?));
+                faults.extend(self.related(pool, votes, &judged));
                 if *verdict == Counted::Pass {
-                    faults.extend(enough(votes, own_k(rules, k_result, pool.taken.active), *k));
+                    let taken = &pool.taken;
+                    let kin = |m: &&PoolMember| judged.iter().any(|other| self.tie(pool, &m.agent, other).is_some());
+                    let strangers = taken.members.len() - taken.members.iter().filter(kin).count();
+                    let eligible = if taken.bootstrap { taken.active } else { strangers as u32 };
+                    faults.extend(enough(votes, draw::k(k_result, taken.active, eligible, rules), *k));
                 }
-                Ok((Some(draw.clone()), faults))
+                Ok((Some(seated.clone()), faults))
+            }
+            Event::Finalized { need, task, fence, record } => {
+                let Ok(record) = serde_json::from_slice::<FinalizeRecord>(record) else {
+                    return Ok((None, vec!["what is final is no FINALIZE record".into()]));
+                };
+                let known = self.need(need)?.commits.get(task).and_then(|commits| commits.get(&record.commit));
+                let tallied = known.and_then(|c| c.tallied.as_ref()).ok_or(Missing::Done("a count of its verdicts"))?;
+                let seated = known.and_then(|c| c.seated.as_ref()).ok_or(Missing::Done("a draw of its committee"))?;
+                let mut faults = Faults::new();
+                if let Event::Tallied { verdict: Counted::Fail, .. } = &tallied.event {
+                    faults.push("a result is final that its committee failed".into());
+                }
+                if let Event::Tallied { counted, .. } = &tallied.event
+                    && counted.len() != record.attestations.len()
+                {
+                    let (named, counted) = (record.attestations.len(), counted.len());
+                    faults.push(format!("the record names {named} attestations, and {counted} were counted"));
+                }
+                if !matches!(&seated.event, Event::Seated { snapshot, .. } if *snapshot == record.snapshot) {
+                    faults.push("the record names another snapshot than its committee was drawn from".into());
+                }
+                if record.fence != *fence {
+                    faults.push("the record is of another fence".into());
+                }
+                Ok((Some(tallied.clone()), faults))
             }
             _ => Ok((None, Faults::new())),
         }
     }
 
+    /// Bootstrap lasts until enough are active and it is ripe, and never returns.
+    fn bootstrap(&self, rules: &Rules, taken: &PoolSnapshot) -> Result<(Option<Record>, Faults), Missing> {
+        let number = taken.snapshot.number;
+        let before = match number.checked_sub(1) {
+            None | Some(0) => None,
+            Some(before) => Some(self.snapshots.get(&before).ok_or(Missing::Told("the snapshot before"))?),
+        };
+        let young = before.is_none_or(|before| before.taken.bootstrap);
+        let few = taken.active < rules.bootstrap_active_min;
+        let fault = match (young, taken.bootstrap) {
+            (false, true) => Some("bootstrap returns"),
+            (true, false) if few => Some("a pool too small has left bootstrap"),
+            (true, true) if few => None,
+            (true, now) => {
+                let ripe = self.rounds.ripe(number, rules).ok_or(Missing::Told("the entry that took the snapshot"))?;
+                match (ripe, now) {
+                    (true, true) => Some("a pool that has outgrown bootstrap is still in it"),
+                    (false, false) => Some("a pool has left bootstrap before its time"),
+                    _ => None,
+                }
+            }
+            (false, false) => None,
+        };
+        Ok((before.map(|pool| pool.record.clone()), fault.map(str::to_owned).into_iter().collect()))
+    }
+
     fn need(&self, need: &NeedId) -> Result<&Need, Missing> {
-        self.needs.get(need).ok_or(Missing("the need"))
+        self.needs.get(need).ok_or(Missing::Told("the need"))
+    }
+
+    fn targets(&self, need: &NeedId) -> Result<(u32, u32), Missing> {
+        self.need(need)?.targets.ok_or(Missing::Told("the need's own text"))
     }
 
     fn pool(&self, snapshot: &SnapshotRef) -> Result<&Pool, Missing> {
-        let pool = self.snapshots.get(&snapshot.number).ok_or(Missing("the snapshot"))?;
-        if pool.taken.snapshot == *snapshot { Ok(pool) } else { Err(Missing("a snapshot of this digest")) }
+        let pool = self.snapshots.get(&snapshot.number).ok_or(Missing::Told("the snapshot"))?;
+        if pool.taken.snapshot == *snapshot { Ok(pool) } else { Err(Missing::Told("a snapshot of this digest")) }
     }
 
     /// Those whom a committee must not be related to: the worker and the planner.
     fn judged(&self, need: &Need, task: &TaskName, commit: &Cid) -> Result<[AgentId; 2], Missing> {
         let commit = need.commits.get(task).and_then(|commits| commits.get(commit));
-        let worker = commit.and_then(|c| c.worker).ok_or(Missing("the acceptance of the commit"))?;
-        let (planner, _) = need.decided.as_ref().ok_or(Missing("the decision"))?;
+        let worker = commit.and_then(|c| c.worker).ok_or(Missing::Told("the acceptance of the commit"))?;
+        let (planner, _) = need.decided.as_ref().ok_or(Missing::Told("the decision"))?;
         Ok([worker, *planner])
     }
 
     /// Who of `judges` is one of `judged` or shares a known organisation or network with one.
     fn related(&self, pool: &Pool, judges: &[AgentId], judged: &[AgentId]) -> Faults {
-        let mut faults = Faults::new();
-        if pool.taken.bootstrap {
-            return faults;
+        let pairs = judges.iter().flat_map(|judge| judged.iter().map(move |other| (judge, other)));
+        let why = |(judge, other)| Some(format!("{judge} {}, {other}", self.tie(pool, judge, other)?));
+        // In bootstrap they may; that they do only where strangers are missing is the draw's to say.
+        pairs.filter(|_| !pool.taken.bootstrap).filter_map(why).collect()
+    }
+
+    /// What ties `judge` to `other`, in words.
+    fn tie(&self, pool: &Pool, judge: &AgentId, other: &AgentId) -> Option<&'static str> {
+        let ((org, asn), (other_org, other_asn)) = (self.ties(pool, judge), self.ties(pool, other));
+        if judge == other {
+            Some("is the one judged")
+        } else if !org.is_empty() && org == other_org {
+            Some("shares the organisation of the one judged")
+        } else if !asn.is_empty() && asn == other_asn {
+            Some("shares the network of the one judged")
+        } else {
+            None
         }
-        for judge in judges {
-            for other in judged {
-                let (org, asn) = self.ties(pool, judge);
-                let (other_org, other_asn) = self.ties(pool, other);
-                let why = if judge == other {
-                    "is the one judged"
-                } else if !org.is_empty() && org == other_org {
-                    "shares the organisation of the one judged"
-                } else if !asn.is_empty() && asn == other_asn {
-                    "shares the network of the one judged"
-                } else {
-                    continue;
-                };
-                faults.push(format!("{judge} {why}, {other}"));
-            }
-        }
-        faults
     }
 
     fn ties<'a>(&'a self, pool: &'a Pool, agent: &AgentId) -> (&'a str, &'a str) {
@@ -286,6 +387,12 @@ impl Need {
     }
 }
 
+impl Pool {
+    fn member(&self, agent: &AgentId) -> Option<&PoolMember> {
+        self.by_agent.get(agent).map(|i| &self.taken.members[*i])
+    }
+}
+
 /// Whether `record` is the first of its kind; a later one must say the same.
 fn first(notes: &mut Notes, before: Option<&Record>, record: &Record, what: &str) -> bool {
     if let Some(before) = before.filter(|before| before.event != record.event) {
@@ -303,22 +410,10 @@ fn same_decision(a: &Record, b: &Record) -> bool {
     of(a) == of(b)
 }
 
-impl Pool {
-    fn member(&self, agent: &AgentId) -> Option<&PoolMember> {
-        self.by_agent.get(agent).map(|i| &self.taken.members[*i])
-    }
-}
-
-/// PROTOCOL 6: K = max(1, min(target, floor(active x alpha))).
-fn own_k(rules: &Rules, target: u32, active: u32) -> u32 {
-    let share = u64::from(active) * u64::from(rules.alpha_bp) / 10_000;
-    u64::from(target).min(share).max(1) as u32
-}
-
 /// Everyone in `list` once, in the pool, with enough stake.
 fn members(rules: &Rules, pool: &Pool, list: &[AgentId]) -> Faults {
     let mut faults = Faults::new();
-    let mut once = BTreeSet::new();
+    let mut once = std::collections::BTreeSet::new();
     for agent in list {
         if !once.insert(agent) {
             faults.push(format!("{agent} stands there twice"));
@@ -334,22 +429,12 @@ fn members(rules: &Rules, pool: &Pool, list: &[AgentId]) -> Faults {
     faults
 }
 
-/// A draw of (up to) `size`: members, within the caps unless in bootstrap.
-fn drawn(rules: &Rules, pool: &Pool, list: &[AgentId], size: u64) -> Faults {
+/// Members, within the caps of a draw of `size` unless in bootstrap. A draw that keeps its own rules keeps these: they are
+/// looked at because they say better what is wrong.
+fn within(rules: &Rules, pool: &Pool, list: &[AgentId], size: u32) -> Faults {
     let mut faults = members(rules, pool, list);
-    if pool.taken.bootstrap {
-        return faults;
-    }
-    let size = size.max(list.len() as u64);
-    type Attribute = fn(&PoolMember) -> &str;
-    let caps: [(&str, u32, Attribute); 3] = [
-        ("organisation", rules.org_cap_bp, |m| &m.org),
-        ("network", rules.asn_cap_bp, |m| &m.asn),
-        ("region", rules.region_cap_bp, |m| &m.region),
-    ];
-    for (what, cap_bp, of) in caps {
-        let cap = (size.saturating_mul(u64::from(cap_bp)) / 10_000).max(1);
-        // Whoever's attribute is unknown counts as one of the same.
+    let caps = draw::caps(size.max(list.len() as u32), rules);
+    for (what, of, cap) in caps.into_iter().filter(|_| !pool.taken.bootstrap) {
         let mut groups = BTreeMap::<&str, u64>::new();
         for member in list.iter().filter_map(|agent| pool.member(agent)) {
             *groups.entry(of(member)).or_default() += 1;
@@ -364,14 +449,13 @@ fn drawn(rules: &Rules, pool: &Pool, list: &[AgentId], size: u64) -> Faults {
 /// A count: members, all of them drawn.
 fn counted(rules: &Rules, pool: &Pool, list: &[AgentId], drawn: &[AgentId]) -> Faults {
     let mut faults = members(rules, pool, list);
-    let drawn: BTreeSet<_> = drawn.iter().collect();
     faults.extend(list.iter().filter(|a| !drawn.contains(a)).map(|a| format!("{a} was counted but not drawn")));
     faults
 }
 
 /// At least K distinct, by our own K, and by the stated one.
 fn enough(list: &[AgentId], own: u32, stated: u32) -> Option<String> {
-    let distinct = list.iter().collect::<BTreeSet<_>>().len();
+    let distinct = list.iter().collect::<std::collections::BTreeSet<_>>().len();
     if distinct < own as usize {
         Some(format!("{distinct} were counted and {stated} is stated, but K is {own}"))
     } else if distinct < stated as usize {

@@ -1,8 +1,11 @@
 //! Cases of P6: each rule of it, broken once.
 
 use super::*;
-use crate::check::fixture::{agent, caught, good, holds, unknown};
+use crate::check::fixture::{
+    agent, caught, good, holds, outsider, seats as drawn_seats, unknown, voters as drawn_voters,
+};
 use swarm_core::id::{Credits, Digest};
+use swarm_core::register::{Applied, Event as Did, Outcome};
 
 /// Applies `edit` to every event, so that all nodes tell the same wrong thing.
 fn broken(edit: impl FnMut(&mut Event), what: &str) {
@@ -15,6 +18,18 @@ fn pool(edit: impl Fn(&mut PoolSnapshot)) -> impl Fn(&mut Event) {
     move |event| {
         if let Event::SnapshotTaken(taken) = event {
             edit(Arc::make_mut(taken));
+        }
+    }
+}
+
+fn member(pool: &mut PoolSnapshot, agent: AgentId) -> &mut PoolMember {
+    pool.members.iter_mut().find(|m| m.agent == agent).expect("it was drawn from this pool")
+}
+
+fn voting(edit: impl Fn(&mut Vec<AgentId>)) -> impl Fn(&mut Event) {
+    move |event| {
+        if let Event::Voters { voters, .. } = event {
+            *voters = with(voters, &edit);
         }
     }
 }
@@ -55,16 +70,6 @@ fn a_good_history_holds() {
 }
 
 #[test]
-fn own_k_is_the_protocols() {
-    let rules = crate::check::fixture::rules();
-    for (target, active, k) in
-        [(3, 20, 3), (5, 20, 5), (5, 16, 4), (3, 3, 1), (3, 0, 1), (0, 20, 1), (u32::MAX, u32::MAX, 1_288_490_188)]
-    {
-        assert_eq!(own_k(&rules, target, active), k, "target {target} of {active} active");
-    }
-}
-
-#[test]
 fn t16_too_few_whatever_is_stated() {
     broken(approvals(|a| a.truncate(2)), "2 were counted and 3 is stated, but K is 3");
     broken(votes(|a| a.truncate(4)), "4 were counted and 5 is stated, but K is 5");
@@ -96,35 +101,34 @@ fn t25_the_same_verifier_twice() {
 
 #[test]
 fn counted_but_not_drawn() {
-    // Agent 29 is in the pool, but neither a voter nor seated.
-    broken(approvals(|a| a[0] = agent(29)), "not drawn");
-    broken(votes(|a| a[0] = agent(29)), "not drawn");
+    broken(approvals(|a| a[0] = outsider()), "not drawn");
+    broken(votes(|a| a[0] = outsider()), "not drawn");
 }
 
 #[test]
 fn not_a_member() {
     broken(seats(|a| a[0] = agent(99)), "not a member");
-    broken(pool(|p| p.members.retain(|m| m.agent != agent(10))), "not a member");
+    broken(pool(|p| p.members.retain(|m| m.agent != drawn_voters()[0])), "not a member");
 }
 
 #[test]
 fn t45_without_stake() {
-    broken(pool(|p| p.members[0].stake = Credits(999)), "a stake of 999");
+    broken(pool(|p| member(p, drawn_voters()[0]).stake = Credits(999)), "a stake of 999");
 }
 
 #[test]
 fn related_to_worker_or_planner() {
     // The planner is agent 2 of organisation "plan", the worker agent 3 of "work".
-    broken(pool(|p| p.members[6].org = "plan".into()), "shares the organisation");
+    broken(pool(|p| member(p, drawn_seats()[0]).org = "plan".into()), "shares the organisation");
     // Committees only: who votes on a plan may be a relation of its planner.
     let mut run = good();
-    run.edit_all(pool(|p| p.members[0].org = "plan".into()));
-    holds(QuorumValidity::default(), &run);
-    broken(pool(|p| p.members[6].asn = "AS-work".into()), "shares the network");
+    run.edit_all(pool(|p| member(p, drawn_voters()[0]).org = "plan".into()));
+    assert!(!run.finding(QuorumValidity::default()).contradictions.iter().any(|c| c.what.contains("votes")));
+    broken(pool(|p| member(p, drawn_seats()[1]).asn = "AS-work".into()), "shares the network");
     broken(
         |e| {
             if let Event::Accepted { worker, .. } = e {
-                *worker = agent(18);
+                *worker = drawn_seats()[2];
             }
         },
         "is the one judged",
@@ -140,7 +144,10 @@ fn unknown_attributes_relate_nobody() {
             list.iter_mut().for_each(|p| (p.org, p.asn) = (String::new(), String::new()));
             *parties = list.into();
         }
-        pool(|p| (p.members[0].org, p.members[0].asn) = (String::new(), String::new()))(e);
+        pool(|p| {
+            let one = member(p, drawn_seats()[0]);
+            (one.org, one.asn) = (String::new(), String::new());
+        })(e);
     });
     holds(QuorumValidity::default(), &run);
 }
@@ -159,15 +166,42 @@ fn caps() {
 
 #[test]
 fn bootstrap_relaxes_diversity_only() {
+    let young = |rules: u32| {
+        move |e: &mut Event| {
+            if let Event::Genesis { rules: told, .. } = e {
+                Arc::make_mut(told).bootstrap_needs = rules;
+            }
+            pool(|p| {
+                p.bootstrap = true;
+                p.members.iter_mut().for_each(|m| m.region = "one".into());
+            })(e);
+        }
+    };
     let mut run = good();
-    run.edit_all(pool(|p| {
-        p.bootstrap = true;
-        p.members.iter_mut().for_each(|m| m.org = "plan".into());
-    }));
+    run.edit_all(young(100));
     holds(QuorumValidity::default(), &run);
     run.edit_all(approvals(|a| a[1] = a[0]));
     caught(QuorumValidity::default(), &run, "stands there twice");
+    // Who is related to those judged sits only where strangers are missing, and here they are not.
+    let mut run = good();
+    run.edit_all(young(100));
+    run.edit_all(pool(|p| member(p, drawn_seats()[0]).org = "plan".into()));
+    caught(QuorumValidity::default(), &run, "not among those whom seed and snapshot give");
+    // Nor is a pool young because it says so.
+    broken(young(0), "has outgrown bootstrap");
     broken(pool(|p| p.active = 9), "too small has left bootstrap");
+    let grown = |e: &mut Event| {
+        if let Event::Genesis { rules, .. } = e {
+            Arc::make_mut(rules).bootstrap_needs = 100;
+        }
+    };
+    broken(grown, "left bootstrap before its time");
+    let mut run = good();
+    let at = run.records.iter().rposition(|r| matches!(r.event, Event::SnapshotTaken(_))).unwrap();
+    let mut second = run.records[at].clone();
+    pool(|p| (p.bootstrap, p.snapshot.number) = (true, 2))(&mut second.event);
+    run.records.insert(at + 1, second);
+    caught(QuorumValidity::default(), &run, "bootstrap returns");
 }
 
 #[test]
@@ -220,7 +254,80 @@ fn a_split_needs_no_k() {
             *verdict = Counted::Fail;
         }
     });
+    caught(QuorumValidity::default(), &run, "is final that its committee failed");
+    run.drop_all(|e| matches!(e, Event::Finalized { .. }));
     holds(QuorumValidity::default(), &run);
+}
+
+#[test]
+fn a_draw_of_another_size() {
+    let all = |a: &mut Vec<AgentId>| *a = (10..30).map(agent).collect();
+    broken(voting(all), "20 vote, and 8 should");
+    broken(voting(|a| a.truncate(7)), "7 vote, and 8 should");
+    broken(seats(all), "20 sit, and 5..=7 should");
+    broken(seats(|a| a.truncate(4)), "4 sit");
+    // Whoever has no stake left leaves its seat.
+    let mut run = good();
+    run.edit_all(seats(|a| a.truncate(6)));
+    holds(QuorumValidity::default(), &run);
+}
+
+#[test]
+fn a_draw_of_others_than_the_seed_gives() {
+    broken(voting(|a| a[0] = outsider()), "not those whom need, epoch and snapshot give");
+    broken(seats(|a| a[6] = outsider()), "not among those whom seed and snapshot give");
+}
+
+#[test]
+fn t68_a_seed_that_no_round_gave() {
+    let other = |e: &mut Event| {
+        if let Event::Seated { seed, .. } = e {
+            *seed = Digest::default();
+        }
+    };
+    broken(other, "there never was a round that gave this seed");
+    // The round answered it, and its reveals make another.
+    let mut run = good();
+    run.edit_all(|e| {
+        if let Event::Ordered { entry, thread: Thread::System, .. } = e {
+            let mut events = entry.outcome.events().to_vec();
+            for event in &mut events {
+                if let Did::Revealed { value, .. } = event {
+                    *value = Digest::sha256(b"withheld");
+                }
+            }
+            *entry = Applied::new(entry.command, Outcome::Did(events), entry.seq).into();
+        }
+    });
+    caught(QuorumValidity::default(), &run, "not what this commit and the reveals of its round give");
+}
+
+#[test]
+fn a_result_that_no_committee_passed() {
+    let without = |kinds: fn(&Event) -> bool, what: &str| {
+        let mut run = good();
+        run.drop_all(kinds);
+        caught(QuorumValidity::default(), &run, what);
+    };
+    without(|e| matches!(e, Event::Seated { .. } | Event::Tallied { .. }), "there never was a count of its verdicts");
+    without(|e| matches!(e, Event::Tallied { .. }), "there never was a count of its verdicts");
+    without(|e| matches!(e, Event::Seated { .. }), "there never was a draw of its committee");
+    broken(votes(|a| a.extend(drawn_seats().get(5))), "names 5 attestations, and 6 were counted");
+}
+
+#[test]
+fn a_decision_by_an_epoch_that_drew_nobody() {
+    let mut run = good();
+    run.drop_all(|e| matches!(e, Event::Voters { .. }));
+    caught(QuorumValidity::default(), &run, "there never was a draw of voters in its epoch");
+    broken(
+        |e| {
+            if let Event::Decided { epoch, .. } = e {
+                *epoch = Epoch(2);
+            }
+        },
+        "there never was a draw of voters in its epoch",
+    );
 }
 
 #[test]
@@ -229,14 +336,29 @@ fn missing_evidence_is_unknown_and_late_evidence_is_not() {
         (|e| matches!(e, Event::Genesis { .. })) as fn(&Event) -> bool,
         |e| matches!(e, Event::SnapshotTaken(_)),
         |e| matches!(e, Event::NeedPosted { .. }),
-        |e| matches!(e, Event::Voters { .. }),
-        |e| matches!(e, Event::Seated { .. }),
         |e| matches!(e, Event::Accepted { .. }),
     ] {
         let mut run = good();
         let kept: Vec<_> = run.records.iter().filter(|r| kind(&r.event)).cloned().collect();
         run.drop_all(kind);
         unknown(QuorumValidity::default(), &run, "not in the history");
+        run.records.extend(kept);
+        holds(QuorumValidity::default(), &run);
+    }
+}
+
+#[test]
+fn what_comes_late_is_not_missing() {
+    for kind in [
+        (|e| matches!(e, Event::Voters { .. })) as fn(&Event) -> bool,
+        |e| matches!(e, Event::Seated { .. }),
+        |e| matches!(e, Event::Tallied { .. }),
+        |e| matches!(e, Event::Ordered { .. }),
+    ] {
+        let mut run = good();
+        let kept: Vec<_> = run.records.iter().filter(|r| kind(&r.event)).cloned().collect();
+        run.drop_all(kind);
+        assert_eq!(run.finding(QuorumValidity::default()).verdict, crate::Verdict::Violated);
         run.records.extend(kept);
         holds(QuorumValidity::default(), &run);
     }

@@ -1,16 +1,20 @@
 //! P9, conservation: the books of every node are the same list of operations, and folding it gives books in which nothing
 //! is negative, everything sums to what was minted less what was burned, stake covers its liens, every pot ends exactly
-//! once and empty, and no pot or lien outlives a need that ended; and what a need asks for is carried out once.
+//! once and empty, and no pot or lien outlives a need that ended, or is of none; and what a need asks for is carried out
+//! once. What leaves a need's escrow goes to those whom the need owes it, to the credit, and the rest to who filled it; a
+//! bond goes back or to the commons.
 //!
-//! The list is folded once, by whoever is furthest; every other node's telling is compared with it line by line.
+//! The list is folded once, by whoever is furthest; every other node's telling is compared with it line by line, and whoever
+//! must have caught up must have told all of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use swarm_core::id::{AgentId, Credits, NeedId, Seq};
 
+use super::dues::Dues;
 use super::{Checker, End, Finding, Liars, Notes};
-use crate::history::{Account, Event, LedgerEvent, Leg, Move, NodeNo, Record};
+use crate::history::{Account, Event, LedgerEvent, Leg, Move, NodeNo, Phase, Record, Rules};
 
 const NAME: &str = "P9";
 
@@ -19,6 +23,11 @@ const NAME: &str = "P9";
 pub struct Conservation {
     balances: BTreeMap<Account, i128>,
     burned: i128,
+    /// Nodes that must have caught up, as the world says, and members of the register.
+    correct: BTreeSet<NodeNo>,
+    members: BTreeSet<NodeNo>,
+    dues: Dues,
+    healed_at: Option<u64>,
     /// Who told first that an ask was carried out, by need, entry and part, per node.
     discharged: BTreeMap<(NodeNo, NeedId, Seq, u32), Record>,
     ended_needs: BTreeMap<NeedId, Record>,
@@ -37,14 +46,20 @@ pub struct Conservation {
     position: BTreeMap<NodeNo, Option<usize>>,
     /// The first books told at each position.
     books: BTreeMap<usize, Record>,
-    supply_max: Option<Credits>,
+    /// Who showed its books at the end.
+    shown: BTreeSet<NodeNo>,
+    rules: Option<Arc<Rules>>,
 }
 
 #[derive(Debug)]
 struct Pot {
     ended: Option<usize>,
-    need: Option<NeedId>,
+    need: NeedId,
     opened: usize,
+    /// What it was first filled with, and from where.
+    filled: Option<(Move, Account)>,
+    /// What was paid out of it, by receiver.
+    paid: BTreeMap<Account, i128>,
 }
 
 #[derive(Debug)]
@@ -53,7 +68,7 @@ struct Lien {
     amount: Credits,
     booked: usize,
     ended: Option<usize>,
-    need: Option<NeedId>,
+    need: NeedId,
 }
 
 impl Checker for Conservation {
@@ -63,8 +78,18 @@ impl Checker for Conservation {
 
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
+        if !self.liars.told(record) {
+            self.dues.see(NAME, record, &mut self.notes);
+        }
         match &record.event {
-            Event::Genesis { rules, .. } => self.supply_max = Some(rules.supply_max),
+            Event::Genesis { parties, rules } => {
+                self.rules = Some(rules.clone());
+                self.members = parties.iter().filter(|p| p.coordinator && p.honest).map(|p| p.node).collect();
+            }
+            Event::Phase(phase) if *phase >= Phase::Heal => {
+                self.healed_at.get_or_insert(record.at);
+            }
+            Event::Correct { nodes } => self.correct = nodes.iter().copied().collect(),
             Event::NeedEnded { need, .. } if !self.liars.told(record) => {
                 self.ended_needs.entry(*need).or_insert_with(|| record.clone());
             }
@@ -76,6 +101,7 @@ impl Checker for Conservation {
                 }
             }
             Event::Ledger(LedgerEvent::Books { balances, burned, minted }) if !self.liars.told(record) => {
+                self.shown.insert(record.node);
                 self.compare_books(record, balances, *burned, *minted);
             }
             Event::Ledger(_) if !self.liars.told(record) => {
@@ -109,12 +135,23 @@ impl Checker for Conservation {
         let liens =
             self.liens.iter().filter(|(_, l)| l.ended.is_none()).map(|(name, l)| ("lien", name, l.need, l.booked));
         for (what, name, need, opened) in pots.chain(liens) {
-            let Some(ended) = need.and_then(|need| self.ended_needs.get(&need)) else { continue };
+            let Some(ended) = self.ended_needs.get(&need) else {
+                if self.dues.requester(&need).is_none() {
+                    notes.contradict(NAME, format!("{what} {name} is of no need"), &[&self.list[opened]]);
+                }
+                continue;
+            };
             if end.settled {
                 notes.contradict(NAME, format!("{what} {name} outlives its need"), &[&self.list[opened], ended]);
             } else {
                 notes.unknown(format!("{what} {name} is open and its need is over, but the run was cut short"));
             }
+        }
+        for (name, pot) in self.pots.iter().filter(|(_, pot)| !end.expect.excused.contains(&pot.need)) {
+            self.judge_payees(name, pot, end, &mut notes);
+        }
+        for node in self.members.intersection(&self.correct) {
+            self.judge_teller(*node, end, &mut notes);
         }
         notes.finding
     }
@@ -137,7 +174,7 @@ impl Conservation {
                     self.leg(*op, leg, record);
                 }
                 let supply = self.minted - self.burned;
-                if self.supply_max.is_some_and(|max| supply > i128::from(max.0)) {
+                if self.rules.as_ref().is_some_and(|rules| supply > i128::from(rules.supply_max.0)) {
                     self.notes.contradict(NAME, format!("{supply} credits are more than there may be"), &[record]);
                 }
             }
@@ -146,7 +183,10 @@ impl Conservation {
                     let what = format!("pot {pot} is opened twice");
                     self.notes.contradict(NAME, what, &[&self.list[before.opened], record]);
                 }
-                None => drop(self.pots.insert(pot.clone(), Pot { ended: None, need: *need, opened: at })),
+                None => {
+                    let new = Pot { ended: None, need: *need, opened: at, filled: None, paid: BTreeMap::new() };
+                    self.pots.insert(pot.clone(), new);
+                }
             },
             LedgerEvent::PotEnded { pot } => match self.pots.get_mut(pot) {
                 None => self.notes.contradict(NAME, format!("pot {pot} ends but was never opened"), &[record]),
@@ -197,9 +237,9 @@ impl Conservation {
         if leg.to == Account::Outside && !op.may_destroy() {
             self.notes.contradict(NAME, "credits are lost by something else than BURN", &[record]);
         }
-        for account in [&leg.from, &leg.to] {
+        for (account, other, into) in [(&leg.from, &leg.to, false), (&leg.to, &leg.from, true)] {
             if let Account::Pot(pot) = account {
-                match self.pots.get(pot) {
+                match self.pots.get_mut(pot) {
                     None => self.notes.contradict(NAME, format!("pot {pot} is used but was never opened"), &[record]),
                     Some(Pot { ended: Some(before), .. }) => {
                         self.notes.contradict(
@@ -208,7 +248,8 @@ impl Conservation {
                             &[&self.list[*before], record],
                         );
                     }
-                    Some(_) => {}
+                    Some(open) if into => drop(open.filled.get_or_insert_with(|| (op, other.clone()))),
+                    Some(open) => *open.paid.entry(other.clone()).or_default() += amount,
                 }
             }
         }
@@ -242,6 +283,57 @@ impl Conservation {
         let liens = self.encumbered.get(agent).copied().unwrap_or(0);
         if liens > stake {
             self.notes.contradict(NAME, format!("a stake of {stake} backs liens of {liens}"), &[record]);
+        }
+    }
+
+    /// Whether what left a pot went to whom it should. What a node believes of a need comes later than what it books: where
+    /// the need is not over, or the run was cut short, too much cannot be told from too early.
+    fn judge_payees(&self, name: &str, pot: &Pot, end: &End, notes: &mut Notes) {
+        let (opened, ended) = (&self.list[pot.opened], self.ended_needs.get(&pot.need));
+        let Some((op, filler)) = &pot.filled else { return };
+        if *op == Move::Bond {
+            notes.checked();
+            if let Some(other) = pot.paid.keys().find(|to| *to != filler && **to != Account::Commons) {
+                let what = format!("bond {name} goes to {other:?}, who did not give it");
+                notes.contradict(NAME, what, &[opened]);
+            }
+            return;
+        }
+        if self.dues.requester(&pot.need).is_some_and(|requester| *filler != Account::Free(requester)) {
+            notes.contradict(NAME, format!("pot {name} was not filled by its need's requester"), &[opened]);
+        }
+        let mut owed: BTreeMap<Account, i128> =
+            self.dues.owed(&pot.need).into_iter().map(|(agent, amount)| (Account::Free(agent), amount)).collect();
+        // The rest is the requester's, and who is owed something besides is paid it in the same coin.
+        owed.remove(filler);
+        let all: BTreeSet<&Account> = pot.paid.keys().chain(owed.keys()).filter(|account| *account != filler).collect();
+        for account in all {
+            let of = |amounts: &BTreeMap<Account, i128>| amounts.get(account).copied().unwrap_or(0);
+            let (paid, owed) = (of(&pot.paid), of(&owed));
+            match ended {
+                _ if paid == owed => notes.checked(),
+                Some(ended) if end.settled && pot.ended.is_some() => {
+                    let what = format!("pot {name} pays {paid} to {account:?}, and its need owes {owed}");
+                    notes.contradict(NAME, what, &[opened, ended]);
+                }
+                _ if paid > owed => notes.unknown(format!("pot {name} has paid what its need is not known to owe yet")),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether one who must have caught up has told the whole list, and shown its books.
+    fn judge_teller(&self, node: NodeNo, end: &End, notes: &mut Notes) {
+        let (Some(rules), Some(healed_at)) = (&self.rules, self.healed_at) else { return };
+        let in_time = |record: &Record| record.at.max(healed_at).saturating_add(rules.lag_ns_max) < end.at;
+        // One that told another list was contradicted where it did.
+        let Some(at) = self.position.get(&node).copied().unwrap_or(Some(0)) else { return };
+        if let Some(missing) = self.list.get(at).filter(|record| in_time(record)) {
+            let what = format!("{node} told {at} entries of the books, and there are {}", self.list.len());
+            notes.contradict(NAME, what, &[missing]);
+        }
+        if end.settled && !self.list.is_empty() && !self.shown.contains(&node) {
+            notes.contradict(NAME, format!("{node} is correct and never shows its books"), &[]);
         }
     }
 

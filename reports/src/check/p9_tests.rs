@@ -20,7 +20,7 @@ fn pot() -> Account {
 }
 
 fn opened() -> LedgerEvent {
-    LedgerEvent::PotOpened { need: Some(need()), pot: "pot".into() }
+    LedgerEvent::PotOpened { need: need(), pot: "pot".into() }
 }
 
 fn ended() -> LedgerEvent {
@@ -36,7 +36,7 @@ fn stake(amount: u64) -> LedgerEvent {
 }
 
 fn lien(name: &str, amount: u64) -> LedgerEvent {
-    LedgerEvent::LienBooked { agent: agent(1), amount: Credits(amount), lien: name.into(), need: Some(need()) }
+    LedgerEvent::LienBooked { agent: agent(1), amount: Credits(amount), lien: name.into(), need: need() }
 }
 
 fn books(held: &[(Account, u64)], minted: u64, burned: u64) -> LedgerEvent {
@@ -167,4 +167,108 @@ fn an_ask_carried_out_twice() {
     holds(Conservation::default(), &run);
     run.tell(1, told(0));
     caught(Conservation::default(), &run, "carried out twice");
+}
+
+/// Edits every payment out of the escrow of the good history, and the books after it.
+fn paid_otherwise(to: fn(&Leg) -> Option<Account>) -> crate::check::fixture::Run {
+    let mut run = good();
+    run.edit_all(|e| {
+        if let Event::Ledger(LedgerEvent::Posted { legs, op: Move::Pay, .. }) = e {
+            let mut own = legs.to_vec();
+            own.iter_mut().for_each(|leg| leg.to = to(leg).unwrap_or(leg.to.clone()));
+            *legs = own.into();
+        }
+    });
+    run.drop_all(|e| matches!(e, Event::Ledger(LedgerEvent::Books { .. })));
+    run
+}
+
+#[test]
+fn an_escrow_that_pays_whom_the_need_owes_nothing() {
+    let to_stranger = |leg: &Leg| (leg.to == free(3)).then(|| free(99));
+    caught(Conservation::default(), &paid_otherwise(to_stranger), "and its need owes 0");
+    // To one who is owed something, but not that much; and not at all to one who is.
+    let to_worker = |leg: &Leg| (leg.to == free(1)).then(|| free(3));
+    caught(Conservation::default(), &paid_otherwise(to_worker), "pays 110");
+    let to_requester = |leg: &Leg| (leg.to == free(3)).then(|| free(1));
+    caught(Conservation::default(), &paid_otherwise(to_requester), "pays 0");
+    // Before the need is over on any node that tells of it, nobody can know.
+    let mut early = paid_otherwise(to_stranger);
+    early.drop_all(|e| matches!(e, Event::NeedEnded { .. } | Event::Correct { .. }));
+    let found = early.finding(Conservation::default());
+    assert!(found.violations == 0 && !found.unknown.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn an_escrow_that_another_filled() {
+    let mut run = good();
+    run.edit_all(|e| {
+        if let Event::NeedPosted { requester, .. } = e {
+            *requester = agent(2);
+        }
+    });
+    caught(Conservation::default(), &run, "not filled by its need's requester");
+}
+
+#[test]
+fn a_bond_that_goes_to_another() {
+    let bond = || post("b", Move::Bond, &[leg(free(1), pot(), 40)]);
+    let back = |to| post("u", Move::Unbond, &[leg(pot(), to, 40)]);
+    let told_to = |to| told(vec![mint(), opened(), bond(), back(to), ended()]);
+    holds(Conservation::default(), &told_to(free(1)));
+    holds(Conservation::default(), &told_to(Account::Commons));
+    caught(Conservation::default(), &told_to(free(2)), "who did not give it");
+}
+
+#[test]
+fn a_pot_or_lien_of_no_need() {
+    let mut run = told(vec![mint(), stake(50), opened(), lien("l", 10)]);
+    run.drop_all(|e| matches!(e, Event::NeedEnded { .. }));
+    let found = run.finding(Conservation::default());
+    let said: Vec<_> = found.contradictions.iter().map(|c| c.what.as_str()).collect();
+    assert_eq!(said, ["pot pot is of no need", "lien l is of no need"]);
+    // A need that somebody posted may still go on.
+    let posted = good().records.iter().find(|r| matches!(r.event, Event::NeedPosted { .. })).unwrap().clone();
+    run.records.push(posted);
+    holds(Conservation::default(), &run);
+}
+
+#[test]
+fn payouts_that_are_not_the_records() {
+    let mut run = good();
+    run.edit_all(|e| {
+        if let Event::Settled { payouts, .. } = e {
+            *payouts = [].into();
+        }
+    });
+    caught(Conservation::default(), &run, "other payouts are fixed");
+    let mut run = good();
+    run.drop_all(|e| matches!(e, Event::Finalized { .. }));
+    caught(Conservation::default(), &run, "for what is not final");
+    let mut run = good();
+    run.drop_all(|e| matches!(e, Event::Settled { .. }));
+    caught(Conservation::default(), &run, "never fixed");
+}
+
+#[test]
+fn a_member_that_tells_only_the_first_entries() {
+    let ledger = |e: &Event| matches!(e, Event::Ledger(_));
+    for kept in [0, 1, 5] {
+        let mut run = good();
+        let mut told = 0;
+        run.records.retain(|r| {
+            let own = r.node == NodeNo(1) && ledger(&r.event);
+            told += u32::from(own);
+            !own || told <= kept
+        });
+        run.end.at += crate::check::fixture::rules().lag_ns_max;
+        caught(Conservation::default(), &run, &format!("told {kept} entries of the books"));
+    }
+}
+
+#[test]
+fn a_member_that_never_shows_its_books() {
+    let mut run = good();
+    run.records.retain(|r| r.node != NodeNo(0) || !matches!(r.event, Event::Ledger(LedgerEvent::Books { .. })));
+    caught(Conservation::default(), &run, "node 0 is correct and never shows its books");
 }

@@ -37,7 +37,7 @@ pub(crate) struct Sums {
     ended: BTreeMap<NeedId, NeedEnd>,
     finals: BTreeMap<NeedId, BTreeSet<TaskName>>,
     opened: BTreeSet<NeedId>,
-    planned: BTreeMap<NeedId, u32>,
+    planned: BTreeMap<NeedId, usize>,
     posted: BTreeSet<NeedId>,
 }
 
@@ -47,7 +47,7 @@ impl Sums {
         match &record.event {
             Event::NeedPosted { need, .. } => drop(self.posted.insert(*need)),
             Event::NeedOpened { need } => drop(self.opened.insert(*need)),
-            Event::Planned { need, tasks } => drop(self.planned.insert(*need, *tasks)),
+            Event::Planned { need, tasks, .. } => drop(self.planned.insert(*need, tasks.len())),
             Event::Finalized { need, task, .. } => {
                 self.finals.entry(*need).or_default().insert(task.clone());
             }
@@ -64,9 +64,9 @@ impl Sums {
         let known: BTreeSet<_> = self.posted.iter().chain(&self.opened).chain(self.ended.keys()).collect();
         // A need that closed has no task that is not final, even where nobody told how many there are.
         let all_final = |need: &NeedId| {
-            let finals = self.finals.get(need).map_or(0, |tasks| tasks.len() as u64);
+            let finals = self.finals.get(need).map_or(0, BTreeSet::len);
             self.ended.get(need) == Some(&NeedEnd::Closed)
-                || self.planned.get(need).is_some_and(|tasks| finals >= u64::from(*tasks))
+                || self.planned.get(need).is_some_and(|tasks| finals >= *tasks)
         };
         NeedCounts {
             posted: known.len() as u64,
@@ -96,13 +96,14 @@ mod tests {
     fn a_need_is_finalized_when_all_its_tasks_are_final() {
         let mut run = good();
         run.drop_all(|e| matches!(e, Event::NeedEnded { .. }));
-        let finalized = |tasks: u32| {
+        let finalized = |tasks: &[&str]| {
             let mut run = run.clone();
-            run.tell(0, Event::Planned { need: need(), tasks });
+            let tasks = tasks.iter().map(|name| swarm_core::id::label(name)).collect();
+            run.tell(0, Event::Planned { need: need(), tasks, wanted: [].into() });
             let mut sums = Sums::default();
             run.records.iter().for_each(|record| sums.see(record));
             sums.needs().finalized
         };
-        assert_eq!((finalized(1), finalized(2)), (1, 0));
+        assert_eq!((finalized(&["t"]), finalized(&["t", "u"])), (1, 0));
     }
 }

@@ -81,14 +81,14 @@ pub struct Leg {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "each variant says what it tells")]
 pub enum LedgerEvent {
-    /// A pot exists from here on, before any leg touches it.
-    PotOpened { need: Option<NeedId>, pot: Arc<str> },
+    /// A pot exists from here on, before any leg touches it, and ends with its need at the latest.
+    PotOpened { need: NeedId, pot: Arc<str> },
     /// One operation, whole; `key` names it and is used once.
     Posted { key: Arc<str>, legs: Arc<[Leg]>, op: Move },
     /// A pot is over, after the leg that emptied it.
     PotEnded { pot: Arc<str> },
-    /// Part of an agent's stake is encumbered.
-    LienBooked { agent: AgentId, amount: Credits, lien: Arc<str>, need: Option<NeedId> },
+    /// Part of an agent's stake is encumbered, until its need ends at the latest.
+    LienBooked { agent: AgentId, amount: Credits, lien: Arc<str>, need: NeedId },
     /// It is free again.
     LienEnded { lien: Arc<str> },
     /// A node's own books, to be held against the fold of what it told up to here. Accounts that hold nothing may be left

@@ -128,6 +128,8 @@ pub struct Rules {
     pub asn_cap_bp: u32,
     /// Fewer active members than this is bootstrap.
     pub bootstrap_active_min: u32,
+    /// Needs that must have closed before bootstrap may end, unless a day has passed.
+    pub bootstrap_needs: u32,
     /// Longest a lease may stand, in global time, after its grant or last renewal; nanoseconds.
     #[serde(with = "crate::wide")]
     pub held_ns_max: u64,
@@ -138,6 +140,12 @@ pub struct Rules {
     /// Longest a task that lost its holder may wait, in global time, for the next one or for its end; nanoseconds.
     #[serde(with = "crate::wide")]
     pub idle_ns_max: u64,
+    /// Longest an entry may take, in global time and once the run is healed, to reach every correct member of the register;
+    /// nanoseconds.
+    #[serde(with = "crate::wide")]
+    pub lag_ns_max: u64,
+    /// Most that a lease may last in all, as a share of the eta it was won with.
+    pub lease_stretch_bp: u32,
     /// Coordinators that may lie.
     pub liars_max: u32,
     /// Most of a committee from one organisation.
@@ -155,15 +163,18 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The rules of a deployment's parameters, with the two bounds that follow from its windows and clocks.
-    pub fn of(params: &Params, held_ns_max: u64, idle_ns_max: u64) -> Self {
+    /// The rules of a deployment's parameters, with the bounds that follow from its windows, clocks and network.
+    pub fn of(params: &Params, held_ns_max: u64, idle_ns_max: u64, lag_ns_max: u64) -> Self {
         Self {
             alpha_bp: params.alpha_bp,
             asn_cap_bp: params.asn_cap_bp,
             bootstrap_active_min: params.bootstrap_active_min,
+            bootstrap_needs: params.bootstrap_needs,
             held_ns_max,
             held_ns_min: 0,
             idle_ns_max,
+            lag_ns_max,
+            lease_stretch_bp: params.lease_stretch_bp,
             liars_max: params.liars_max,
             org_cap_bp: params.org_cap_bp,
             region_cap_bp: params.region_cap_bp,
@@ -246,7 +257,15 @@ pub enum Event {
     /// World: a phase begins.
     Phase(Phase),
     /// The requester said NEED. Told once, by the requester.
-    NeedPosted { budget: Credits, fees: Credits, k_plan: u32, k_result: u32, need: NeedId, requester: AgentId },
+    NeedPosted {
+        budget: Credits,
+        fee: Credits,
+        fees: Credits,
+        k_plan: u32,
+        k_result: u32,
+        need: NeedId,
+        requester: AgentId,
+    },
     /// The escrow is reserved and the need open.
     NeedOpened { need: NeedId },
     /// A pool snapshot was recorded.
@@ -263,12 +282,12 @@ pub enum Event {
         proposal: Cid,
         snapshot: SnapshotRef,
     },
-    /// The decided plan has so many tasks.
-    Planned { need: NeedId, tasks: u32 },
+    /// The decided plan has these tasks; those `wanted` make what the need asked for.
+    Planned { need: NeedId, tasks: Arc<[TaskName]>, wanted: Arc<[TaskName]> },
     /// A decision of an older generation surfaced and was declared void (RECONCILE). Told by whoever found it.
     Voided { epoch: Epoch, need: NeedId, proposal: Cid },
-    /// A worker holds a task.
-    Granted { epoch: Epoch, fence: Fence, need: NeedId, task: TaskName, worker: AgentId },
+    /// A worker holds a task for `lease_ms`, and has bid to be done in `eta_ms`.
+    Granted { epoch: Epoch, eta_ms: u32, fence: Fence, lease_ms: u32, need: NeedId, task: TaskName, worker: AgentId },
     /// The holder's lease was prolonged; `segment` rises with each renewal of a fence.
     Renewed { fence: Fence, more_ms: u32, need: NeedId, segment: Segment, task: TaskName },
     /// The task is open again: the lease ended without a result, or the result fell.
@@ -308,8 +327,10 @@ pub enum Event {
     Applied { link: Digest, seq: Seq, thread: Thread },
     /// A node believes an entry, and tells next what it did; entries it believes as one batch may be told by the last.
     Believed { link: Digest, seq: Seq, thread: Thread },
-    /// At the end of the run: a node's replica of a thread. `correct`: it was healed and must have caught up.
-    View { correct: bool, digest: Digest, heads: Vec<Digest>, thread: Thread },
+    /// World, at the end of the run: the nodes that are whole and must have caught up. Nobody says so of itself.
+    Correct { nodes: Arc<[NodeNo]> },
+    /// At the end of the run: a node's replica of a thread.
+    View { digest: Digest, heads: Vec<Digest>, thread: Thread },
     /// A node's log was replayed; `first_difference` names where the result was another.
     Replayed { equal: bool, first_difference: Option<String> },
     /// A node refused what somebody sent.

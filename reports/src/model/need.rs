@@ -235,7 +235,9 @@ impl Need {
         if let Command::Act(envelope) = command {
             self.acts.insert(envelope.id());
         }
-        while self.phase != Phase::Over && (self.rise(elsewhere) || self.end_a_wait(elsewhere) || self.move_a_task(elsewhere)) {}
+        while self.phase != Phase::Over
+            && (self.rise(elsewhere) || self.end_a_wait(elsewhere) || self.move_a_task(elsewhere))
+        {}
         Said::Does(std::mem::take(&mut self.out))
     }
 

@@ -289,13 +289,13 @@ mod tests {
 
         property                    verdict  checked
         P1 single DECIDE            holds          3
-        P2 deterministic replay     holds          6
+        P2 deterministic replay     holds          5
         P4 lease and fencing        holds          6
         P5 lease lifetime           holds         10
-        P6 quorum validity          holds          4
-        P9 conservation             holds         27
+        P6 quorum validity          holds          6
+        P9 conservation             holds         41
         P10 convergence             holds          2
-        liveness (every need ends)  holds          1
+        liveness (every need ends)  holds          2
         model (a plain one agrees)  holds          1
 
         fault      injected  bites
@@ -322,8 +322,8 @@ mod tests {
         : 00c0ffee000000000000000000000007
 
         P1: two proposals are decided for one need
-          node 0 at 2.300 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
-          node 2 at 2.500 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
+          node 0 at 2.300 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
+          node 2 at 2.500 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
 
         again: swarm-sim run scenarios/split.toml --seed 7
         "#);
@@ -342,13 +342,13 @@ mod tests {
 
         property                    verdict   checked  violated  unknown
         P1 single DECIDE            violated        9         1        0
-        P2 deterministic replay     holds          18         0        0
+        P2 deterministic replay     holds          15         0        0
         P4 lease and fencing        holds          18         0        0
         P5 lease lifetime           holds          30         0        0
-        P6 quorum validity          holds          12         0        0
-        P9 conservation             holds          81         0        0
+        P6 quorum validity          holds          18         0        0
+        P9 conservation             holds         123         0        0
         P10 convergence             holds           6         0        0
-        liveness (every need ends)  holds           3         0        0
+        liveness (every need ends)  holds           6         0        0
         model (a plain one agrees)  holds           3         0        0
 
         fault      injected  bites
@@ -373,8 +373,8 @@ mod tests {
           P1 violated (1)
 
         P1: two proposals are decided for one need
-          node 0 at 2.300 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
-          node 2 at 2.500 s: decided: approvals ..R5R1PZ1T ..UTTc8tLA ..XqWCtDes, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
+          node 0 at 2.300 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
+          node 2 at 2.500 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
           again: swarm-sim run scenarios/split.toml --seed 3
         "##);
     }

@@ -109,24 +109,24 @@ mod tests {
         <testsuites name="swarm-sim" tests="18" failures="1" errors="0">
             <testsuite name="quiet" tests="9" disabled="0" errors="0" failures="0" time="0.007">
                 <testcase name="P1" classname="quiet" assertions="3">
-                <testcase name="P2" classname="quiet" assertions="6">
+                <testcase name="P2" classname="quiet" assertions="5">
                 <testcase name="P4" classname="quiet" assertions="6">
                 <testcase name="P5" classname="quiet" assertions="10">
-                <testcase name="P6" classname="quiet" assertions="4">
-                <testcase name="P9" classname="quiet" assertions="27">
+                <testcase name="P6" classname="quiet" assertions="6">
+                <testcase name="P9" classname="quiet" assertions="41">
                 <testcase name="P10" classname="quiet" assertions="2">
-                <testcase name="liveness" classname="quiet" assertions="1">
+                <testcase name="liveness" classname="quiet" assertions="2">
                 <testcase name="model" classname="quiet" assertions="1">
             <testsuite name="split" tests="9" disabled="0" errors="0" failures="1" time="0.007">
                 <testcase name="P1" classname="split" assertions="3">
                     <failure message="violated in 1 of 1 runs">seed 3: P1 violated (1)
-                <testcase name="P2" classname="split" assertions="6">
+                <testcase name="P2" classname="split" assertions="5">
                 <testcase name="P4" classname="split" assertions="6">
                 <testcase name="P5" classname="split" assertions="10">
-                <testcase name="P6" classname="split" assertions="4">
-                <testcase name="P9" classname="split" assertions="27">
+                <testcase name="P6" classname="split" assertions="6">
+                <testcase name="P9" classname="split" assertions="41">
                 <testcase name="P10" classname="split" assertions="2">
-                <testcase name="liveness" classname="split" assertions="1">
+                <testcase name="liveness" classname="split" assertions="2">
                 <testcase name="model" classname="split" assertions="1">
         "##);
         assert!(text.contains("again: swarm-sim run scenarios/split.toml --seed 3"));

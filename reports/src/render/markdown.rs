@@ -58,13 +58,13 @@ mod tests {
         | property                   | checked | violated in | unknown in |
         |----------------------------|---------|-------------|------------|
         | P1 single DECIDE           | 9       | 2           | 0          |
-        | P2 deterministic replay    | 18      | 0           | 0          |
+        | P2 deterministic replay    | 15      | 0           | 0          |
         | P4 lease and fencing       | 18      | 0           | 0          |
         | P5 lease lifetime          | 30      | 0           | 0          |
-        | P6 quorum validity         | 12      | 0           | 0          |
-        | P9 conservation            | 81      | 0           | 0          |
+        | P6 quorum validity         | 18      | 0           | 0          |
+        | P9 conservation            | 123     | 0           | 0          |
         | P10 convergence            | 6       | 0           | 0          |
-        | liveness (every need ends) | 3       | 0           | 0          |
+        | liveness (every need ends) | 6       | 0           | 0          |
         | model (a plain one agrees) | 3       | 0           | 0          |
         "##);
     }

@@ -43,7 +43,6 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
         "corrupt-read-refused" => (has(&[Kind::StoreCorrupt, Kind::StoreTwoWinners]), "a fault `store-corrupt`"),
         "damaged-delivery-refused" => (has(&[Kind::BusBitFlip]), "a fault `bus-bit-flip`"),
         "damaged-history-refused" => (has(&[Kind::SnapshotDamage]), "a fault `snapshot-damage`"),
-        "member-replaced" => (has(&[Kind::WipeRejoin]), "a fault `wipe-rejoin`"),
         "node-restarted" | "torn-tail" | "unsynced-lost" | "register-log-cut" | "register-log-torn" => {
             (has(&[Kind::Crash, Kind::QuorumSwap, Kind::PowerLoss]), "a fault such as `crash`")
         }

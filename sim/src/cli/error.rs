@@ -67,6 +67,15 @@ pub enum CliError {
     #[error("{}: no audit log (*.jsonl) in this folder, nor in an `audit` folder below it", .0.display())]
     #[diagnostic(help("name a folder that `run --out` wrote, or one log"))]
     NoLogs(PathBuf),
+    /// A run folder's manifest that cannot be used.
+    #[error("{}: no manifest of a run: {what}", path.display())]
+    #[diagnostic(help("replay the folder as `run --out` of this version left it, or one log of its `audit` folder"))]
+    NoManifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Standard output cannot be written.
     #[error("standard output: {0}")]
     Output(io::Error),
@@ -91,7 +100,8 @@ impl CliError {
             | Self::Scenarios(_)
             | Self::Input { .. }
             | Self::Unreadable { .. }
-            | Self::NoLogs(_) => code::BAD_INPUT,
+            | Self::NoLogs(_)
+            | Self::NoManifest { .. } => code::BAD_INPUT,
             Self::Unwritable { .. } | Self::Output(_) | Self::Threads(_) | Self::Signals(_) => code::UNAVAILABLE,
         }
     }

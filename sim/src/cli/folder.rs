@@ -1,4 +1,5 @@
-//! What `run --out` keeps of a run: its report, its history, the nodes' audit logs, what the needs asked for.
+//! What `run --out` keeps of a run: its report, its history, the nodes' audit logs, what the needs asked for, and the
+//! manifest that holds them together.
 
 use std::path::{Path, PathBuf};
 
@@ -8,24 +9,37 @@ use swarm_reports::render::json;
 
 use crate::cli::CliError;
 use crate::cli::files::LateFolder;
+use crate::cli::manifest::{self, AUDIT, Manifest};
 use crate::world::Outcome;
 
 /// Writes all of it.
 pub fn write(folder: &LateFolder, outcome: &Outcome) -> Result<(), CliError> {
-    folder.write(Path::new("run.json"), json(&outcome.report).as_bytes())?;
+    let mut manifest = Manifest::new();
+    let mut keep = |name: &Path, bytes: &[u8]| {
+        manifest.file(name, bytes);
+        folder.write(name, bytes)
+    };
+    keep(Path::new("run.json"), json(&outcome.report).as_bytes())?;
     let history: String = outcome.history.iter().map(write_line).collect();
-    folder.write(Path::new("history.jsonl"), history.as_bytes())?;
-    for (name, log) in &outcome.audit {
-        folder.write(&Path::new("audit").join(format!("{name}.jsonl")), log.as_bytes())?;
-    }
+    keep(Path::new("history.jsonl"), history.as_bytes())?;
     for (need, tasks) in &outcome.outputs {
         for (label, (_, bytes)) in tasks.values().flatten() {
             if let Some(bytes) = bytes {
-                folder.write(&Path::new("out").join(need.to_string()).join(file_name(label)), bytes)?;
+                keep(&output(&need.to_string(), label), bytes)?;
             }
         }
     }
-    Ok(())
+    for (node, log) in &outcome.audit {
+        let name = format!("{node}.jsonl");
+        manifest.log(&name, log.as_bytes());
+        folder.write(&Path::new(AUDIT).join(name), log.as_bytes())?;
+    }
+    folder.write(Path::new(manifest::NAME), &manifest.to_bytes())
+}
+
+/// Where the output `label` of `need` is kept.
+pub fn output(need: &str, label: &Label) -> PathBuf {
+    Path::new("out").join(need).join(file_name(label))
 }
 
 /// A label as the name of a file: what is no plain character becomes `_`.

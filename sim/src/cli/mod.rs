@@ -11,6 +11,7 @@ mod files;
 mod folder;
 mod interrupt;
 mod lint;
+mod manifest;
 mod mutants;
 mod panics;
 mod pool;

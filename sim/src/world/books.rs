@@ -13,7 +13,7 @@ pub fn told(bookings: &[Booking]) -> Vec<LedgerEvent> {
         let moves: Vec<_> = op.iter().filter_map(moved).collect();
         for posting in &moves {
             if let (ledger::Account::Pot(pot), false) = (&posting.credit, posting.ends) {
-                events.push(LedgerEvent::PotOpened { need: Some(need_of(pot)), pot: pot_name(pot) });
+                events.push(LedgerEvent::PotOpened { need: need_of(pot), pot: pot_name(pot) });
             }
         }
         let legs: Arc<[Leg]> = (moves.iter())
@@ -34,7 +34,7 @@ pub fn told(bookings: &[Booking]) -> Vec<LedgerEvent> {
                 agent: lien.verifier,
                 amount: *amount,
                 lien: lien_name(lien),
-                need: Some(lien.need),
+                need: lien.need,
             }),
             Booking::Freed { lien, .. } => Some(LedgerEvent::LienEnded { lien: lien_name(lien) }),
         }));

@@ -10,9 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::id::{AgentId, Cid, Epoch, Fence, Label, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool};
+use swarm_core::plan::Fact;
 use swarm_core::register::{Applied, Ending, Event as Did};
 use swarm_core::wire::{Body, Envelope, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
@@ -28,8 +29,10 @@ struct Told {
     epoch: Epoch,
     k_plan: u32,
     snapshot: SnapshotRef,
-    /// Who proposed, and how many tasks.
-    planners: BTreeMap<Cid, (AgentId, u32)>,
+    /// What it asks for, and how long a lease of it is.
+    produces: Vec<Label>,
+    lease_ms: u32,
+    proposals: BTreeMap<Cid, Arc<Envelope>>,
     tasks: BTreeMap<TaskName, TaskTold>,
     renewals: u64,
 }
@@ -38,6 +41,7 @@ struct Told {
 struct TaskTold {
     fence: Fence,
     worker: AgentId,
+    eta_ms: u32,
     commit: Cid,
     k_result: u32,
     /// A bid is kept in the open window.
@@ -54,11 +58,13 @@ pub struct Recorder {
     /// The last entry that each node told as believed, and the last whose bookings it told.
     believed: BTreeMap<(u32, Thread), Seq>,
     booked: BTreeMap<u32, Seq>,
+    /// Hosts that gave up their seat.
+    pub retired: BTreeSet<u32>,
     /// The last entry of each thread that was told whole, by whoever applied it first.
     ordered: BTreeMap<Thread, Seq>,
     /// FINALIZE records by node, in the order believed.
     pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
-    pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<swarm_core::id::Label, Cid>>>,
+    pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, Cid>>>,
     /// As much of the history as somebody wants to keep.
     pub kept: Vec<Record>,
     keep: Keep,
@@ -77,6 +83,7 @@ impl Recorder {
             told: BTreeMap::new(),
             believed: BTreeMap::new(),
             booked: BTreeMap::new(),
+            retired: BTreeSet::new(),
             ordered: BTreeMap::new(),
             finals: BTreeMap::new(),
             outputs: BTreeMap::new(),
@@ -146,6 +153,7 @@ impl Recorder {
         self.posted.push(need);
         let event = Event::NeedPosted {
             budget: asked.budget,
+            fee: asked.fee,
             fees: asked.fees,
             k_plan: asked.k_plan,
             k_result: asked.k_result,
@@ -184,7 +192,10 @@ impl Recorder {
             }
             Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
-            Note::Retired { .. } => self.mark("member-retired"),
+            Note::Retired { .. } => {
+                self.retired.insert(no);
+                self.mark("member-retired");
+            }
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
     }
@@ -230,6 +241,12 @@ impl Recorder {
     fn believed_need(&mut self, no: u32, need: NeedId, did: &Did) {
         let told = self.told.entry((no, need)).or_default();
         let event = match did {
+            Did::Opening { need: text } => {
+                if let Body::Need(text) = &text.body {
+                    (told.produces, told.lease_ms) = (text.produces.clone(), text.windows.lease_ms);
+                }
+                return;
+            }
             Did::Opened { epoch, k_plan, snapshot, voters } => {
                 let first = told.k_plan == 0;
                 (told.epoch, told.k_plan, told.snapshot) = (*epoch, *k_plan, *snapshot);
@@ -242,15 +259,13 @@ impl Recorder {
                 Event::NeedOpened { need }
             }
             Did::Proposed { proposal, .. } => {
-                let tasks = match &proposal.body {
-                    Body::Propose(plan) => plan.cost_caps.len() as u32,
-                    _ => 0,
-                };
-                told.planners.insert(proposal.id(), (proposal.sender, tasks));
+                told.proposals.insert(proposal.id(), Arc::clone(proposal));
                 return;
             }
             Did::Decided { counted, proposal } => {
-                let (planner, tasks) = told.planners.get(proposal).copied().unwrap_or_default();
+                let envelope = told.proposals.get(proposal);
+                let planner = envelope.map(|envelope| envelope.sender).unwrap_or_default();
+                let (tasks, wanted) = envelope.map(|plan| planned(plan, &told.produces)).unwrap_or_default();
                 let decided = Event::Decided {
                     approvals: counted.iter().map(|c| c.verifier).collect(),
                     epoch: told.epoch,
@@ -261,11 +276,11 @@ impl Recorder {
                     snapshot: told.snapshot,
                 };
                 self.tell(no, decided);
-                Event::Planned { need, tasks }
+                Event::Planned { need, tasks, wanted }
             }
             Did::Granting { bid, task, .. } => {
                 let task = told.tasks.entry(task.clone()).or_default();
-                task.worker = bid.agent;
+                (task.worker, task.eta_ms) = (bid.agent, bid.eta_ms);
                 return;
             }
             Did::Bidding { task } => {
@@ -279,13 +294,14 @@ impl Recorder {
                 return;
             }
             Did::Leased { fence, task } => {
-                let epoch = told.epoch;
+                let (epoch, lease_ms) = (told.epoch, told.lease_ms);
                 let of = told.tasks.entry(task.clone()).or_default();
                 of.fence = *fence;
-                let worker = of.worker;
+                let (worker, eta_ms) = (of.worker, of.eta_ms);
                 let again = !of.workers.is_empty() && !of.workers.contains(&worker);
                 of.workers.insert(worker);
-                self.tell(no, Event::Granted { epoch, fence: *fence, need, task: task.clone(), worker });
+                let (fence, task) = (*fence, task.clone());
+                self.tell(no, Event::Granted { epoch, eta_ms, fence, lease_ms, need, task, worker });
                 if again {
                     self.mark("task-reassigned");
                 }
@@ -372,6 +388,24 @@ impl Recorder {
         };
         self.tell(no, event);
     }
+}
+
+/// The tasks of a proposal, and those among them that make what the need asks for.
+fn planned(proposal: &Envelope, produces: &[Label]) -> (Arc<[TaskName]>, Arc<[TaskName]>) {
+    let facts = match &proposal.body {
+        Body::Propose(plan) => plan.patch.as_slice(),
+        _ => &[],
+    };
+    let makes = |fact: &Fact| match fact {
+        Fact::AddTask { produces, task, .. } => Some((task.clone(), produces.clone())),
+        Fact::Produces { label, task } => Some((task.clone(), vec![label.clone()])),
+        _ => None,
+    };
+    let makers: Vec<_> = facts.iter().filter_map(makes).collect();
+    let tasks: BTreeSet<_> = makers.iter().map(|(task, _)| task.clone()).collect();
+    let wanted = makers.into_iter().filter(|(_, labels)| labels.iter().any(|label| produces.contains(label)));
+    let wanted: BTreeSet<_> = wanted.map(|(task, _)| task).collect();
+    (tasks.into_iter().collect(), wanted.into_iter().collect())
 }
 
 /// Whether `seq` is beyond `last`, which it then becomes.

@@ -81,6 +81,10 @@ pub struct Outcome {
     pub trace: Option<crate::kernel::Trace>,
 }
 
+/// The longest an applied entry can take to reach every member once nothing is in its way: several of the longest pauses
+/// between two tries, nanoseconds.
+const LAG: u64 = 600_000_000_000;
+
 /// How far apart the run looks whether everything has ended, nanoseconds.
 const STEP: u64 = 60_000_000_000;
 
@@ -255,7 +259,8 @@ impl<'a> World<'a> {
         }
         world.plan_workload(&fork_of, founders, &joiners_of);
         let genesis = Arc::clone(&cluster.genesis);
-        let rules = Rules::of(&cluster.genesis.params, held_max(scenario), idle_max(scenario)).held_at_least(held_min);
+        let rules =
+            Rules::of(&cluster.genesis.params, held_max(scenario), idle_max(scenario), LAG).held_at_least(held_min);
         world.recorder.borrow_mut().world(Event::Genesis { parties: parties.into(), rules: Arc::new(rules) });
         world.recorder.borrow_mut().world(Event::Founded { genesis });
         world
@@ -470,9 +475,11 @@ impl<'a> World<'a> {
 
     /// Judges.
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
-        let silent: Vec<bool> = (0..self.hosts)
-            .map(|no| matches!(self.kernel.node(host_id(no)), Actor::Host(host) if host.ills.silent))
-            .collect();
+        let is_well = |no: &u32| matches!(self.kernel.node(host_id(*no)), Actor::Host(host) if host.is_well());
+        let well: Vec<u32> = (0..self.hosts).filter(is_well).collect();
+        let retired = std::mem::take(&mut self.recorder.borrow_mut().retired);
+        let nodes = well.into_iter().filter(|no| !retired.contains(no)).map(NodeNo).collect();
+        self.recorder.borrow_mut().world(Event::Correct { nodes });
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut audit = Vec::new();
@@ -482,12 +489,11 @@ impl<'a> World<'a> {
             signatures += host.signatures;
             raft_messages += host.raft_messages();
             // One whose disk is gone shows nothing any more.
-            let correct = !silent[no as usize];
             let views = if host.gone { Vec::new() } else { host.node().needs() };
             let mut recorder = self.recorder.borrow_mut();
             for (need, held) in views {
                 let (digest, heads) = (held.view, vec![held.heads]);
-                recorder.tell(no, Event::View { correct, digest, heads, thread: Thread::Need(need) });
+                recorder.tell(no, Event::View { digest, heads, thread: Thread::Need(need) });
             }
             if let Some(system) = (!host.gone).then(|| host.node().system()).flatten() {
                 recorder.books(no, system.ledger());

@@ -1,13 +1,18 @@
 //! The binary from outside: what it prints, what it leaves on the disk, and one test for each exit code that a scenario can
 //! bring about. Codes 1 and 70 are mapped in unit tests: they take a bug.
 
+#[path = "../../../reports/tests/fits/mod.rs"]
+mod fits;
 #[path = "../../../core/ports/tests/real_text/mod.rs"]
 mod real_text;
 
 mod input;
 mod replay;
 mod run;
+mod schema;
 mod sweep;
+#[cfg(unix)]
+mod targets;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

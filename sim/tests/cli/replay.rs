@@ -58,6 +58,95 @@ fn logs_replay_alike_and_no_tampering_goes_unseen() {
     assert!(did.out.contains(&format!("planner-0.jsonl, line {}: missing", last + 1)), "{}", did.out);
 }
 
+/// Every file of `from` at its place in `to`.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let place = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &place);
+        } else {
+            fs::copy(entry.path(), place).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_runs_folder_is_whole_or_refused_by_name() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    let run = |seed: &str, out: &str| sim(["run", &place.text("held.toml"), "--seed", seed, "--out", &place.text(out)]);
+    assert_eq!((run("1", "left").code, run("2", "another").code), (0, 0));
+    let need = crate::names(&place.path("left/out")).remove(0);
+    let output = format!("out/{need}/result");
+
+    let refused = |named: &str, why: &str, tamper: &dyn Fn(&Path)| {
+        let folder = place.path("tampered");
+        copy(&place.path("left"), &folder);
+        tamper(&folder);
+        let did = sim([Path::new("replay"), &folder]);
+        assert_eq!(did.code, 65, "{named} {why}: {}{}", did.out, did.err);
+        let all = format!("{}{}", did.out, did.err.split_whitespace().collect::<Vec<_>>().join(" "));
+        let told = all.lines().any(|line| line.contains(named) && line.contains(why));
+        assert!(told, "no {named:?} with {why:?} in: {all}");
+        fs::remove_dir_all(&folder).unwrap();
+    };
+    let log = |folder: &Path, node: &str| folder.join("audit").join(node).with_extension("jsonl");
+    let append = |path: &Path, text: &str| fs::write(path, fs::read_to_string(path).unwrap() + text).unwrap();
+
+    refused("audit/worker-0.jsonl", "missing", &|folder| fs::remove_file(log(folder, "worker-0")).unwrap());
+    refused("worker-0.jsonl, line ", "missing", &|folder| {
+        let text = fs::read_to_string(log(folder, "worker-0")).unwrap();
+        let whole: Vec<&str> = text.split_inclusive('\n').collect();
+        // At the last seal before the end, or before the closing one.
+        let seal = |line: &&str| line.contains("{\"body\":{\"seal\"");
+        let cut = whole[..whole.len() - 1].iter().rposition(seal).map_or(whole.len() - 1, |at| at + 1);
+        fs::write(log(folder, "worker-0"), whole[..cut].concat()).unwrap();
+    });
+    for node in ["coordinator-0", "worker-1"] {
+        refused(&format!("audit/{node}.jsonl"), "and the manifest names", &|folder| {
+            fs::copy(log(&place.path("another"), node), log(folder, node)).unwrap();
+        });
+    }
+    refused("audit/worker-1.jsonl", "and the manifest names", &|folder| {
+        fs::copy(log(folder, "worker-0"), log(folder, "worker-1")).unwrap();
+    });
+    refused("audit/again.jsonl", "not of this run", &|folder| {
+        fs::copy(log(folder, "worker-0"), log(folder, "again")).unwrap();
+    });
+    for name in [output.as_str(), "history.jsonl", "run.json"] {
+        refused(name, "changed after the run", &|folder| append(&folder.join(name), "\n"));
+        refused(name, "missing", &|folder| fs::remove_file(folder.join(name)).unwrap());
+    }
+    refused("out/more", "not of this run", &|folder| fs::write(folder.join("out/more"), "").unwrap());
+    refused("manifest.json", "cannot be read", &|folder| fs::remove_file(folder.join("manifest.json")).unwrap());
+    refused("manifest.json", "no manifest of a run", &|folder| append(&folder.join("manifest.json"), "x"));
+    // Whoever rewrites the manifest as well still cannot pass off another output: its address is in the logs.
+    refused(&output, "not the output that the FINALIZE record names", &|folder| {
+        append(&folder.join(&output), "\n");
+        let path = folder.join("manifest.json");
+        let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let bytes = fs::read(folder.join(&output)).unwrap();
+        manifest["files"][&output] = swarm_core::id::Digest::sha256(&bytes).to_string().into();
+        fs::write(&path, manifest.to_string()).unwrap();
+    });
+}
+
+#[test]
+fn what_nobody_signed_is_told() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    assert_eq!(sim(["run", &place.text("held.toml"), "--out", &place.text("out")]).code, 0);
+    let one = place.path("out/audit/coordinator-0.jsonl");
+    let text = fs::read_to_string(&one).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    // Without its closing seal, the lines after the one before it are nobody's word.
+    fs::write(&one, lines[..lines.len() - 1].concat()).unwrap();
+    let did = sim([Path::new("replay"), &one]);
+    assert_eq!(did.code, 2, "{}{}", did.out, did.err);
+    let sealed = lines[..lines.len() - 1].iter().rposition(|line| line.starts_with("{\"body\":{\"seal\"")).unwrap() + 1;
+    let told = format!("unsealed: lines {} to {} are chained, and signed by nobody", sealed + 1, lines.len() - 1);
+    assert!(did.out.contains("not closed") && did.out.contains(&told), "no {told:?} in {}", did.out);
+}
+
 #[test]
 fn nothing_to_replay() {
     let place = Place::with(&[("held.toml", HELD)]);

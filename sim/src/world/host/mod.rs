@@ -16,10 +16,10 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Cid, NeedId, OpId, Seq, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
+use swarm_core::register::Entry;
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope};
-use swarm_core::register::Entry;
 use swarm_reports::history::{AlarmKind, Event};
 
 use self::crash::Return;
@@ -251,6 +251,11 @@ impl Host {
     /// How many mandates its node knows to have taken effect.
     pub fn mandates(&self) -> usize {
         self.node.system().map_or(0, |system| system.members().mandates().len())
+    }
+
+    /// Whether nothing is wrong with it for good: it must have caught up with the others in the end.
+    pub fn is_well(&self) -> bool {
+        !(self.ills.silent || self.down || self.lost)
     }
 
     /// The whole audit log, closed, if it was kept.

@@ -51,7 +51,14 @@ pub struct Sequencer {
 impl Sequencer {
     pub fn new(members: Vec<(NodeId, AgentId)>) -> Self {
         let member = |(id, agent)| Member { id, agent, applied: 0, sent: 0, again: 0, due: LocalTime::default() };
-        Self { log: Vec::new(), last: BTreeMap::new(), members: members.into_iter().map(member).collect(), era: 0, lost: false, resent: 0 }
+        Self {
+            log: Vec::new(),
+            last: BTreeMap::new(),
+            members: members.into_iter().map(member).collect(),
+            era: 0,
+            lost: false,
+            resent: 0,
+        }
     }
 
     /// A seat changed hands: who lost it is sent nothing more, its successor everything from the start.
