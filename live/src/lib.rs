@@ -6,9 +6,26 @@
 //! is on disk), `host` (one node and its log), `swarm` (the loop), `office` (the work itself).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 #[cfg(swarm_mutants)]
 compile_error!("planted bugs must never meet real data: build swarm-live without --cfg swarm_mutants");
+
+/// Says something on standard output. Whether anyone reads it changes nothing.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($what)*);
+    }};
+}
+
+/// Says something beside it, on standard error. Whether anyone reads it changes nothing.
+macro_rules! tell {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($what)*);
+    }};
+}
 
 pub mod cli;
 mod error;

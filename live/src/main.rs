@@ -41,7 +41,8 @@ fn main() -> ExitCode {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
             let exit = error.exit();
-            eprintln!("{:?}", miette::Report::new(error));
+            // Whether anyone reads it changes nothing.
+            let _ = writeln!(std::io::stderr(), "{:?}", miette::Report::new(error));
             exit
         }
         Err(_) => Exit::Internal,

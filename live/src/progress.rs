@@ -80,7 +80,7 @@ impl Progress {
             }
             None => {
                 let seconds = self.started.elapsed().as_secs();
-                eprintln!("{seconds} s: {} of {} tasks final, {ended}", tally.finals.len(), self.tasks);
+                tell!("{seconds} s: {} of {} tasks final, {ended}", tally.finals.len(), self.tasks);
             }
         }
     }

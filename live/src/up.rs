@@ -40,7 +40,7 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
     let path = folder.path.clone();
     let mut swarm = Swarm::open(folder)?;
     if swarm.is_resumed() {
-        eprintln!("{}: going on where it stopped", path.display());
+        tell!("{}: going on where it stopped", path.display());
     }
     let mut progress = Progress::start(job.needs.len(), job.tasks);
     let end = swarm.run(&job, options.timeout, &stop, &mut progress);
@@ -57,12 +57,12 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
             folder::write(&file, &swarm.artifact(cid)?, 0o644)?;
         }
         let ending = fate.ending.map_or("still open".to_owned(), |ending| format!("{ending:?}").to_lowercase());
-        println!("{ending:<10}  {:<14}  {}", fate.recipe.as_str(), out.display());
+        say!("{ending:<10}  {:<14}  {}", fate.recipe.as_str(), out.display());
     }
     // What comes after a task went on is refused everywhere and always: bids for a lease that is given, verdicts beyond the
     // quorum, what was heard before. Only the rest is news.
     let late: u64 = swarm.refused.iter().filter(|(reject, _)| is_late(**reject)).map(|(_, times)| times).sum();
-    println!(
+    say!(
         "{} of {} needs closed, {} tasks final, {} messages, {late} came too late to count (as some always do), {} bytes of input, {:.1} s",
         fates.iter().filter(|fate| fate.ending == Some(Ending::Closed)).count(),
         job.needs.len(),
@@ -72,7 +72,7 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
         started.elapsed().as_secs_f64(),
     );
     for (reject, times) in swarm.refused.iter().filter(|(reject, _)| !is_late(**reject)) {
-        println!("refused: {reject} ({times})");
+        say!("refused: {reject} ({times})");
     }
     Ok(exit(&swarm, &fates, end, job.needs.len()))
 }
@@ -84,7 +84,7 @@ fn is_late(reject: Reject) -> bool {
 
 fn exit(swarm: &Swarm, fates: &[Fate], end: End, needs: usize) -> Exit {
     if swarm.diverged > 0 {
-        eprintln!("{} times a node believed what contradicts what it applied: this must never happen", swarm.diverged);
+        tell!("{} times a node believed what contradicts what it applied: this must never happen", swarm.diverged);
         return Exit::Violated;
     }
     let closed = fates.len() == needs && fates.iter().all(|fate| fate.ending == Some(Ending::Closed));
@@ -92,11 +92,11 @@ fn exit(swarm: &Swarm, fates: &[Fate], end: End, needs: usize) -> Exit {
         End::Interrupted => Exit::Interrupted,
         End::Done if closed => Exit::Held,
         End::Done => {
-            eprintln!("not every need could be closed");
+            tell!("not every need could be closed");
             Exit::NoLiveness
         }
         End::TimedOut => {
-            eprintln!("time is up (--timeout); the same command goes on");
+            tell!("time is up (--timeout); the same command goes on");
             Exit::NoLiveness
         }
     }

@@ -26,6 +26,14 @@ pub fn sweep(report: &SweepReport) -> String {
         suite.add_test_cases(report.failures.iter().filter(|f| f.scenario == *name && is_otherwise(f)).map(failure));
         junit.add_test_suite(suite);
     }
+    // A run that was not the same has a case of its own.
+    if report.done_twice > 0 && report.verdict != Outcome::Internal {
+        let mut case = TestCase::new("every run is the same twice", TestCaseStatus::success());
+        case.set_assertions(usize::try_from(report.done_twice).unwrap_or(usize::MAX));
+        let mut suite = TestSuite::new("determinism");
+        suite.add_test_case(case);
+        junit.add_test_suite(suite);
+    }
     if report.interrupted {
         let mut suite = TestSuite::new("sweep");
         let done = format!("interrupted after {} of {} runs", report.total.runs, report.planned_runs);

@@ -47,6 +47,8 @@ pub struct RunFacts {
     pub faults: BTreeMap<String, FaultCount>,
     /// Marks that the scenario requires.
     pub required_marks: BTreeSet<String>,
+    /// Whether somebody ended it early.
+    pub interrupted: bool,
     /// Messages delivered.
     pub deliveries: u64,
     /// Distinct envelopes published.
@@ -120,6 +122,9 @@ pub struct RunReport {
     pub refused: BTreeMap<String, u64>,
     /// Alarms raised.
     pub alarms: Vec<AlarmReport>,
+    /// Whether somebody ended it early.
+    #[serde(default)]
+    pub interrupted: bool,
     /// Messages delivered.
     pub deliveries: u64,
     /// Distinct envelopes published.
@@ -168,6 +173,7 @@ impl RunReport {
             needs: judged.needs,
             refused: judged.refused.clone(),
             alarms: judged.alarms.iter().map(alarm).collect(),
+            interrupted: facts.interrupted,
             deliveries: facts.deliveries,
             envelopes: facts.envelopes,
             signatures: facts.signatures,
@@ -221,6 +227,7 @@ pub(crate) mod fixture {
             trace_hash: 0x00c0_ffee_0000_0000_0000_0000_0000_0000 + u128::from(seed),
             faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
             required_marks: if scenario == "quiet" { ["lost-disk".to_owned()].into() } else { BTreeSet::new() },
+            interrupted: false,
             deliveries: 4_211,
             envelopes: 97,
             signatures: 120,

@@ -123,6 +123,9 @@ pub struct SweepReport {
     /// Whether somebody ended it early.
     #[serde(default)]
     pub interrupted: bool,
+    /// Runs that were done twice, to see whether they were the same; those that were not are failures.
+    #[serde(default)]
+    pub done_twice: u64,
     /// Over all scenarios.
     #[serde(flatten)]
     pub total: Sums,
@@ -149,6 +152,7 @@ impl Default for SweepReport {
             verdict: Outcome::Vacuous,
             planned_runs: 0,
             interrupted: false,
+            done_twice: 0,
             total: Sums::default(),
             scenarios: BTreeMap::new(),
             failures: Vec::new(),
@@ -192,6 +196,7 @@ impl SweepReport {
         self.total.merge(&other.total);
         self.planned_runs = self.planned_runs.saturating_add(other.planned_runs);
         self.interrupted |= other.interrupted;
+        self.done_twice += other.done_twice;
         for (name, sums) in &other.scenarios {
             self.scenarios.entry(name.clone()).or_default().merge(sums);
         }

@@ -134,6 +134,9 @@ pub struct MutantsArgs {
     /// Write the table as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Only say which bugs there are, which property each must fell, and where; builds nothing
+    #[arg(long, conflicts_with = "json")]
+    pub list: bool,
 }
 
 /// Options of `schema`.

@@ -12,7 +12,7 @@ pub fn install() -> Result<(), CliError> {
         if ASKED.swap(true, Ordering::Relaxed) {
             std::process::exit(code::INTERRUPTED.into());
         }
-        eprintln!("interrupted: the report so far follows; once more to leave at once");
+        tell!("interrupted: the report so far follows; once more to leave at once");
     })?)
 }
 

@@ -3,6 +3,16 @@
 //! One file per command; the rest are their parts. What must never happen here: a verdict that the reports do not hold, a
 //! file left half-written, a panic or a raw error shown to the user.
 
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
+/// Says something beside the report, on standard error. Whether anyone reads it changes nothing.
+macro_rules! tell {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($what)*);
+    }};
+}
+
 mod again;
 mod args;
 mod determinism;
@@ -60,11 +70,11 @@ pub fn main() -> ExitCode {
     ExitCode::from(match done {
         Ok(Ok(code)) => code,
         Ok(Err(report)) => {
-            eprintln!("{report:?}");
+            tell!("{report:?}");
             report.downcast_ref::<CliError>().map_or(code::INTERNAL, CliError::code)
         }
         Err(panic) => {
-            eprintln!("{}", panics::line(&panic, &again::whole()));
+            tell!("{}", panics::line(&panic, &again::whole()));
             code::INTERNAL
         }
     })

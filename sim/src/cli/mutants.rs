@@ -3,17 +3,30 @@
 //!
 //! An ordinary build holds no bugs. It builds one that does, in a target folder of its own, and hands over to it.
 
+use comfy_table::{Table, presets};
 use miette::Report;
+use swarm_core::mutant::Mutant;
 
-use crate::cli::MutantsArgs;
+use crate::cli::{CliError, MutantsArgs, say};
 
 /// Prints the table and writes the report; the exit code is 0 if every bug was caught by its property and nothing else was
 /// accused, 1 if not.
 pub fn run(args: &MutantsArgs) -> Result<u8, Report> {
+    if args.list {
+        return Ok(list()?);
+    }
     #[cfg(swarm_mutants)]
     return Ok(hunt::run(args)?);
     #[cfg(not(swarm_mutants))]
     return Ok(build::run(args)?);
+}
+
+/// Which bugs there are.
+fn list() -> Result<u8, CliError> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(["planted bug", "fells", "in", "what it breaks"]);
+    table.add_rows(Mutant::ALL.iter().map(|bug| [bug.name(), bug.falls(), bug.scenario(), bug.breaks()]));
+    say(format!("{table}\n")).map(|()| 0)
 }
 
 /// The ordinary build: makes the other one and runs it.
@@ -30,11 +43,11 @@ mod build {
 
     pub fn run(args: &MutantsArgs) -> Result<u8, CliError> {
         let Some(root) = sources() else {
-            eprintln!("planted bugs are compiled in, and the sources are not here: run this from the project's folder");
+            tell!("planted bugs are compiled in, and the sources are not here: run this from the project's folder");
             return Ok(code::UNAVAILABLE);
         };
         let target = root.join("target/mutants");
-        eprintln!("building swarm-sim with the planted bugs, in {}", target.display());
+        tell!("building swarm-sim with the planted bugs, in {}", target.display());
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(&cargo);
         build.args(["build", "--release", "-p", "swarm-sim", "--manifest-path"]).arg(root.join("Cargo.toml"));
@@ -48,13 +61,11 @@ mod build {
         match build.status() {
             Ok(done) if done.success() => {}
             Ok(_) => {
-                eprintln!("the build with the planted bugs failed: what cargo says above is the reason");
+                tell!("the build with the planted bugs failed: what cargo says above is the reason");
                 return Ok(code::UNAVAILABLE);
             }
             Err(error) => {
-                eprintln!(
-                    "cargo cannot be run ({error}): install Rust from https://rustup.rs, or set CARGO to its path"
-                );
+                tell!("cargo cannot be run ({error}): install Rust from https://rustup.rs, or set CARGO to its path");
                 return Ok(code::UNAVAILABLE);
             }
         }

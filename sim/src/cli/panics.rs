@@ -23,7 +23,7 @@ pub fn install() {
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
             raw(info);
         } else if !kept {
-            eprintln!("{}", line(&said(info), &crate::cli::again::whole()));
+            tell!("{}", line(&said(info), &crate::cli::again::whole()));
         }
     }));
 }

@@ -47,7 +47,7 @@ impl Progress {
         } else if self.began.elapsed() >= LINE_EVERY * (self.lines + 1) {
             let seconds = self.began.elapsed().as_secs();
             self.lines = u32::try_from(seconds).unwrap_or(u32::MAX);
-            eprintln!("{}: {done}/{} {} in {seconds} s, {failed} failed", self.what, self.total, self.steps);
+            tell!("{}: {done}/{} {} in {seconds} s, {failed} failed", self.what, self.total, self.steps);
         }
     }
 }
@@ -81,7 +81,7 @@ impl Going {
             let mut seconds = 0;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(LINE_EVERY) {
                 seconds += 1;
-                eprintln!("{what}: {seconds} s");
+                tell!("{what}: {seconds} s");
             }
         });
         Self { stop: Some(stop), thread: Some(thread), bar: None }

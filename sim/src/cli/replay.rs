@@ -266,7 +266,7 @@ impl Findings {
             false => self.outcomes.iter().max().map_or(Outcome::Held.as_str(), |worst| worst.as_str()),
         };
         let (results, logs, compared) = (self.finals.len(), self.logs, self.compared);
-        format!("\n{results} FINALIZE records, {compared} copies in {logs} logs: {verdict}\n")
+        format!("\n{results} FINALIZE records, {compared} copies, {logs} logs: {verdict}\n")
     }
 
     /// A violation is told even if another log is bad; nothing weaker can be told then.

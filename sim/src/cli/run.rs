@@ -28,7 +28,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     let outcome = match done {
         Ok(done) => done.map_err(|source| CliError::Input { source })?,
         Err(panic) => {
-            eprintln!("{}", panics::line(&panic, &reproduce));
+            tell!("{}", panics::line(&panic, &reproduce));
             return Ok(code::INTERNAL);
         }
     };

@@ -37,6 +37,7 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
         for number in sweep.second(&prints, attempt)? {
             report.fail(plan.parted(number));
         }
+        report.done_twice = if interrupt::asked() { 0 } else { prints.len() as u64 };
     }
     report.close(plan.total(), interrupt::asked());
     if let Some(file) = junit_file {
@@ -52,8 +53,8 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
     if (prints.len() as u64) < plan.total() {
         say("\nended at --max-fail\n")?;
     }
-    if args.check_determinism && report.verdict != Outcome::Internal {
-        say(format!("\nevery one of {} runs was done twice, and was the same\n", prints.len()))?;
+    if report.done_twice > 0 && report.verdict != Outcome::Internal {
+        say(format!("\nevery one of {} runs was done twice, and was the same\n", report.done_twice))?;
     }
     Ok(report.exit_code())
 }

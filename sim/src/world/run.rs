@@ -522,6 +522,7 @@ impl<'a> World<'a> {
             trace_hash: self.kernel.trace_hash(),
             faults: self.strikes.counts(),
             required_marks: self.expect.marks.clone(),
+            interrupted: self.cut_short,
             deliveries: counters.deliveries,
             envelopes: recorder.envelopes,
             signatures,
