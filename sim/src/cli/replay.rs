@@ -30,7 +30,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let logs = logs(&args.path)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(logs.len());
     let mut progress = Progress::of("replay", "logs", logs.len() as u64);
-    let mut findings = Findings::default();
+    let mut findings = Findings { alone: args.path.is_dir() && manifest.is_none(), ..Findings::default() };
     let mut text = String::new();
     if let Some(manifest) = manifest {
         for (path, what) in manifest.differences(&args.path)? {
@@ -126,6 +126,8 @@ fn lived(path: &Path) -> Result<Result<Life, Bad>, CliError> {
 struct Findings {
     /// The folder of a run that ended, and what it left.
     run: Option<(PathBuf, Manifest)>,
+    /// They are a folder's, and nothing says which logs should be in it.
+    alone: bool,
     /// Whose logs were seen.
     agents: BTreeMap<AgentId, PathBuf>,
     tampered: bool,
@@ -266,7 +268,8 @@ impl Findings {
             false => self.outcomes.iter().max().map_or(Outcome::Held.as_str(), |worst| worst.as_str()),
         };
         let (results, logs, compared) = (self.finals.len(), self.logs, self.compared);
-        format!("\n{results} FINALIZE records, {compared} copies in {logs} logs: {verdict}\n")
+        let alone = if self.alone { "no manifest here: whether a log is missing cannot be told\n" } else { "" };
+        format!("\n{alone}{results} FINALIZE records, {compared} copies in {logs} logs: {verdict}\n")
     }
 
     /// A violation is told even if another log is bad; nothing weaker can be told then.
