@@ -136,7 +136,9 @@ pub enum Ingress {
 #[derive(Clone, Debug, Default)]
 pub struct Manifests {
     known: BTreeMap<Cid, Arc<Envelope>>,
-    of_agent: BTreeMap<AgentId, BTreeSet<(Lamport, Cid)>>,
+    /// Each agent's, by rising Lamport value.
+    of_agent: BTreeMap<AgentId, Vec<(Lamport, Cid)>>,
+    of_role: BTreeMap<Role, usize>,
 }
 
 impl Manifests {
@@ -156,11 +158,16 @@ impl Manifests {
             return Err(Reject::NotInManifest);
         }
         let (id, lamport) = (envelope.id(), envelope.lamport);
-        let own = self.of_agent.entry(envelope.sender).or_default();
-        if own.len() >= MANIFESTS_MAX && !own.contains(&(lamport, id)) {
+        let own = self.of_agent.get(&envelope.sender).map_or(&[][..], Vec::as_slice);
+        let Err(at) = own.binary_search(&(lamport, id)) else { return Ok(()) };
+        if own.len() >= MANIFESTS_MAX {
             return Err(Reject::NoRoom);
         }
-        own.insert((lamport, id));
+        let had = |role: &Role| own.iter().any(|(_, id)| self.get(id).is_some_and(|m| m.roles.contains(role)));
+        for role in manifest.roles.iter().filter(|role| !had(role)).copied().collect::<BTreeSet<_>>() {
+            *self.of_role.entry(role).or_default() += 1;
+        }
+        self.of_agent.entry(envelope.sender).or_default().insert(at, (lamport, id));
         self.known.insert(id, envelope);
         Ok(())
     }
@@ -171,6 +178,11 @@ impl Manifests {
             Body::Manifest(manifest) => Some(manifest),
             _ => unreachable!("only manifests are taken in"),
         }
+    }
+
+    /// How many agents ever said that they have this role. A hint: saying so costs nothing.
+    pub fn count(&self, role: Role) -> usize {
+        self.of_role.get(&role).copied().unwrap_or(0)
     }
 
     /// The agent's manifest with the highest Lamport value. For finding people and for one's own acts; never to judge others'

@@ -174,6 +174,7 @@ mod tests {
             What::Pause { who: coordinator },
             What::Crash { who: coordinator, wait_ns: ns },
             What::QuorumSwap,
+            What::WipeRejoin { who: coordinator },
             What::DiskFull { who: coordinator },
             What::DiskSlow { who: coordinator, extra_ns: ns },
             What::SlowVerifier { who: verifier, factor: Between::one(3), extra_ns: ns },

@@ -13,7 +13,7 @@ use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
 
 use crate::audit::line::{FORMAT, Line, LineBody, Opening, Record, Seal};
-use crate::audit::writer::Writer;
+use crate::audit::writer::{Memory, Writer};
 use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread};
 use crate::members;
 use crate::node::{Effect, Input, Node, Setup};
@@ -183,7 +183,7 @@ pub struct Restored {
 /// The first bad line.
 pub fn replay(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Replayed, BadLog> {
     let (lines, torn) = split(log);
-    let read = read(&lines, &*evaluator)?;
+    let read = read(&lines, &*evaluator, &mut Memory::default())?;
     if torn {
         return Err(BadLog { line: lines.len() as u64 + 1, why: Why::Torn });
     }
@@ -200,11 +200,23 @@ pub fn replay(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Replayed, Bad
 /// # Errors
 /// The first bad line: damage that no crash can do.
 pub fn restore(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Option<Restored>, BadLog> {
+    restore_with(log, evaluator, &mut Memory::default())
+}
+
+/// As [`restore`], without reading again what `memory` knows: what a line says depends on its bytes alone.
+///
+/// # Errors
+/// As [`restore`].
+pub fn restore_with(
+    log: &[u8],
+    evaluator: Arc<dyn Evaluator>,
+    memory: &mut Memory,
+) -> Result<Option<Restored>, BadLog> {
     let (lines, _) = split(log);
     if lines.is_empty() {
         return Ok(None);
     }
-    let read = read(&lines, &*evaluator)?;
+    let read = read(&lines, &*evaluator, memory)?;
     let mut run = Run::new(&lines, &read, evaluator)?;
     let last = read.iter().rposition(|line| matches!(line.body, LineBody::Input { .. }));
     let mut before = None;
@@ -234,7 +246,7 @@ fn split(log: &[u8]) -> (Vec<&[u8]>, bool) {
 }
 
 /// Checks everything that needs no node.
-fn read(lines: &[&[u8]], evaluator: &dyn Evaluator) -> Result<Vec<Line>, BadLog> {
+fn read(lines: &[&[u8]], evaluator: &dyn Evaluator, memory: &mut Memory) -> Result<Vec<Line>, BadLog> {
     let bad = |at: usize, why| BadLog { line: at as u64 + 1, why };
     let hashes: Vec<Digest> = lines.iter().map(|line| Digest::sha256(line)).collect();
     let mut read = Vec::with_capacity(lines.len());
@@ -242,7 +254,11 @@ fn read(lines: &[&[u8]], evaluator: &dyn Evaluator) -> Result<Vec<Line>, BadLog>
         if at == 0 {
             version(bytes).map_err(|why| bad(0, why))?;
         }
-        let line = parse(bytes).map_err(|why| bad(at, why))?;
+        let line = match memory.remove(&hashes[at]) {
+            Some(line) => line,
+            None => parse(bytes).map_err(|why| bad(at, why))?,
+        };
+        debug_assert_eq!(parse(bytes).as_ref(), Ok(&line), "memory says what the bytes say");
         if line.number.0 != at as u64 {
             return Err(bad(at, Why::OutOfPlace { expected: at as u64, found: line.number.0 }));
         }

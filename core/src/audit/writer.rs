@@ -19,6 +19,9 @@ use crate::wire::{Body, Envelope, Signature, canonical};
 /// Most lines between two seals.
 pub const SEAL_EVERY: u64 = 256;
 
+/// Lines by the digest of their bytes, line end excepted: for a reader that need not read them again.
+pub type Memory = BTreeMap<Digest, Line>;
+
 /// Where a log stands.
 #[derive(Clone, Debug)]
 pub struct Writer {
@@ -33,6 +36,8 @@ pub struct Writer {
     finalized: bool,
     /// The thread of every operation that has no answer yet, so that the answer can name it.
     asked: BTreeMap<OpId, Thread>,
+    /// What it wrote, if somebody wants to know.
+    memory: Option<Memory>,
 }
 
 impl Writer {
@@ -45,6 +50,7 @@ impl Writer {
             unsealed: 0,
             finalized: false,
             asked: BTreeMap::new(),
+            memory: None,
         };
         let line = writer.line(Thread::System, LineBody::Open(Opening::of(setup)));
         (writer, line)
@@ -104,10 +110,23 @@ impl Writer {
         line
     }
 
+    /// From now on remembers every line it writes.
+    pub fn remember(&mut self) {
+        self.memory = Some(Memory::default());
+    }
+
+    /// What it remembers, and no longer does.
+    pub fn forget(&mut self) -> Memory {
+        self.memory.take().unwrap_or_default()
+    }
+
     fn line(&mut self, thread: Thread, body: LineBody) -> String {
         let line = Line { body, number: self.next, prev: self.head, thread };
         let mut bytes = canonical::to_vec(&line);
         self.head = Digest::sha256(&bytes);
+        if let Some(memory) = &mut self.memory {
+            memory.insert(self.head, line);
+        }
         self.next.0 += 1;
         self.unsealed += 1;
         bytes.push(b'\n');

@@ -4,6 +4,7 @@
 //! waiting, asking the host) is the `desk`.
 
 mod coordinator;
+mod crowd;
 mod desk;
 mod duty;
 mod io;
@@ -28,6 +29,7 @@ pub use timer::Timer;
 use crate::id::{AgentId, Credits, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
 use crate::members::Mandate;
+use crate::mutant::{Mutant, planted};
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
 use crate::register::Event;
@@ -175,6 +177,9 @@ impl Node {
                 // A submission is a duty, and a duty is due anew; chains and reveals are asked for again below.
                 Asked::Publish(_) | Asked::Submit(_) | Asked::Anchor(_) | Asked::Reveal(_) => {}
             }
+        }
+        if planted(Mutant::NoncesForgotten) {
+            self.nonces = Nonces::default();
         }
         self.worker.boot(&mut self.desk, &self.threads);
         if let Some(coordinator) = &mut self.coordinator {
@@ -373,7 +378,7 @@ impl Node {
         match (&envelope.body, envelope.thread) {
             (Body::Need(_), _) => {
                 if self.roles.contains(&Role::Planner) {
-                    self.planner.need(desk, envelope);
+                    self.planner.need(desk, self.manifests.count(Role::Planner), envelope);
                 }
                 if self.roles.contains(&Role::Worker) {
                     self.worker.need(envelope);
@@ -382,12 +387,12 @@ impl Node {
             (Body::Decide(decide), thread) => {
                 self.planner.decided(desk, threads, thread, decide);
                 if self.roles.contains(&Role::Worker) {
-                    self.worker.decided(desk, thread, envelope.epoch, decide);
+                    self.worker.decided(desk, envelope);
                 }
             }
             (Body::Finalize(record), Thread::Need(need)) => self.worker.finalized(desk, need, &record.task),
             (Body::Release(release), Thread::Need(need)) => {
-                self.worker.released(desk, need, &release.task, envelope.fence.unwrap_or_default());
+                self.worker.released(desk, need, release, envelope.fence.unwrap_or_default());
             }
             (Body::Member(new), _) => {
                 // Whoever carries it, it speaks for itself.
@@ -459,7 +464,11 @@ impl Node {
         let (desk, threads) = (&mut self.desk, &mut self.threads);
         match timer {
             Timer::Publish(id) => desk.republish(id),
-            Timer::Bid(need, task) => self.worker.bid(desk, threads, self.floor, need, &task),
+            Timer::Bid(need, task) => {
+                let crowd = self.manifests.count(Role::Worker);
+                self.worker.bid(desk, threads, self.floor, crowd, need, &task);
+            }
+            Timer::Plan(need) => self.planner.plan(desk, need),
             Timer::Heartbeat(need, task) => self.worker.beat(desk, need, &task),
             Timer::LeaseEnd(need, task, fence) => self.worker.lease_end(desk, need, &task, fence),
             Timer::Duty(_) | Timer::Batch(_) | Timer::Watch(..) | Timer::Snapshot => {

@@ -15,6 +15,8 @@ pub enum Timer {
     Watch(Thread, Segment),
     /// The pool may be snapshotted again.
     Snapshot,
+    /// No plan was decided in the first epoch, and a planner that was not called may try.
+    Plan(NeedId),
     /// A worker's pause before a bid is over.
     Bid(NeedId, TaskName),
     /// A holder's next heartbeat.

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use crate::config::ms;
 use crate::id::{Cid, Credits, Digest, Epoch, Fence, NeedId, OpId, TaskName, Thread};
+use crate::node::crowd::is_called;
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Outcome, Subject, Work};
 use crate::node::threads::Threads;
@@ -19,7 +20,7 @@ use crate::plan::{Fact, Plan};
 use crate::register::Event;
 use crate::slot::{Record, lease_margin};
 use crate::time::Span;
-use crate::wire::{Body, Claim, Commit, Decide, Envelope, Heartbeat, Manifest, UpdatePlan, Yield};
+use crate::wire::{Body, Claim, Commit, Envelope, Heartbeat, Manifest, Release, ReleaseReason, UpdatePlan, Yield};
 
 /// Tasks one worker holds or bids for at a time.
 const BUSY_MAX: usize = 8;
@@ -28,11 +29,22 @@ const BUSY_MAX: usize = 8;
 #[derive(Clone)]
 struct Offer {
     need: Arc<Envelope>,
-    plan: Arc<Plan>,
+    /// The DECIDE.
+    decide: Arc<Envelope>,
+    /// Its plan, while there is anything left to do.
+    plan: Option<Arc<Plan>>,
     epoch: Epoch,
+    /// Its tasks with a result, while not all have one.
     finals: BTreeSet<TaskName>,
     /// Own bids in the present window: rounds, last price, CLAIM.
     bids: BTreeMap<TaskName, (u32, Credits, Cid)>,
+}
+
+/// The plan that `decide` decided for `need`.
+fn plan_of(need: &Envelope, decide: &Envelope) -> Option<Plan> {
+    let (Body::Need(need), Body::Decide(decide)) = (&need.body, &decide.body) else { return None };
+    let Body::Propose(propose) = &decide.proposal.body else { return None };
+    Plan::of(need, propose).ok()
 }
 
 /// A task being done.
@@ -50,8 +62,17 @@ pub(super) struct Worker {
     needs: BTreeMap<NeedId, Arc<Envelope>>,
     offers: BTreeMap<NeedId, Offer>,
     held: BTreeMap<(NeedId, TaskName), Held>,
-    /// The fence under which each task was last released, as the register said: a bid names the attempt it follows.
-    fences: BTreeMap<(NeedId, TaskName), Fence>,
+    /// How each task was last released, as the register said.
+    released: BTreeMap<(NeedId, TaskName), Attempt>,
+}
+
+/// The attempt that a bid follows.
+#[derive(Clone, Copy, Default)]
+struct Attempt {
+    /// The fence it ended under.
+    fence: Fence,
+    /// Bid windows since then that nobody bid in.
+    unbid: u32,
 }
 
 impl Worker {
@@ -62,44 +83,62 @@ impl Worker {
     }
 
     /// A plan was decided: its tasks without parents are open for bids.
-    pub fn decided(&mut self, desk: &mut Desk, thread: Thread, epoch: Option<Epoch>, decide: &Decide) {
-        let (Thread::Need(need), Some(epoch)) = (thread, epoch) else { return };
+    pub fn decided(&mut self, desk: &mut Desk, decide: &Arc<Envelope>) {
+        let (Thread::Need(need), Some(epoch)) = (decide.thread, decide.epoch) else { return };
         if self.offers.contains_key(&need) {
             return;
         }
         let Some(envelope) = self.needs.remove(&need) else { return };
-        let (Body::Need(body), Body::Propose(propose)) = (&envelope.body, &decide.proposal.body) else { return };
-        let Ok(plan) = Plan::of(body, propose) else { return };
-        let offer =
-            Offer { plan: Arc::new(plan), epoch, finals: BTreeSet::new(), bids: BTreeMap::new(), need: envelope };
+        let Some(plan) = plan_of(&envelope, decide) else { return };
+        let offer = Offer {
+            decide: Arc::clone(decide),
+            plan: Some(Arc::new(plan)),
+            epoch,
+            finals: BTreeSet::new(),
+            bids: BTreeMap::new(),
+            need: envelope,
+        };
         self.offers.insert(need, offer);
         self.look(desk, need);
     }
 
     /// A result is final: its children may be open now.
     pub fn finalized(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName) {
-        if let Some(offer) = self.offers.get_mut(&need) {
-            offer.finals.insert(task.clone());
-            offer.bids.remove(task);
-            self.look(desk, need);
+        let Some(offer) = self.offers.get_mut(&need) else { return };
+        let Some(plan) = &offer.plan else { return };
+        offer.finals.insert(task.clone());
+        offer.bids.remove(task);
+        if plan.tasks().keys().all(|name| offer.finals.contains(name)) {
+            (offer.plan, offer.finals) = (None, BTreeSet::new());
         }
+        self.look(desk, need);
     }
 
     /// A task is open again.
-    pub fn released(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName, fence: Fence) {
+    pub fn released(&mut self, desk: &mut Desk, need: NeedId, release: &Release, fence: Fence) {
+        let task = &release.task;
         if self.needs.contains_key(&need) || self.offers.contains_key(&need) {
-            self.fences.insert((need, task.clone()), fence);
+            let attempt = self.released.entry((need, task.clone())).or_default();
+            attempt.unbid = if release.reason == ReleaseReason::Unbid { attempt.unbid + 1 } else { 0 };
+            attempt.fence = fence;
         }
-        if let Some(offer) = self.offers.get_mut(&need) {
-            offer.bids.remove(task);
-            self.look(desk, need);
+        let Some(offer) = self.offers.get_mut(&need) else { return };
+        if offer.plan.is_none()
+            && let Some(plan) = plan_of(&offer.need, &offer.decide)
+        {
+            offer.finals = plan.tasks().keys().cloned().collect();
+            offer.plan = Some(Arc::new(plan));
         }
+        offer.finals.remove(task);
+        offer.bids.remove(task);
+        self.look(desk, need);
     }
 
     /// Pauses a random while before bidding for whatever is open and within this worker's abilities.
     fn look(&mut self, desk: &mut Desk, need: NeedId) {
         let Some(offer) = self.offers.get(&need) else { return };
-        let open: Vec<TaskName> = (offer.plan.tasks().iter())
+        let Some(plan) = &offer.plan else { return };
+        let open: Vec<TaskName> = (plan.tasks().iter())
             .filter(|(name, planned)| {
                 let ready = planned.parents.iter().all(|p| offer.finals.contains(p));
                 let fits = desk.capabilities.contains(&planned.job);
@@ -117,7 +156,20 @@ impl Worker {
     }
 
     /// The pause is over: bid.
-    pub fn bid(&mut self, desk: &mut Desk, threads: &mut Threads, floor: Credits, need: NeedId, task: &TaskName) {
+    pub fn bid(
+        &mut self,
+        desk: &mut Desk,
+        threads: &mut Threads,
+        floor: Credits,
+        crowd: usize,
+        need: NeedId,
+        task: &TaskName,
+    ) {
+        let Attempt { fence, unbid } = self.released.get(&(need, task.clone())).copied().unwrap_or_default();
+        let occasion = Digest::of("swarm/bid", &[&need.0.0.0, task.as_str().as_bytes(), &fence.0.to_be_bytes()]);
+        if !is_called(&occasion, &desk.me(), crowd, unbid) {
+            return;
+        }
         let barred = |record: &Record| record.tasks.get(task).is_some_and(|t| t.barred.contains(&desk.me()));
         if threads.record(&need).is_some_and(barred) {
             return;
@@ -130,7 +182,7 @@ impl Worker {
         if offer.bids.contains_key(task) || offer.finals.contains(task) {
             return;
         }
-        let Some(planned) = offer.plan.tasks().get(task) else { return };
+        let Some(planned) = offer.plan.as_ref().and_then(|plan| plan.tasks().get(task)) else { return };
         // Somewhere between two thirds of what it may cost and all of it, but never below its own floor.
         let cap = planned.cost_cap.0;
         let cost = (cap - desk.stream.below(cap / 3 + 1)).max(floor.0).max(1);
@@ -153,7 +205,7 @@ impl Worker {
         let most = body.windows.lease_ms.saturating_mul(2).min(body.deadline_ms);
         let eta_ms = most - desk.stream.below(u64::from(most / 2) + 1) as u32;
         let claim = Claim { cost, eta_ms: eta_ms.max(1), task: task.clone() };
-        let told = self.fences.get(&(need, task.clone())).copied().unwrap_or_default();
+        let told = self.released.get(&(need, task.clone())).copied().unwrap_or_default().fence;
         let believed = threads.record(&need).and_then(|r| r.tasks.get(task)).map_or(Fence::NONE, |t| t.fence);
         let mut saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Claim(claim)).epoch(offer.epoch);
         saying.fence = Some(told.max(believed)).filter(|fence| fence.0 > 0);
@@ -195,7 +247,7 @@ impl Worker {
                 self.drop(desk, need, task);
             }
             Event::Over { .. } => {
-                self.fences.retain(|(of, _), _| *of != need);
+                self.released.retain(|(of, _), _| *of != need);
                 self.offers.remove(&need);
             }
             _ => {}

@@ -3,6 +3,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Thread};
@@ -32,8 +33,13 @@ impl Proposal {
     }
 }
 
-/// Reads proposals. Every implementation must give the verdict that [`read`] gives.
+/// Reads and writes proposals. Every implementation must give the verdict that [`read`] gives.
 pub trait Codec {
+    /// The bytes of a member's own proposal.
+    fn encode(&self, proposal: Proposal) -> Bytes {
+        proposal.bytes().into()
+    }
+
     /// The proposal that `bytes` are.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ pub use io::{GroupId, In, Note, Out, Setup, StartError, WriteId};
 pub use packet::{Packet, Part};
 pub use wal::{HEADER, Record, WalError, decode, encode, header};
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
@@ -52,7 +53,7 @@ pub struct Raft {
     table: Members,
     /// The members as far as mandates prove, which may be ahead of what is applied. Only to know who speaks.
     book: Members,
-    groups: BTreeMap<GroupId, Group>,
+    groups: BTreeMap<GroupId, Box<Group>>,
     /// Groups that a disk remembers and the replayed system thread has not started yet.
     saved: BTreeMap<GroupId, Saved>,
     seqs: BTreeMap<Thread, Seq>,
@@ -178,7 +179,7 @@ impl Raft {
 
     /// Whether this member leads `group`.
     pub fn leads(&self, group: GroupId) -> bool {
-        self.groups.get(&group).is_some_and(Group::is_leader)
+        self.groups.get(&group).is_some_and(|group| group.is_leader())
     }
 
     /// Whether this member lost its seat.
@@ -218,7 +219,7 @@ impl Raft {
         let mut group = Group::new(id, self.me, store, history, self);
         // Whoever is not done wakes the others.
         group.awake = !settled;
-        self.groups.insert(id, group);
+        self.groups.insert(id, Box::new(group));
         self.dirty.insert(id);
         for data in entries {
             self.apply_data(id, &data, None);

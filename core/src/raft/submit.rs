@@ -61,7 +61,7 @@ impl Raft {
     }
 
     fn want(&mut self, key: Key, group: GroupId, command: Arc<Command>, op: Option<OpId>) {
-        let data = Proposal { by: self.setup.me, command, thread: key.0 }.bytes().into();
+        let data = self.setup.codec.encode(Proposal { by: self.setup.me, command, thread: key.0 });
         let pending = Pending { data, group, ops: op.into_iter().collect(), said: false, ticks: 0 };
         self.pending.insert(key, pending);
     }

@@ -791,7 +791,7 @@ impl<R: Registry> Doing<'_, R> {
                     if planted(Mutant::NeverReopened) && task.attempts > 0 {
                         continue;
                     }
-                    if parents().all(Task::is_final) && !self.record.waits.contains_key(&waiting) {
+                    if parents().all(|task| task.is_final()) && !self.record.waits.contains_key(&waiting) {
                         self.emit(Event::Bidding { task: name.clone() });
                         let bids_ms = self.need().windows.bids_ms;
                         self.wait(waiting, bids_ms);
@@ -811,7 +811,7 @@ impl<R: Registry> Doing<'_, R> {
                 _ => {}
             }
         }
-        if self.record.tasks.values().all(Task::has_ended) {
+        if self.record.tasks.values().all(|task| task.has_ended()) {
             self.close(self.ending(&plan));
             return true;
         }

@@ -1,5 +1,6 @@
 //! How events make a record. Total: an event that was believed is never refused.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::bids::Window;
@@ -177,7 +178,7 @@ impl Record {
         let Body::Propose(propose) = &proposal.body else { panic!("a kept proposal is a PROPOSE") };
         let plan = Arc::new(Plan::of(need, propose).expect("a kept proposal is a valid plan"));
         self.phase = Phase::Decided;
-        self.tasks = plan.tasks().keys().map(|name| (name.clone(), Task::new())).collect();
+        self.tasks = plan.tasks().keys().map(|name| (name.clone(), Box::new(Task::new()))).collect();
         let digest = plan.digest(&proposal.id());
         self.decision = Some(Decision { proposal, counted: counted.to_vec(), plan, digest });
         let fees: u64 = self.plan_fees().iter().map(|p| p.amount.0).sum();

@@ -1,5 +1,6 @@
 //! What a need's slot holds.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -163,7 +164,7 @@ pub struct Record {
     /// Seats of the register that changed hands in this thread, in order.
     pub handovers: Vec<Handover>,
     /// Its tasks, once decided.
-    pub tasks: BTreeMap<TaskName, Task>,
+    pub tasks: BTreeMap<TaskName, Box<Task>>,
     /// Running waits.
     pub waits: BTreeMap<Waiting, Stopwatch>,
     /// The last segment opened.
@@ -235,7 +236,7 @@ impl Record {
 
     /// Whether `vote` was cast in the present epoch.
     pub fn is_of_epoch(&self, vote: &Envelope) -> bool {
-        vote.epoch == Some(self.epoch)
+        vote.epoch == Some(self.epoch) || planted(Mutant::OldEpochVoteCounts)
     }
 
     /// Whether nothing can happen to it any more.

@@ -9,6 +9,12 @@ use super::human::{Style, number, section, short};
 use super::span;
 use crate::history::{Event, NeedEnd, Record};
 
+/// Whether [`needs`] reads events like this one: the rest of a history need not be kept for it.
+pub fn reads(event: &Event) -> bool {
+    use Event::{Finalized, NeedEnded, NeedOpened, NeedPosted};
+    matches!(event, NeedPosted { .. } | NeedOpened { .. } | Finalized { .. } | NeedEnded { .. })
+}
+
 /// What happened to each need, from the history: by the first node that believed it.
 pub fn needs(history: &[Record], style: Style) -> String {
     #[derive(Default)]

@@ -6,7 +6,7 @@ use crate::cli::files::LateFolder;
 use crate::cli::folder::write;
 use crate::cli::progress::Going;
 use crate::cli::{CliError, Format, RunArgs, again, code, interrupt, panics, say, scenarios};
-use crate::world::{self, RunOptions};
+use crate::world::{self, Keep, RunOptions};
 
 /// Runs it and prints its report; the exit code is its verdict.
 pub fn run(args: &RunArgs) -> Result<u8, CliError> {
@@ -16,7 +16,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     let reproduce = again::run(&args.file, seed, args.input.as_deref());
     let options = RunOptions {
         input: args.input.as_deref(),
-        keep_history: true,
+        keep: if folder.is_some() { Keep::All } else { Keep::Story },
         keep_audit: folder.is_some(),
         reproduce: &reproduce,
         stop: Some(interrupt::flag()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use swarm_core::audit::Writer;
+use swarm_core::audit::{Memory, Writer};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Effect, Input, Setup};
 use swarm_core::time::Now;
@@ -18,6 +18,18 @@ impl AuditLog {
     pub fn open(setup: &Setup) -> Self {
         let (writer, text) = Writer::open(setup);
         Self { writer, text }
+    }
+
+    /// A log whose lines are remembered for whoever reads it back.
+    pub fn remembered(setup: &Setup) -> Self {
+        let mut log = Self::open(setup);
+        log.writer.remember();
+        log
+    }
+
+    /// What is remembered of it.
+    pub fn memory(&mut self) -> Memory {
+        self.writer.forget()
     }
 
     /// Goes on with a log that a crash cut.

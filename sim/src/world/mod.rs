@@ -10,6 +10,8 @@ mod bus;
 mod cluster;
 mod etcd;
 mod host;
+mod maker;
+mod operators;
 #[cfg(test)]
 mod oracle_tests;
 mod recorder;
@@ -20,4 +22,4 @@ mod strike;
 mod wire;
 
 pub use cluster::InputError;
-pub use run::{Outcome, RunOptions, run};
+pub use run::{Keep, Outcome, RunOptions, run};

@@ -18,8 +18,10 @@ use swarm_core::register::{Applied, Ending, Event as Did};
 use swarm_core::wire::{Body, Envelope, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{AlarmKind, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD};
+use swarm_reports::render::story;
 
 use crate::world::books;
+use crate::world::run::Keep;
 
 /// What one node told of one need so far.
 #[derive(Default)]
@@ -56,15 +58,14 @@ pub struct Recorder {
     /// The last entry that each node told as believed, and the last whose bookings it told.
     believed: BTreeMap<(u32, Thread), Seq>,
     booked: BTreeMap<u32, Seq>,
-    /// Hosts that gave up their seat.
-    pub retired: BTreeSet<u32>,
     /// The last entry of each thread that was told whole, by whoever applied it first.
     ordered: BTreeMap<Thread, Seq>,
     /// FINALIZE records by node, in the order believed.
     pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
     pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, Cid>>>,
-    /// The whole history, if somebody wants to keep it.
-    pub kept: Option<Vec<Record>>,
+    /// As much of the history as somebody wants to keep.
+    pub kept: Vec<Record>,
+    keep: Keep,
     pub envelopes: u64,
     seen: BTreeSet<Cid>,
     /// Needs in the order posted, with how they ended where the requester knows.
@@ -73,18 +74,18 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(keep: bool) -> Self {
+    pub fn new(keep: Keep) -> Self {
         Self {
             judge: Judge::default(),
             fresh: Vec::new(),
             told: BTreeMap::new(),
             believed: BTreeMap::new(),
             booked: BTreeMap::new(),
-            retired: BTreeSet::new(),
             ordered: BTreeMap::new(),
             finals: BTreeMap::new(),
             outputs: BTreeMap::new(),
-            kept: keep.then(Vec::new),
+            kept: Vec::new(),
+            keep,
             envelopes: 0,
             seen: BTreeSet::new(),
             posted: Vec::new(),
@@ -109,8 +110,13 @@ impl Recorder {
         for (node, event) in self.fresh.drain(..) {
             let record = Record { at, event, node };
             self.judge.see(&record);
-            if let Some(kept) = &mut self.kept {
-                kept.push(record);
+            let wanted = match self.keep {
+                Keep::Nothing => false,
+                Keep::Story => story::reads(&record.event),
+                Keep::All => true,
+            };
+            if wanted {
+                self.kept.push(record);
             }
         }
     }
@@ -183,10 +189,7 @@ impl Recorder {
             }
             Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
-            Note::Retired { .. } => {
-                self.retired.insert(no);
-                self.mark("member-retired");
-            }
+            Note::Retired { .. } => self.mark("member-retired"),
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
     }
@@ -220,6 +223,7 @@ impl Recorder {
     fn believed_system(&mut self, no: u32, did: &Did) {
         match did {
             Did::Registered { .. } => self.mark("agent-joined"),
+            Did::Replaced { .. } => self.mark("member-replaced"),
             Did::Answered { at, need, seq, .. } | Did::Told { at, need, seq } => {
                 self.tell(no, Event::Discharged { at: *at, need: *need, seq: *seq });
             }
@@ -252,9 +256,10 @@ impl Recorder {
                 return;
             }
             Did::Decided { counted, proposal } => {
-                let envelope = told.proposals.get(proposal);
-                let planner = envelope.map(|envelope| envelope.sender).unwrap_or_default();
-                let (tasks, wanted) = envelope.map(|plan| planned(plan, &told.produces)).unwrap_or_default();
+                // The others are over.
+                let envelope = std::mem::take(&mut told.proposals).remove(proposal);
+                let planner = envelope.as_ref().map(|plan| plan.sender).unwrap_or_default();
+                let (tasks, wanted) = envelope.map(|plan| planned(&plan, &told.produces)).unwrap_or_default();
                 let decided = Event::Decided {
                     approvals: counted.iter().map(|c| c.verifier).collect(),
                     epoch: told.epoch,

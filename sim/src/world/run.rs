@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
-use swarm_core::node::{Act, Effect, Node, Note, Setup};
-use swarm_core::raft::Codec;
+use swarm_core::node::{Act, Effect, Node, Note};
 use swarm_core::register::Event as Did;
-use swarm_core::rng::{Seed, Stream, fork};
+use swarm_core::rng::{Seed, Stream};
 use swarm_core::wire::{AmountTo, Role};
 use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
@@ -19,15 +18,16 @@ use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules
 use swarm_reports::{Judgement, RunFacts, RunReport};
 use swarm_scenarios::{NeedEnd as EndName, Register, Scenario};
 
-use crate::kernel::{ClockSpec, Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
-use crate::world::actor::{Actor, STORE, host_id, service};
-use crate::world::audit::AuditLog;
+use crate::kernel::{Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
+use crate::world::actor::{Actor, BUS, STORE, host_id, service};
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
 use crate::world::etcd::Etcd;
-use crate::world::host::{Habits, Host, Memory, Tape, word};
+use crate::world::host::{Tape, word};
+use crate::world::maker::{Agent, Maker};
+use crate::world::operators::Operators;
 use crate::world::recorder::Recorder;
-use crate::world::register::{Embedded, EtcdClient, Half, Peers, RaftHalf, Sequencer, Shared};
+use crate::world::register::Sequencer;
 use crate::world::store::Store;
 use crate::world::strike::{Healthy, Strikes};
 
@@ -36,8 +36,8 @@ use crate::world::strike::{Healthy, Strikes};
 pub struct RunOptions<'a> {
     /// Real input for scenarios that take it.
     pub input: Option<&'a Path>,
-    /// Keep the history.
-    pub keep_history: bool,
+    /// How much of the history to keep.
+    pub keep: Keep,
     /// Replay every node's inputs afterwards, not just two nodes'.
     pub replay_all: bool,
     /// Keep every node's audit log.
@@ -48,6 +48,18 @@ pub struct RunOptions<'a> {
     pub reproduce: &'a str,
     /// Once set, the run is cut short; what it came to is then unknown.
     pub stop: Option<&'a AtomicBool>,
+}
+
+/// How much of a run's history is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What the needs' story is told from.
+    Story,
+    /// Everything.
+    All,
 }
 
 /// Outputs by need, task and label: the address, and the bytes if the store has them.
@@ -103,6 +115,7 @@ struct World<'a> {
     kernel: Kernel<Actor>,
     recorder: Rc<RefCell<Recorder>>,
     strikes: Strikes,
+    operators: Operators<'a>,
     plan: BTreeMap<(u64, u32), Plan>,
     cluster_needs: Vec<swarm_core::wire::Need>,
     /// The hosts' names, by number.
@@ -121,7 +134,7 @@ impl<'a> World<'a> {
         if options.record_trace {
             kernel.record_trace();
         }
-        let recorder = Rc::new(RefCell::new(Recorder::new(options.keep_history)));
+        let recorder = Rc::new(RefCell::new(Recorder::new(options.keep)));
         let shape = scenario.shape();
         let founders = cluster.members.len() as u32;
         let total = founders + cluster.joiners.len() as u32;
@@ -155,13 +168,15 @@ impl<'a> World<'a> {
         let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
             .expect("lint resolved every target");
         let disks = disks(&timetable);
+        let wipes = timetable.iter().any(|timed| matches!(timed.change, Change::Start(Strike::WipeRejoin { .. })));
+        if let (true, Actor::Bus(bus)) = (wipes, kernel.node_mut(service(BUS))) {
+            bus.keep_history();
+        }
+        let maker = Maker::new(scenario, root, &cluster, &recorder, disks, options.keep_audit);
         let mut parties = Vec::new();
         let replayed: Vec<u32> = replayed(seed, total, options);
         let mut chance = fork_of.stream("clocks");
-        let mut planner = 0;
-        #[expect(clippy::arc_with_non_send_sync, reason = "a run lives in one thread; a live host shares its codec")]
-        let codec: Arc<dyn Codec> = Arc::new(Shared::default());
-        let peers = Peers::default();
+        let mut variant = 0;
         let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, ..Healthy::default() };
         let manifests: BTreeMap<_, _> = cluster.genesis.manifests.iter().map(|m| (m.sender, Arc::clone(m))).collect();
         let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chains, m.roles));
@@ -170,24 +185,9 @@ impl<'a> World<'a> {
         let mut requesters = Vec::new();
         for (no, (keys, chains, roles)) in (0u32..).zip(founders_of.chain(late)) {
             let agent = keys.agent();
-            let setup = Setup {
-                me: agent,
-                genesis: Arc::clone(&cluster.genesis),
-                local: cluster.local.clone(),
-                mandates: Vec::new(),
-                stream: fork(root, &format!("node/{no}")),
-                evaluator: Arc::clone(&cluster.evaluator),
-            };
             if roles.contains(&Role::Requester) {
                 requesters.push(no);
             }
-            let habits = Habits {
-                work: draw(scenario.workload.work),
-                yield_bp: if roles.contains(&Role::Worker) { scenario.workload.yield_bp } else { 0 },
-                refuse_bp: if roles.contains(&Role::Worker) { scenario.workload.refuse_bp } else { 0 },
-                variant: planner,
-            };
-            planner += u32::from(roles.contains(&Role::Planner));
             let manifest = match manifests.get(&agent).map(|m| &m.body) {
                 Some(swarm_core::wire::Body::Manifest(manifest)) => manifest.clone(),
                 _ => joiners_of[(no - founders) as usize].clone(),
@@ -201,40 +201,20 @@ impl<'a> World<'a> {
                 org: manifest.org,
                 region: manifest.region,
             });
-            let audit = options.keep_audit.then(|| AuditLog::open(&setup));
-            let may_die = disks.iter().any(|nodes| nodes.contains(party_of(no, &shape)));
-            let sync = (may_die || scenario.disk.everywhere).then(|| draw(scenario.disk.sync));
-            let register = match scenario.cluster.register {
-                // Only coordinators have a register; the others' half is never asked.
-                Register::Etcd if chains.is_some() => {
-                    Half::Etcd(Box::new(EtcdClient::new(Stream::new(&fork(root, &format!("register/{no}"))))))
-                }
-                Register::Raft if chains.is_some() => {
-                    peers.borrow_mut().insert(agent, host_id(no));
-                    let setup = swarm_core::raft::Setup {
-                        me: agent,
-                        genesis: Arc::clone(&cluster.genesis),
-                        local: cluster.local.clone(),
-                        seed: fork(root, &format!("register/{no}")),
-                        codec: Arc::clone(&codec),
-                        mandates: Vec::new(),
-                    };
-                    let half = RaftHalf::new(setup, Rc::clone(&peers), sync);
-                    Half::Raft(Box::new(half.expect("a founder starts from nothing")))
-                }
-                _ => Half::Embedded(Embedded::default()),
-            };
-            let memory = Memory { replayed: replayed.contains(&no), sync, recorder: Rc::clone(&recorder) };
-            let mut host = Host::new(no, setup, keys, chains, habits, register, memory);
-            host.audit = audit;
-            let offset = scenario.clocks.offset;
-            let signed = |min: i64, max: i64, n: u64| min + i64::try_from(n).unwrap_or(0).min(max - min);
-            let width = offset.max.0.abs_diff(offset.min.0).saturating_add(1);
-            let wall = signed(offset.min.0, offset.max.0, chance.below(width));
-            let drifts = scenario.clocks.drift_ppm;
-            let drift = drifts.min + chance.below(u64::from(drifts.max.abs_diff(drifts.min)) + 1) as i32;
-            let clock = ClockSpec { offset_ns: chance.below(1 << 40), wall_offset_ns: wall, drift_ppm: drift };
-            healthy.drift_ppm.insert(host_id(no), drift);
+            let clock = maker.clock(&mut chance);
+            healthy.drift_ppm.insert(host_id(no), clock.drift_ppm);
+            let plans = u32::from(roles.contains(&Role::Planner));
+            let host = maker.host(Agent {
+                no,
+                party: party_of(no, &shape),
+                keys,
+                chains,
+                roles,
+                mandates: Vec::new(),
+                variant,
+                replayed: replayed.contains(&no),
+            });
+            variant += plans;
             kernel.add_at(Actor::Host(Box::new(host)), Place { clock, ..Place::default() });
         }
         let net = kernel.net_mut();
@@ -258,6 +238,7 @@ impl<'a> World<'a> {
         let planned = scenario.kinds().into_iter();
         let mut world = Self {
             strikes: Strikes::new(shape, healthy, fork_of.stream("strikes"), planned),
+            operators: Operators::new(maker, fork_of.fork("operators")),
             scenario,
             seed,
             kernel,
@@ -376,6 +357,9 @@ impl<'a> World<'a> {
             if self.strikes.is_lurking() {
                 self.strikes.look(&mut self.kernel);
             }
+            if self.operators.are_busy() {
+                self.reseat();
+            }
             self.recorder.borrow_mut().stamp(now);
             let stopped = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
             if stopped || self.kernel.counters().deliveries >= self.scenario.limits.max_deliveries {
@@ -428,8 +412,19 @@ impl<'a> World<'a> {
         });
     }
 
+    /// The operators give away what seat they can.
+    fn reseat(&mut self) {
+        while let Some(seat) = self.operators.work(&mut self.kernel, &mut self.strikes, self.hosts) {
+            self.names.push(format!("coordinator-{seat}-host-{}", self.hosts));
+            self.hosts += 1;
+        }
+    }
+
     fn stop(&mut self, id: u32) {
+        let vacated = self.strikes.vacated(id);
         let (fault, bites) = self.strikes.stop(&mut self.kernel, id);
+        vacated.into_iter().for_each(|seat| self.operators.call(seat));
+        self.reseat();
         if let Some(Strike::Partition { .. } | Strike::Cuts { .. } | Strike::PartitionLeader { .. }) = fault
             && bites > 0
         {
@@ -463,7 +458,7 @@ impl<'a> World<'a> {
         for no in 0..self.hosts {
             if let Actor::Host(host) = self.kernel.node_mut(host_id(no)) {
                 // One that fell silent for good is waited for by nobody.
-                quiet &= host.ills.silent || host.node().is_quiet();
+                quiet &= host.ills.silent || host.gone || host.node().is_quiet();
             }
         }
         quiet
@@ -471,38 +466,42 @@ impl<'a> World<'a> {
 
     /// Whether no coordinator decides any more: the register has lost what it acknowledged.
     fn is_lost(&self) -> bool {
-        let lost = |no| matches!(self.kernel.node(host_id(no)), Actor::Host(host) if host.lost);
-        (0..self.scenario.cluster.coordinators).all(lost)
+        let lost = |id| matches!(self.kernel.node(id), Actor::Host(host) if host.lost);
+        self.strikes.seats().all(lost)
     }
 
     /// Judges.
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
         let is_well = |no: &u32| matches!(self.kernel.node(host_id(*no)), Actor::Host(host) if host.is_well());
         let well: Vec<u32> = (0..self.hosts).filter(is_well).collect();
-        let retired = std::mem::take(&mut self.recorder.borrow_mut().retired);
-        let nodes = well.into_iter().filter(|no| !retired.contains(no)).map(NodeNo).collect();
-        self.recorder.borrow_mut().world(Event::Correct { nodes });
+        let seated: BTreeSet<_> = self.strikes.seats().collect();
+        let members = well.iter().filter(|no| seated.contains(&host_id(**no))).map(|no| NodeNo(*no)).collect();
+        let nodes = well.iter().map(|no| NodeNo(*no)).collect();
+        self.recorder.borrow_mut().world(Event::Correct { members, nodes });
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut audit = Vec::new();
-        let mut signatures = 0;
+        let (mut signatures, mut raft_messages) = (0, 0);
         for no in 0..self.hosts {
             let Actor::Host(host) = self.kernel.node_mut(host_id(no)) else { continue };
             signatures += host.signatures;
-            let views = host.node().needs();
+            raft_messages += host.raft_messages();
+            // One whose disk is gone shows nothing any more.
+            let views = if host.gone { Vec::new() } else { host.node().needs() };
             let mut recorder = self.recorder.borrow_mut();
             for (need, held) in views {
                 let (digest, heads) = (held.view, vec![held.heads]);
                 recorder.tell(no, Event::View { digest, heads, thread: Thread::Need(need) });
             }
-            if let Some(system) = host.node().system() {
+            if let Some(system) = (!host.gone).then(|| host.node().system()).flatten() {
                 recorder.books(no, system.ledger());
             }
             if let Some(tape) = host.take_tape() {
                 let first_difference = relive(&tape);
                 recorder.tell(no, Event::Replayed { equal: first_difference.is_none(), first_difference });
             }
-            audit.extend(host.close_audit().map(|log| (self.names[no as usize].clone(), log)));
+            let log = host.close_audit().filter(|_| !host.gone);
+            audit.extend(log.map(|log| (self.names[no as usize].clone(), log)));
         }
         let at = self.kernel.now().ns();
         let mut recorder = self.recorder.borrow_mut();
@@ -524,6 +523,7 @@ impl<'a> World<'a> {
             deliveries: counters.deliveries,
             envelopes: recorder.envelopes,
             signatures,
+            raft_messages,
             simulated_ns: at,
             real_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
             reproduce: options.reproduce.to_owned(),
@@ -540,7 +540,7 @@ impl<'a> World<'a> {
                 }
             }
         }
-        let history = recorder.kept.take().unwrap_or_default();
+        let history = std::mem::take(&mut recorder.kept);
         let trace = options.record_trace.then(|| self.kernel.trace().clone());
         Outcome { report, judgement, history, audit, outputs, trace }
     }
@@ -615,9 +615,12 @@ fn held_max(scenario: &Scenario) -> u64 {
 /// Whose disks matter in this run: where something dies, or the disk itself ails.
 fn disks(timetable: &[Timed]) -> Vec<Nodes> {
     let of = |timed: &Timed| match &timed.change {
-        Change::Start(Strike::Crash { nodes, .. } | Strike::DiskFull { nodes } | Strike::DiskSlow { nodes, .. }) => {
-            Some(nodes.clone())
-        }
+        Change::Start(
+            Strike::Crash { nodes, .. }
+            | Strike::PowerLoss { nodes, .. }
+            | Strike::DiskFull { nodes }
+            | Strike::DiskSlow { nodes, .. },
+        ) => Some(nodes.clone()),
         Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
         _ => None,
     };

@@ -5,6 +5,7 @@
 //! deliver again what was acknowledged, deliver late, and in another order than published when it has to repeat; and what it
 //! does on its worst day, which is in `trouble`.
 
+mod late;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -75,6 +76,8 @@ pub struct Bus {
     /// What was lost last, and who has not understood it yet.
     lost: Option<Lost>,
     groups: Vec<Group>,
+    /// Everything kept, in order, if somebody may join late who has to read it all.
+    history: Option<Vec<Rc<Post>>>,
     /// What is kept, and where.
     kept: BTreeMap<Cid, Place>,
     threads: BTreeMap<NeedId, Vec<Rc<Post>>>,
@@ -98,6 +101,7 @@ impl Bus {
             breaks: None,
             lost: None,
             groups: Vec::new(),
+            history: None,
             kept: BTreeMap::new(),
             threads: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -175,6 +179,7 @@ impl Bus {
 
     /// Puts a message where those find it who will follow its thread.
     fn file(&mut self, post: &Rc<Post>) {
+        self.history.iter_mut().for_each(|all| all.push(Rc::clone(post)));
         if let Subject::Thread(need) = post.subject {
             self.threads.entry(need).or_default().push(Rc::clone(post));
         }
@@ -189,7 +194,10 @@ impl Bus {
     }
 
     fn wants(&self, group: usize, post: &Post) -> bool {
-        let Group { topics, follows, .. } = &self.groups[group];
+        let Group { members, topics, follows, .. } = &self.groups[group];
+        if members.is_empty() {
+            return false;
+        }
         let followed = match post.subject {
             Subject::MarketNeed | Subject::MarketTask => topics.coordinator || topics.market,
             Subject::MarketFinal => topics.coordinator || topics.finals,
@@ -225,6 +233,7 @@ impl Bus {
     }
 
     fn send(&mut self, cx: &mut Cx<'_, Wire>, group: usize, delivery: u64, post: Rc<Post>) {
+        let post = self.read_back(cx, post);
         let group = &mut self.groups[group];
         let member = group.members[group.turn % group.members.len()];
         group.turn += 1;

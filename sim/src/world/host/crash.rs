@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use swarm_core::audit::{Restored, restore};
+use swarm_core::audit::{Restored, restore_with};
 use swarm_core::id::NeedId;
 use swarm_core::node::{Act, Effect, Input, Node, Note};
 
@@ -35,7 +35,7 @@ impl Host {
             _ => unreachable!("a host that may die has a disk, and a tape of what it wrote"),
         };
         // The log as it was written: the same node, the same inputs, the same lines.
-        let mut log = AuditLog::open(&tape.setup);
+        let mut log = AuditLog::remembered(&tape.setup);
         let mut ends = vec![log.text().len()];
         let mut node = Node::new(tape.setup.clone());
         for (now, input, _) in &tape.inputs {
@@ -55,8 +55,10 @@ impl Host {
             1 => log.text()[at..].find('\n').map_or(written, |end| at + end + 1),
             _ => at,
         };
+        let mut memory = log.memory();
         let text = &log.text().as_bytes()[..found];
-        let restored = restore(text, Arc::clone(&tape.setup.evaluator)).expect("the log of a correct node is whole");
+        let restored = restore_with(text, Arc::clone(&tape.setup.evaluator), &mut memory)
+            .expect("the log of a correct node is whole");
         let Restored { replayed, writer, keep } = restored.expect("the opening was durable from the start");
         let kept = ends.iter().rposition(|end| *end <= keep).expect("the opening was kept");
         assert!(kept >= disk.durable, "what was durable was found again");
@@ -106,6 +108,12 @@ impl Host {
         self.node = replayed.node;
         self.back = back;
         self.down = true;
+        self.forget();
+    }
+
+    /// The process dies, and its disk with it.
+    pub fn wipe(&mut self) {
+        (self.down, self.gone) = (true, true);
         self.forget();
     }
 

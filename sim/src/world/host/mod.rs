@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, NeedId, OpId, Seq, Thread};
+use swarm_core::id::{AgentId, Cid, NeedId, OpId, Seq, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
 use swarm_core::reveal::Chains;
@@ -77,6 +77,8 @@ pub struct Ills {
     pub full: bool,
     /// Its disk takes this much longer.
     pub slow_disk: Option<Span>,
+    /// Pieces of the register's history that it hands on damaged, parts per million.
+    pub damage_ppm: u32,
     /// It slept through its lease and does not know: what it says of a task is counted.
     pub undead: bool,
 }
@@ -89,6 +91,7 @@ pub struct Harm {
     pub failed: u64,
     pub no_room: u64,
     pub synced_late: u64,
+    pub damaged: u64,
     /// What an undead worker said of its task, and its COMMITs among it.
     pub undead: u64,
     pub undead_commits: u64,
@@ -115,6 +118,8 @@ pub struct Host {
     pub ills: Ills,
     pub harm: Harm,
     pub signatures: u64,
+    /// Its disk is gone, and with it the agent: it never comes back.
+    pub gone: bool,
     /// Its register has lost what it acknowledged: it decides nothing any more.
     pub lost: bool,
     waits: BTreeMap<(LocalTime, u64), Waits>,
@@ -130,7 +135,8 @@ pub struct Host {
     counter: u64,
     /// What orders its commands and hands it entries.
     register: Half,
-    seen: BTreeSet<Cid>,
+    /// Envelopes delivered before, by the first word of their ids.
+    seen: BTreeSet<u64>,
     /// Inputs that wait for the present one to be drained.
     inbox: VecDeque<Input>,
     busy: bool,
@@ -188,6 +194,7 @@ impl Host {
             ills: Ills::default(),
             harm: Harm::default(),
             signatures: 0,
+            gone: false,
             lost: false,
             waits: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -219,7 +226,17 @@ impl Host {
 
     /// Whether nothing is wrong with it for good: it must have caught up with the others in the end.
     pub fn is_well(&self) -> bool {
-        !(self.ills.silent || self.down || self.lost)
+        !(self.ills.silent || self.down || self.lost || self.gone)
+    }
+
+    /// The agent behind it.
+    pub fn agent(&self) -> AgentId {
+        self.keys.agent()
+    }
+
+    /// How many mandates its node knows to have taken effect.
+    pub fn mandates(&self) -> usize {
+        self.node.system().map_or(0, |system| system.members().mandates().len())
     }
 
     /// The whole audit log, closed, if it was kept.
@@ -229,7 +246,12 @@ impl Host {
 
     /// Whether its register half says that it leads.
     pub fn leads(&self) -> bool {
-        self.register.get().leads()
+        !self.gone && self.register.get().leads()
+    }
+
+    /// Messages of the raft protocol it sent.
+    pub fn raft_messages(&self) -> u64 {
+        self.register.get().raft_messages()
     }
 
     /// The node's life as it was written down, if it is to be lived again.
@@ -341,8 +363,12 @@ impl Host {
             return;
         }
         match msg {
+            // Not what was published: without an acknowledgement the bus reads it again, from another replica.
+            Wire::Deliver { post, .. } if !post.is_whole() => {
+                self.recorder.borrow_mut().mark("damaged-delivery-refused");
+            }
             Wire::Deliver { delivery, post } => {
-                if !self.seen.insert(post.message.envelope.id()) {
+                if !self.seen.insert(post.message.envelope.id().0.prefix()) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
                 match post.receive() {
@@ -409,7 +435,10 @@ impl Host {
             }
         }
         self.drain(cx);
-        for (to, msg) in sends {
+        for (to, mut msg) in sends {
+            if self.ills.damage_ppm > 0 {
+                self.harm.damaged += msg.damage_pieces(cx.rng(), self.ills.damage_ppm);
+            }
             self.send_then(cx, to, msg);
         }
         if self.register.get().deadline() != deadline {
@@ -461,6 +490,7 @@ impl Host {
                             message: Message { entries, envelope },
                             verified: OnceCell::new(),
                             inboxes,
+                            damaged: None,
                         });
                         self.posts.insert(draft.id(), Rc::clone(&post));
                         post

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use swarm_core::id::{AgentId, Digest, OpId, Thread};
 use swarm_core::raft::{self, Codec, In, Note, Part, Proposal, Raft, Setup, StartError, WriteId};
 use swarm_core::register::Command;
@@ -22,11 +23,18 @@ use crate::world::wire::Wire;
 /// Where the members are.
 pub type Peers = Rc<RefCell<BTreeMap<AgentId, NodeId>>>;
 
-/// What the members of one run have read so far, by the digest of the bytes.
+/// What the members of one run have written or read so far, by the digest of the bytes.
 #[derive(Default)]
 pub struct Shared(RefCell<BTreeMap<Digest, Result<Arc<Proposal>, Reject>>>);
 
 impl Codec for Shared {
+    fn encode(&self, proposal: Proposal) -> Bytes {
+        let bytes = proposal.bytes();
+        debug_assert_eq!(raft::read(&bytes).as_ref(), Ok(&proposal), "what is written is read");
+        self.0.borrow_mut().insert(Digest::sha256(&bytes), Ok(Arc::new(proposal)));
+        bytes.into()
+    }
+
     fn decode(&self, bytes: &[u8]) -> Result<Arc<Proposal>, Reject> {
         let mut known = self.0.borrow_mut();
         known.entry(Digest::sha256(bytes)).or_insert_with(|| raft::read(bytes).map(Arc::new)).clone()
@@ -62,7 +70,7 @@ pub struct RaftHalf {
     /// How long a sync takes; none: no time at all.
     sync: Option<Span>,
     /// Messages of the raft protocol sent.
-    pub messages: u64,
+    messages: u64,
 }
 
 impl RaftHalf {
@@ -186,6 +194,10 @@ impl Register for RaftHalf {
         raft.into_iter().chain(self.disk.due).min()
     }
 
+    fn raft_messages(&self) -> u64 {
+        self.messages
+    }
+
     fn leads(&self) -> bool {
         self.raft.leads(raft::GroupId::SYSTEM)
     }
@@ -198,7 +210,7 @@ fn mark(note: &Note) -> Option<&'static str> {
         Note::Slept { .. } => "group-slept",
         Note::Folded { .. } => "log-folded",
         Note::Installed { .. } => "snapshot-installed",
-        Note::Replaced { .. } => "member-replaced",
+        Note::Mismatched { .. } => "damaged-history-refused",
         _ => return None,
     })
 }

@@ -50,6 +50,14 @@ impl Sequencer {
         Self { log: Vec::new(), last: BTreeMap::new(), members: members.into_iter().map(member).collect(), resent: 0 }
     }
 
+    /// A seat changed hands: who lost it is sent nothing more, its successor everything from the start.
+    pub fn admit(&mut self, cx: &mut Cx<'_, Wire>, old: NodeId, (id, agent): (NodeId, AgentId)) {
+        self.members.retain(|member| member.id != old);
+        self.members.push(Member { id, agent, applied: 0, sent: 0, again: 0, due: cx.now().plus(RESEND) });
+        self.send(cx, self.members.len() - 1);
+        self.wake(cx);
+    }
+
     pub fn on_message(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, msg: Wire) {
         let Some(at) = self.members.iter().position(|m| m.id == from) else { return };
         match msg {

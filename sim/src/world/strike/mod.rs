@@ -1,13 +1,14 @@
 //! Faults as data become faults of the simulated world. Every fault counts its bites, and what several faults do to one
 //! party is worked out anew whenever one begins or ends, so that the end of one never heals another.
 //!
-//! `links` is what happens to messages, `hosts` to processes and clocks, `deaths` to disks when a process dies, `services`
-//! to bus and store.
+//! `links` is what happens to messages, `hosts` to processes and clocks, `deaths` to disks when a process dies, `wipes` to
+//! disks that are gone for good, `services` to bus and store.
 
 mod deaths;
 mod hosts;
 mod links;
 mod services;
+mod wipes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use crate::kernel::{FaultId, Kernel, NodeId, Stream};
 use crate::world::actor::{Actor, BUS, REGISTER, STORE, host_id, service};
 use deaths::Doomed;
 use hosts::{Rate, Waking};
+pub use wipes::Vacancy;
 
 /// How the world is where nothing is wrong.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +36,7 @@ struct Striking {
     links: Vec<FaultId>,
     /// Bites of its targets when it began.
     before: u64,
-    /// The worker that a zombie fault found.
+    /// The worker that a zombie fault found; the leader that stands still.
     caught: Option<NodeId>,
     /// Half of its time is over.
     turned: bool,
@@ -51,6 +53,10 @@ pub struct Strikes {
     /// Zombies that have not spoken yet.
     waking: Vec<Waking>,
     dead: BTreeSet<NodeId>,
+    /// Hosts whose disks are gone for good, and by which fault.
+    wiped: BTreeMap<NodeId, u32>,
+    /// Seats of the register that changed hands, and who holds them.
+    moved: BTreeMap<u32, NodeId>,
     /// Deaths that wait for a write that is not durable.
     doomed: Vec<Doomed>,
     /// How much a disk keeps.
@@ -69,6 +75,8 @@ impl Strikes {
             rates: BTreeMap::new(),
             waking: Vec::new(),
             dead: BTreeSet::new(),
+            wiped: BTreeMap::new(),
+            moved: BTreeMap::new(),
             doomed: Vec::new(),
             luck,
         }
@@ -80,7 +88,7 @@ impl Strikes {
 
     fn id(&self, party: Party) -> NodeId {
         match party {
-            Party::Coordinator(no) => host_id(no),
+            Party::Coordinator(no) => self.holder(no),
             Party::Agent(no) => host_id(self.shape.coordinators + no),
             Party::Bus => service(BUS),
             Party::Register => service(REGISTER),
@@ -108,13 +116,16 @@ impl Strikes {
     /// A fault begins.
     pub fn start(&mut self, kernel: &mut Kernel<Actor>, id: u32, fault: Fault) {
         let before = self.bites(kernel, &fault);
-        let at_once = self.jump_clocks(kernel, &fault) + self.strike_services(kernel, &fault);
+        let at_once = self.jump_clocks(kernel, &fault)
+            + self.strike_services(kernel, &fault, true)
+            + self.wipe(kernel, id, &fault);
         let links = self.impose(kernel, &fault);
         self.doom(kernel, id, &fault);
         let count = self.count(fault.kind());
         count.injected += 1;
         count.bites += at_once;
-        self.striking.insert(id, Striking { fault, links, before, caught: None, turned: false });
+        let caught = matches!(fault, Fault::PauseLeader).then(|| links::leader(kernel));
+        self.striking.insert(id, Striking { fault, links, before, caught, turned: false });
         self.settle(kernel);
         self.look_for_prey(kernel);
     }
@@ -137,7 +148,7 @@ impl Strikes {
         let slept_through = self.settle(kernel);
         // A zombie bites by what it says, not by what it missed.
         let mut bites = if is_zombie(&striking.fault) { 0 } else { slept_through };
-        bites += self.strike_services(kernel, &striking.fault);
+        bites += self.strike_services(kernel, &striking.fault, false);
         bites += self.bites(kernel, &striking.fault) - striking.before;
         self.wake_zombie(kernel, &striking);
         bites += striking.links.iter().map(|id| kernel.net_mut().lift(*id)).sum::<u64>();
