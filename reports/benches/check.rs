@@ -62,7 +62,11 @@ fn history() -> Vec<Record> {
         Event::Genesis { parties: (0..NODES).map(party).collect(), rules: rules.clone().into() },
     ));
     told.0.push(Record::new(0, WORLD, Event::Phase(Phase::Heal)));
-    told.0.push(Record::new(0, WORLD, Event::Correct { nodes: (0..NODES).map(NodeNo).collect() }));
+    told.0.push(Record::new(
+        0,
+        WORLD,
+        Event::Correct { members: (0..5).map(NodeNo).collect(), nodes: (0..NODES).map(NodeNo).collect() },
+    ));
     told.all(Event::SnapshotTaken(pool.clone().into()));
     let post = |key: String, op, from: &Account, to: &Account, amount| {
         let legs = [Leg { amount: Credits(amount), from: from.clone(), to: to.clone() }];

@@ -321,7 +321,8 @@ pub fn good() -> Run {
             run.all(Event::Believed { link, seq, thread });
         }
     }
-    run.tell(WORLD.0, Event::Correct { nodes: (0..3).map(NodeNo).collect() });
+    let (members, nodes) = ([NodeNo(0), NodeNo(1)].into(), (0..3).map(NodeNo).collect());
+    run.tell(WORLD.0, Event::Correct { members, nodes });
     run.all(Event::View { digest: Digest::sha256(b"view"), heads: vec![Digest::sha256(b"head")], thread });
     run.all(Event::Replayed { equal: true, first_difference: None });
     // Told last: the agents of this history have no manifests, so the model is not to look at what it says of them.

@@ -49,7 +49,7 @@ impl Checker for Liveness {
                     self.notes.contradict(NAME, format!("need {need} has two ends"), &[first, record]);
                 }
             }
-            Event::Correct { nodes } => self.correct = nodes.iter().copied().collect(),
+            Event::Correct { nodes, .. } => self.correct = nodes.iter().copied().collect(),
             Event::Planned { need, wanted, .. } if !self.liars.told(record) => {
                 self.wanted.entry(*need).or_insert_with(|| wanted.clone());
             }

@@ -20,6 +20,7 @@ mod p4;
 mod p5;
 mod p6;
 mod p9;
+mod pools;
 mod rounds;
 mod sums;
 

@@ -20,8 +20,8 @@ pub struct Convergence {
     correct: BTreeSet<NodeNo>,
     healed_at: Option<u64>,
     liars: Liars,
-    /// Members of the register.
-    members: BTreeSet<NodeNo>,
+    /// Those of them that are members of the register.
+    members: Arc<[NodeNo]>,
     notes: Notes,
     rules: Option<Arc<Rules>>,
     threads: BTreeMap<Thread, Chain>,
@@ -45,14 +45,14 @@ impl Checker for Convergence {
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
         match &record.event {
-            Event::Genesis { parties, rules } => {
-                self.rules = Some(rules.clone());
-                self.members = parties.iter().filter(|p| p.coordinator && p.honest).map(|p| p.node).collect();
-            }
+            Event::Genesis { rules, .. } => self.rules = Some(rules.clone()),
             Event::Phase(phase) if *phase >= Phase::Heal => {
                 self.healed_at.get_or_insert(record.at);
             }
-            Event::Correct { nodes } => self.correct = nodes.iter().copied().collect(),
+            Event::Correct { members, nodes } => {
+                self.correct = nodes.iter().copied().collect();
+                self.members.clone_from(members);
+            }
             Event::Applied { thread, seq, link } | Event::Believed { thread, seq, link }
                 if !self.liars.told(record) =>
             {
@@ -83,7 +83,6 @@ impl Checker for Convergence {
 
     fn finish(&mut self, end: &End) -> Finding {
         let mut notes = self.notes.clone();
-        let members: Vec<_> = self.members.intersection(&self.correct).collect();
         for (thread, chain) in &self.threads {
             let mut views = chain.views.iter().filter(|(node, _)| self.correct.contains(node)).map(|(_, view)| view);
             let first = views.next();
@@ -99,7 +98,7 @@ impl Checker for Convergence {
                 }
             }
             let Some(due) = self.due(chain, end) else { continue };
-            for node in &members {
+            for node in self.members.iter() {
                 let height = chain.applied.get(node).copied().unwrap_or_default();
                 notes.finding.checked += 1;
                 if height < due {
@@ -193,7 +192,7 @@ mod tests {
             },
         );
         run.edit_all(|e| {
-            if let Event::Correct { nodes } = e {
+            if let Event::Correct { nodes, .. } = e {
                 *nodes = [NodeNo(0), NodeNo(1)].into();
             }
         });

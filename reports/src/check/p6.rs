@@ -13,6 +13,7 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, TaskName, Thread};
 use swarm_core::wire::{FinalizeRecord, SnapshotRef, Verdict as Counted};
 
+use super::pools::{Faults, Pool, counted, enough, within};
 use super::rounds::Rounds;
 use super::{Checker, End, Finding, Liars, Notes, draw};
 use crate::history::{Event, Party, PoolMember, PoolSnapshot, Record, Rules};
@@ -30,15 +31,8 @@ pub struct QuorumValidity {
     pending: Vec<Record>,
     rounds: Rounds,
     rules: Option<Arc<Rules>>,
-    /// Snapshots by number: the first of each, with its members by name.
+    /// Snapshots by number: the first of each.
     snapshots: BTreeMap<u32, Pool>,
-}
-
-#[derive(Debug)]
-struct Pool {
-    by_agent: BTreeMap<AgentId, usize>,
-    record: Record,
-    taken: Arc<PoolSnapshot>,
 }
 
 #[derive(Debug, Default)]
@@ -64,9 +58,6 @@ enum Missing {
     /// Whoever told what rests on it would have told it first: it never was.
     Done(&'static str),
 }
-
-/// What is wrong with a draw or a count, in words.
-type Faults = Vec<String>;
 
 impl Checker for QuorumValidity {
     fn name(&self) -> &'static str {
@@ -170,14 +161,14 @@ impl QuorumValidity {
             }
             return;
         }
-        let by_agent: BTreeMap<_, _> = taken.members.iter().enumerate().map(|(i, m)| (m.agent, i)).collect();
-        if by_agent.len() != taken.members.len() {
+        let pool = Pool::new(taken, record);
+        if pool.len() != taken.members.len() {
             self.notes.contradict(NAME, "a snapshot names a member twice", &[record]);
         }
         if taken.active as usize > taken.members.len() {
             self.notes.contradict(NAME, "a snapshot counts more active members than it has", &[record]);
         }
-        self.snapshots.insert(taken.snapshot.number, Pool { by_agent, record: record.clone(), taken: taken.clone() });
+        self.snapshots.insert(taken.snapshot.number, pool);
         self.weigh(record);
     }
 
@@ -387,12 +378,6 @@ impl Need {
     }
 }
 
-impl Pool {
-    fn member(&self, agent: &AgentId) -> Option<&PoolMember> {
-        self.by_agent.get(agent).map(|i| &self.taken.members[*i])
-    }
-}
-
 /// Whether `record` is the first of its kind; a later one must say the same.
 fn first(notes: &mut Notes, before: Option<&Record>, record: &Record, what: &str) -> bool {
     if let Some(before) = before.filter(|before| before.event != record.event) {
@@ -408,61 +393,6 @@ fn same_decision(a: &Record, b: &Record) -> bool {
         _ => None,
     };
     of(a) == of(b)
-}
-
-/// Everyone in `list` once, in the pool, with enough stake.
-fn members(rules: &Rules, pool: &Pool, list: &[AgentId]) -> Faults {
-    let mut faults = Faults::new();
-    let mut once = std::collections::BTreeSet::new();
-    for agent in list {
-        if !once.insert(agent) {
-            faults.push(format!("{agent} stands there twice"));
-        }
-        match pool.member(agent) {
-            None => faults.push(format!("{agent} is not a member of the recorded snapshot")),
-            Some(member) if member.stake < rules.stake_min => {
-                faults.push(format!("{agent} has a stake of {}, less than {}", member.stake, rules.stake_min));
-            }
-            Some(_) => {}
-        }
-    }
-    faults
-}
-
-/// Members, within the caps of a draw of `size` unless in bootstrap. A draw that keeps its own rules keeps these: they are
-/// looked at because they say better what is wrong.
-fn within(rules: &Rules, pool: &Pool, list: &[AgentId], size: u32) -> Faults {
-    let mut faults = members(rules, pool, list);
-    let caps = draw::caps(size.max(list.len() as u32), rules);
-    for (what, of, cap) in caps.into_iter().filter(|_| !pool.taken.bootstrap) {
-        let mut groups = BTreeMap::<&str, u64>::new();
-        for member in list.iter().filter_map(|agent| pool.member(agent)) {
-            *groups.entry(of(member)).or_default() += 1;
-        }
-        for (group, seats) in groups.into_iter().filter(|(_, seats)| *seats > cap) {
-            faults.push(format!("{seats} seats are of {what} {group:?}, the cap is {cap}"));
-        }
-    }
-    faults
-}
-
-/// A count: members, all of them drawn.
-fn counted(rules: &Rules, pool: &Pool, list: &[AgentId], drawn: &[AgentId]) -> Faults {
-    let mut faults = members(rules, pool, list);
-    faults.extend(list.iter().filter(|a| !drawn.contains(a)).map(|a| format!("{a} was counted but not drawn")));
-    faults
-}
-
-/// At least K distinct, by our own K, and by the stated one.
-fn enough(list: &[AgentId], own: u32, stated: u32) -> Option<String> {
-    let distinct = list.iter().collect::<std::collections::BTreeSet<_>>().len();
-    if distinct < own as usize {
-        Some(format!("{distinct} were counted and {stated} is stated, but K is {own}"))
-    } else if distinct < stated as usize {
-        Some(format!("{distinct} were counted, but {stated} is stated"))
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]

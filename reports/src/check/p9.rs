@@ -23,9 +23,8 @@ const NAME: &str = "P9";
 pub struct Conservation {
     balances: BTreeMap<Account, i128>,
     burned: i128,
-    /// Nodes that must have caught up, as the world says, and members of the register.
-    correct: BTreeSet<NodeNo>,
-    members: BTreeSet<NodeNo>,
+    /// Members of the register that must have caught up, as the world says.
+    members: Arc<[NodeNo]>,
     dues: Dues,
     healed_at: Option<u64>,
     /// Who told first that an ask was carried out, by need, entry and part, per node.
@@ -82,14 +81,11 @@ impl Checker for Conservation {
             self.dues.see(NAME, record, &mut self.notes);
         }
         match &record.event {
-            Event::Genesis { parties, rules } => {
-                self.rules = Some(rules.clone());
-                self.members = parties.iter().filter(|p| p.coordinator && p.honest).map(|p| p.node).collect();
-            }
+            Event::Genesis { rules, .. } => self.rules = Some(rules.clone()),
             Event::Phase(phase) if *phase >= Phase::Heal => {
                 self.healed_at.get_or_insert(record.at);
             }
-            Event::Correct { nodes } => self.correct = nodes.iter().copied().collect(),
+            Event::Correct { members, .. } => self.members.clone_from(members),
             Event::NeedEnded { need, .. } if !self.liars.told(record) => {
                 self.ended_needs.entry(*need).or_insert_with(|| record.clone());
             }
@@ -150,7 +146,7 @@ impl Checker for Conservation {
         for (name, pot) in self.pots.iter().filter(|(_, pot)| !end.expect.excused.contains(&pot.need)) {
             self.judge_payees(name, pot, end, &mut notes);
         }
-        for node in self.members.intersection(&self.correct) {
+        for node in self.members.iter() {
             self.judge_teller(*node, end, &mut notes);
         }
         notes.finding

@@ -327,8 +327,9 @@ pub enum Event {
     Applied { link: Digest, seq: Seq, thread: Thread },
     /// A node believes an entry, and tells next what it did; entries it believes as one batch may be told by the last.
     Believed { link: Digest, seq: Seq, thread: Thread },
-    /// World, at the end of the run: the nodes that are whole and must have caught up. Nobody says so of itself.
-    Correct { nodes: Arc<[NodeNo]> },
+    /// World, at the end of the run: the nodes that are whole and must have caught up, and those of them that are members of
+    /// the register and must have all of it. Nobody says so of itself.
+    Correct { members: Arc<[NodeNo]>, nodes: Arc<[NodeNo]> },
     /// At the end of the run: a node's replica of a thread.
     View { digest: Digest, heads: Vec<Digest>, thread: Thread },
     /// A node's log was replayed; `first_difference` names where the result was another.

@@ -81,7 +81,10 @@ impl Manifest {
                 Err(error) => Err(CliError::NoManifest { path, what: error.to_string() }),
             },
             // A folder of logs alone has none: a run's has.
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound && !folder.join("run.json").is_file() => Ok(None),
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => match folder.join("run.json").is_file() {
+                true => Err(CliError::NoManifest { path, what: "it is missing, and every run leaves one".into() }),
+                false => Ok(None),
+            },
             Err(why) => Err(CliError::Unreadable { path, why }),
         }
     }
@@ -179,7 +182,7 @@ mod tests {
         let of = || Manifest::of(folder.path());
         assert_eq!(of().unwrap(), None);
         fs::write(folder.path().join("run.json"), "{}").unwrap();
-        assert!(matches!(of(), Err(CliError::Unreadable { .. })));
+        assert!(matches!(of(), Err(CliError::NoManifest { .. })));
         let manifest = Manifest::new();
         fs::write(folder.path().join(NAME), manifest.to_bytes()).unwrap();
         assert_eq!(of().unwrap(), Some(manifest.clone()));

@@ -30,7 +30,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let logs = logs(&args.path)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(logs.len());
     let mut progress = Progress::of("replay", "logs", logs.len() as u64);
-    let mut findings = Findings::default();
+    let mut findings = Findings { alone: args.path.is_dir() && manifest.is_none(), ..Findings::default() };
     let mut text = String::new();
     if let Some(manifest) = manifest {
         for (path, what) in manifest.differences(&args.path)? {
@@ -95,7 +95,7 @@ struct Life {
 /// What is wrong with a log.
 enum Bad {
     /// Its first bad line, and where it ends.
-    Line(BadLog, Option<LogEnd>),
+    Line(Box<BadLog>, Option<LogEnd>),
     /// A node asserts that it cannot happen.
     Unlivable {
         /// What it said.
@@ -116,7 +116,7 @@ fn lived(path: &Path) -> Result<Result<Life, Bad>, CliError> {
     // The lines after the last seal are chained but signed by nobody: whoever forged them may have written what no node can
     // live through. That is the log's mistake; where nothing is forged, the panic is told by the run that wrote the log.
     match panics::guarded(|| replay(&bytes, evaluator)) {
-        Ok(replayed) => Ok(replayed.map(whole).map_err(|bad| Bad::Line(bad, LogEnd::of(&bytes)))),
+        Ok(replayed) => Ok(replayed.map(whole).map_err(|bad| Bad::Line(Box::new(bad), LogEnd::of(&bytes)))),
         Err(panic) => Ok(Err(Bad::Unlivable { panic })),
     }
 }
@@ -126,6 +126,8 @@ fn lived(path: &Path) -> Result<Result<Life, Bad>, CliError> {
 struct Findings {
     /// The folder of a run that ended, and what it left.
     run: Option<(PathBuf, Manifest)>,
+    /// They are a folder's, and nothing says which logs should be in it.
+    alone: bool,
     /// Whose logs were seen.
     agents: BTreeMap<AgentId, PathBuf>,
     tampered: bool,
@@ -144,7 +146,7 @@ impl Findings {
         let name = path.display();
         let life = match lived {
             Ok(life) => life,
-            Err(Bad::Line(bad @ BadLog { why: Why::Diverged { .. }, .. }, end)) => {
+            Err(Bad::Line(bad, end)) if matches!(bad.why, Why::Diverged { .. }) => {
                 if self.left(path).is_some_and(|left| Some(left) != end.as_ref()) {
                     self.tampered = true;
                     return format!("{name}, {bad}\n  it is not the log that the run left\n");
@@ -266,7 +268,8 @@ impl Findings {
             false => self.outcomes.iter().max().map_or(Outcome::Held.as_str(), |worst| worst.as_str()),
         };
         let (results, logs, compared) = (self.finals.len(), self.logs, self.compared);
-        format!("\n{results} FINALIZE records, {compared} copies, {logs} logs: {verdict}\n")
+        let alone = if self.alone { "no manifest here: whether a log is missing cannot be told\n" } else { "" };
+        format!("\n{alone}{results} FINALIZE records, {compared} copies, {logs} logs: {verdict}\n")
     }
 
     /// A violation is told even if another log is bad; nothing weaker can be told then.
@@ -316,7 +319,7 @@ mod tests {
 
     #[test]
     fn each_finding_has_its_code_and_the_worst_wins() {
-        let bad = |why| Err(Bad::Line(BadLog { line: 3, why }, Some(end(1))));
+        let bad = |why| Err(Bad::Line(Box::new(BadLog { line: 3, why }), Some(end(1))));
         let diverged = || bad(Why::Diverged { expected: "a".into(), got: "b".into() });
         assert_eq!(code(vec![Ok(life(b"x")), Ok(other(b"x"))]).0, 0);
         let (violated, text) = code(vec![Ok(life(b"x")), Ok(other(b"y"))]);
@@ -365,7 +368,7 @@ mod tests {
         }
         // What a replay contradicts is a violation only if the run wrote it.
         let why = || Why::Diverged { expected: "a".into(), got: "b".into() };
-        let diverged = || Err(Bad::Line(BadLog { line: 3, why: why() }, Some(end(1))));
+        let diverged = || Err(Bad::Line(Box::new(BadLog { line: 3, why: why() }), Some(end(1))));
         assert_eq!((left(end(1), diverged()).0, left(end(2), diverged()).0), (1, 65));
     }
 }

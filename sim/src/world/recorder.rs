@@ -58,8 +58,6 @@ pub struct Recorder {
     /// The last entry that each node told as believed, and the last whose bookings it told.
     believed: BTreeMap<(u32, Thread), Seq>,
     booked: BTreeMap<u32, Seq>,
-    /// Hosts that gave up their seat.
-    pub retired: BTreeSet<u32>,
     /// The last entry of each thread that was told whole, by whoever applied it first.
     ordered: BTreeMap<Thread, Seq>,
     /// FINALIZE records by node, in the order believed.
@@ -83,7 +81,6 @@ impl Recorder {
             told: BTreeMap::new(),
             believed: BTreeMap::new(),
             booked: BTreeMap::new(),
-            retired: BTreeSet::new(),
             ordered: BTreeMap::new(),
             finals: BTreeMap::new(),
             outputs: BTreeMap::new(),
@@ -192,10 +189,7 @@ impl Recorder {
             }
             Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
-            Note::Retired { .. } => {
-                self.retired.insert(no);
-                self.mark("member-retired");
-            }
+            Note::Retired { .. } => self.mark("member-retired"),
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
     }
@@ -263,9 +257,10 @@ impl Recorder {
                 return;
             }
             Did::Decided { counted, proposal } => {
-                let envelope = told.proposals.get(proposal);
-                let planner = envelope.map(|envelope| envelope.sender).unwrap_or_default();
-                let (tasks, wanted) = envelope.map(|plan| planned(plan, &told.produces)).unwrap_or_default();
+                // The others are over.
+                let envelope = std::mem::take(&mut told.proposals).remove(proposal);
+                let planner = envelope.as_ref().map(|plan| plan.sender).unwrap_or_default();
+                let (tasks, wanted) = envelope.map(|plan| planned(&plan, &told.produces)).unwrap_or_default();
                 let decided = Event::Decided {
                     approvals: counted.iter().map(|c| c.verifier).collect(),
                     epoch: told.epoch,

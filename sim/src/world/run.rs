@@ -477,9 +477,10 @@ impl<'a> World<'a> {
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
         let is_well = |no: &u32| matches!(self.kernel.node(host_id(*no)), Actor::Host(host) if host.is_well());
         let well: Vec<u32> = (0..self.hosts).filter(is_well).collect();
-        let retired = std::mem::take(&mut self.recorder.borrow_mut().retired);
-        let nodes = well.into_iter().filter(|no| !retired.contains(no)).map(NodeNo).collect();
-        self.recorder.borrow_mut().world(Event::Correct { nodes });
+        let seated: BTreeSet<_> = self.strikes.seats().collect();
+        let members = well.iter().filter(|no| seated.contains(&host_id(**no))).map(|no| NodeNo(*no)).collect();
+        let nodes = well.iter().map(|no| NodeNo(*no)).collect();
+        self.recorder.borrow_mut().world(Event::Correct { members, nodes });
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut audit = Vec::new();

@@ -118,7 +118,7 @@ fn a_runs_folder_is_whole_or_refused_by_name() {
         refused(name, "missing", &|folder| fs::remove_file(folder.join(name)).unwrap());
     }
     refused("out/more", "not of this run", &|folder| fs::write(folder.join("out/more"), "").unwrap());
-    refused("manifest.json", "cannot be read", &|folder| fs::remove_file(folder.join("manifest.json")).unwrap());
+    refused("manifest.json", "it is missing", &|folder| fs::remove_file(folder.join("manifest.json")).unwrap());
     refused("manifest.json", "no manifest of a run", &|folder| append(&folder.join("manifest.json"), "x"));
     // Whoever rewrites the manifest as well still cannot pass off another output: its address is in the logs.
     refused(&output, "not the output that the FINALIZE record names", &|folder| {

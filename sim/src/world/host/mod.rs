@@ -225,6 +225,11 @@ impl Host {
         &mut self.node
     }
 
+    /// Whether nothing is wrong with it for good: it must have caught up with the others in the end.
+    pub fn is_well(&self) -> bool {
+        !(self.ills.silent || self.down || self.lost || self.gone)
+    }
+
     /// The agent behind it.
     pub fn agent(&self) -> AgentId {
         self.keys.agent()
@@ -251,11 +256,6 @@ impl Host {
     /// How many mandates its node knows to have taken effect.
     pub fn mandates(&self) -> usize {
         self.node.system().map_or(0, |system| system.members().mandates().len())
-    }
-
-    /// Whether nothing is wrong with it for good: it must have caught up with the others in the end.
-    pub fn is_well(&self) -> bool {
-        !(self.ills.silent || self.down || self.lost)
     }
 
     /// The whole audit log, closed, if it was kept.
