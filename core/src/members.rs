@@ -55,23 +55,38 @@ pub enum Act {
     },
 }
 
-/// An act with the signatures that make it one.
+/// An act with the signatures that make it one. Mandates form a chain: each names the one before it, so that whoever hears of
+/// some of them cannot take them in another order than everyone else, and two that are signed at once cannot both count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mandate {
     /// The act.
     pub act: Act,
-    /// Signatures of recovery keys over the deployment and the act.
+    /// [`Mandate::id`] of the mandate before it; zero in the first.
+    pub after: Digest,
+    /// Signatures of recovery keys over the deployment and all the rest.
     pub sigs: BTreeMap<AgentId, Signature>,
 }
 
 impl Mandate {
-    /// `act`, signed by `keys` for the deployment of this genesis digest.
-    pub fn sign<'a>(act: Act, genesis: &Digest, keys: impl IntoIterator<Item = &'a Keys>) -> Self {
+    /// `act` after the mandate `after` (none: zero), signed by `keys` for the deployment of this genesis digest.
+    pub fn sign<'a>(act: Act, after: Digest, genesis: &Digest, keys: impl IntoIterator<Item = &'a Keys>) -> Self {
         use ed25519_dalek::Signer as _;
-        let covered = covered(&act, genesis);
-        let sigs = keys.into_iter().map(|k| (k.agent(), Signature(k.signing().sign(&covered.0).to_bytes()))).collect();
-        Self { act, sigs }
+        let mut mandate = Self { act, after, sigs: BTreeMap::new() };
+        let covered = mandate.covered(genesis);
+        let sign = |key: &'a Keys| (key.agent(), Signature(key.signing().sign(&covered.0).to_bytes()));
+        mandate.sigs = keys.into_iter().map(sign).collect();
+        mandate
+    }
+
+    /// Names it, whoever of those who may have signed it.
+    pub fn id(&self) -> Digest {
+        Digest::of("swarm/mandate-id", &[&self.after.0, &canonical::to_vec(&self.act)])
+    }
+
+    /// What a signature covers.
+    fn covered(&self, genesis: &Digest) -> Digest {
+        Digest::of("swarm/mandate", &[&genesis.0, &self.id().0])
     }
 
     /// The handover it orders, if it does.
@@ -103,12 +118,20 @@ impl Mandate {
         }
     }
 
-    /// Whether it may take effect in a thread of this deployment in which `handovers` have, and which is of `generation`.
+    /// Whether it may take effect in a thread of this deployment in which `handovers` have, which is of `generation`, and where
+    /// the last mandate was `last`.
     ///
     /// # Errors
     /// [`Reject::Duplicate`] if the newcomer has held a seat, [`Reject::NoSuchThing`] if the one that is to go holds none,
-    /// [`Reject::StaleEpoch`] if the generation is no higher, or why it is no mandate at all ([`Mandate::vet`]).
-    pub fn stands(&self, genesis: &Genesis, handovers: &[Handover], generation: u32) -> Result<(), Reject> {
+    /// [`Reject::StaleEpoch`] if the generation is no higher, [`Reject::WrongLink`] if another mandate has to come before it, or
+    /// has come, or why it is no mandate at all ([`Mandate::vet`]).
+    pub fn stands(
+        &self,
+        genesis: &Genesis,
+        handovers: &[Handover],
+        generation: u32,
+        last: &Digest,
+    ) -> Result<(), Reject> {
         if let Some(Handover { new, old }) = self.handover() {
             let voices = Voices::new(&genesis.coordinators, handovers);
             if voices.seat(&new).is_some() {
@@ -120,6 +143,9 @@ impl Mandate {
         }
         if self.generation().is_some_and(|own| own <= generation) {
             return Err(Reject::StaleEpoch);
+        }
+        if self.after != *last {
+            return Err(Reject::WrongLink);
         }
         self.vet(genesis)
     }
@@ -159,14 +185,9 @@ impl Mandate {
         if self.sigs.len() < majority(recovery.len()) {
             return Err(Reject::NoQuorum);
         }
-        let covered = covered(&self.act, genesis);
+        let covered = self.covered(genesis);
         self.sigs.iter().try_for_each(|(key, sig)| verify_signature(key, &covered.0, sig))
     }
-}
-
-/// What a signature of `act` covers.
-fn covered(act: &Act, genesis: &Digest) -> Digest {
-    Digest::of("swarm/mandate", &[&genesis.0, &canonical::to_vec(act)])
 }
 
 /// The MANIFEST that `agent` acts under from the start: of the foundation, or of the mandate that made it a member.
@@ -346,6 +367,17 @@ impl Members {
         &self.mandates
     }
 
+    /// Whether the mandates of `earlier` are the first of these.
+    pub fn goes_on_from(&self, earlier: &Self) -> bool {
+        let same = self.mandates.iter().zip(&earlier.mandates).all(|(own, its)| own.id() == its.id());
+        same && self.mandates.len() >= earlier.mandates.len()
+    }
+
+    /// The last of them; zero if there is none.
+    pub fn last_mandate(&self) -> Digest {
+        self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default()
+    }
+
     /// Whether `holder` is the one that stands for election first in the group of `bucket`: work is spread over the seats.
     pub fn is_first(&self, bucket: u32, holder: MemberId) -> bool {
         self.seats.get(bucket as usize % self.seats.len().max(1)).is_some_and(|seat| seat.id == holder)
@@ -376,7 +408,7 @@ impl Members {
     /// # Errors
     /// Why it has no effect.
     pub fn mandate(&mut self, mandate: &Arc<Mandate>) -> Result<Change, Reject> {
-        mandate.stands(&self.genesis, &self.handovers, self.generation)?;
+        mandate.stands(&self.genesis, &self.handovers, self.generation, &self.last_mandate())?;
         let (new, handover) = match &mandate.act {
             Act::Replace { new, old, .. } => (new, Handover { new: new.agent, old: *old }),
             Act::Restore { generation } => {

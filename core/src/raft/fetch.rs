@@ -63,8 +63,14 @@ impl Raft {
             group.step(*message);
             return Ok(());
         }
-        if mark.count < base.count {
+        // An entry of the log is at most one of the history.
+        if mark.count < base.count || mark.count > snapshot.get_metadata().index {
             return Err(Reject::OutOfBounds);
+        }
+        // Only a leader sends snapshots; of the present term there is one.
+        let leader = group.raw.raft.leader_id;
+        if message.term == group.raw.raft.term && leader != 0 && leader != message.from {
+            return Err(Reject::NotEntitled);
         }
         // What a lost election or a newer snapshot interrupted goes on where it was.
         let before = group.fetching.take().filter(|f| f.from == from && f.base == base);

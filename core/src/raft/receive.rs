@@ -1,7 +1,7 @@
 //! What becomes of a packet: who may speak, what is refused by name, and what is not for this member yet.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use raft::eraftpb::MessageType;
 
 use super::{Note, Packet, Part, Raft, guard};
@@ -105,8 +105,9 @@ impl Raft {
 
     /// Takes mandates that prove who the members are.
     fn learn(&mut self, mandates: &[Arc<Mandate>]) -> Result<(), Reject> {
-        for mandate in mandates.iter().filter(|m| !self.book.mandates().contains(m)).cloned().collect::<Vec<_>>() {
-            self.book.mandate(&mandate)?;
+        let known: BTreeSet<_> = self.book.mandates().iter().map(|mandate| mandate.id()).collect();
+        for mandate in mandates.iter().filter(|mandate| !known.contains(&mandate.id())) {
+            self.book.mandate(mandate)?;
         }
         if self.book.is_past(&self.setup.me) {
             self.retire();

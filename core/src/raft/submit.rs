@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::codec::Proposal;
+use super::codec::{PROPOSAL_BYTES_MAX, Proposal};
 use super::group::Group;
 use super::{GroupId, Note, Out, Part, Raft};
 use crate::id::{AgentId, Digest, OpId, Seq, Thread};
@@ -62,6 +62,12 @@ impl Raft {
 
     fn want(&mut self, key: Key, group: GroupId, command: Arc<Command>, op: Option<OpId>) {
         let data = self.setup.codec.encode(Proposal { by: self.setup.me, command, thread: key.0 });
+        // Every other member would refuse it, and everything behind it in the log.
+        if data.len() > PROPOSAL_BYTES_MAX {
+            self.note(Note::Refused { from: self.setup.me, reject: Reject::Oversize });
+            op.into_iter().for_each(|op| self.answer(op, Outcome::NotCommitted));
+            return;
+        }
         let pending = Pending { data, group, ops: op.into_iter().collect(), said: false, ticks: 0 };
         self.pending.insert(key, pending);
     }
@@ -181,7 +187,9 @@ impl Raft {
         match self.table.apply(command) {
             Ok(Change::Started(bucket)) => self.start(bucket),
             Ok(Change::Replaced { old, new }) => {
-                if self.table.mandates().len() > self.book.mandates().len() {
+                // What is committed counts, whatever was heard. Only recovery keys that sign two mandates in one place make
+                // the two differ.
+                if !self.book.goes_on_from(&self.table) {
                     self.book = self.table.clone();
                 }
                 if old.member.agent == self.setup.me {

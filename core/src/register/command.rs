@@ -81,7 +81,7 @@ impl Command {
             Self::Reveal { by, round, value } => Digest::of("swarm/reveal", &[&by.0, &round.to_be_bytes(), &value.0]),
             Self::Snapshot { number } => Digest::of("swarm/take-snapshot", &[&number.to_be_bytes()]),
             Self::Start { bucket } => Digest::of("swarm/start", &[&bucket.to_be_bytes()]),
-            Self::Mandate(mandate) => Digest::of_json("swarm/mandate-id", mandate),
+            Self::Mandate(mandate) => mandate.id(),
         }
     }
 

@@ -156,7 +156,7 @@ impl Record {
             // Only a need that was taken up has members.
             Command::Mandate(_) if self.phase == Phase::Absent => Err(Reject::WrongPhase),
             Command::Mandate(mandate) => {
-                mandate.stands(registry.genesis(), &self.handovers, self.generation)?;
+                mandate.stands(registry.genesis(), &self.handovers, self.generation, &self.last_mandate)?;
                 let mandate = Arc::clone(mandate);
                 Ok(Move::Note(match mandate.generation() {
                     None => Event::Replaced { mandate },

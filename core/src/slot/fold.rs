@@ -154,11 +154,13 @@ impl Record {
             Event::Replaced { mandate } => {
                 let handover = mandate.handover().expect("a seat changes hands by a mandate that says so");
                 self.handovers.push(handover);
+                self.last_mandate = mandate.id();
                 self.waits.values_mut().for_each(|watch| watch.forget(&handover.old));
             }
             // What is decided stays decided, under the epoch that decided it.
             Event::Restored { mandate } => {
                 self.generation = mandate.generation().expect("a register is restored by a mandate that says so");
+                self.last_mandate = mandate.id();
                 self.owes_epoch = matches!(self.phase, Phase::Opening | Phase::Open);
             }
             // What the system thread does to itself is no part of a need.

@@ -163,6 +163,8 @@ pub struct Record {
     pub decision: Option<Decision>,
     /// Seats of the register that changed hands in this thread, in order.
     pub handovers: Vec<Handover>,
+    /// The last mandate that took effect here; zero if none did.
+    pub last_mandate: Digest,
     /// How often the register was restored, as far as this thread was told.
     pub generation: u32,
     /// A restore wants another epoch, as soon as the present one has its voters.
@@ -204,6 +206,7 @@ impl Record {
             candidates: Vec::new(),
             decision: None,
             handovers: Vec::new(),
+            last_mandate: Digest::default(),
             generation: 0,
             owes_epoch: false,
             tasks: BTreeMap::new(),

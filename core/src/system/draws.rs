@@ -49,6 +49,10 @@ impl Promise {
     }
 }
 
+/// Most asks that one round serves; the rest wait for the next. All answers of a round stand in one entry, which every answer
+/// brings along as its proof: without a bound the largest would not fit through a register.
+pub const ROUND_ASKS_MAX: usize = 32;
+
 /// A running round of reveals.
 #[derive(Clone, Debug)]
 pub(super) struct Round {
@@ -63,7 +67,8 @@ impl System {
             return;
         }
         self.rounds += 1;
-        let asks = self.queue.drain(..).collect();
+        let served = self.queue.len().min(ROUND_ASKS_MAX);
+        let asks = self.queue.drain(..served).collect();
         self.round = Some(Round { number: self.rounds, asks, reveals: BTreeMap::new() });
         self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
         doing.events.push(Event::RoundOpened { round: self.rounds });

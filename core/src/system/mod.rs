@@ -200,7 +200,8 @@ impl System {
             Command::Start { bucket } if *bucket >= self.params().buckets => Err(Reject::OutOfBounds),
             Command::Start { .. } => Ok(()),
             Command::Mandate(mandate) => {
-                mandate.stands(&self.genesis, self.members.handovers(), self.members.generation())
+                let (members, last) = (&self.members, self.members.last_mandate());
+                mandate.stands(&self.genesis, members.handovers(), members.generation(), &last)
             }
             Command::Count(_) => Err(Reject::WrongFields),
         }

@@ -631,6 +631,7 @@ impl NewMember {
         struct ReadMandate<'a> {
             #[serde(borrow)]
             act: ReadAct<'a>,
+            after: Digest,
             sigs: BTreeMap<AgentId, Signature>,
         }
         #[derive(Deserialize)]
@@ -643,13 +644,14 @@ impl NewMember {
                 old: AgentId,
             },
         }
-        let Read { mandate: ReadMandate { act, sigs } } = serde_json::from_str(json).map_err(|_| Reject::Malformed)?;
+        let Read { mandate: ReadMandate { act, after, sigs } } =
+            serde_json::from_str(json).map_err(|_| Reject::Malformed)?;
         let ReadAct::Replace { manifest, new, old } = act;
         let manifest = nested(Verb::Manifest, manifest.get().as_bytes())?;
         if manifest.verb() != Verb::Manifest {
             return Err(Reject::NoEvidence);
         }
-        Ok(Self { mandate: Arc::new(Mandate { act: Act::Replace { manifest, new, old }, sigs }) })
+        Ok(Self { mandate: Arc::new(Mandate { act: Act::Replace { manifest, new, old }, after, sigs }) })
     }
 }
 

@@ -124,8 +124,8 @@ pub fn replace(old: &str, new: &str) -> Act {
 }
 
 /// A mandate that two of the three recovery keys signed.
-pub fn mandate(genesis: &Genesis, old: &str, new: &str) -> Arc<Mandate> {
-    Arc::new(Mandate::sign(replace(old, new), &genesis.digest(), &recovery()[..2]))
+pub fn mandate(genesis: &Genesis, old: &str, new: &str, after: Digest) -> Arc<Mandate> {
+    Arc::new(Mandate::sign(replace(old, new), after, &genesis.digest(), &recovery()[..2]))
 }
 
 pub fn chains(name: &str, params: &Params) -> reveal::Chains {

@@ -13,7 +13,12 @@ use swarm_core::wire::*;
 
 impl Stage {
     fn mandate(&self, old: &str, new: &str) -> Command {
-        Command::Mandate(mandate(&self.genesis, old, new))
+        Command::Mandate(mandate(&self.genesis, old, new, self.last()))
+    }
+
+    /// What the next mandate comes after.
+    fn last(&self) -> Digest {
+        self.system.members().last_mandate()
     }
 
     /// `new` takes the seat of `old`, in the system thread and in the need.
@@ -34,7 +39,7 @@ fn open() -> Stage {
 fn only_a_majority_of_the_recovery_keys_of_this_deployment_gives_a_seat_away() {
     let genesis = Stage::new().genesis;
     let (here, all) = (genesis.digest(), recovery());
-    let signed = |act, keys: &[swarm_core::identity::Keys]| Mandate::sign(act, &here, keys);
+    let signed = |act, keys: &[swarm_core::identity::Keys]| Mandate::sign(act, Digest::default(), &here, keys);
     let with = |edit: fn(&mut Arc<Envelope>, &mut swarm_core::genesis::Member)| {
         let Act::Replace { mut manifest, mut new, old } = replace("c1", "c4") else { unreachable!() };
         edit(&mut manifest, &mut new);
@@ -49,7 +54,11 @@ fn only_a_majority_of_the_recovery_keys_of_this_deployment_gives_a_seat_away() {
         ("nobody", signed(replace("c1", "c4"), &[]), Reject::NoQuorum),
         ("coordinators", signed(replace("c1", "c4"), &[keys("c2"), keys("c3")]), Reject::NotEntitled),
         ("a stranger besides", strangers, Reject::NotEntitled),
-        ("another deployment", Mandate::sign(replace("c1", "c4"), &Digest::default(), &all), Reject::BadSignature),
+        (
+            "another deployment",
+            Mandate::sign(replace("c1", "c4"), Digest::default(), &Digest::default(), &all),
+            Reject::BadSignature,
+        ),
         ("signatures of another act", swapped, Reject::BadSignature),
         ("the seat of nobody", signed(replace("c9", "c4"), &all), Reject::NoSuchThing),
         ("for a member", signed(replace("c1", "c2"), &all), Reject::Duplicate),
@@ -93,7 +102,9 @@ fn a_need_knows_newcomers_only_while_it_is_open() {
 #[test]
 fn two_replacements_in_a_row_take_effect_in_their_order() {
     let mut stage = open();
-    let (first, second) = (stage.mandate("c1", "c4"), stage.mandate("c4", "c5"));
+    let first = mandate(&stage.genesis, "c1", "c4", Digest::default());
+    let second = mandate(&stage.genesis, "c4", "c5", first.id());
+    let (first, second) = (Command::Mandate(first), Command::Mandate(second));
     assert_eq!(stage.submit(second.clone()), Err(Reject::NoSuchThing));
     for command in [first, second] {
         stage.submit_system(command.clone()).unwrap();
@@ -111,6 +122,21 @@ fn two_replacements_in_a_row_take_effect_in_their_order() {
     );
     let ids = members.ids();
     assert!(ids.contains(&5) && !ids.contains(&4), "no number is given twice: {ids:?}");
+}
+
+/// Two keepers of the recovery keys who do not know of each other, or one who changed its mind.
+#[test]
+fn t71_of_two_mandates_signed_for_one_place_only_one_counts() {
+    let mut stage = open();
+    let (first, other) = (stage.mandate("c1", "c4"), stage.mandate("c2", "c5"));
+    for command in [first, other.clone()] {
+        let taken = stage.submit_system(command.clone());
+        let expected = if command == other { Err(Reject::WrongLink) } else { Ok("Replaced".to_owned()) };
+        assert_eq!(taken, expected);
+        assert_eq!(stage.submit(command), expected);
+    }
+    let anew = stage.mandate("c2", "c5");
+    assert_eq!(stage.submit_system(anew).unwrap(), "Replaced", "signed anew, behind the first");
 }
 
 #[test]
@@ -250,7 +276,7 @@ fn a_newcomer_is_registered_with_an_account() {
 
 impl Stage {
     fn restore(&self, generation: u32) -> Command {
-        let mandate = Mandate::sign(Act::Restore { generation }, &self.genesis.digest(), &recovery()[1..]);
+        let mandate = Mandate::sign(Act::Restore { generation }, self.last(), &self.genesis.digest(), &recovery()[1..]);
         Command::Mandate(Arc::new(mandate))
     }
 }
@@ -311,9 +337,9 @@ fn t78_only_a_majority_of_the_recovery_keys_restores() {
     let (here, all) = (Stage::new().genesis.digest(), recovery());
     let act = || Act::Restore { generation: 1 };
     let cases = [
-        (Mandate::sign(act(), &here, &all[..1]), Reject::NoQuorum),
-        (Mandate::sign(act(), &here, &[keys("c2"), keys("c3")]), Reject::NotEntitled),
-        (Mandate::sign(act(), &Digest::default(), &all), Reject::BadSignature),
+        (Mandate::sign(act(), Digest::default(), &here, &all[..1]), Reject::NoQuorum),
+        (Mandate::sign(act(), Digest::default(), &here, &[keys("c2"), keys("c3")]), Reject::NotEntitled),
+        (Mandate::sign(act(), Digest::default(), &Digest::default(), &all), Reject::BadSignature),
     ];
     for (mandate, reject) in cases {
         let mut stage = open();

@@ -235,7 +235,8 @@ impl Swarm {
         let manifest = founding(&keys, nth, Role::Coordinator);
         let new = Member { agent: keys.agent(), anchor: chains(nth).anchor(0) };
         let act = swarm_core::members::Act::Replace { manifest, new, old: self.hosts[n].keys.agent() };
-        let mandate = Arc::new(Mandate::sign(act, &self.genesis.digest(), &recovery()[1..]));
+        let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
+        let mandate = Arc::new(Mandate::sign(act, after, &self.genesis.digest(), &recovery()[1..]));
         self.mandates.push(Arc::clone(&mandate));
         let operator = (0..COORDINATORS).find(|other| *other != n && !self.off.contains(other)).expect("one is up");
         self.hosts[operator].inbox.push_back(Input::Act(Act::Mandate(mandate)));

@@ -16,6 +16,9 @@ use super::quorum;
 use super::system::{Judged, Pool, System, manifest};
 use crate::history::Account;
 
+/// Most asks that one round serves.
+const ROUND_ASKS: usize = 32;
+
 impl System {
     pub(super) fn voters(&self, target: u32, k: u32, snapshot: &SnapshotRef, voters: &[AgentId]) -> Result<(), String> {
         let pool = self.current(snapshot)?;
@@ -61,7 +64,7 @@ impl System {
             return;
         }
         self.rounds += 1;
-        self.round = Some((std::mem::take(&mut self.queue), BTreeSet::new()));
+        self.round = Some((self.queue.drain(..self.queue.len().min(ROUND_ASKS)).collect(), BTreeSet::new()));
         self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
         self.out.push(Did::RoundOpened { round: self.rounds });
     }

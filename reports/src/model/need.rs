@@ -149,6 +149,8 @@ pub struct Need {
     pub handed: Vec<(AgentId, AgentId)>,
     /// How often the register was restored, and whether that wants another epoch.
     pub generation: u32,
+    /// The last mandate that took effect.
+    pub mandated: Digest,
     pub owes_epoch: bool,
     pub winners: Vec<String>,
     /// What the present entry did so far.
@@ -187,6 +189,7 @@ impl Need {
             acts: BTreeSet::new(),
             handed: Vec::new(),
             generation: 0,
+            mandated: Digest::default(),
             owes_epoch: false,
             winners: Vec::new(),
             out: Vec::new(),
@@ -308,10 +311,14 @@ impl Need {
 
     /// A seat changes hands.
     fn replace(&mut self, mandate: &Arc<Mandate>, elsewhere: &impl Elsewhere) -> Option<()> {
+        if mandate.after != self.mandated {
+            return None;
+        }
         if let Some(generation) = mandate.generation() {
             if self.phase == Phase::Absent || generation <= self.generation {
                 return None;
             }
+            self.mandated = mandate.id();
             (self.generation, self.owes_epoch) = (generation, matches!(self.phase, Phase::Opening | Phase::Open));
             self.did(Did::Restored { mandate: Arc::clone(mandate) });
             return Some(());
@@ -320,6 +327,7 @@ impl Need {
         if !self.speaks(&handover.old, elsewhere) {
             return None;
         }
+        self.mandated = mandate.id();
         self.handed.push((handover.old, handover.new));
         self.waits.values_mut().for_each(|watch| {
             watch.seen.remove(&handover.old);

@@ -143,7 +143,8 @@ impl<'a> Operators<'a> {
     /// Signs an act and hands the mandate to whoever is reached; all but the first come too late.
     fn mandate(&mut self, kernel: &mut Kernel<Actor>, strikes: &Strikes, act: Act) {
         let majority = &self.keys[..self.keys.len() / 2 + 1];
-        let mandate = Arc::new(Mandate::sign(act, &self.maker.genesis.digest(), majority));
+        let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
+        let mandate = Arc::new(Mandate::sign(act, after, &self.maker.genesis.digest(), majority));
         self.mandates.push(Arc::clone(&mandate));
         for id in strikes.seats() {
             hand(kernel, id, node::Act::Mandate(Arc::clone(&mandate)));

@@ -399,7 +399,8 @@ impl Net {
         let content = crate::wire::Content { sender: keys.agent(), ..content };
         let manifest = Arc::new(keys.sign(crate::wire::Draft::new(content)));
         let new = Member { agent: keys.agent(), anchor: Digest::default() };
-        Arc::new(Mandate::sign(Act::Replace { manifest, new, old }, &self.genesis.digest(), &self.recovery[..2]))
+        let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
+        Arc::new(Mandate::sign(Act::Replace { manifest, new, old }, after, &self.genesis.digest(), &self.recovery[..2]))
     }
 
     /// The mandates that `host` has not applied yet, submitted by it.
@@ -412,13 +413,8 @@ impl Net {
 
     /// Members that hold a seat by the mandates so far.
     pub fn seated(&self) -> Vec<usize> {
-        let gone: Vec<AgentId> = self
-            .mandates
-            .iter()
-            .map(|m| match &m.act {
-                Act::Replace { old, .. } => *old,
-            })
-            .collect();
+        let gone: Vec<AgentId> =
+            self.mandates.iter().filter_map(|m| m.handover()).map(|handover| handover.old).collect();
         (0..self.hosts.len()).filter(|h| !gone.contains(&self.hosts[*h].keys.agent())).collect()
     }
 

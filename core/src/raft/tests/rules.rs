@@ -117,20 +117,21 @@ fn a_mandate_needs_a_majority_of_the_recovery_keys() {
     let good = net.mandate(old, &keys);
     let mut table = Members::new(genesis);
     let stranger = Keys::from_seed(&Digest::sha256(b"stranger"));
-    let signed = |keys: &[&Keys]| Arc::new(Mandate::sign(good.act.clone(), &genesis.digest(), keys.iter().copied()));
+    let signed =
+        |keys: &[&Keys]| Arc::new(Mandate::sign(good.act.clone(), good.after, &genesis.digest(), keys.iter().copied()));
     let recovery: Vec<&Keys> = net.recovery().iter().collect();
     assert_eq!(table.mandate(&signed(&recovery[..1])), Err(Reject::NoQuorum));
     assert_eq!(table.mandate(&signed(&[recovery[0], &stranger])), Err(Reject::NotEntitled));
-    let elsewhere = Mandate::sign(good.act.clone(), &Digest::default(), recovery.iter().copied());
+    let elsewhere = Mandate::sign(good.act.clone(), good.after, &Digest::default(), recovery.iter().copied());
     assert_eq!(table.mandate(&Arc::new(elsewhere)), Err(Reject::BadSignature));
     let again = net.mandate(net.hosts[1].keys.agent(), &net.hosts[2].keys);
     assert_eq!(table.mandate(&again), Err(Reject::Duplicate), "who sits sits once");
     let before = table.clone();
     assert!(table.mandate(&good).is_ok() && table != before);
     assert_eq!(table.mandate(&good), Err(Reject::Duplicate));
-    let Act::Replace { manifest, new, .. } = &good.act;
+    let Act::Replace { manifest, new, .. } = &good.act else { unreachable!("it gives a seat away") };
     let gone = Act::Replace { manifest: manifest.clone(), new: new.clone(), old };
-    let back = Arc::new(Mandate::sign(gone, &genesis.digest(), recovery.iter().copied()));
+    let back = Arc::new(Mandate::sign(gone, good.id(), &genesis.digest(), recovery.iter().copied()));
     assert!(table.mandate(&back).is_err());
     assert_eq!(table.apply(&Command::Start { bucket: 4 }), Err(Reject::OutOfBounds));
     assert!(table.apply(&Command::Start { bucket: 3 }).is_ok());
