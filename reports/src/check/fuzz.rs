@@ -9,7 +9,10 @@ use swarm_core::id::{Credits, Epoch, Fence, Seq};
 /// Turns some numbers of an event into others.
 fn distort(event: &mut Event, by: u64) {
     match event {
-        Event::Granted { fence, epoch, .. } => (*fence, *epoch) = (Fence(by), Epoch(by)),
+        Event::Granted { fence, epoch, eta_ms, lease_ms, .. } => {
+            (*fence, *epoch, *eta_ms, *lease_ms) = (Fence(by), Epoch(by), by as u32, (by >> 8) as u32);
+        }
+        Event::Renewed { more_ms, .. } if by.is_multiple_of(3) => *more_ms = by as u32,
         Event::Renewed { fence, .. } | Event::LeaseEnded { fence, .. } | Event::Accepted { fence, .. } => {
             *fence = Fence(by)
         }
@@ -17,7 +20,8 @@ fn distort(event: &mut Event, by: u64) {
         Event::Decided { k, snapshot, .. } => (*k, snapshot.number) = (by as u32, by as u32),
         Event::SnapshotTaken(taken) => {
             let taken = std::sync::Arc::make_mut(taken);
-            taken.active = by as u32;
+            (taken.active, taken.bootstrap) = (by as u32, by.is_multiple_of(2));
+            taken.members.iter_mut().for_each(|member| member.weight = by);
             taken.members.truncate(by as usize % 30);
         }
         Event::Genesis { rules, .. } => {
@@ -26,7 +30,10 @@ fn distort(event: &mut Event, by: u64) {
                 (by as u32, by as u32, by as u32, by);
             rules.held_ns_min = by;
         }
-        Event::NeedPosted { k_plan, k_result, .. } => (*k_plan, *k_result) = (by as u32, by as u32),
+        Event::NeedPosted { k_plan, k_result, fee, .. } => {
+            (*k_plan, *k_result, *fee) = (by as u32, by as u32, Credits(by));
+        }
+        Event::Seated { seats, .. } => *seats = seats.iter().copied().cycle().take(by as usize % 30).collect(),
         Event::Ledger(LedgerEvent::Posted { legs, .. }) => {
             let leg = |_| Leg { amount: Credits(by), from: Account::Outside, to: Account::Commons };
             *legs = (0..3).map(leg).collect();
