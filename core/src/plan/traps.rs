@@ -392,12 +392,18 @@ proptest! {
     }
 }
 
-#[cfg(swarm_mutants)]
-#[test]
-fn planted_bugs_are_caught() {
-    use crate::mutant::{Mutant, plant};
-    plant(Some(Mutant::CycleByArrival));
-    let caught = std::panic::catch_unwind(t24_links_that_close_a_cycle_are_ignored_alike).is_err();
-    plant(None);
-    assert!(caught);
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[cfg(swarm_mutants)]
+    fn planted_bugs_are_caught() {
+        use crate::mutant::{Mutant, plant};
+
+        use super::t24_links_that_close_a_cycle_are_ignored_alike;
+
+        plant(Some(Mutant::CycleByArrival));
+        let caught = std::panic::catch_unwind(t24_links_that_close_a_cycle_are_ignored_alike).is_err();
+        plant(None);
+        assert!(caught);
+    }
 }

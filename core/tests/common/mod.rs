@@ -208,7 +208,13 @@ impl Bytes {
         let manifest = Arc::new(Draft::new(inner).sign(&key));
         let new = Member { agent: manifest.sender, anchor: self.digest() };
         let sigs = self.list(3, |bytes| (bytes.agent(), manifest.sig())).into_iter().collect();
-        NewMember { mandate: Arc::new(Mandate { act: Act::Replace { manifest, new, old: self.agent() }, sigs }) }
+        NewMember {
+            mandate: Arc::new(Mandate {
+                act: Act::Replace { manifest, new, old: self.agent() },
+                after: Digest::default(),
+                sigs,
+            }),
+        }
     }
 
     /// A body of `verb`. The match is over all verbs: a new one does not compile until it is here (T09).
