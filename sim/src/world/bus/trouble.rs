@@ -115,7 +115,7 @@ impl Bus {
         bytes[(at / 8) as usize] ^= 1 << (at % 8);
         let Post { subject, message, inboxes, .. } = &*post;
         let (message, inboxes) = (message.clone(), inboxes.clone());
-        Rc::new(Post { subject: subject.clone(), message, verified: OnceCell::new(), inboxes, damaged: Some(bytes) })
+        Rc::new(Post { subject: *subject, message, verified: OnceCell::new(), inboxes, damaged: Some(bytes) })
     }
 
     /// Some of what is published is kept and nobody is told; everything else falls flat.
