@@ -120,6 +120,8 @@ impl Sequencer {
                 let member = &mut self.members[at];
                 if next > member.applied {
                     member.applied = next;
+                    // Of what was restored it may hold more than it was sent.
+                    member.sent = member.sent.max(next);
                     member.due = cx.now().plus(RESEND);
                     if member.applied < member.again {
                         self.repeat(cx, at);
