@@ -257,3 +257,18 @@ fn t78_who_rebuilds_from_logs_that_end_early_reuses_no_epoch() {
     }
     assert!(cut > 0 && alarms > 0, "{cut} {alarms}");
 }
+
+/// What the bus does on its best day is no bite of a fault, and what several faults of one kind do together counts once.
+#[test]
+fn a_bite_is_counted_once_and_only_if_a_fault_made_the_difference() {
+    let bus = "\n[bus]\nredeliver_ppm = 50000\n";
+    let fault = |ppm: u32| format!("[[faults]]\nkind = \"bus-redeliver\"\nat = \"1s\"\nfor = \"2m\"\nppm = {ppm}\n");
+    let bites = |faults: &str| outcome(&format!("{bus}{faults}"), 1, RunOptions::default()).report;
+    let none = bites(&fault(1));
+    assert_eq!(none.faults["bus-redeliver"].bites, 0, "one in a million adds nothing to one in twenty");
+    assert_eq!(none.trace_hash, bites("").trace_hash, "the run is the same without it");
+    let one = bites(&fault(200_000));
+    let many = bites(&(fault(200_000) + &fault(1) + &fault(1)));
+    assert!(one.faults["bus-redeliver"].bites > 0);
+    assert_eq!(one.faults["bus-redeliver"].bites, many.faults["bus-redeliver"].bites);
+}

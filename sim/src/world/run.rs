@@ -142,7 +142,7 @@ impl<'a> World<'a> {
         let draw = |range: Between<swarm_scenarios::Nanos>| Span::new(range.min.0, range.max.0);
 
         let mut bus = Bus::new(scenario.bus.ack_wait.0);
-        bus.ills.redeliver_ppm = scenario.bus.redeliver_ppm;
+        (bus.ills.redeliver_ppm, bus.ills.usual_ppm) = (scenario.bus.redeliver_ppm, scenario.bus.redeliver_ppm);
         let mut members = Vec::new();
         for (no, member) in (0..).zip(&cluster.members) {
             bus.join(vec![host_id(no)], topics(member.keys.agent(), &member.roles));

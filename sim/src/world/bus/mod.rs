@@ -15,7 +15,7 @@ use swarm_core::id::{AgentId, Cid, NeedId};
 use swarm_core::node::Subject;
 use swarm_core::wire::Verb;
 
-use crate::kernel::{Cx, LocalTime, NodeId};
+use crate::kernel::{Cx, LocalTime, NodeId, PPM};
 use crate::world::wire::{Place, Post, Wire};
 
 pub use trouble::{Harm, Ills, Storm};
@@ -144,8 +144,9 @@ impl Bus {
                 let Some(pending) = self.pending.remove(&delivery) else { return };
                 self.due.remove(&(pending.due, delivery));
                 self.remember_ack(pending.group, &pending.post);
-                if self.ills.redeliver_ppm > 0 && cx.rng().chance(self.ills.redeliver_ppm) {
-                    self.harm.redelivered += 1;
+                let drawn = if self.ills.redeliver_ppm > 0 { cx.rng().below(u64::from(PPM)) } else { u64::MAX };
+                if drawn < u64::from(self.ills.redeliver_ppm) {
+                    self.harm.redelivered += u64::from(drawn >= u64::from(self.ills.usual_ppm));
                     let due = self.patience(cx, 1);
                     self.schedule(pending.group, pending.post, 1, due, true);
                 }

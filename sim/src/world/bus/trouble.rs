@@ -27,6 +27,8 @@ const STALE_MAX: usize = 32;
 pub struct Ills {
     /// Probability of one more delivery after an acknowledgement.
     pub redeliver_ppm: u32,
+    /// What of that is no fault.
+    pub usual_ppm: u32,
     /// Probability that a delivery comes so much later.
     pub late: Option<(u32, Span)>,
     /// There is no leader: nothing is acknowledged, nothing delivered.

@@ -196,20 +196,20 @@ impl Strikes {
         self.waking.push(Waking { node, deaf, until, before });
         self.settle(kernel);
     }
+}
 
-    /// What the hosts that a fault hits have counted so far.
-    pub(super) fn harm_of_hosts(&self, kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
-        let (nodes, count): (_, fn(&Harm) -> u64) = match fault {
-            Fault::SlowVerifier { nodes, .. } => (nodes, |harm| harm.slowed),
-            Fault::FailedVerifier { nodes } => (nodes, |harm| harm.failed),
-            Fault::SilentWorker { nodes } => (nodes, |harm| harm.silenced),
-            Fault::SnapshotDamage { nodes, .. } => (nodes, |harm| harm.damaged),
-            Fault::DiskFull { nodes } => (nodes, |harm| harm.no_room),
-            Fault::DiskSlow { nodes, .. } => (nodes, |harm| harm.synced_late),
-            _ => return 0,
-        };
-        self.hosts(nodes, kernel).into_iter().map(|id| count(&harm(kernel, id))).sum()
-    }
+/// What all hosts have counted so far of faults of this kind.
+pub(super) fn harm_of_hosts(kernel: &Kernel<Actor>, kind: Kind) -> u64 {
+    let count: fn(&Harm) -> u64 = match kind {
+        Kind::SlowVerifier => |harm| harm.slowed,
+        Kind::FailedVerifier => |harm| harm.failed,
+        Kind::SilentWorker => |harm| harm.silenced,
+        Kind::SnapshotDamage => |harm| harm.damaged,
+        Kind::DiskFull => |harm| harm.no_room,
+        Kind::DiskSlow => |harm| harm.synced_late,
+        _ => return 0,
+    };
+    kernel.nodes().map(|(id, _)| count(&harm(kernel, id))).sum()
 }
 
 fn harm(kernel: &Kernel<Actor>, id: NodeId) -> Harm {

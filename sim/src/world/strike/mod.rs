@@ -18,7 +18,8 @@ use swarm_reports::FaultCount;
 use crate::kernel::{FaultId, Kernel, NodeId, Stream};
 use crate::world::actor::{Actor, BUS, REGISTER, STORE, host_id, service};
 use deaths::Doomed;
-use hosts::{Rate, Waking};
+use hosts::{Rate, Waking, harm_of_hosts};
+use services::harm_of_services;
 pub use wipes::Vacancy;
 
 /// How the world is where nothing is wrong.
@@ -34,8 +35,6 @@ pub struct Healthy {
 struct Striking {
     fault: Fault,
     links: Vec<FaultId>,
-    /// Bites of its targets when it began.
-    before: u64,
     /// The worker that a zombie fault found; the leader that stands still.
     caught: Option<NodeId>,
     /// Half of its time is over.
@@ -115,7 +114,6 @@ impl Strikes {
 
     /// A fault begins.
     pub fn start(&mut self, kernel: &mut Kernel<Actor>, id: u32, fault: Fault) {
-        let before = self.bites(kernel, &fault);
         let at_once = self.jump_clocks(kernel, &fault)
             + self.strike_services(kernel, &fault, true)
             + self.wipe(kernel, id, &fault);
@@ -125,7 +123,7 @@ impl Strikes {
         count.injected += 1;
         count.bites += at_once;
         let caught = matches!(fault, Fault::PauseLeader).then(|| links::leader(kernel));
-        self.striking.insert(id, Striking { fault, links, before, caught, turned: false });
+        self.striking.insert(id, Striking { fault, links, caught, turned: false });
         self.settle(kernel);
         self.look_for_prey(kernel);
     }
@@ -149,7 +147,6 @@ impl Strikes {
         // A zombie bites by what it says, not by what it missed.
         let mut bites = if is_zombie(&striking.fault) { 0 } else { slept_through };
         bites += self.strike_services(kernel, &striking.fault, false);
-        bites += self.bites(kernel, &striking.fault) - striking.before;
         self.wake_zombie(kernel, &striking);
         bites += striking.links.iter().map(|id| kernel.net_mut().lift(*id)).sum::<u64>();
         self.count(striking.fault.kind()).bites += bites;
@@ -183,16 +180,16 @@ impl Strikes {
         }
         self.waking.iter_mut().for_each(|waking| waking.until = kernel.now());
         self.look(kernel);
-    }
-
-    /// What the targets of a fault that is not on links have counted so far.
-    fn bites(&self, kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
-        self.harm_of_hosts(kernel, fault) + harm_of_services(kernel, fault)
+        // What parties count by kind, they count once, however many faults of that kind were at work.
+        for kind in Kind::ALL {
+            let bites = harm_of_hosts(kernel, *kind) + harm_of_services(kernel, *kind);
+            if let Some(count) = self.counts.get_mut(kind.name()) {
+                count.bites += bites;
+            }
+        }
     }
 }
 
 const fn is_zombie(fault: &Fault) -> bool {
     matches!(fault, Fault::ZombieWorker { .. })
 }
-
-use services::harm_of_services;

@@ -1,6 +1,6 @@
 //! What faults do to the bus, to the artifact store and to etcd.
 
-use swarm_nemeses::Fault;
+use swarm_nemeses::{Fault, Kind};
 
 use super::Strikes;
 use crate::kernel::{Kernel, Span};
@@ -30,7 +30,8 @@ impl Strikes {
 
     /// Brings bus, store and etcd in line with the faults at work.
     pub(super) fn settle_services(&self, kernel: &mut Kernel<Actor>) {
-        let mut bus = bus::Ills { redeliver_ppm: self.healthy.redeliver_ppm, ..bus::Ills::default() };
+        let usual_ppm = self.healthy.redeliver_ppm;
+        let mut bus = bus::Ills { redeliver_ppm: usual_ppm, usual_ppm, ..bus::Ills::default() };
         let mut store = store::Ills::default();
         let mut etcd = etcd::Ills::default();
         for striking in self.striking.values() {
@@ -72,24 +73,25 @@ impl Strikes {
     }
 }
 
-/// What bus, store and etcd have counted so far of a fault of this kind.
-pub(super) fn harm_of_services(kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
-    if let (Fault::Etcd(fault), Actor::Etcd(etcd)) = (fault, kernel.node(service(REGISTER))) {
-        return etcd.bites.get(&fault.kind()).copied().unwrap_or(0);
-    }
-    let (Actor::Bus(bus), Actor::Store(store)) = (kernel.node(service(BUS)), kernel.node(service(STORE))) else {
-        return 0;
+/// What bus, store and etcd have counted so far of faults of this kind.
+pub(super) fn harm_of_services(kernel: &Kernel<Actor>, kind: Kind) -> u64 {
+    let etcd = match kernel.node(service(REGISTER)) {
+        Actor::Etcd(etcd) => etcd.bites.get(&kind).copied().unwrap_or(0),
+        _ => 0,
     };
-    match fault {
-        Fault::BusRedeliver { .. } => bus.harm.redelivered,
-        Fault::BusLate { .. } => bus.harm.late,
-        Fault::BusLeaderChange => bus.harm.refused,
-        Fault::BidderStorm { .. } => bus.harm.stormed,
-        Fault::BusBitFlip { .. } => bus.harm.flipped,
-        Fault::StoreSlow { .. } => store.harm.slowed,
-        Fault::StoreLose { .. } => store.harm.lost,
-        Fault::StoreCorrupt { .. } => store.harm.corrupted,
-        Fault::StoreTwoWinners { .. } => store.harm.two_won,
+    let (Actor::Bus(bus), Actor::Store(store)) = (kernel.node(service(BUS)), kernel.node(service(STORE))) else {
+        return etcd;
+    };
+    etcd + match kind {
+        Kind::BusRedeliver => bus.harm.redelivered,
+        Kind::BusLate => bus.harm.late,
+        Kind::BusLeaderChange => bus.harm.refused,
+        Kind::BidderStorm => bus.harm.stormed,
+        Kind::BusBitFlip => bus.harm.flipped,
+        Kind::StoreSlow => store.harm.slowed,
+        Kind::StoreLose => store.harm.lost,
+        Kind::StoreCorrupt => store.harm.corrupted,
+        Kind::StoreTwoWinners => store.harm.two_won,
         _ => 0,
     }
 }
