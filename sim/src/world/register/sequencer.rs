@@ -113,6 +113,8 @@ impl Sequencer {
                 let member = &mut self.members[at];
                 if next > member.applied {
                     member.applied = next;
+                    // After a restore it may know more than it was sent.
+                    member.sent = member.sent.max(next);
                     member.due = cx.now().plus(RESEND);
                     if member.applied < member.again {
                         self.repeat(cx, at);
