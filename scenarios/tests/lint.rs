@@ -820,3 +820,18 @@ for = "9s"
 within = "1s"
 "#), @"warning missing-key 5:1 a restored etcd has lost what was acknowledged, and the run ends with that alarm => write `data_loss = true` in `[properties]` if that is what the scenario shows");
 }
+
+#[test]
+fn what_nobody_remembers_any_more_nothing_brings_back() {
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+cluster.coordinators = 3
+[[faults]]
+kind = "wipe-rejoin"
+for = "9s"
+who = "coordinator:all"
+"#), @r"
+    error too-many-down 5:1 what a majority of the 3 coordinators remembered would be gone, and nothing can restore it => wipe 1 or fewer at once; others when these have come back
+    warning too-many-down 5:1 up to 3 of 3 coordinators may be out of work at once, a majority needs 2 => progress cannot be expected meanwhile: hit fewer, at other times, or add coordinators
+    ");
+}

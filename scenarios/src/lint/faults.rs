@@ -1,6 +1,7 @@
 //! Whether each fault aims at somebody, bites, and is over when the fault phase is.
 
 use super::Notes;
+use super::tolerance::coordinators_down;
 use crate::fault::{FaultSection, keys};
 use crate::finding::Code;
 use crate::scenario::{Register, Scenario};
@@ -85,6 +86,13 @@ fn register(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut N
     if fault.kind == Kind::RegisterLost && scenario.faults.iter().any(|other| other.kind == Kind::WipeRejoin) {
         let what = "a disk that is gone may have held what no other remembers";
         let mend = "take `wipe-rejoin` out, or show it in a scenario of its own";
+        notes.error(&format!("{path}.kind"), Code::TooManyDown, what, mend);
+    }
+    let n = scenario.cluster.coordinators;
+    if fault.kind == Kind::WipeRejoin && coordinators_down(fault, scenario) > scenario.cluster.minority() {
+        let what =
+            format!("what a majority of the {n} coordinators remembered would be gone, and nothing can restore it");
+        let mend = format!("wipe {} or fewer at once; others when these have come back", scenario.cluster.minority());
         notes.error(&format!("{path}.kind"), Code::TooManyDown, what, mend);
     }
     if fault.kind == Kind::EtcdRestore && !scenario.properties.data_loss {

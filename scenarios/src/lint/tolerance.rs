@@ -23,7 +23,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
 
 /// Coordinators that a fault may have out of work at once, all its occurrences together. A loss of power is meant to take
 /// everyone and gives everyone back: nobody expects progress meanwhile.
-fn coordinators_down(fault: &FaultSection, scenario: &Scenario) -> u32 {
+pub(super) fn coordinators_down(fault: &FaultSection, scenario: &Scenario) -> u32 {
     let coordinators = scenario.cluster.coordinators;
     let hit = match (fault.kind, fault.who) {
         (Kind::PauseLeader, _) => fault.count.max,
