@@ -68,13 +68,22 @@ determinism scenario="scenarios/quiet.toml" seeds="0..200" debug_seeds="0..20":
     sweep target/debug/swarm-sim "{{ debug_seeds }}" 2 "$out/debug.json"
     same "$out/release.json" "$out/debug.json"
 
+# What an idle day, a hundred and a thousand agents cost in time and memory (a minute and some 4 GiB)
+yardsticks:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release -p swarm-sim
+    for name in idle hundred thousand; do
+        command time -f "$name: %U s of processor, %M KiB at most" target/release/swarm-sim run scenarios/yardsticks/$name.toml
+    done
+
 # Planted protocol bugs: each must be caught
 mutants *options:
     {{ sim }} mutants {{ options }}
 
-# Planted bugs of the register's members, which no scenario can bring about yet: the core's own tests must catch them
+# Planted bugs that no scenario brings about: the core's own tests must catch them
 mutants-core:
-    RUSTFLAGS="--cfg swarm_mutants" cargo test --release -p swarm-core --lib --target-dir target/mutants planted_bugs_are_caught -- --test-threads=1
+    RUSTFLAGS="--cfg swarm_mutants" cargo test --release -p swarm-core --lib --test rules --target-dir target/mutants planted_bugs_are_caught -- --test-threads=1
 
 # Check scenario files; errors point at the line and suggest the mend
 check-scenarios:

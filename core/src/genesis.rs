@@ -3,14 +3,17 @@
 //! Two nodes with different genesis digests are two deployments: nothing one signs means anything to the other.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{OutOfBounds, Params};
-use crate::id::{AgentId, Cid, Credits, Digest};
+use crate::id::{AgentId, Cid, Credits, Digest, Label, Lamport, Nonce, Thread};
+use crate::identity::Keys;
+use crate::time::WallTime;
 use crate::wire::bounds::MANDATE_SIGS_MAX;
-use crate::wire::{Body, Envelope, Manifest, Role};
+use crate::wire::{Body, Capability, CapabilityRef, Content, Draft, Envelope, Manifest, PolicyRef, Role, trace_of};
 
 /// A founding member of the register.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +56,52 @@ pub struct Genesis {
     /// Keys a majority of which may give a lost seat away or restore a lost register, rising. Kept off the coordinators'
     /// disks (PROTOCOL 5: Restore).
     pub recovery: Vec<AgentId>,
+}
+
+/// What an agent says of itself that wants `roles` and can do `can`: everything else as plain as it may be.
+pub fn manifest(keys: &Keys, roles: Vec<Role>, can: Vec<Label>, [org, asn, region]: [String; 3]) -> Manifest {
+    let capability =
+        |name| Capability { input: String::new(), name, output: String::new(), tags: Vec::new(), version: 1 };
+    Manifest {
+        agent: keys.agent(),
+        asn,
+        capabilities: can.into_iter().map(capability).collect(),
+        constraints: Vec::new(),
+        org,
+        price_floor: Credits(1),
+        region,
+        roles,
+        sealing: Digest(keys.sealing()),
+        stake_account: keys.agent(),
+        tier: 0,
+        zones: Vec::new(),
+    }
+}
+
+/// A MANIFEST that a genesis or a mandate can carry: said before there was anything to refer to, in the name of the agent's
+/// first capability.
+///
+/// # Panics
+/// If it names no capability, or is not about the keys' agent.
+pub fn sign(keys: &Keys, manifest: Manifest) -> Arc<Envelope> {
+    let name = manifest.capabilities.first().expect("an agent can do something").name.clone();
+    let content = Content {
+        body: Body::Manifest(manifest),
+        capability: CapabilityRef { manifest: Cid::default(), name },
+        epoch: None,
+        expires: None,
+        fence: None,
+        lamport: Lamport(0),
+        nonce: Nonce(0),
+        policy: PolicyRef::default(),
+        refs: Vec::new(),
+        sender: keys.agent(),
+        target: None,
+        thread: Thread::System,
+        time: WallTime(0),
+        trace: trace_of(Thread::System, None),
+    };
+    Arc::new(keys.sign(Draft::new(content)))
 }
 
 impl Genesis {

@@ -52,6 +52,10 @@ mutants! {
     ExpiredStands: "expired-stands", "P4", "zombie";
     /// A verdict on an earlier attempt counts for the present one.
     OldVerdictCounts: "old-verdict-counts", "P4", "slow-verifiers";
+    /// A vote cast in an epoch that has passed counts in the present one.
+    OldEpochVoteCounts: "old-epoch-vote-counts", "P4", "late-votes";
+    /// Which nonces were used is forgotten by a restart, and what was heard before it is news once more.
+    NoncesForgotten: "nonces-forgotten", "P4", "core";
     /// A task that is granted again is granted under the fence it had.
     FenceReused: "fence-reused", "P4", "market";
     /// A stopwatch's report counts for whatever is waited for, whichever segment it names.
@@ -66,6 +70,8 @@ mutants! {
     DrawnTwice: "drawn-twice", "P6", "quiet";
     /// One vote is a quorum.
     QuorumOfOne: "quorum-of-one", "P6", "quiet";
+    /// One verifier of a quorum is counted twice.
+    CountsOneTwice: "counts-one-twice", "P6", "quiet";
     /// Those whose work is judged, and their relations, sit in judgement.
     KinSeated: "kin-seated", "P6", "grown-pool";
     /// One organisation may fill a committee.
@@ -84,6 +90,10 @@ mutants! {
     StakeFlees: "stake-flees", "P9", "market";
     /// A plan fact that comes before the entry that entitles its author is dropped instead of held.
     ViewByArrival: "view-by-arrival", "P10", "lossy";
+    /// Of links that close a cycle the one that arrives last is ignored.
+    CycleByArrival: "cycle-by-arrival", "P10", "core";
+    /// An entry of the register that is handed over again after a restart is applied again.
+    StaleEntryTaken: "stale-entry-taken", "P10", "core";
     /// A member of a register group says whom it votes for before its disk holds it.
     VoteNotPersisted: "vote-not-persisted", "P1", "core";
     /// Who takes the seat of a member that lost its disk votes under that member's number.

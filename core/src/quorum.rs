@@ -20,6 +20,11 @@ pub fn k(target: u32, active: u32, eligible: u32, params: &Params) -> u32 {
     target.min(u32::try_from(share).unwrap_or(u32::MAX)).min(eligible).max(1)
 }
 
+/// The votes that so many voters have: one each.
+pub fn votes_of(voters: usize) -> usize {
+    if planted(Mutant::CountsOneTwice) && voters > 0 { voters + 1 } else { voters }
+}
+
 /// Where a count stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -68,7 +73,7 @@ impl<V: Copy + Ord> Tally<V> {
         }
         self.silent.remove(voter);
         self.votes.insert(*voter, vote);
-        if self.votes.values().filter(|v| **v == vote).count() >= self.k as usize {
+        if votes_of(self.votes.values().filter(|v| **v == vote).count()) >= self.k as usize {
             self.reached = Some(vote);
         }
         Ok(())

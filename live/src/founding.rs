@@ -4,17 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use swarm_core::config::{Local, Params};
-use swarm_core::genesis::{Genesis, Holding, Member};
-use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
+use swarm_core::genesis::{self, Genesis, Holding, Member};
+use swarm_core::id::{AgentId, Credits, Digest, Label, label};
 use swarm_core::identity::Keys;
 use swarm_core::node::Setup;
 use swarm_core::policy::{BaseRules, Evaluator, Limits};
 use swarm_core::reveal;
 use swarm_core::rng::fork;
-use swarm_core::time::WallTime;
-use swarm_core::wire::{
-    Body, Capability, CapabilityRef, Content, Draft, Envelope, Manifest, PolicyRef, Role, trace_of,
-};
+use swarm_core::wire::{Envelope, Role};
 
 use crate::cli::Up;
 use crate::job::{Job, WINDOWS};
@@ -138,42 +135,10 @@ fn recovery(actors: &[Actor]) -> Vec<AgentId> {
 /// An actor's founding MANIFEST. In one process nothing is truly diverse: every actor says it is its own organisation, so
 /// that committees are drawn by the same rules as anywhere.
 fn manifest(actor: &Actor, kinds: &BTreeSet<Label>) -> Arc<Envelope> {
-    let keys = actor.keys();
-    let capability =
-        |name: Label| Capability { input: String::new(), name, output: String::new(), tags: Vec::new(), version: 1 };
-    let names = match actor.role {
+    let can = match actor.role {
         Role::Worker => kinds.iter().cloned().collect(),
         role => vec![label(&format!("{role:?}").to_lowercase())],
     };
-    let body = Body::Manifest(Manifest {
-        agent: keys.agent(),
-        asn: actor.name.clone(),
-        capabilities: names.iter().cloned().map(capability).collect(),
-        constraints: Vec::new(),
-        org: actor.name.clone(),
-        price_floor: Credits(1),
-        region: actor.name.clone(),
-        roles: vec![actor.role],
-        sealing: Digest(keys.sealing()),
-        stake_account: keys.agent(),
-        tier: 0,
-        zones: Vec::new(),
-    });
-    let content = Content {
-        body,
-        capability: CapabilityRef { manifest: Cid::default(), name: names[0].clone() },
-        epoch: None,
-        expires: None,
-        fence: None,
-        lamport: Lamport(0),
-        nonce: Nonce(0),
-        policy: PolicyRef::default(),
-        refs: Vec::new(),
-        sender: keys.agent(),
-        target: None,
-        thread: Thread::System,
-        time: WallTime(0),
-        trace: trace_of(Thread::System, None),
-    };
-    Arc::new(keys.sign(Draft::new(content)))
+    let keys = actor.keys();
+    genesis::sign(&keys, genesis::manifest(&keys, vec![actor.role], can, [(); 3].map(|()| actor.name.clone())))
 }

@@ -131,6 +131,15 @@ impl Chaos {
                 (What::Crash { who, wait_ns: span(0, 10 * SECOND) }, secs(1, 40))
             }
             Kind::QuorumSwap => (What::QuorumSwap, secs(10, 60)),
+            Kind::PowerLoss => {
+                let who = if self.down_max == 0 { worker } else { coordinator };
+                (What::PowerLoss { who, window_ns: span(SECOND, 20 * SECOND) }, secs(1, 40))
+            }
+            Kind::PauseLeader => (What::PauseLeader, secs(5, 90)),
+            Kind::SnapshotDamage => {
+                let who = Target::Of(Role::Coordinator, Pick::All);
+                (What::SnapshotDamage { who, ppm: ppm(100_000, 600_000) }, secs(60, 240))
+            }
             Kind::WipeRejoin => (What::WipeRejoin { who: coordinator }, secs(1, 40)),
             Kind::DiskFull => (What::DiskFull { who: coordinator }, secs(5, 40)),
             Kind::DiskSlow => (What::DiskSlow { who: coordinator, extra_ns: span(5 * MS, 400 * MS) }, secs(10, 60)),
@@ -159,9 +168,12 @@ impl Chaos {
             Kind::StoreSlow => (What::StoreSlow { extra_ns: span(100 * MS, 8 * SECOND) }, secs(20, 90)),
             Kind::StoreLose => (What::StoreLose { ppm: ppm(50_000, 500_000) }, secs(10, 60)),
             Kind::StoreCorrupt => (What::StoreCorrupt { ppm: ppm(50_000, 500_000) }, secs(10, 60)),
+            Kind::BusBitFlip => (What::BusBitFlip { ppm: ppm(10_000, 200_000) }, secs(20, 90)),
+            Kind::StoreTwoWinners => (What::StoreTwoWinners { ppm: ppm(50_000, 500_000) }, secs(10, 60)),
             Kind::EtcdLeaderChange => (What::Etcd(EtcdWhat::LeaderChange), (100 * MS, 10 * SECOND)),
             Kind::EtcdUnknown => (What::Etcd(EtcdWhat::Unknown { ppm: ppm(50_000, 400_000) }), secs(10, 60)),
             Kind::EtcdCompact => (What::Etcd(EtcdWhat::Compact), secs(5, 60)),
+            Kind::EtcdWatch => (What::Etcd(EtcdWhat::Watch { ppm: ppm(50_000, 400_000) }), secs(10, 60)),
             Kind::EtcdSlow => (What::Etcd(EtcdWhat::Slow { extra_ns: span(5 * MS, 2 * SECOND) }), secs(10, 60)),
             Kind::EtcdRestore => (What::Etcd(EtcdWhat::Restore { age_ns: span(5 * SECOND, 60 * SECOND) }), secs(1, 10)),
         };

@@ -13,6 +13,9 @@ pub enum EtcdWhat {
         ppm: Between<u32>,
     },
     Compact,
+    Watch {
+        ppm: Between<u32>,
+    },
     /// `extra_ns` is drawn for each message, by the host.
     Slow {
         extra_ns: Between<u64>,
@@ -36,6 +39,11 @@ pub enum EtcdFault {
     },
     /// History is compacted again and again, and watches that are behind end for it.
     Compact,
+    /// With this probability a watch is not told of a write, or is told of it once more after later ones.
+    Watch {
+        /// Probability in parts per million.
+        ppm: u32,
+    },
     /// Each request, answer and watch event takes that much longer; watch events keep their order.
     Slow {
         /// Least added time.
@@ -58,6 +66,7 @@ impl EtcdWhat {
             Self::LeaderChange => Kind::EtcdLeaderChange,
             Self::Unknown { .. } => Kind::EtcdUnknown,
             Self::Compact => Kind::EtcdCompact,
+            Self::Watch { .. } => Kind::EtcdWatch,
             Self::Slow { .. } => Kind::EtcdSlow,
             Self::Restore { .. } => Kind::EtcdRestore,
         }
@@ -69,6 +78,7 @@ impl EtcdWhat {
             Self::LeaderChange => EtcdFault::LeaderChange,
             Self::Unknown { ppm } => EtcdFault::Unknown { ppm: draw(ppm, rng) },
             Self::Compact => EtcdFault::Compact,
+            Self::Watch { ppm } => EtcdFault::Watch { ppm: draw(ppm, rng) },
             Self::Slow { extra_ns: Between { min: min_ns, max: max_ns } } => EtcdFault::Slow { min_ns, max_ns },
             Self::Restore { age_ns } => EtcdFault::Restore { age_ns: draw(age_ns, rng) },
         }
@@ -86,6 +96,7 @@ impl EtcdFault {
             Self::LeaderChange => Kind::EtcdLeaderChange,
             Self::Unknown { .. } => Kind::EtcdUnknown,
             Self::Compact => Kind::EtcdCompact,
+            Self::Watch { .. } => Kind::EtcdWatch,
             Self::Slow { .. } => Kind::EtcdSlow,
             Self::Restore { .. } => Kind::EtcdRestore,
         }

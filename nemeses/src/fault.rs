@@ -156,6 +156,24 @@ pub enum Fault {
         /// Who pauses then; a minority.
         second: BTreeSet<Node>,
     },
+    /// The power goes: the nodes die at one moment and lose what was not yet durable, and the bus loses what it accepted in
+    /// the last `window_ns`, acknowledged or not. When the fault ends, all of them start again.
+    PowerLoss {
+        /// The nodes hit, besides the bus.
+        nodes: Nodes,
+        /// How far back the bus forgets, nanoseconds.
+        window_ns: u64,
+    },
+    /// Whoever leads the register when it strikes stands still while its clocks go on; where one sequencer orders everything,
+    /// that is the leader.
+    PauseLeader,
+    /// What the nodes hand on of the register's history has a bit flipped with this probability, for each piece.
+    SnapshotDamage {
+        /// The nodes hit.
+        nodes: Nodes,
+        /// Probability in parts per million.
+        ppm: u32,
+    },
     /// The coordinators die at once and their disks are gone for good. When the fault ends, those who hold the recovery keys
     /// give each seat to a new agent with new keys, on a new host and an empty disk.
     WipeRejoin {
@@ -243,6 +261,11 @@ pub enum Fault {
         /// How far back it forgets, nanoseconds.
         window_ns: u64,
     },
+    /// The bus delivers a message with a flipped bit, with this probability at each attempt.
+    BusBitFlip {
+        /// Probability in parts per million.
+        ppm: u32,
+    },
     /// The artifact store takes longer for each answer.
     StoreSlow {
         /// Least added time, nanoseconds.
@@ -257,6 +280,11 @@ pub enum Fault {
     },
     /// The artifact store answers with a flipped bit, with this probability.
     StoreCorrupt {
+        /// Probability in parts per million.
+        ppm: u32,
+    },
+    /// With this probability another write to the same address succeeds beside an artifact's first, and its bytes stay.
+    StoreTwoWinners {
         /// Probability in parts per million.
         ppm: u32,
     },
@@ -281,6 +309,9 @@ impl Fault {
             Self::Pause { .. } => Kind::Pause,
             Self::Crash { .. } => Kind::Crash,
             Self::QuorumSwap { .. } => Kind::QuorumSwap,
+            Self::PowerLoss { .. } => Kind::PowerLoss,
+            Self::PauseLeader => Kind::PauseLeader,
+            Self::SnapshotDamage { .. } => Kind::SnapshotDamage,
             Self::WipeRejoin { .. } => Kind::WipeRejoin,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
@@ -294,9 +325,11 @@ impl Fault {
             Self::BusLate { .. } => Kind::BusLate,
             Self::BusLeaderChange => Kind::BusLeaderChange,
             Self::BusAckedThenLost { .. } => Kind::BusAckedThenLost,
+            Self::BusBitFlip { .. } => Kind::BusBitFlip,
             Self::StoreSlow { .. } => Kind::StoreSlow,
             Self::StoreLose { .. } => Kind::StoreLose,
             Self::StoreCorrupt { .. } => Kind::StoreCorrupt,
+            Self::StoreTwoWinners { .. } => Kind::StoreTwoWinners,
             Self::Etcd(fault) => fault.kind(),
         }
     }
@@ -323,9 +356,11 @@ impl Fault {
                 let side = count(side);
                 side.min(coordinators.saturating_sub(side))
             }
+            Self::PauseLeader => 1,
             Self::PartitionLeader { .. } => coordinators.saturating_sub(1) / 2,
             Self::Pause { nodes }
             | Self::Crash { nodes, .. }
+            | Self::PowerLoss { nodes, .. }
             | Self::WipeRejoin { nodes }
             | Self::DiskFull { nodes }
             | Self::ClockFreeze { nodes } => among(nodes),

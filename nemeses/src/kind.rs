@@ -65,6 +65,12 @@ kinds! {
     Crash = "crash",
     /// A minority pauses, writes build up, one of the rest dies, and the sides change places.
     QuorumSwap = "quorum-swap",
+    /// The power goes: processes die at one moment, and the bus forgets what it had acknowledged.
+    PowerLoss = "power-loss",
+    /// Whoever leads the register stands still, and goes on as if it still led.
+    PauseLeader = "pause-leader",
+    /// Members of the register hand on damaged pieces of its history.
+    SnapshotDamage = "snapshot-damage",
     /// A coordinator loses its disk whole; the operators give its seat to a new agent on a new host.
     WipeRejoin = "wipe-rejoin",
     /// Disks have no room left.
@@ -91,18 +97,24 @@ kinds! {
     BusLeaderChange = "bus-leader-change",
     /// The bus loses what it had acknowledged.
     BusAckedThenLost = "bus-acked-then-lost",
+    /// The bus gives back messages with a bit flipped.
+    BusBitFlip = "bus-bit-flip",
     /// The artifact store takes its time.
     StoreSlow = "store-slow",
     /// The artifact store loses what it said it keeps.
     StoreLose = "store-lose",
     /// The artifact store gives back other bytes than it was given.
     StoreCorrupt = "store-corrupt",
+    /// Of two writes to one address of the artifact store both succeed, and the wrong one stays.
+    StoreTwoWinners = "store-two-winners",
     /// etcd has no leader for a while.
     EtcdLeaderChange = "etcd-leader-change",
     /// etcd's answers to writes are lost, before or after they take effect.
     EtcdUnknown = "etcd-unknown",
     /// etcd forgets history that a watch still wants.
     EtcdCompact = "etcd-compact",
+    /// A watch of etcd's leaves out events, or goes back in time.
+    EtcdWatch = "etcd-watch",
     /// etcd takes its time.
     EtcdSlow = "etcd-slow",
     /// etcd is put back to an old backup.
@@ -114,8 +126,18 @@ impl Kind {
     pub const fn is_of_etcd(self) -> bool {
         matches!(
             self,
-            Self::EtcdLeaderChange | Self::EtcdUnknown | Self::EtcdCompact | Self::EtcdSlow | Self::EtcdRestore
+            Self::EtcdLeaderChange
+                | Self::EtcdUnknown
+                | Self::EtcdCompact
+                | Self::EtcdWatch
+                | Self::EtcdSlow
+                | Self::EtcdRestore
         )
+    }
+
+    /// Whether it strikes the members of Raft groups, and so nothing unless they keep the register.
+    pub const fn is_of_raft(self) -> bool {
+        matches!(self, Self::SnapshotDamage)
     }
 
     /// The kind of that name.

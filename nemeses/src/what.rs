@@ -94,6 +94,15 @@ pub enum What {
     },
     /// The coordinators' parts in it are drawn.
     QuorumSwap,
+    PowerLoss {
+        who: Target,
+        window_ns: Between<u64>,
+    },
+    PauseLeader,
+    SnapshotDamage {
+        who: Target,
+        ppm: Between<u32>,
+    },
     WipeRejoin {
         who: Target,
     },
@@ -139,6 +148,9 @@ pub enum What {
     BusAckedThenLost {
         window_ns: Between<u64>,
     },
+    BusBitFlip {
+        ppm: Between<u32>,
+    },
     /// `extra_ns` is drawn for each answer, by the host.
     StoreSlow {
         extra_ns: Between<u64>,
@@ -147,6 +159,9 @@ pub enum What {
         ppm: Between<u32>,
     },
     StoreCorrupt {
+        ppm: Between<u32>,
+    },
+    StoreTwoWinners {
         ppm: Between<u32>,
     },
     Etcd(EtcdWhat),
@@ -176,6 +191,9 @@ impl What {
             Self::Pause { .. } => Kind::Pause,
             Self::Crash { .. } => Kind::Crash,
             Self::QuorumSwap => Kind::QuorumSwap,
+            Self::PowerLoss { .. } => Kind::PowerLoss,
+            Self::PauseLeader => Kind::PauseLeader,
+            Self::SnapshotDamage { .. } => Kind::SnapshotDamage,
             Self::WipeRejoin { .. } => Kind::WipeRejoin,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
@@ -189,9 +207,11 @@ impl What {
             Self::BusLate { .. } => Kind::BusLate,
             Self::BusLeaderChange => Kind::BusLeaderChange,
             Self::BusAckedThenLost { .. } => Kind::BusAckedThenLost,
+            Self::BusBitFlip { .. } => Kind::BusBitFlip,
             Self::StoreSlow { .. } => Kind::StoreSlow,
             Self::StoreLose { .. } => Kind::StoreLose,
             Self::StoreCorrupt { .. } => Kind::StoreCorrupt,
+            Self::StoreTwoWinners { .. } => Kind::StoreTwoWinners,
             Self::Etcd(what) => what.kind(),
         }
     }
@@ -239,6 +259,11 @@ impl What {
             Self::Pause { who } => Fault::Pause { nodes: d.nodes(who)? },
             Self::Crash { who, wait_ns } => Fault::Crash { nodes: d.nodes(who)?, wait_ns: d.value(wait_ns) },
             Self::QuorumSwap => d.swap(),
+            Self::PowerLoss { who, window_ns } => {
+                Fault::PowerLoss { nodes: d.nodes(who)?, window_ns: d.value(window_ns) }
+            }
+            Self::PauseLeader => Fault::PauseLeader,
+            Self::SnapshotDamage { who, ppm } => Fault::SnapshotDamage { nodes: d.nodes(who)?, ppm: d.value(ppm) },
             Self::WipeRejoin { who } => Fault::WipeRejoin { nodes: d.nodes(who)? },
             Self::DiskFull { who } => Fault::DiskFull { nodes: d.nodes(who)? },
             Self::DiskSlow { who, extra_ns: Between { min: min_ns, max: max_ns } } => {
@@ -262,9 +287,11 @@ impl What {
             }
             Self::BusLeaderChange => Fault::BusLeaderChange,
             Self::BusAckedThenLost { window_ns } => Fault::BusAckedThenLost { window_ns: d.value(window_ns) },
+            Self::BusBitFlip { ppm } => Fault::BusBitFlip { ppm: d.value(ppm) },
             Self::StoreSlow { extra_ns: Between { min: min_ns, max: max_ns } } => Fault::StoreSlow { min_ns, max_ns },
             Self::StoreLose { ppm } => Fault::StoreLose { ppm: d.value(ppm) },
             Self::StoreCorrupt { ppm } => Fault::StoreCorrupt { ppm: d.value(ppm) },
+            Self::StoreTwoWinners { ppm } => Fault::StoreTwoWinners { ppm: d.value(ppm) },
             Self::Etcd(ref what) => Fault::Etcd(what.occur(d.rng)),
         })
     }

@@ -22,23 +22,25 @@ use swarm_nemeses::{Between, EtcdWhat, Kind, Nemesis, Pick, Role, Target, Traffi
 /// | `clock-drift` | `who`, `drift_ppm` | |
 /// | `clock-freeze`, `pause`, `disk-full` | `who` | |
 /// | `crash` | `who` | `within` |
-/// | `quorum-swap` | | |
+/// | `quorum-swap`, `pause-leader` | | |
+/// | `power-loss` | `who`, `within` | |
+/// | `snapshot-damage` | `who`, `ppm` | |
 /// | `wipe-rejoin` | `who` | |
 /// | `disk-slow` | `who`, `extra` | |
 /// | `slow-verifier` | `who` and one of `factor`, `extra` | the other |
 /// | `failed-verifier`, `silent-worker`, `zombie-worker`, `stale-writer` | `who` | |
 /// | `bidder-storm` | `who`, `extra`, `factor` | |
-/// | `bus-redeliver`, `store-lose`, `store-corrupt` | `ppm` | |
+/// | `bus-redeliver`, `bus-bit-flip`, `store-lose`, `store-corrupt`, `store-two-winners` | `ppm` | |
 /// | `bus-late` | `ppm`, `extra` | |
 /// | `bus-leader-change` | | |
 /// | `bus-acked-then-lost` | `within` | |
 /// | `store-slow` | `extra` | |
 /// | `etcd-leader-change`, `etcd-compact` | | |
-/// | `etcd-unknown` | `ppm` | |
+/// | `etcd-unknown`, `etcd-watch` | `ppm` | |
 /// | `etcd-slow` | `extra` | |
 /// | `etcd-restore` | `within` | |
 ///
-/// Those of etcd want `register = "etcd"` in `[cluster]`.
+/// Those of etcd want `register = "etcd"` in `[cluster]`, `snapshot-damage` wants `register = "raft"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultSection {
@@ -80,8 +82,8 @@ pub struct FaultSection {
     /// How many times as long a verification takes; of a storm, how often each bid is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<Between<u32>>,
-    /// How long a crash waits for a write that is not yet durable, at once unless given; how far back a bus or a
-    /// restored etcd forgets.
+    /// How long a crash waits for a write that is not yet durable, at once unless given; how far back a bus (of its own or
+    /// for want of power) or a restored etcd forgets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Between<Nanos>>,
 }
@@ -140,6 +142,9 @@ impl FaultSection {
             Kind::Pause => What::Pause { who },
             Kind::Crash => What::Crash { who, wait_ns: within_ns },
             Kind::QuorumSwap => What::QuorumSwap,
+            Kind::PowerLoss => What::PowerLoss { who, window_ns: within_ns },
+            Kind::PauseLeader => What::PauseLeader,
+            Kind::SnapshotDamage => What::SnapshotDamage { who, ppm },
             Kind::WipeRejoin => What::WipeRejoin { who },
             Kind::DiskFull => What::DiskFull { who },
             Kind::DiskSlow => What::DiskSlow { who, extra_ns },
@@ -153,12 +158,15 @@ impl FaultSection {
             Kind::BusLate => What::BusLate { ppm, extra_ns },
             Kind::BusLeaderChange => What::BusLeaderChange,
             Kind::BusAckedThenLost => What::BusAckedThenLost { window_ns: within_ns },
+            Kind::BusBitFlip => What::BusBitFlip { ppm },
             Kind::StoreSlow => What::StoreSlow { extra_ns },
             Kind::StoreLose => What::StoreLose { ppm },
             Kind::StoreCorrupt => What::StoreCorrupt { ppm },
+            Kind::StoreTwoWinners => What::StoreTwoWinners { ppm },
             Kind::EtcdLeaderChange => What::Etcd(EtcdWhat::LeaderChange),
             Kind::EtcdUnknown => What::Etcd(EtcdWhat::Unknown { ppm }),
             Kind::EtcdCompact => What::Etcd(EtcdWhat::Compact),
+            Kind::EtcdWatch => What::Etcd(EtcdWhat::Watch { ppm }),
             Kind::EtcdSlow => What::Etcd(EtcdWhat::Slow { extra_ns }),
             Kind::EtcdRestore => What::Etcd(EtcdWhat::Restore { age_ns: within_ns }),
         };
@@ -219,7 +227,10 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::BusRedeliver
         | Kind::StoreLose
         | Kind::StoreCorrupt
-        | Kind::EtcdUnknown => &["ppm"],
+        | Kind::StoreTwoWinners
+        | Kind::BusBitFlip
+        | Kind::EtcdUnknown
+        | Kind::EtcdWatch => &["ppm"],
         Kind::Reorder | Kind::LateReplay | Kind::BusLate => &["ppm", "extra"],
         Kind::Filter => &["traffic"],
         Kind::ClockJump => &["who", "offset"],
@@ -238,6 +249,8 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::StaleWriter => &["who"],
         Kind::DiskSlow => &["who", "extra"],
         Kind::BidderStorm => &["who", "extra", "factor"],
+        Kind::PowerLoss => &["who", "within"],
+        Kind::SnapshotDamage => &["who", "ppm"],
         Kind::BusAckedThenLost | Kind::EtcdRestore => &["within"],
         Kind::Clog
         | Kind::PartitionHalves
@@ -246,6 +259,7 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::PartitionOneWay
         | Kind::PartitionLeader
         | Kind::QuorumSwap
+        | Kind::PauseLeader
         | Kind::BusLeaderChange
         | Kind::EtcdLeaderChange
         | Kind::EtcdCompact => &[],

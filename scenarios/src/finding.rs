@@ -85,7 +85,7 @@ codes! {
     Syntax = "syntax",
     /// The file is larger than the limit.
     TooLarge = "too-large",
-    /// Faults may take more coordinators out of work than the register can do without (warning).
+    /// Faults may take more coordinators or verifiers out of work than a quorum can do without (warning).
     TooManyDown = "too-many-down",
     /// A key that does not exist.
     UnknownKey = "unknown-key",

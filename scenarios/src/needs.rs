@@ -29,7 +29,7 @@ pub const PARTS_MAX: u32 = 64;
 pub struct NeedLine {
     /// What is to be made of the input.
     pub recipe: NeedRecipe,
-    /// How many parts the input is cut into, 1 to 256.
+    /// How many parts the input is cut into, 1 to 64.
     #[serde(default = "default_parts")]
     #[schemars(range(min = 1, max = PARTS_MAX))]
     pub parts: u32,

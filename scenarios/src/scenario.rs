@@ -97,8 +97,18 @@ impl Scenario {
 
     /// Whether a fault of this kind has something to bite: those of etcd need one, and what it loses must be wanted.
     fn can_bite(&self, kind: Kind) -> bool {
-        let there = !kind.is_of_etcd() || self.cluster.register == Register::Etcd;
-        there && (kind != Kind::EtcdRestore || self.properties.data_loss)
+        let seats = kind != Kind::WipeRejoin || self.cluster.coordinators >= 3;
+        seats && self.wants_register(kind).is_none() && (kind != Kind::EtcdRestore || self.properties.data_loss)
+    }
+
+    /// The register that a fault of this kind wants, where the scenario has another.
+    pub(crate) fn wants_register(&self, kind: Kind) -> Option<Register> {
+        let wanted = match kind {
+            kind if kind.is_of_etcd() => Register::Etcd,
+            kind if kind.is_of_raft() => Register::Raft,
+            _ => return None,
+        };
+        (self.cluster.register != wanted).then_some(wanted)
     }
 
     /// Every kind of fault that a run may meet, fixed or drawn.
@@ -164,6 +174,9 @@ pub struct Cluster {
     pub bootstrap: bool,
     /// How long a coordinator gathers applied entries before it signs them in one batch.
     pub entry_batch: Nanos,
+    /// Entries after which a member of Raft groups folds a log into its history; what is folded, others fetch.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub fold_entries: u32,
 }
 
 impl Cluster {
@@ -190,6 +203,7 @@ impl Default for Cluster {
             liars_max: 0,
             bootstrap: true,
             entry_batch: Nanos::millis(50),
+            fold_entries: 1_024,
         }
     }
 }

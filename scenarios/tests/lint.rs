@@ -701,6 +701,40 @@ for = "20s"
 }
 
 #[test]
+fn no_register_and_no_pool_bears_the_loss_of_its_quorum() {
+    for register in ["embedded", "raft", "etcd"] {
+        let two = format!(
+            "teaches = \"t\"\ncluster.register = \"{register}\"\n\
+             [[faults]]\nkind = \"quorum-swap\"\nat = \"10s\"\nfor = \"1m\"\n\
+             [[faults]]\nkind = \"pause-leader\"\nat = \"30s\"\nfor = \"1m\"\n"
+        );
+        let said = check(&two);
+        assert!(said.starts_with("warning too-many-down 8:1 up to 2 of 3 coordinators"), "{register}: {said}");
+        assert_eq!(check(&two.replace("\"30s\"", "\"90s\"")), "", "one after the other is borne");
+    }
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+verifiers = 6
+[[faults]]
+kind = "failed-verifier"
+who = "verifier:random"
+count = 4
+for = "20s"
+[[faults]]
+kind = "crash"
+who = "verifier:0"
+at = "10s"
+for = "20s"
+[[faults]]
+kind = "pause"
+who = "agent:random"
+at = "10s"
+for = "20s"
+"#), @"warning too-many-down 16:1 up to 6 of 6 verifiers may be out of work at once, a quorum needs 1 => progress cannot be expected meanwhile: hit fewer, at other times, or add verifiers");
+}
+
+#[test]
 fn what_is_drawn_must_be_there_and_be_borne() {
     insta::assert_snapshot!(check(r#"
 teaches = "t"
@@ -742,7 +776,7 @@ who = "bus"
 for = "20s"
 "#), @"
     error bad-target 18:1 `bus` is no host of a node => aim at coordinators or agents; services have faults of their own, such as `bus-leader-change`
-    warning no-effect 7:1 `raft` cannot bite the embedded register: nobody says it => filter `submit` or `entry`
+    warning no-effect 7:1 `raft` cannot bite the register `embedded`: nobody says it => filter `submit` or `entry`
     warning no-effect 10:1 `quorum-swap` cannot bite a single coordinator => write `coordinators = 3` or more
     warning no-effect 15:1 a worker that sleeps at most 20s wakes within its lease of 5m => make it longer than `lease` of `[protocol]`, or shorten that
     ");

@@ -144,6 +144,46 @@ fn t08_what_arrives_before_a_process_runs_again_is_not_heard() {
     assert!(hits(&outcome, "node-restarted") > 1);
 }
 
+/// What several faults do to one party ends when the last of them does: the end of one never heals another.
+#[test]
+fn overlapping_faults_do_not_heal_each_other() {
+    for kind in ["pause", "partition-isolate", "disk-full"] {
+        let one = |at, lasts| {
+            format!("[[faults]]\nkind = \"{kind}\"\nwho = \"coordinator:all\"\nat = \"{at}\"\nfor = \"{lasts}\"\n")
+        };
+        // One inside the other, and another that begins inside and ends last.
+        let faults = format!("{}{}{}", one("2s", "60s"), one("10s", "20s"), one("50s", "50s"));
+        let outcome = outcome(&faults, 1, RunOptions { keep: Keep::All, ..RunOptions::default() });
+        assert_eq!(outcome.report.verdict, Verdict::Held, "{kind}: {:#?}", outcome.report.contradictions);
+        let decided = outcome.history.iter().find(|record| matches!(record.event, Event::Decided { .. }));
+        let at = decided.expect("a need is decided in the end").at;
+        assert!(at >= 100_000_000_000, "{kind}: decided after {} s", at / 1_000_000_000);
+    }
+}
+
+/// T50: nothing of what was acknowledged before the power went is missing, whoever held it.
+#[test]
+fn t50_what_was_acknowledged_before_the_power_went_is_there_afterwards() {
+    let faults = "[[faults]]\nkind = \"power-loss\"\nwho = \"all\"\nwithin = \"30s\"\nat = [\"5s\", \"90s\"]\nfor = [\"1s\", \"20s\"]\ncount = 2\n";
+    for register in ["embedded", "raft"] {
+        let text =
+            format!("{CLUSTER}{faults}").replace("[cluster]\n", &format!("[cluster]\nregister = \"{register}\"\n"));
+        let scenario = load_text(Path::new("power.toml"), text).unwrap();
+        for seed in 0..3 {
+            let outcome = run(&scenario, seed, RunOptions::default()).unwrap();
+            assert_eq!(
+                outcome.report.verdict,
+                Verdict::Held,
+                "{register} {seed}: {:#?}",
+                outcome.report.contradictions
+            );
+            let hosts = u64::from(scenario.shape().coordinators + scenario.shape().agents());
+            assert!(outcome.report.faults["power-loss"].bites >= hosts, "{register}: not everybody died");
+            assert!(hits(&outcome, "node-restarted") >= hosts && hits(&outcome, "bus-loss-noticed") > 0);
+        }
+    }
+}
+
 /// T71: a coordinator that lost its disk comes back as another, whatever keeps the register; twice, so that one newcomer
 /// helps to seat the next. Its log, and everybody's, replays to its end.
 #[test]

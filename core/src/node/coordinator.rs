@@ -19,6 +19,7 @@ use crate::node::lane::Lane;
 use crate::node::threads::{Holding, Sheet};
 use crate::node::timer::Timer;
 use crate::plan::TaskState;
+use crate::quorum::votes_of;
 use crate::register::{Applied, Believed, Command, Entry, Event, Outcome, Proof};
 use crate::reject::Reject;
 use crate::slot::{Phase, Record, Registry as _, Waiting};
@@ -317,7 +318,7 @@ impl Coordinator {
         }
         let most = choices.into_values().max_by_key(Vec::len).unwrap_or_default();
         let k = k as usize;
-        let mut evidence = if most.len() >= k {
+        let mut evidence = if votes_of(most.len()) >= k {
             most
         } else if most.len() + (seats.len() - votes.len()) < k {
             votes.into_iter().cloned().collect()
@@ -410,7 +411,9 @@ impl Coordinator {
     fn apply_system(&mut self, desk: &mut Desk, entry: &Entry) {
         if entry.seq != self.lane.chain.seq.next() {
             assert!(entry.seq <= self.lane.chain.seq, "the register hands entries over in order");
-            return;
+            if !planted(Mutant::StaleEntryTaken) {
+                return;
+            }
         }
         let outcome: Outcome = self.system.apply(entry.seq, &entry.command).into();
         heed(desk, &entry.command, &outcome);

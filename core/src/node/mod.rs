@@ -29,6 +29,7 @@ pub use timer::Timer;
 use crate::id::{AgentId, Credits, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
 use crate::members::Mandate;
+use crate::mutant::{Mutant, planted};
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
 use crate::register::Event;
@@ -176,6 +177,9 @@ impl Node {
                 // A submission is a duty, and a duty is due anew; chains and reveals are asked for again below.
                 Asked::Publish(_) | Asked::Submit(_) | Asked::Anchor(_) | Asked::Reveal(_) => {}
             }
+        }
+        if planted(Mutant::NoncesForgotten) {
+            self.nonces = Nonces::default();
         }
         self.worker.boot(&mut self.desk, &self.threads);
         if let Some(coordinator) = &mut self.coordinator {

@@ -391,3 +391,13 @@ proptest! {
         }
     }
 }
+
+#[cfg(swarm_mutants)]
+#[test]
+fn planted_bugs_are_caught() {
+    use crate::mutant::{Mutant, plant};
+    plant(Some(Mutant::CycleByArrival));
+    let caught = std::panic::catch_unwind(t24_links_that_close_a_cycle_are_ignored_alike).is_err();
+    plant(None);
+    assert!(caught);
+}

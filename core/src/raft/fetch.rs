@@ -12,7 +12,7 @@ use raft::{ProgressState, SnapshotStatus};
 use super::codec::PROPOSAL_BYTES_MAX;
 use super::group::Group;
 use super::history::Mark;
-use super::{GroupId, Part, Raft, wal};
+use super::{GroupId, Note, Part, Raft, wal};
 use crate::id::AgentId;
 use crate::reject::Reject;
 
@@ -89,6 +89,7 @@ impl Raft {
         }
         fetching.got.truncate((fetching.mark.count - fetching.base.count) as usize);
         if fetching.base.after(&fetching.got) != fetching.mark || !group.history.is_prefix_of(&fetching.got) {
+            self.note(Note::Mismatched { group: id });
             return Err(Reject::WrongLink);
         }
         group.pieces = Some((fetching.mark, fetching.got));

@@ -157,6 +157,8 @@ pub enum Note {
     Folded { group: GroupId, index: u64, count: u64 },
     /// A snapshot was taken in the place of a log.
     Installed { group: GroupId, index: u64, count: u64 },
+    /// History that was fetched does not match its snapshot; it is fetched anew.
+    Mismatched { group: GroupId },
     /// A group has other members.
     Members { group: GroupId, voters: Vec<u64>, learners: Vec<u64> },
     /// This leader asks to make a learner a voter.

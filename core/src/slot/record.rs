@@ -236,7 +236,7 @@ impl Record {
 
     /// Whether `vote` was cast in the present epoch.
     pub fn is_of_epoch(&self, vote: &Envelope) -> bool {
-        vote.epoch == Some(self.epoch)
+        vote.epoch == Some(self.epoch) || planted(Mutant::OldEpochVoteCounts)
     }
 
     /// Whether nothing can happen to it any more.

@@ -108,6 +108,24 @@ impl Host {
         }
     }
 
+    /// Everybody dies and starts again on what it had.
+    pub fn reboot(&mut self) {
+        self.queue.clear();
+        self.queue.extend(self.nodes.keys().map(|name| (name.clone(), Input::Boot)));
+    }
+
+    /// The register hands all entries over once more.
+    pub fn hand_over_again(&mut self) {
+        for name in self.coordinators() {
+            for (thread, commands) in &self.register {
+                for (command, seq) in commands.iter().zip(1..) {
+                    let entry = Entry { command: Arc::clone(command), seq: Seq(seq), thread: *thread };
+                    self.queue.push_back((name.clone(), Input::Applied(entry)));
+                }
+            }
+        }
+    }
+
     /// Gives the answers that were held back.
     pub fn late_reveals(&mut self) {
         self.silent = None;

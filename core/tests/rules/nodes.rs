@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use crate::host::Host;
 use crate::kit::*;
 use swarm_core::id::*;
@@ -231,21 +233,75 @@ fn a_thread_that_somebody_named_keeps_nobody_awake() {
     assert_closed(&mut host, id);
 }
 
-#[test]
-fn t75_messages_in_any_order_give_one_state() {
-    for seed in 0..4_u8 {
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever overtakes what, of one sender or of several.
+    #[test]
+    fn t75_messages_in_any_order_give_one_state(order: [u8; 8]) {
         let mut host = Host::new();
-        host.shuffle = Some(Stream::new(&Digest::sha256(&[seed])));
+        host.shuffle = Some(Stream::new(&Digest::sha256(&order)));
         let id = host.post(need());
-        assert!(host.run(96), "seed {seed}");
+        prop_assert!(host.run(96), "somebody never rests");
         assert_closed(&mut host, id);
         let mut views = BTreeSet::new();
         for name in host.coordinators() {
             let held = host.nodes.get_mut(&name).unwrap().needs();
             views.extend(held.iter().map(|(_, holding)| (holding.heads, holding.view)));
         }
-        assert_eq!(views.len(), 1, "seed {seed}: one plan, one view");
+        prop_assert_eq!(views.len(), 1, "one plan, one view");
     }
+}
+
+/// Everybody dies while a need is under way. Then the register hands over all of its entries again and the bus all that was
+/// ever said.
+fn restarted() -> (Host, NeedId, usize) {
+    let mut host = Host::new();
+    let id = host.post(need());
+    // Far enough that its results are final, not so far that a window is over.
+    host.run(1);
+    let open = records(&mut host, id).iter().all(|record| record.phase == Phase::Decided);
+    assert!(open && records(&mut host, id)[0].tasks.values().any(|task| task.record.is_some()));
+    host.reboot();
+    host.run(0);
+    let said = host.said.len();
+    host.hand_over_again();
+    host.repeat_all();
+    host.run(0);
+    (host, id, said)
+}
+
+#[test]
+fn t02_what_was_heard_before_a_restart_is_no_news_after_it() {
+    let (host, _, said) = restarted();
+    let denied = host.said[said..].iter().any(|(_, message)| matches!(message.envelope.body, Body::Deny(_)));
+    assert!(!denied, "nobody is told off for what the bus repeats");
+    let refused = |note: &(String, Note)| matches!(note.1, Note::Refused { reject, .. } if reject != Reject::Duplicate);
+    assert!(!host.notes.iter().any(refused), "{:?}", host.notes.iter().find(|note| refused(note)));
+}
+
+#[test]
+fn t20_entries_handed_over_again_after_a_restart_change_nothing() {
+    let (mut host, id, _) = restarted();
+    assert!(host.run(96), "somebody never rests");
+    assert_closed(&mut host, id);
+}
+
+/// What no scenario brings about: the hosts of the simulator hand nothing over twice, and nobody judges a DENY.
+#[cfg(swarm_mutants)]
+#[test]
+fn planted_bugs_are_caught() {
+    use swarm_core::mutant::{Mutant, plant};
+    let hunt = |mutant: Mutant, test: fn()| {
+        plant(Some(mutant));
+        let caught = std::panic::catch_unwind(test).is_err();
+        plant(None);
+        println!("{}: caught {caught}", mutant.name());
+        caught
+    };
+    let nonces = hunt(Mutant::NoncesForgotten, t02_what_was_heard_before_a_restart_is_no_news_after_it);
+    let stale = hunt(Mutant::StaleEntryTaken, t20_entries_handed_over_again_after_a_restart_change_nothing);
+    assert!(nonces && stale);
 }
 
 /// What was measured on the clock of an earlier boot says nothing on this one's: a coordinator that was up for long before it

@@ -603,7 +603,7 @@ fn t75_what_one_sender_says_counts_in_any_order() {
 fn t79_every_state_has_an_exit_that_ends_its_pots() {
     // In every state a need can be in, the world falls silent: nobody speaks, clocks run on and asks are answered.
     type Drive = fn(&mut Stage);
-    let states: [(&str, Drive); 14] = [
+    let states: [(&str, Drive); 15] = [
         ("opening", |s| drop(s.act("r1", "need"))),
         ("open", |s| s.open()),
         ("voting", |s| {
@@ -653,18 +653,28 @@ fn t79_every_state_has_an_exit_that_ends_its_pots() {
             s.finish("w1", "cut");
             s.elapse("challenge cut").unwrap();
         }),
+        ("all paid", |s| {
+            s.decide(two_steps());
+            for (who, task) in [("w1", "cut"), ("w2", "join")] {
+                s.finish(who, task);
+                for window in ["challenge", "late"] {
+                    s.elapse(&format!("{window} {task}")).unwrap();
+                }
+            }
+        }),
         ("cancelled in part", |s| {
             s.decide(two_steps());
             s.lease("w1", "cut");
             s.act("r1", "cancel").unwrap();
         }),
     ];
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut phases) = (BTreeSet::new(), BTreeSet::new());
     for (what, drive) in states {
         for unseatable in [false, true] {
             let mut stage = Stage::new();
             drive(&mut stage);
             seen.extend(stage.task_states());
+            phases.insert(format!("{:?}", stage.record.phase));
             if unseatable {
                 // Nobody can sit any more either.
                 for n in 1..=12 {
@@ -676,6 +686,7 @@ fn t79_every_state_has_an_exit_that_ends_its_pots() {
             }
             fall_silent(&mut stage, what);
             seen.extend(stage.task_states());
+            phases.insert(format!("{:?}", stage.record.phase));
             assert!(stage.record.is_over(), "{what}: {:?}", stage.record.phase);
             let ledger = stage.system.ledger();
             assert_eq!((stage.open_pots(), ledger.all_liens().count()), (0, 0), "{what}");
@@ -686,6 +697,8 @@ fn t79_every_state_has_an_exit_that_ends_its_pots() {
     use TaskState::*;
     let all = [Idle, Granting, Leased, Drawing, Verifying, Final, Settled, Paid, Failed, Cancelled];
     assert!(all.iter().all(|state| seen.contains(state)), "a state was not driven: {seen:?}");
+    let all = ["Decided", "Open", "Opening", "Over(Cancelled)", "Over(Closed)", "Over(Failed)"];
+    assert_eq!(phases.iter().map(String::as_str).collect::<Vec<_>>(), all, "a phase was not driven");
 }
 
 /// Nobody speaks any more; coordinators carry, reveal and measure until nothing is left to wait for.

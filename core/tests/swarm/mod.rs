@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use swarm_core::audit::Writer;
 use swarm_core::config::{Local, Params};
-use swarm_core::genesis::{Genesis, Holding, Member};
-use swarm_core::id::{AgentId, Cid, Credits, Digest, Lamport, NeedId, Nonce, Seq, Thread, label};
+use swarm_core::genesis::{self, Genesis, Holding, Member};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, NeedId, Seq, Thread, label};
 use swarm_core::identity::Keys;
 use swarm_core::members::Mandate;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
@@ -64,44 +64,8 @@ fn chains(n: usize) -> Chains {
 }
 
 fn founding(keys: &Keys, n: usize, role: Role) -> Arc<Envelope> {
-    let capability = |name: &str| Capability {
-        input: String::new(),
-        name: label(name),
-        output: String::new(),
-        tags: Vec::new(),
-        version: 1,
-    };
-    let body = Body::Manifest(Manifest {
-        agent: keys.agent(),
-        asn: format!("as-{n}"),
-        capabilities: vec![capability("toy")],
-        constraints: Vec::new(),
-        org: format!("org-{n}"),
-        price_floor: Credits(1),
-        region: format!("region-{n}"),
-        roles: vec![role],
-        sealing: Digest(keys.sealing()),
-        stake_account: keys.agent(),
-        tier: 0,
-        zones: Vec::new(),
-    });
-    let content = Content {
-        body,
-        capability: CapabilityRef { manifest: Cid::default(), name: label("toy") },
-        epoch: None,
-        expires: None,
-        fence: None,
-        lamport: Lamport(0),
-        nonce: Nonce(0),
-        policy: PolicyRef::default(),
-        refs: Vec::new(),
-        sender: keys.agent(),
-        target: None,
-        thread: Thread::System,
-        time: WallTime(0),
-        trace: trace_of(Thread::System, None),
-    };
-    Arc::new(keys.sign(Draft::new(content)))
+    let places = [format!("org-{n}"), format!("as-{n}"), format!("region-{n}")];
+    genesis::sign(keys, genesis::manifest(keys, vec![role], vec![label("toy")], places))
 }
 
 pub fn genesis(keys: &[Keys]) -> Genesis {

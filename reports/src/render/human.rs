@@ -45,7 +45,11 @@ pub fn run(report: &RunReport, style: Style) -> String {
         let _ = writeln!(out, "\nrefused: {}", list.join(", "));
     }
     let _ = writeln!(out, "\ntime: {}", times(report.simulated_ns, report.real_ns.0));
-    let _ = writeln!(out, "traffic: {}", traffic(report.deliveries, report.envelopes, report.signatures));
+    let _ = writeln!(
+        out,
+        "traffic: {}",
+        traffic(report.deliveries, report.envelopes, report.signatures, report.raft_messages)
+    );
     let _ = writeln!(out, "trace hash: {}", report.trace_hash);
     for alarm in &report.alarms {
         let _ = writeln!(out, "\n{} {}", style.paint("alarm:", Color::Red), alarm.what);
@@ -108,7 +112,8 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
         section(&mut out, &table);
     }
     let _ = writeln!(out, "\ntime: {}", times(total.simulated_ns, total.real_ns.0));
-    let _ = writeln!(out, "traffic: {}", traffic(total.deliveries, total.envelopes, total.signatures));
+    let _ =
+        writeln!(out, "traffic: {}", traffic(total.deliveries, total.envelopes, total.signatures, total.raft_messages));
     let _ = writeln!(out, "trace hash of all: {}", total.trace_hash);
     for name in report.scenarios.keys() {
         let gaps: Vec<_> = report.gaps.iter().filter(|gap| gap.scenario == *name).collect();
@@ -189,9 +194,10 @@ fn per_second(n: u64, ns: u64) -> u64 {
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
-fn traffic(deliveries: u64, envelopes: u64, signatures: u64) -> String {
+fn traffic(deliveries: u64, envelopes: u64, signatures: u64, raft: u64) -> String {
     let [deliveries, envelopes, signatures] = [deliveries, envelopes, signatures].map(grouped);
-    format!("{deliveries} deliveries, {envelopes} envelopes, {signatures} signatures")
+    let raft = if raft == 0 { String::new() } else { format!(", {} raft messages", grouped(raft)) };
+    format!("{deliveries} deliveries, {envelopes} envelopes, {signatures} signatures{raft}")
 }
 
 fn faults(faults: &BTreeMap<String, FaultCount>, style: Style) -> Option<Table> {

@@ -53,6 +53,8 @@ pub struct RunFacts {
     pub envelopes: u64,
     /// Signatures made.
     pub signatures: u64,
+    /// Messages of the raft protocol sent, many of which share a packet; none on another register.
+    pub raft_messages: u64,
     /// Simulated time that passed, nanoseconds.
     pub simulated_ns: u64,
     /// Real time that passed, nanoseconds.
@@ -124,6 +126,8 @@ pub struct RunReport {
     pub envelopes: u64,
     /// Signatures made.
     pub signatures: u64,
+    /// Messages of the raft protocol sent, many of which share a packet; none on another register.
+    pub raft_messages: u64,
     /// Simulated time that passed, nanoseconds.
     #[serde(with = "crate::wide")]
     #[schemars(schema_with = "crate::wide::schema")]
@@ -167,6 +171,7 @@ impl RunReport {
             deliveries: facts.deliveries,
             envelopes: facts.envelopes,
             signatures: facts.signatures,
+            raft_messages: facts.raft_messages,
             simulated_ns: facts.simulated_ns,
             real_ns: RealNs(facts.real_ns),
             contradictions: judged.properties.values().flat_map(|found| found.contradictions.clone()).collect(),
@@ -219,6 +224,7 @@ pub(crate) mod fixture {
             deliveries: 4_211,
             envelopes: 97,
             signatures: 120,
+            raft_messages: 0,
             simulated_ns: 86_461_500_000_000,
             real_ns: 7_300_000,
             reproduce: format!("swarm-sim run scenarios/{scenario}.toml --seed {seed}"),

@@ -50,6 +50,8 @@ pub struct Sums {
     pub envelopes: u64,
     /// Signatures made.
     pub signatures: u64,
+    /// Messages of the raft protocol sent.
+    pub raft_messages: u64,
     /// Simulated time, nanoseconds.
     #[serde(with = "crate::wide")]
     #[schemars(schema_with = "crate::wide::schema")]
@@ -279,6 +281,7 @@ impl From<&RunReport> for Sums {
             deliveries: run.deliveries,
             envelopes: run.envelopes,
             signatures: run.signatures,
+            raft_messages: run.raft_messages,
             simulated_ns: run.simulated_ns,
             real_ns: run.real_ns,
         }
@@ -335,6 +338,7 @@ impl Sums {
             (&mut self.deliveries, other.deliveries),
             (&mut self.envelopes, other.envelopes),
             (&mut self.signatures, other.signatures),
+            (&mut self.raft_messages, other.raft_messages),
             (&mut self.simulated_ns, other.simulated_ns),
             (&mut self.real_ns.0, other.real_ns.0),
         ]);

@@ -39,11 +39,17 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
             scenario.faults.iter().any(|f| f.offset.is_some()) || drawn.iter().any(|k| JUMPS.contains(k)),
             "a fault `clock-jump`, or `skew` with an `offset`",
         ),
-        "bus-loss-noticed" => (has(&[Kind::BusAckedThenLost]), "a fault `bus-acked-then-lost`"),
-        "corrupt-read-refused" => (has(&[Kind::StoreCorrupt]), "a fault `store-corrupt`"),
-        "node-restarted" | "torn-tail" | "unsynced-lost" => {
-            (has(&[Kind::Crash, Kind::QuorumSwap]), "a fault such as `crash`")
+        "bus-loss-noticed" => (has(&[Kind::BusAckedThenLost, Kind::PowerLoss]), "a fault `bus-acked-then-lost`"),
+        "corrupt-read-refused" => (has(&[Kind::StoreCorrupt, Kind::StoreTwoWinners]), "a fault `store-corrupt`"),
+        "damaged-delivery-refused" => (has(&[Kind::BusBitFlip]), "a fault `bus-bit-flip`"),
+        "damaged-history-refused" => (has(&[Kind::SnapshotDamage]), "a fault `snapshot-damage`"),
+        "node-restarted" | "torn-tail" | "unsynced-lost" | "register-log-cut" | "register-log-torn" => {
+            (has(&[Kind::Crash, Kind::QuorumSwap, Kind::PowerLoss]), "a fault such as `crash`")
         }
+        "group-slept" | "leader-changed" | "log-folded" | "snapshot-installed" => {
+            (scenario.cluster.register == Register::Raft, "`register = \"raft\"` in `[cluster]`")
+        }
+        "member-replaced" => (has(&[Kind::WipeRejoin]), "a fault `wipe-rejoin`"),
         "write-found-later" => (scenario.cluster.register == Register::Etcd, "`register = \"etcd\"` in `[cluster]`"),
         "zombie-spoke" => (has(&[Kind::ZombieWorker]), "a fault `zombie-worker`"),
         // An acknowledgement that is lost or late brings the message again.

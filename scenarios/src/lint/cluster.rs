@@ -2,7 +2,7 @@
 
 use super::Notes;
 use crate::finding::Code;
-use crate::scenario::{Cluster, Scenario};
+use crate::scenario::{Cluster, Register, Scenario};
 use std::collections::BTreeMap;
 use swarm_nemeses::{Role, Shape};
 
@@ -40,6 +40,12 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     notes.within("cluster.stake", cluster.stake, STAKE_MIN, CREDITS_MAX);
     notes.within("cluster.balance", cluster.balance, 0, CREDITS_MAX);
     notes.within("cluster.entry_batch", cluster.entry_batch.0, 0, 10_000_000_000);
+    notes.within("cluster.fold_entries", cluster.fold_entries.into(), 1, 1_000_000);
+    if notes.says("cluster.fold_entries") && cluster.register != Register::Raft {
+        let what = format!("the register `{}` folds nothing", cluster.register.name());
+        let mend = "write `register = \"raft\"` in `[cluster]`, or take it out";
+        notes.warning("cluster.fold_entries", Code::NoEffect, what, mend);
+    }
     let protocol = &scenario.protocol;
     sound &= notes.within("protocol.alpha_bp", protocol.alpha_bp.into(), 1, 10_000);
     sound &= notes.within("protocol.k_plan", protocol.k_plan.into(), 1, K_PLAN_MAX);
@@ -80,7 +86,7 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
         let mend = format!("write `bootstrap = true` or at least {BOOTSTRAP_ACTIVE} verifiers");
         notes.error("cluster.bootstrap", Code::StillBootstrap, what, mend);
     }
-    let share = u64::from(active) * u64::from(protocol.alpha_bp) / 10_000;
+    let share = share(scenario);
     for (path, key, target) in
         [("protocol.k_plan", "k_plan", protocol.k_plan), ("protocol.k_result", "k_result", protocol.k_result)]
     {
@@ -100,7 +106,7 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
     if cluster.bootstrap {
         return; // diversity is relaxed
     }
-    let k = |target: u32| u64::from(target).min(share).max(1);
+    let k = |target| u64::from(quorum(scenario, target));
     let everyone: Vec<u32> = verifiers(&scenario.shape()).collect();
     let voters = (k(protocol.k_plan) + u64::from(PLAN_SPARE)).min(everyone.len() as u64);
     if let Some(cap) = unseatable(cluster, &everyone, voters) {
@@ -111,6 +117,16 @@ fn pool(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.error(at, Code::ImpossibleCommittee, what, mend);
     }
     committees(scenario, k(protocol.k_result), notes);
+}
+
+/// How many of the pool make the largest quorum it can be asked for (PROTOCOL 6: alpha).
+fn share(scenario: &Scenario) -> u64 {
+    u64::from(scenario.cluster.verifiers) * u64::from(scenario.protocol.alpha_bp) / 10_000
+}
+
+/// K for a target: clamped by the size of the pool.
+pub(super) fn quorum(scenario: &Scenario, target: u32) -> u32 {
+    target.min(u32::try_from(share(scenario)).unwrap_or(u32::MAX)).max(1)
 }
 
 /// Whether committees can be seated once the worker, the planner and their relations stand aside.

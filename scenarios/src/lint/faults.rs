@@ -77,9 +77,10 @@ fn form(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
 /// Faults of a register that the scenario does not have.
 fn register(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Notes<'_>) {
     let register = scenario.cluster.register;
-    if fault.kind.is_of_etcd() && register != Register::Etcd {
+    if let Some(wanted) = scenario.wants_register(fault.kind) {
         let what = format!("`{}` cannot bite: the register is `{}`", fault.kind, register.name());
-        notes.error(&format!("{path}.kind"), Code::NoEffect, what, "write `register = \"etcd\"` in `[cluster]`");
+        let mend = format!("write `register = \"{}\"` in `[cluster]`", wanted.name());
+        notes.error(&format!("{path}.kind"), Code::NoEffect, what, mend);
     }
     if fault.kind == Kind::EtcdRestore && !scenario.properties.data_loss {
         let what = "a restored etcd has lost what was acknowledged, and the run ends with that alarm";
@@ -112,8 +113,10 @@ fn targets(fault: &FaultSection, path: &str, shape: &Shape, notes: &mut Notes<'_
             let what = format!("`{target}` decides nothing by its clock");
             notes.error(&path, Code::BadTarget, what, "aim at coordinators or agents");
         }
-        let of_hosts =
-            matches!(fault.kind, Kind::Pause | Kind::Crash | Kind::DiskFull | Kind::DiskSlow | Kind::StaleWriter);
+        let of_hosts = matches!(
+            fault.kind,
+            Kind::Pause | Kind::Crash | Kind::PowerLoss | Kind::DiskFull | Kind::DiskSlow | Kind::StaleWriter
+        );
         if of_hosts && !has_clock {
             let what = format!("`{target}` is no host of a node");
             let mend = "aim at coordinators or agents; services have faults of their own, such as `bus-leader-change`";
@@ -159,9 +162,8 @@ fn numbers(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
 
 /// Whether it can do anything at all here.
 fn teeth(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Notes<'_>) {
-    let register = scenario.cluster.register;
-    if fault.traffic == Some(Traffic::Raft) && register != Register::Raft {
-        let what = format!("`raft` cannot bite the {} register: nobody says it", register.name());
+    if fault.traffic == Some(Traffic::Raft) && scenario.cluster.register != Register::Raft {
+        let what = format!("`raft` cannot bite the register `{}`: nobody says it", scenario.cluster.register.name());
         notes.warning(&format!("{path}.traffic"), Code::NoEffect, what, "filter `submit` or `entry`");
     }
     let among_several = matches!(fault.kind, Kind::PartitionMajoritiesRing | Kind::PartitionBridge | Kind::QuorumSwap);

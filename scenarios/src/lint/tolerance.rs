@@ -3,7 +3,7 @@
 use super::Notes;
 use crate::fault::FaultSection;
 use crate::finding::Code;
-use crate::scenario::{Register, Scenario};
+use crate::scenario::Scenario;
 use crate::value::{Lasting, Nanos};
 use swarm_nemeses::{Kind, Role, Target};
 
@@ -11,14 +11,22 @@ use swarm_nemeses::{Kind, Role, Target};
 const BUDGET_MAX: u64 = 100;
 
 pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
-    fixed(scenario, notes);
+    let cluster = &scenario.cluster;
+    fixed(scenario, notes, "coordinators", cluster.coordinators, cluster.coordinators - cluster.minority(), |fault| {
+        coordinators_down(fault, scenario)
+    });
+    // Whoever is drawn and cannot judge is silent; with fewer than a quorum left no draw helps.
+    let quorum = super::cluster::quorum(scenario, scenario.protocol.k_result);
+    fixed(scenario, notes, "verifiers", cluster.verifiers, quorum, |fault| verifiers_down(fault, scenario));
     drawn(scenario, notes);
 }
 
-/// Coordinators that a fault may have out of work at once, all its occurrences together.
-fn downs(fault: &FaultSection, scenario: &Scenario) -> u32 {
+/// Coordinators that a fault may have out of work at once, all its occurrences together. A loss of power is meant to take
+/// everyone and gives everyone back: nobody expects progress meanwhile.
+fn coordinators_down(fault: &FaultSection, scenario: &Scenario) -> u32 {
     let coordinators = scenario.cluster.coordinators;
     let hit = match (fault.kind, fault.who) {
+        (Kind::PauseLeader, _) => fault.count.max,
         (Kind::QuorumSwap | Kind::PartitionLeader, _) => fault.count.max.saturating_mul(scenario.cluster.minority()),
         (
             Kind::Pause | Kind::Crash | Kind::WipeRejoin | Kind::DiskFull | Kind::ClockFreeze | Kind::PartitionIsolate,
@@ -29,29 +37,47 @@ fn downs(fault: &FaultSection, scenario: &Scenario) -> u32 {
     hit.min(coordinators)
 }
 
+/// Verifiers that a fault may keep from judging at once, all its occurrences together.
+fn verifiers_down(fault: &FaultSection, scenario: &Scenario) -> u32 {
+    let stops = matches!(
+        fault.kind,
+        Kind::FailedVerifier | Kind::Pause | Kind::Crash | Kind::DiskFull | Kind::PartitionIsolate
+    );
+    match fault.who {
+        Some(Target::All | Target::Of(Role::Verifier | Role::Agent, _)) if stops => {
+            fault.hits_max(scenario.cluster.verifiers)
+        }
+        _ => 0,
+    }
+}
+
 /// At the worst moment: the begin of some fault, which all others reach that may.
-fn fixed(scenario: &Scenario, notes: &mut Notes<'_>) {
+fn fixed(
+    scenario: &Scenario,
+    notes: &mut Notes<'_>,
+    whom: &str,
+    all: u32,
+    needed: u32,
+    downs: impl Fn(&FaultSection) -> u32,
+) {
     let end = |fault: &FaultSection| match fault.lasts {
         Lasting::For(range) => fault.at.max.0.saturating_add(range.max.0),
         Lasting::Forever => u64::MAX,
     };
-    let bears = scenario.cluster.minority();
+    let bears = all.saturating_sub(needed);
     for (index, fault) in scenario.faults.iter().enumerate() {
-        let own = downs(fault, scenario);
+        let own = downs(fault);
         if own == 0 {
             continue;
         }
         // Every other that may still last when this one may begin, and may have begun when this one may end.
         let meets = |other: &&FaultSection| other.at.min.0 <= end(fault) && fault.at.min.0 <= end(other);
-        let before = scenario.faults[..index].iter().filter(meets).map(|other| downs(other, scenario)).sum::<u32>();
+        let before = scenario.faults[..index].iter().filter(meets).map(&downs).sum::<u32>();
         if own + before > bears {
-            let what = format!(
-                "up to {} of {} coordinators may be out of work at once, a majority needs {}",
-                (own + before).min(scenario.cluster.coordinators),
-                scenario.cluster.coordinators,
-                scenario.cluster.coordinators - bears
-            );
-            let mend = "progress cannot be expected meanwhile: hit fewer, at other times, or add coordinators";
+            let down = (own + before).min(all);
+            let quorum = if whom == "verifiers" { "quorum" } else { "majority" };
+            let what = format!("up to {down} of {all} {whom} may be out of work at once, a {quorum} needs {needed}");
+            let mend = format!("progress cannot be expected meanwhile: hit fewer, at other times, or add {whom}");
             notes.warning(&format!("faults.{index}.kind"), Code::TooManyDown, what, mend);
             return;
         }
@@ -69,11 +95,11 @@ fn drawn(scenario: &Scenario, notes: &mut Notes<'_>) {
         return;
     }
     if notes.says("chaos.kinds")
-        && scenario.cluster.register != Register::Etcd
-        && let Some(at) = chaos.kinds.iter().position(|kind| kind.is_of_etcd())
+        && let Some((at, wanted)) =
+            chaos.kinds.iter().enumerate().find_map(|(at, kind)| Some((at, scenario.wants_register(*kind)?)))
     {
         let what = format!("`{}` cannot bite: the register is `{}`", chaos.kinds[at], scenario.cluster.register.name());
-        let mend = "write `register = \"etcd\"` in `[cluster]`, or take it out";
+        let mend = format!("write `register = \"{}\"` in `[cluster]`, or take it out", wanted.name());
         notes.error(&format!("chaos.kinds.{at}"), Code::NoEffect, what, mend);
     }
     if chaos.kinds.is_empty() {

@@ -5,16 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use swarm_core::config::{Local, Params};
-use swarm_core::genesis::{Genesis, Holding, Member};
-use swarm_core::id::{Cid, Credits, Digest, Label, Lamport, Nonce, Thread, label};
+use swarm_core::genesis::{self, Genesis, Holding, Member};
+use swarm_core::id::{Cid, Credits, Label, label};
 use swarm_core::identity::Keys;
-use swarm_core::policy::{self, BaseRules, Evaluator};
+use swarm_core::policy::{BaseRules, Evaluator};
 use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, fork};
-use swarm_core::time::WallTime;
-use swarm_core::wire::{
-    Body, Capability, CapabilityRef, Class, Content, Envelope, Manifest, Need, PolicyRef, Role, Windows, trace_of,
-};
+use swarm_core::wire::{Class, Envelope, Manifest, Need, Role, Windows};
 use swarm_ports::{jobs, recipes};
 use swarm_scenarios::{Class as ClassName, NeedRecipe, Recipe, Scenario};
 
@@ -142,8 +139,8 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
                 if role == Role::Coordinator { String::new() } else { format!("{what}-{}", agent_no % kinds.max(1)) }
             };
             let places = [place(cluster.orgs, "org"), place(cluster.asns, "as"), place(cluster.regions, "region")];
-            let manifest = manifest(&keys, roles.clone(), can, places);
-            let signed = Arc::new(sign(&keys, &*evaluator, manifest));
+            let manifest = genesis::manifest(&keys, roles.clone(), can, places);
+            let signed = genesis::sign(&keys, manifest);
             let mut chains =
                 (role == Role::Coordinator).then(|| Chains::new(fork(seed, &format!("chain/{index}")), REVEALS));
             if let Some(chains) = &mut chains {
@@ -179,6 +176,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
     let local = Local {
         heartbeat_ms: (scenario.protocol.heartbeat.0 / 1_000_000) as u32,
         entry_batch_ms: (cluster.entry_batch.0 / 1_000_000) as u32,
+        raft_fold_entries: cluster.fold_entries,
         ..Local::default()
     };
     Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })
@@ -202,7 +200,7 @@ fn joiners(scenario: &Scenario, seed: &Seed, skills: &BTreeSet<Label>, first: u3
                 swarm_scenarios::JoinerRole::Verifier => (Role::Verifier, vec![label("verify")]),
             };
             let places = [format!("org-{no}"), format!("as-{no}"), format!("region-{}", no % 4)];
-            let manifest = manifest(&keys, vec![role], can, places);
+            let manifest = genesis::manifest(&keys, vec![role], can, places);
             all.push((keys, manifest));
         }
     }
@@ -226,53 +224,10 @@ fn params(scenario: &Scenario) -> Params {
     params
 }
 
-fn manifest(keys: &Keys, roles: Vec<Role>, can: Vec<Label>, [org, asn, region]: [String; 3]) -> Manifest {
-    let capability =
-        |name| Capability { input: "bytes".into(), name, output: "bytes".into(), tags: Vec::new(), version: 1 };
-    Manifest {
-        agent: keys.agent(),
-        asn,
-        capabilities: can.into_iter().map(capability).collect(),
-        constraints: Vec::new(),
-        org,
-        price_floor: Credits(1),
-        region,
-        roles,
-        sealing: Digest(keys.sealing()),
-        stake_account: keys.agent(),
-        tier: 0,
-        zones: Vec::new(),
-    }
-}
-
 /// The manifest of one that becomes a coordinator later.
-pub fn coordinator(keys: &Keys, evaluator: &dyn Evaluator) -> Envelope {
+pub fn coordinator(keys: &Keys) -> Arc<Envelope> {
     let nowhere = [String::new(), String::new(), String::new()];
-    sign(keys, evaluator, manifest(keys, vec![Role::Coordinator], vec![label("coordinate")], nowhere))
-}
-
-/// Signs a founding manifest.
-fn sign(keys: &Keys, evaluator: &dyn Evaluator, manifest: Manifest) -> Envelope {
-    let name = manifest.capabilities.first().map_or_else(|| label("agent"), |c| c.name.clone());
-    let roles = manifest.roles.clone();
-    let content = Content {
-        body: Body::Manifest(manifest),
-        capability: CapabilityRef { manifest: Cid::default(), name },
-        epoch: None,
-        expires: None,
-        fence: None,
-        lamport: Lamport(0),
-        nonce: Nonce(0),
-        policy: PolicyRef::default(),
-        refs: Vec::new(),
-        sender: keys.agent(),
-        target: None,
-        thread: Thread::System,
-        time: WallTime(0),
-        trace: trace_of(Thread::System, None),
-    };
-    let (draft, _) = policy::preflight(evaluator, content, &roles).expect("a founding manifest is within all bounds");
-    keys.sign(draft)
+    genesis::sign(keys, genesis::manifest(keys, vec![Role::Coordinator], vec![label("coordinate")], nowhere))
 }
 
 fn class(name: ClassName) -> Class {

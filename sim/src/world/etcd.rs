@@ -48,6 +48,8 @@ pub struct Ills {
     /// Writes whose answer is lost, before or after they take effect, in parts per million.
     pub unknown_ppm: u32,
     pub compacting: bool,
+    /// Events that a watch is not told, or told again, in parts per million.
+    pub watch_ppm: u32,
     pub slow: Option<Span>,
     /// It is down while a backup of this age is put back.
     pub restoring: Option<u64>,
@@ -60,6 +62,7 @@ impl Ills {
             EtcdFault::LeaderChange => self.leaderless = true,
             EtcdFault::Unknown { ppm } => self.unknown_ppm = self.unknown_ppm.max(ppm),
             EtcdFault::Compact => self.compacting = true,
+            EtcdFault::Watch { ppm } => self.watch_ppm = self.watch_ppm.max(ppm),
             EtcdFault::Slow { min_ns, max_ns } => self.slow = Some(Span::new(min_ns, max_ns)),
             EtcdFault::Restore { age_ns } => self.restoring = self.restoring.max(Some(age_ns)),
         }
@@ -189,6 +192,20 @@ impl Etcd {
         self.at(at, Todo::Say(to, id, response));
     }
 
+    /// A watch is told of a write. A bad one leaves it out, or tells it once more when later ones have been told: it goes
+    /// back in time.
+    fn tell(&mut self, now: LocalTime, who: NodeId, id: RequestId, told: &Rc<Response<Stored>>) {
+        if self.ills.watch_ppm > 0 && self.stream.chance(self.ills.watch_ppm) {
+            self.bite(Kind::EtcdWatch);
+            if self.stream.chance(500_000) {
+                return;
+            }
+            let stray = self.stream.within(STRAY);
+            self.at(now.plus(stray), Todo::Say(who, id, Rc::clone(told)));
+        }
+        self.say_shared(now, who, id, Rc::clone(told));
+    }
+
     /// A request takes effect.
     fn run(&mut self, now: LocalTime, from: NodeId, id: RequestId, request: &Request<Stored>, answered: bool) {
         match request {
@@ -203,7 +220,7 @@ impl Etcd {
                     let wrote = self.store.since(header.revision).unwrap_or_default().into_iter().flatten().collect();
                     let told = Rc::new(Response::Watch { header, event: Event::Wrote(wrote) });
                     for (who, id) in self.watches.iter().map(|w| (w.who, w.id)).collect::<Vec<_>>() {
-                        self.say_shared(now, who, id, Rc::clone(&told));
+                        self.tell(now, who, id, &told);
                     }
                 }
             }

@@ -89,11 +89,6 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// What judges a manifest before it is signed.
-    pub fn evaluator(&self) -> &dyn Evaluator {
-        &*self.evaluator
-    }
-
     /// The host of an agent, which has not started.
     pub fn host(&self, agent: Agent) -> Host {
         let Agent { no, party, keys, chains, roles, mandates, variant, replayed } = agent;

@@ -11,9 +11,9 @@ mod cluster;
 mod etcd;
 mod host;
 mod maker;
+mod operators;
 #[cfg(test)]
 mod oracle_tests;
-mod operators;
 mod recorder;
 mod register;
 mod run;

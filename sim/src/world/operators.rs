@@ -62,7 +62,7 @@ impl<'a> Operators<'a> {
         let mut chains = Chains::new(fork(&self.maker.root, &format!("chain/newcomer/{nth}")), cluster::REVEALS);
         let agent = keys.agent();
         let act = Act::Replace {
-            manifest: Arc::new(cluster::coordinator(&keys, self.maker.evaluator())),
+            manifest: cluster::coordinator(&keys),
             new: Member { agent, anchor: chains.anchor(0) },
             old: gone,
         };

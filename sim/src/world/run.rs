@@ -473,10 +473,11 @@ impl<'a> World<'a> {
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut audit = Vec::new();
-        let mut signatures = 0;
+        let (mut signatures, mut raft_messages) = (0, 0);
         for no in 0..self.hosts {
             let Actor::Host(host) = self.kernel.node_mut(host_id(no)) else { continue };
             signatures += host.signatures;
+            raft_messages += host.raft_messages();
             // One whose disk is gone shows nothing any more.
             let correct = !silent[no as usize];
             let views = if host.gone { Vec::new() } else { host.node().needs() };
@@ -515,6 +516,7 @@ impl<'a> World<'a> {
             deliveries: counters.deliveries,
             envelopes: recorder.envelopes,
             signatures,
+            raft_messages,
             simulated_ns: at,
             real_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
             reproduce: options.reproduce.to_owned(),
@@ -606,9 +608,12 @@ fn held_max(scenario: &Scenario) -> u64 {
 /// Whose disks matter in this run: where something dies, or the disk itself ails.
 fn disks(timetable: &[Timed]) -> Vec<Nodes> {
     let of = |timed: &Timed| match &timed.change {
-        Change::Start(Strike::Crash { nodes, .. } | Strike::DiskFull { nodes } | Strike::DiskSlow { nodes, .. }) => {
-            Some(nodes.clone())
-        }
+        Change::Start(
+            Strike::Crash { nodes, .. }
+            | Strike::PowerLoss { nodes, .. }
+            | Strike::DiskFull { nodes }
+            | Strike::DiskSlow { nodes, .. },
+        ) => Some(nodes.clone()),
         Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
         _ => None,
     };

@@ -20,6 +20,8 @@ pub struct Ills {
     pub lose_ppm: u32,
     /// Reads answered with a flipped bit, in parts per million.
     pub corrupt_ppm: u32,
+    /// Writes beside which another one to the same address succeeds, in parts per million.
+    pub winners_ppm: u32,
 }
 
 /// How often each of them changed what happened.
@@ -28,6 +30,7 @@ pub struct Harm {
     pub slowed: u64,
     pub lost: u64,
     pub corrupted: u64,
+    pub two_won: u64,
 }
 
 /// The store.
@@ -73,10 +76,16 @@ impl Store {
                 if Cid::of(&bytes) != cid {
                     return;
                 }
-                if self.ills.lose_ppm > 0 && !self.kept.contains_key(&cid) && cx.rng().chance(self.ills.lose_ppm) {
+                let is_new = !self.kept.contains_key(&cid);
+                if self.ills.lose_ppm > 0 && is_new && cx.rng().chance(self.ills.lose_ppm) {
                     self.harm.lost += 1;
+                } else if self.ills.winners_ppm > 0 && is_new && cx.rng().chance(self.ills.winners_ppm) {
+                    // Some other writer was told the same, and it is that one's bytes that stay.
+                    self.harm.two_won += 1;
+                    self.kept.insert(cid, bytes[..bytes.len() / 2].into());
                 } else {
-                    self.kept.entry(cid).or_insert(bytes);
+                    // Whoever finds other bytes there than the address says writes over them: the right ones cannot be wrong.
+                    self.kept.insert(cid, bytes);
                 }
                 Wire::Kept { job, cid }
             }

@@ -4,16 +4,16 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, NeedId, OpId, Thread};
+use swarm_core::id::{Cid, Digest, NeedId, OpId, Thread};
 use swarm_core::node::{Message, Subject};
-use swarm_core::raft::Packet;
+use swarm_core::raft::{Packet, Part};
 use swarm_core::register::{Command, Entry};
 use swarm_core::reject::Reject;
 use swarm_core::wire::Envelope;
 use swarm_nemeses::Traffic;
 use swarm_ports::etcd::{Event, Op, Request, RequestId, Response, Value};
 
-use crate::kernel::Fingerprint;
+use crate::kernel::{Fingerprint, Stream};
 
 /// A message on the bus: a signed envelope with what travels beside it, and whom it must reach besides the subject's
 /// followers.
@@ -24,9 +24,17 @@ pub struct Post {
     /// What its bytes were found to be, by whoever received it first: signed once, verified once, delivered often.
     pub verified: OnceCell<Result<Arc<Envelope>, Reject>>,
     pub inboxes: Vec<swarm_core::id::AgentId>,
+    /// Its bytes as the bus gives them back, where it gives back others than it was given.
+    pub damaged: Option<Vec<u8>>,
 }
 
 impl Post {
+    /// Whether the bytes are those whose digest travels beside them.
+    pub fn is_whole(&self) -> bool {
+        let digest = Digest::sha256;
+        self.damaged.as_ref().is_none_or(|bytes| digest(bytes) == digest(self.message.envelope.bytes()))
+    }
+
     /// The message as a receiver takes it: parsed and verified from its bytes.
     ///
     /// # Errors
@@ -98,6 +106,29 @@ pub enum Wire {
     Get { job: u64, cid: Cid },
     /// From the store: this, or nothing.
     Got { job: u64, cid: Cid, bytes: Option<Arc<[u8]>> },
+}
+
+impl Wire {
+    /// Flips a bit in pieces of the register's history, each with this probability. Says in how many.
+    pub fn damage_pieces(&mut self, rng: &mut Stream, ppm: u32) -> u64 {
+        let Self::Raft(packet) = self else { return 0 };
+        if !packet.parts.iter().any(|part| matches!(part, Part::Piece { .. })) {
+            return 0;
+        }
+        let mut damaged = 0;
+        for part in &mut Rc::make_mut(packet).parts {
+            let Part::Piece { entries, .. } = part else { continue };
+            let Some(entry) = entries.first_mut().filter(|entry| !entry.is_empty() && rng.chance(ppm)) else {
+                continue;
+            };
+            let mut bytes = entry.to_vec();
+            let at = rng.below(bytes.len() as u64 * 8);
+            bytes[(at / 8) as usize] ^= 1 << (at % 8);
+            *entry = bytes.into();
+            damaged += 1;
+        }
+        damaged
+    }
 }
 
 impl Fingerprint for Wire {

@@ -64,6 +64,23 @@ fn code_4_nothing_was_checked() {
     assert!(did.out.contains("never checked: P5"), "{}", did.out);
 }
 
+/// T50: what was acknowledged and is gone is an alarm with a code of its own, above all others; where it is what the scenario
+/// wants to show, its absence would be.
+#[test]
+fn t50_code_75_data_loss() {
+    let lost = HELD.replace("[workload]", "register = \"etcd\"\n[workload]")
+        + "[[faults]]\nkind = \"etcd-restore\"\nat = \"40s\"\nfor = \"2s\"\nwithin = \"30s\"\n";
+    let place = Place::with(&[("lost.toml", &lost), ("wanted.toml", &format!("{lost}{WANTED}"))]);
+    let did = sim(["run", &place.text("lost.toml")]);
+    assert_eq!(did.code, 75, "{}{}", did.out, did.err);
+    assert!(did.out.contains("data loss") || did.out.contains("data-loss"), "{}", did.out);
+    let did = sim(["run", &place.text("wanted.toml")]);
+    assert_eq!(did.code, 0, "{}{}", did.out, did.err);
+}
+
+/// The loss is what is to be seen; nobody is owed progress after it.
+const WANTED: &str = "[properties]\ncheck = [\"P1\", \"P9\"]\ndata_loss = true\n";
+
 #[test]
 fn code_65_scenarios_that_cannot_be_used() {
     let place = Place::with(&[
@@ -71,6 +88,7 @@ fn code_65_scenarios_that_cannot_be_used() {
         ("late.toml", &format!("{HELD}[[faults]]\nkind = \"loss\"\nat = \"9h\"\nfor = \"1s\"\nppm = 5\n")),
         ("huge.toml", &HELD.replace("needs = 1", "needs = 99999999999999999999")),
         ("quorum.toml", &format!("{HELD}[protocol]\nk_result = 40\n")),
+        ("register.toml", &HELD.replace("[workload]", "register = \"zookeeper\"\n[workload]")),
     ]);
     let run = |name: &str| sim(["run", &place.text(name)]);
     run("none.toml").fails(65, &["none.toml", "unreadable"]);
@@ -78,6 +96,7 @@ fn code_65_scenarios_that_cannot_be_used() {
     run("late.toml").fails(65, &["fault-after-end", "help:"]);
     run("huge.toml").fails(65, &["huge.toml:6"]);
     run("quorum.toml").fails(65, &["k_result", "help:"]);
+    run("register.toml").fails(65, &["register.toml:5", "`zookeeper` is not known", "help:"]);
     sim(["run", &place.0.path().display().to_string()]).fails(65, &["unreadable"]);
 }
 

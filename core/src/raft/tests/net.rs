@@ -547,6 +547,7 @@ fn name_of(note: &Note) -> &'static str {
         Note::Started { .. } => "started",
         Note::Folded { .. } => "folded",
         Note::Installed { .. } => "installed",
+        Note::Mismatched { .. } => "mismatched",
         Note::Members { .. } => "members",
         Note::Promoted { .. } => "promoted",
         Note::Replaced { .. } => "replaced",

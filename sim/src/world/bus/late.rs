@@ -16,7 +16,8 @@ impl Bus {
     pub fn join_late(&mut self, cx: &mut Cx<'_, Wire>, members: Vec<NodeId>, topics: Topics) {
         self.join(members, topics);
         let group = self.groups.len() - 1;
-        let kept: Vec<Rc<Post>> = self.history.iter().flatten().filter(|post| self.wants(group, post)).cloned().collect();
+        let kept: Vec<Rc<Post>> =
+            self.history.iter().flatten().filter(|post| self.wants(group, post)).cloned().collect();
         kept.into_iter().for_each(|post| self.deliver(cx, group, post));
     }
 

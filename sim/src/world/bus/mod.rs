@@ -233,6 +233,7 @@ impl Bus {
     }
 
     fn send(&mut self, cx: &mut Cx<'_, Wire>, group: usize, delivery: u64, post: Rc<Post>) {
+        let post = self.read_back(cx, post);
         let group = &mut self.groups[group];
         let member = group.members[group.turn % group.members.len()];
         group.turn += 1;

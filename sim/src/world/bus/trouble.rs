@@ -3,6 +3,7 @@
 //! Whatever it forgets, it knows that its count of messages is smaller than it was, and says so to every client until each
 //! has understood: who holds the acknowledgement of a lost message publishes it again.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -30,6 +31,8 @@ pub struct Ills {
     pub late: Option<(u32, Span)>,
     /// There is no leader: nothing is acknowledged, nothing delivered.
     pub leaderless: bool,
+    /// Probability that a delivery has a bit flipped.
+    pub flip_ppm: u32,
     /// Bids are held back and come together.
     pub storm: Option<Storm>,
 }
@@ -52,6 +55,7 @@ pub struct Harm {
     pub late: u64,
     pub refused: u64,
     pub stormed: u64,
+    pub flipped: u64,
 }
 
 /// What power losses took, for those who have not understood it yet.
@@ -98,6 +102,20 @@ impl Bus {
         self.harm.late += 1;
         let extra = cx.rng().within(extra);
         Some(cx.now().plus(extra))
+    }
+
+    /// A message as the bus reads it from its disk: with a bit flipped, if that is its day.
+    pub(super) fn read_back(&mut self, cx: &mut Cx<'_, Wire>, post: Rc<Post>) -> Rc<Post> {
+        if self.ills.flip_ppm == 0 || !cx.rng().chance(self.ills.flip_ppm) {
+            return post;
+        }
+        self.harm.flipped += 1;
+        let mut bytes = post.message.envelope.bytes().to_vec();
+        let at = cx.rng().below(bytes.len() as u64 * 8);
+        bytes[(at / 8) as usize] ^= 1 << (at % 8);
+        let Post { subject, message, inboxes, .. } = &*post;
+        let (message, inboxes) = (message.clone(), inboxes.clone());
+        Rc::new(Post { subject: subject.clone(), message, verified: OnceCell::new(), inboxes, damaged: Some(bytes) })
     }
 
     /// Some of what is published is kept and nobody is told; everything else falls flat.

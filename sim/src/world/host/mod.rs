@@ -77,6 +77,8 @@ pub struct Ills {
     pub full: bool,
     /// Its disk takes this much longer.
     pub slow_disk: Option<Span>,
+    /// Pieces of the register's history that it hands on damaged, parts per million.
+    pub damage_ppm: u32,
     /// It slept through its lease and does not know: what it says of a task is counted.
     pub undead: bool,
 }
@@ -89,6 +91,7 @@ pub struct Harm {
     pub failed: u64,
     pub no_room: u64,
     pub synced_late: u64,
+    pub damaged: u64,
     /// What an undead worker said of its task, and its COMMITs among it.
     pub undead: u64,
     pub undead_commits: u64,
@@ -241,6 +244,11 @@ impl Host {
         !self.gone && self.register.get().leads()
     }
 
+    /// Messages of the raft protocol it sent.
+    pub fn raft_messages(&self) -> u64 {
+        self.register.get().raft_messages()
+    }
+
     /// The node's life as it was written down, if it is to be lived again.
     pub fn take_tape(&mut self) -> Option<Tape> {
         self.tape.take().filter(|_| self.replayed)
@@ -350,6 +358,10 @@ impl Host {
             return;
         }
         match msg {
+            // Not what was published: without an acknowledgement the bus reads it again, from another replica.
+            Wire::Deliver { post, .. } if !post.is_whole() => {
+                self.recorder.borrow_mut().mark("damaged-delivery-refused");
+            }
             Wire::Deliver { delivery, post } => {
                 if !self.seen.insert(post.message.envelope.id().0.prefix()) {
                     self.recorder.borrow_mut().mark("message-redelivered");
@@ -418,7 +430,10 @@ impl Host {
             }
         }
         self.drain(cx);
-        for (to, msg) in sends {
+        for (to, mut msg) in sends {
+            if self.ills.damage_ppm > 0 {
+                self.harm.damaged += msg.damage_pieces(cx.rng(), self.ills.damage_ppm);
+            }
             self.send_then(cx, to, msg);
         }
         if self.register.get().deadline() != deadline {
@@ -470,6 +485,7 @@ impl Host {
                             message: Message { entries, envelope },
                             verified: OnceCell::new(),
                             inboxes,
+                            damaged: None,
                         });
                         self.posts.insert(draft.id(), Rc::clone(&post));
                         post

@@ -57,6 +57,11 @@ pub trait Register {
     /// Time has passed; called at the latest when [`Self::deadline`] has come.
     fn on_time(&mut self, _cx: &mut Cx<'_, Wire>, _outs: &mut Outs) {}
 
+    /// Messages of the raft protocol sent so far.
+    fn raft_messages(&self) -> u64 {
+        0
+    }
+
     /// Whether it believes that it leads the register; a fault may aim at whoever does.
     fn leads(&self) -> bool {
         false

@@ -70,7 +70,7 @@ pub struct RaftHalf {
     /// How long a sync takes; none: no time at all.
     sync: Option<Span>,
     /// Messages of the raft protocol sent.
-    pub messages: u64,
+    messages: u64,
 }
 
 impl RaftHalf {
@@ -194,6 +194,10 @@ impl Register for RaftHalf {
         raft.into_iter().chain(self.disk.due).min()
     }
 
+    fn raft_messages(&self) -> u64 {
+        self.messages
+    }
+
     fn leads(&self) -> bool {
         self.raft.leads(raft::GroupId::SYSTEM)
     }
@@ -206,6 +210,7 @@ fn mark(note: &Note) -> Option<&'static str> {
         Note::Slept { .. } => "group-slept",
         Note::Folded { .. } => "log-folded",
         Note::Installed { .. } => "snapshot-installed",
+        Note::Mismatched { .. } => "damaged-history-refused",
         _ => return None,
     })
 }

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use swarm_nemeses::Fault;
+use swarm_nemeses::{Fault, Nodes};
 
 use super::Strikes;
 use crate::kernel::{Kernel, NodeId, SimTime};
 use crate::world::actor::Actor;
+
+/// How long a loss of power waits for a moment in which somebody writes, nanoseconds.
+const POWER_WAIT: u64 = 500_000_000;
 
 /// How long the victim of a quorum swap is stalked, nanoseconds.
 const SWAP_WAIT: u64 = 2_000_000_000;
@@ -20,22 +23,25 @@ pub(super) struct Doomed {
     until: SimTime,
     /// It starts again at once.
     returns: bool,
+    /// It dies in the same moment as the first of those that die by this fault.
+    together: bool,
 }
 
 impl Strikes {
     /// Picks the victims of a fault that kills.
     pub(super) fn doom(&mut self, kernel: &Kernel<Actor>, by: u32, fault: &Fault) {
-        let Fault::Crash { nodes, wait_ns } = fault else { return };
-        let until = kernel.now().plus(*wait_ns);
+        let Some(nodes) = killed(fault) else { return };
+        let wait_ns = if let Fault::Crash { wait_ns, .. } = fault { *wait_ns } else { POWER_WAIT };
+        let (until, together) = (kernel.now().plus(wait_ns), matches!(fault, Fault::PowerLoss { .. }));
         let victims = self.hosts(nodes, kernel).into_iter();
-        self.doomed.extend(victims.map(|node| Doomed { by, node, until, returns: false }));
+        self.doomed.extend(victims.map(|node| Doomed { by, node, until, returns: false, together }));
     }
 
     /// Half time of a quorum swap.
     pub(super) fn swap_sides(&mut self, kernel: &mut Kernel<Actor>, by: u32) {
         let Some(Fault::QuorumSwap { victim, .. }) = self.striking.get(&by).map(|s| &s.fault) else { return };
         let (node, until) = (self.id(*victim), kernel.now().plus(SWAP_WAIT));
-        self.doomed.push(Doomed { by, node, until, returns: true });
+        self.doomed.push(Doomed { by, node, until, returns: true, together: false });
         self.look_for_prey(kernel);
     }
 
@@ -49,6 +55,9 @@ impl Strikes {
             if ripe || now >= doomed.until {
                 let doomed = self.doomed.remove(at);
                 self.kill(kernel, &doomed);
+                if doomed.together {
+                    return self.kill_the_doomed(kernel, doomed.by);
+                }
             } else {
                 at += 1;
             }
@@ -80,12 +89,9 @@ impl Strikes {
 
     /// A fault has ended: whom nothing else keeps dead starts again.
     pub(super) fn revive(&mut self, kernel: &mut Kernel<Actor>, fault: &Fault) {
-        let Fault::Crash { nodes, .. } = fault else { return };
+        let Some(nodes) = killed(fault) else { return };
         let kept: BTreeSet<NodeId> = (self.striking.values())
-            .filter_map(|striking| match &striking.fault {
-                Fault::Crash { nodes, .. } => Some(self.hosts(nodes, kernel)),
-                _ => None,
-            })
+            .filter_map(|striking| Some(self.hosts(killed(&striking.fault)?, kernel)))
             .flatten()
             .collect();
         for node in self.hosts(nodes, kernel) {
@@ -103,5 +109,13 @@ impl Strikes {
                 kernel.pause(node);
             }
         }
+    }
+}
+
+/// Whom a fault kills until it ends.
+fn killed(fault: &Fault) -> Option<&Nodes> {
+    match fault {
+        Fault::Crash { nodes, .. } | Fault::PowerLoss { nodes, .. } => Some(nodes),
+        _ => None,
     }
 }

@@ -79,6 +79,10 @@ impl Strikes {
                 Fault::ClockFreeze { nodes } => {
                     rates.extend(self.hosts(nodes, kernel).into_iter().map(|id| (id, Rate::Frozen)));
                 }
+                Fault::PauseLeader => paused.extend(*caught),
+                Fault::SnapshotDamage { nodes, ppm } => {
+                    self.hosts(nodes, kernel).into_iter().for_each(|id| ills.entry(id).or_default().damage_ppm = *ppm);
+                }
                 Fault::Pause { nodes } => paused.extend(self.hosts(nodes, kernel)),
                 Fault::DiskFull { nodes } => {
                     self.hosts(nodes, kernel).into_iter().for_each(|id| ills.entry(id).or_default().full = true);
@@ -199,6 +203,7 @@ impl Strikes {
             Fault::SlowVerifier { nodes, .. } => (nodes, |harm| harm.slowed),
             Fault::FailedVerifier { nodes } => (nodes, |harm| harm.failed),
             Fault::SilentWorker { nodes } => (nodes, |harm| harm.silenced),
+            Fault::SnapshotDamage { nodes, .. } => (nodes, |harm| harm.damaged),
             Fault::DiskFull { nodes } => (nodes, |harm| harm.no_room),
             Fault::DiskSlow { nodes, .. } => (nodes, |harm| harm.synced_late),
             _ => return 0,

@@ -63,7 +63,7 @@ fn cut(kernel: &mut Kernel<Actor>, side: BTreeSet<NodeId>) -> FaultId {
 }
 
 /// Who leads the register right now: the host that says so, or else the sequencer.
-fn leader(kernel: &Kernel<Actor>) -> NodeId {
+pub(super) fn leader(kernel: &Kernel<Actor>) -> NodeId {
     let leads = (0..)
         .map(host_id)
         .take(kernel.nodes().len())

@@ -36,7 +36,7 @@ struct Striking {
     links: Vec<FaultId>,
     /// Bites of its targets when it began.
     before: u64,
-    /// The worker that a zombie fault found.
+    /// The worker that a zombie fault found; the leader that stands still.
     caught: Option<NodeId>,
     /// Half of its time is over.
     turned: bool,
@@ -116,14 +116,16 @@ impl Strikes {
     /// A fault begins.
     pub fn start(&mut self, kernel: &mut Kernel<Actor>, id: u32, fault: Fault) {
         let before = self.bites(kernel, &fault);
-        let at_once =
-            self.jump_clocks(kernel, &fault) + self.strike_services(kernel, &fault) + self.wipe(kernel, id, &fault);
+        let at_once = self.jump_clocks(kernel, &fault)
+            + self.strike_services(kernel, &fault, true)
+            + self.wipe(kernel, id, &fault);
         let links = self.impose(kernel, &fault);
         self.doom(kernel, id, &fault);
         let count = self.count(fault.kind());
         count.injected += 1;
         count.bites += at_once;
-        self.striking.insert(id, Striking { fault, links, before, caught: None, turned: false });
+        let caught = matches!(fault, Fault::PauseLeader).then(|| links::leader(kernel));
+        self.striking.insert(id, Striking { fault, links, before, caught, turned: false });
         self.settle(kernel);
         self.look_for_prey(kernel);
     }
@@ -146,7 +148,7 @@ impl Strikes {
         let slept_through = self.settle(kernel);
         // A zombie bites by what it says, not by what it missed.
         let mut bites = if is_zombie(&striking.fault) { 0 } else { slept_through };
-        bites += self.strike_services(kernel, &striking.fault);
+        bites += self.strike_services(kernel, &striking.fault, false);
         bites += self.bites(kernel, &striking.fault) - striking.before;
         self.wake_zombie(kernel, &striking);
         bites += striking.links.iter().map(|id| kernel.net_mut().lift(*id)).sum::<u64>();

@@ -11,15 +11,16 @@ use crate::world::store;
 
 impl Strikes {
     /// What a fault does to the bus at once, when it begins and when it ends. Says how often it bit.
-    pub(super) fn strike_services(&self, kernel: &mut Kernel<Actor>, fault: &Fault) -> u64 {
+    pub(super) fn strike_services(&self, kernel: &mut Kernel<Actor>, fault: &Fault, begins: bool) -> u64 {
         let by = match fault {
             Fault::StaleWriter { nodes } => self.hosts(nodes, kernel),
             _ => Default::default(),
         };
-        let ends = !self.striking.values().any(|s| s.fault == *fault);
         kernel.with_node(service(BUS), |actor, cx| match (actor, fault) {
             (Actor::Bus(bus), Fault::StaleWriter { .. }) => bus.repeat_stale(cx, &by),
-            (Actor::Bus(bus), Fault::BusAckedThenLost { window_ns }) if ends => bus.lose_power(cx, *window_ns),
+            (Actor::Bus(bus), Fault::BusAckedThenLost { window_ns } | Fault::PowerLoss { window_ns, .. }) if begins => {
+                bus.lose_power(cx, *window_ns)
+            }
             _ => 0,
         })
     }
@@ -33,7 +34,8 @@ impl Strikes {
             match &striking.fault {
                 Fault::BusRedeliver { ppm } => bus.redeliver_ppm = bus.redeliver_ppm.max(*ppm),
                 Fault::BusLate { ppm, min_ns, max_ns } => bus.late = Some((*ppm, Span::new(*min_ns, *max_ns))),
-                Fault::BusLeaderChange => bus.leaderless = true,
+                Fault::BusLeaderChange | Fault::PowerLoss { .. } => bus.leaderless = true,
+                Fault::BusBitFlip { ppm } => bus.flip_ppm = bus.flip_ppm.max(*ppm),
                 Fault::BidderStorm { nodes, every_ns, times } => {
                     let bidders = self.hosts(nodes, kernel);
                     bus.storm = Some(Storm { bidders, every: *every_ns, times: *times });
@@ -41,6 +43,7 @@ impl Strikes {
                 Fault::StoreSlow { min_ns, max_ns } => store.slow = Some(Span::new(*min_ns, *max_ns)),
                 Fault::StoreLose { ppm } => store.lose_ppm = store.lose_ppm.max(*ppm),
                 Fault::StoreCorrupt { ppm } => store.corrupt_ppm = store.corrupt_ppm.max(*ppm),
+                Fault::StoreTwoWinners { ppm } => store.winners_ppm = store.winners_ppm.max(*ppm),
                 Fault::Etcd(fault) => etcd.add(fault),
                 _ => {}
             }
@@ -79,9 +82,11 @@ pub(super) fn harm_of_services(kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
         Fault::BusLate { .. } => bus.harm.late,
         Fault::BusLeaderChange => bus.harm.refused,
         Fault::BidderStorm { .. } => bus.harm.stormed,
+        Fault::BusBitFlip { .. } => bus.harm.flipped,
         Fault::StoreSlow { .. } => store.harm.slowed,
         Fault::StoreLose { .. } => store.harm.lost,
         Fault::StoreCorrupt { .. } => store.harm.corrupted,
+        Fault::StoreTwoWinners { .. } => store.harm.two_won,
         _ => 0,
     }
 }
