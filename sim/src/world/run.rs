@@ -366,6 +366,10 @@ impl<'a> World<'a> {
                 self.cut_short = true;
             }
         }
+        // What is due now happens now, also where nothing has happened for a while.
+        if !self.cut_short {
+            self.kernel.run_until(until);
+        }
     }
 
     fn carry_out(&mut self, what: Plan) {
