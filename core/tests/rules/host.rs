@@ -154,12 +154,7 @@ impl Host {
 
     /// Runs until everyone is quiet or `hours` have passed; whether all are quiet.
     pub fn run(&mut self, hours: u64) -> bool {
-        self.run_for(Span::from_secs(hours * 3_600))
-    }
-
-    /// Runs until everyone is quiet or `span` has passed; whether all are quiet.
-    pub fn run_for(&mut self, span: Span) -> bool {
-        let end = self.now + span.0;
+        let end = self.now + Span::from_secs(hours * 3_600).0;
         loop {
             while let Some((name, input)) = self.next() {
                 self.handle(&name, input);
