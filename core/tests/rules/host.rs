@@ -114,9 +114,9 @@ impl Host {
         self.queue.extend(self.nodes.keys().map(|name| (name.clone(), Input::Boot)));
     }
 
-    /// The register hands all entries over once more.
+    /// The register hands the first coordinator all entries once more.
     pub fn hand_over_again(&mut self) {
-        for name in self.coordinators() {
+        for name in self.coordinators().into_iter().take(1) {
             for (thread, commands) in &self.register {
                 for (command, seq) in commands.iter().zip(1..) {
                     let entry = Entry { command: Arc::clone(command), seq: Seq(seq), thread: *thread };

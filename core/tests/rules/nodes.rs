@@ -253,8 +253,8 @@ proptest! {
     }
 }
 
-/// Everybody dies while a need is under way. Then the register hands over all of its entries again and the bus all that was
-/// ever said.
+/// Everybody dies while a need is under way. Then the register hands one coordinator all of its entries again and the bus
+/// everyone all that was ever said.
 fn restarted() -> (Host, NeedId, usize) {
     let mut host = Host::new();
     let mut body = need();
