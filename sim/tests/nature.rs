@@ -157,8 +157,8 @@ fn overlapping_faults_do_not_heal_each_other() {
         assert_eq!(outcome.report.verdict, Verdict::Held, "{kind}: {:#?}", outcome.report.contradictions);
         let decided = outcome.history.iter().find(|record| matches!(record.event, Event::Decided { .. }));
         let at = decided.expect("a need is decided in the end").at;
-        // Each that ended early would have let a need be decided within seconds.
-        assert!(at >= 70_000_000_000, "{kind}: decided after {} s", at / 1_000_000_000);
+        // The last of them ends then; until then nobody decides anything, and nothing else happens that would end it sooner.
+        assert!(at >= 100_000_000_000, "{kind}: decided after {} s", at / 1_000_000_000);
     }
 }
 
