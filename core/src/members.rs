@@ -132,6 +132,21 @@ impl Mandate {
         generation: u32,
         last: &Digest,
     ) -> Result<(), Reject> {
+        self.follows(genesis, handovers, generation, last)?;
+        self.vet(genesis)
+    }
+
+    /// As [`Mandate::stands`], of one that was vetted before: whether its place in the thread is still free.
+    ///
+    /// # Errors
+    /// As [`Mandate::stands`].
+    pub fn follows(
+        &self,
+        genesis: &Genesis,
+        handovers: &[Handover],
+        generation: u32,
+        last: &Digest,
+    ) -> Result<(), Reject> {
         if let Some(Handover { new, old }) = self.handover() {
             let voices = Voices::new(&genesis.coordinators, handovers);
             if voices.seat(&new).is_some() {
@@ -147,7 +162,7 @@ impl Mandate {
         if self.after != *last {
             return Err(Reject::WrongLink);
         }
-        self.vet(genesis)
+        Ok(())
     }
 
     /// Whether it is a mandate of this deployment, wherever it may take effect.

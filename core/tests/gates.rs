@@ -6,7 +6,7 @@ use common::{Bytes, content, key};
 use std::collections::BTreeSet;
 use swarm_core::id::{Cid, Credits, Digest, label};
 use swarm_core::policy::{
-    BaseRules, Denial, Evaluation, Evaluator, Gate, Limits, PolicyInput, commit, ingress, preflight,
+    BaseRules, Denial, Evaluation, Evaluator, Gate, Limits, PolicyInput, admits, commit, ingress, preflight,
 };
 use swarm_core::reject::Reject;
 use swarm_core::wire::{Body, Content, Count, Draft, Envelope, Role, Telemetry, Verb};
@@ -57,6 +57,8 @@ fn t47_every_verb_passes_the_gates() {
             assert_eq!((draft.policy.engine, draft.policy.capsule), (rules.engine(), rules.capsule()));
             let envelope = Envelope::verify(draft.sign(&key(seed)).bytes()).unwrap();
             assert!(ingress(&rules, &envelope, verb.roles()).unwrap().allow);
+            assert_eq!(admits(&rules, &envelope, verb.roles()), Ok(()));
+            assert_eq!(admits(&rules, &envelope, &[]).is_ok(), verb.roles().is_empty(), "{verb:?}");
             if *verb == Verb::Commit {
                 assert!(commit(&rules, &envelope, verb.roles(), claimed(&envelope)).unwrap().allow);
             }
@@ -113,6 +115,10 @@ fn t47_each_rule_alone_stops_what_it_is_about() {
         let roles = if *rule == "role" { &[] } else { verb.roles() };
         let evaluation = rules.evaluate(*gate, &PolicyInput::drafted(&draft, roles));
         assert_eq!(reasons(&evaluation), [*rule]);
+        assert!(
+            !rules.allows(*gate, &PolicyInput::drafted(&draft, roles)),
+            "whoever asks for the answer alone has the same"
+        );
     }
     let tried: BTreeSet<&str> = cases.iter().map(|case| case.0).collect();
     assert_eq!(tried, BaseRules::rules().collect(), "a rule nobody has seen deny is no rule");
@@ -167,6 +173,7 @@ fn t46_another_engine_is_refused() {
     let envelope = draft.sign(&key(1));
     let denial = ingress(&ours, &envelope, Verb::Heartbeat.roles()).unwrap_err();
     assert_eq!(denial, Denial { reject: Reject::EngineMismatch, evaluation: None });
+    assert_eq!(admits(&ours, &envelope, Verb::Heartbeat.roles()), Err(Reject::EngineMismatch));
     assert!(ingress(&theirs, &envelope, Verb::Heartbeat.roles()).is_ok());
 }
 

@@ -507,6 +507,10 @@ impl Coordinator {
         match (thread, command) {
             (Thread::System, Command::Relay(proof)) => self.system.turn_of(proof),
             (Thread::Need(need), Command::Relay(proof)) => self.slots[&need].record.awaits(proof),
+            // Every mandate was vetted when it came: by the system thread, or by the operator's own act.
+            (Thread::Need(need), Command::Mandate(mandate)) => {
+                self.slots[&need].record.lacks(mandate, self.system.genesis())
+            }
             (Thread::System, command) => self.system.check(command),
             (Thread::Need(need), command) => self.slots[&need].record.check(command, &self.system),
         }

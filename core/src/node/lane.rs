@@ -65,8 +65,15 @@ impl Watch {
 struct Unsaid {
     entry: Arc<Applied>,
     link: Digest,
-    /// When it was applied, if it matters to anyone but those who applied it.
-    since: Option<Instant>,
+    /// When it was applied and how long it may stay unsaid, if anyone waits for it.
+    wanted: Option<(Instant, Span)>,
+}
+
+impl Unsaid {
+    /// How much of its patience is left. A moment on the clock of an earlier boot means that all of it is.
+    fn left(&self, now: Instant) -> Option<Span> {
+        self.wanted.map(|(since, patience)| patience.saturating_sub(now.since(since)))
+    }
 }
 
 /// One thread at one coordinator.
@@ -79,7 +86,7 @@ pub(super) struct Lane {
     /// Whether this coordinator is among the first in line to vouch, of whom there are just enough. The others wait a little
     /// longer and are silent about what is believed without them.
     eager: bool,
-    /// Applied, not yet vouched for, with its link; and when, if anyone waits to hear of it.
+    /// Applied, not yet vouched for.
     unsaid: VecDeque<Unsaid>,
     /// Chain before the first of those.
     said: Chain,
@@ -110,23 +117,38 @@ impl Lane {
         self.chain.push(&link);
         self.own.insert(entry.seq, link);
         self.feed.applied(link, Arc::clone(&entry));
-        // Reports of a wait that goes on concern nobody but coordinators, who applied them: they are vouched for with the next
-        // entry that matters. A day's window would otherwise cost a hundred signatures of each of them.
-        let matters = entry.outcome.events().iter().any(|event| !matches!(event, Event::Reported { .. }));
-        let since = matters.then_some(desk.now.mono);
-        self.unsaid.push_back(Unsaid { entry: Arc::clone(&entry), link, since });
-        if matters && !desk.is_waiting(&Timer::Batch(self.thread)) {
-            desk.wake_in(self.patience(desk), Timer::Batch(self.thread));
+        let patience = self.patience(desk, &entry);
+        let wanted = patience.map(|patience| (desk.now.mono, patience));
+        self.unsaid.push_back(Unsaid { entry: Arc::clone(&entry), link, wanted });
+        let timer = Timer::Batch(self.thread);
+        if let Some(patience) = patience
+            && (!desk.is_waiting(&timer) || patience < desk.left(&timer))
+        {
+            desk.wake_in(patience, timer);
         }
         let note = Note::Applied { command: Arc::clone(command), entry: Arc::clone(&entry), link, thread: self.thread };
         desk.emit(note);
         entry
     }
 
-    /// How long this coordinator waits before it vouches.
-    fn patience(&self, desk: &Desk) -> Span {
+    /// How long this coordinator waits before it vouches for an entry; nothing if nobody waits for it.
+    fn patience(&self, desk: &Desk, entry: &Applied) -> Option<Span> {
         let local = &desk.setup.local;
-        ms(local.entry_batch_ms) + if self.eager { Span::ZERO } else { ms(local.stagger_ms) }
+        let line = ms(local.entry_batch_ms) + if self.eager { Span::ZERO } else { ms(local.stagger_ms) };
+        let haste = |event: &Event| match event {
+            // A step on the way to an event that others wait for, and vouched for with that one; or the end of what nobody
+            // waits for. A day's window would otherwise cost a hundred signatures of each coordinator.
+            Event::Reported { .. }
+            | Event::Proposed { .. }
+            | Event::Queued { .. }
+            | Event::RoundOpened { .. }
+            | Event::Revealed { .. }
+            | Event::Told { .. } => None,
+            // Idle workers do not bid at once. Whoever is beaten loses nothing by hearing of all their bids together.
+            Event::Bid { .. } => Some(line + ms(local.bid_jitter_ms)),
+            _ => Some(line),
+        };
+        entry.outcome.events().iter().filter_map(haste).min()
     }
 
     /// Vouches for what was applied since the last time and waits to be believed. `inboxes` names agents that should look, per
@@ -136,8 +158,8 @@ impl Lane {
         while let Some(unsaid) = self.unsaid.pop_front_if(|unsaid| unsaid.entry.seq <= believed) {
             self.said.push(&unsaid.link);
         }
-        let Some(since) = self.unsaid.iter().find_map(|unsaid| unsaid.since) else { return };
-        let left = self.patience(desk).saturating_sub(desk.now.mono.since(since));
+        let now = desk.now.mono;
+        let Some(left) = self.unsaid.iter().filter_map(|unsaid| unsaid.left(now)).min() else { return };
         if left > Span::ZERO {
             return desk.wake_in(left, Timer::Batch(self.thread));
         }
@@ -395,5 +417,68 @@ mod tests {
         let Bench { desk, lane, waits, .. } = &mut bench;
         lane.watch(desk, waits.iter());
         assert_eq!((bench.at(30).report(), bench.due()), (None, Some(50)));
+    }
+
+    /// A coordinator's lane after these events, an entry each, applied in the first second.
+    fn unsaid(events: &[&[Event]]) -> Bench {
+        let mut bench = Bench::new(Waiting::Proposals, Span::from_secs(3_600));
+        for (events, round) in events.iter().zip(0..) {
+            let command = Arc::new(Command::Reveal { by: AgentId([1; 32]), round, value: Digest::default() });
+            bench.lane.push(&mut bench.desk, &command, Outcome::Did(events.to_vec()));
+        }
+        bench
+    }
+
+    /// How many entries each ENTRY said at `ms` vouches for.
+    fn said(bench: &mut Bench, ms: u64) -> Vec<usize> {
+        bench.desk.now = Now { mono: Instant(Span::from_ms(ms).0), wall: WallTime(0) };
+        bench.desk.roles = vec![crate::wire::Role::Coordinator];
+        while bench.desk.poll_effect().is_some() {}
+        let Bench { desk, lane, .. } = bench;
+        lane.vouch(desk, Subject::Coordinators, |_| Vec::new());
+        let links = |effect| match effect {
+            crate::node::io::Effect::Publish { draft, .. } => match &draft.body {
+                Body::Entry(batch) => Some(batch.links.len()),
+                _ => None,
+            },
+            _ => None,
+        };
+        core::iter::from_fn(|| desk.poll_effect()).filter_map(links).collect()
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_vouched_for_with_what_somebody_does() {
+        let told = Event::Told { at: 0, need: NeedId::of(&AgentId([1; 32]), Nonce(1)), seq: Seq(1) };
+        let over = Event::Over { ending: crate::register::Ending::Closed };
+        let mut bench = unsaid(&[&[told.clone()], &[told.clone()]]);
+        assert_eq!(said(&mut bench, 3_600_000), [0usize; 0], "in an hour nobody asked for it");
+        let mut bench = unsaid(&[&[told.clone()], &[over], &[told]]);
+        assert_eq!(said(&mut bench, 49), [0usize; 0]);
+        assert_eq!(said(&mut bench, 50), [3]);
+    }
+
+    #[test]
+    fn a_bid_waits_for_the_other_bids_but_for_nothing_dearer() {
+        let (task, need) = (label("t"), NeedId::of(&AgentId([1; 32]), Nonce(1)));
+        let bid = crate::bids::Bid {
+            agent: AgentId([2; 32]),
+            cost: crate::id::Credits(1),
+            eta_ms: 1,
+            id: need.0,
+            lamport: crate::id::Lamport(1),
+            score: 1,
+        };
+        let (bid, over) = (Event::Bid { bid, task }, Event::Over { ending: crate::register::Ending::Closed });
+        let mut bench = unsaid(&[&[bid.clone()]]);
+        assert_eq!(bench.desk.next_deadline(), Some(Instant(Span::from_ms(2_050).0)));
+        assert_eq!(said(&mut bench, 2_049), [0usize; 0]);
+        assert_eq!(said(&mut bench, 2_050), [1]);
+        let mut bench = unsaid(&[&[bid], &[over]]);
+        assert_eq!(
+            bench.desk.next_deadline(),
+            Some(Instant(Span::from_ms(50).0)),
+            "woken for the one that is due first"
+        );
+        assert_eq!(said(&mut bench, 50), [2]);
     }
 }

@@ -308,7 +308,7 @@ impl Node {
             return self.park(Awaited::Clock(envelope.lamport), message);
         }
         let roles = self.manifests.roles(envelope);
-        policy::ingress(&*self.desk.setup.evaluator, envelope, roles).map_err(|denial| denial.reject)?;
+        policy::admits(&*self.desk.setup.evaluator, envelope, roles)?;
         if let Thread::Need(need) = envelope.thread
             && !exempt(envelope.verb())
             && self.has_ended(&need)

@@ -47,9 +47,7 @@ pub fn preflight(
     content.policy = PolicyRef { capsule: evaluator.capsule(), digest: Digest::default(), engine: evaluator.engine() };
     let blank = Draft::new(content);
     let evaluation = pass(evaluator.evaluate(Gate::Preflight, &PolicyInput::drafted(&blank, roles)))?;
-    let mut content = blank.into_content();
-    content.policy.digest = evaluation.digest;
-    Ok((Draft::new(content), evaluation))
+    Ok((blank.judged(evaluation.digest), evaluation))
 }
 
 /// At every receiver: the engine must be ours, and our own evaluation must let it pass. The answer may be remembered per
@@ -60,6 +58,18 @@ pub fn preflight(
 pub fn ingress(evaluator: &dyn Evaluator, envelope: &Envelope, roles: &[Role]) -> Result<Evaluation, Denial> {
     same_engine(evaluator, envelope)?;
     pass(evaluator.evaluate(Gate::Ingress, &PolicyInput::received(envelope, roles)))
+}
+
+/// As [`ingress`], for a receiver that needs no evidence of the answer.
+///
+/// # Errors
+/// As [`ingress`], by name only.
+pub fn admits(evaluator: &dyn Evaluator, envelope: &Envelope, roles: &[Role]) -> Result<(), Reject> {
+    same_engine(evaluator, envelope)?;
+    match evaluator.allows(Gate::Ingress, &PolicyInput::received(envelope, roles)) {
+        true => Ok(()),
+        false => Err(Reject::PolicyDenied),
+    }
 }
 
 /// At a verifier of a COMMIT, who did the work again and measured it. Without a measurement it is a denial.
@@ -76,9 +86,9 @@ pub fn commit(
     pass(evaluator.evaluate(Gate::Commit, &PolicyInput { measured, ..PolicyInput::received(envelope, roles) }))
 }
 
-fn same_engine(evaluator: &dyn Evaluator, envelope: &Envelope) -> Result<(), Denial> {
+fn same_engine(evaluator: &dyn Evaluator, envelope: &Envelope) -> Result<(), Reject> {
     if envelope.policy.engine != evaluator.engine() || envelope.policy.capsule != evaluator.capsule() {
-        return Err(Reject::EngineMismatch.into());
+        return Err(Reject::EngineMismatch);
     }
     Ok(())
 }

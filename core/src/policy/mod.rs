@@ -8,7 +8,7 @@ mod base;
 mod gate;
 
 pub use base::{BaseRules, Limits};
-pub use gate::{Denial, commit, ingress, preflight};
+pub use gate::{Denial, admits, commit, ingress, preflight};
 
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -127,4 +127,10 @@ pub trait Evaluator: Send + Sync {
 
     /// Judges `input` at `gate`. Pure and total.
     fn evaluate(&self, gate: Gate, input: &PolicyInput<'_>) -> Evaluation;
+
+    /// Whether [`Evaluator::evaluate`] would let it pass, for those who need no evidence of the answer. Most answers are of
+    /// this sort: every receiver asks, and nobody asks the receiver.
+    fn allows(&self, gate: Gate, input: &PolicyInput<'_>) -> bool {
+        self.evaluate(gate, input).allow
+    }
 }

@@ -71,13 +71,22 @@ pub struct Believed {
 /// Most entries past the believed ones that a feed keeps; what is further ahead is delivered again by the bus.
 const AHEAD_MAX: u64 = 4_096;
 
+/// One coordinator's word on one place.
+#[derive(Clone, Debug)]
+struct Vouch {
+    link: Digest,
+    by: AgentId,
+    envelope: Arc<Envelope>,
+}
+
 /// One thread's entries on their way to being believed.
 #[derive(Clone, Debug)]
 pub struct Feed {
     thread: Thread,
     chain: Chain,
-    /// Who vouched for which link, per place not yet believed.
-    vouches: BTreeMap<Seq, BTreeMap<Digest, BTreeMap<AgentId, Arc<Envelope>>>>,
+    /// Who vouched for which link, per place not yet believed; in the order of links, and of those who vouched. As few as there
+    /// are coordinators.
+    vouches: BTreeMap<Seq, Vec<Vouch>>,
     /// What the links stand for, as far as it is known.
     contents: BTreeMap<(Seq, Digest), Arc<Applied>>,
 }
@@ -134,21 +143,25 @@ impl Feed {
     /// A coordinator's first word on a place stands: whoever says another one lies, and could fill the memory of all.
     fn note(&mut self, seq: Seq, link: Digest, envelope: &Arc<Envelope>) {
         let said = self.vouches.entry(seq).or_default();
-        if said.values().all(|who| !who.contains_key(&envelope.sender)) {
-            said.entry(link).or_default().insert(envelope.sender, Arc::clone(envelope));
+        let by = envelope.sender;
+        if said.iter().all(|vouch| vouch.by != by) {
+            let at = said.partition_point(|vouch| (vouch.link, vouch.by) < (link, by));
+            said.insert(at, Vouch { link, by, envelope: Arc::clone(envelope) });
         }
     }
 
     fn has_voice(&self, seq: Seq, link: &Digest, sender: &AgentId) -> bool {
-        let who = self.vouches.get(&seq).and_then(|said| said.get(link));
-        who.is_some_and(|who| who.contains_key(sender))
+        let said = self.vouches.get(&seq);
+        said.is_some_and(|said| said.iter().any(|vouch| vouch.link == *link && vouch.by == *sender))
     }
 
     /// The next entry that has become believed; call until there is none.
     pub fn poll(&mut self, voices: Voices<'_>, believe_at: usize) -> Option<Believed> {
         let next = self.chain.seq.next();
-        let (link, who) = self.vouches.get(&next)?.iter().find(|(_, who)| voices.count(who.keys()) >= believe_at)?;
-        let (link, vouchers) = (*link, who.values().cloned().collect());
+        let said = self.vouches.get(&next)?.chunk_by(|one, other| one.link == other.link);
+        let mut alike = said.filter(|alike| alike.len() >= believe_at);
+        let enough = alike.find(|alike| voices.count(alike.iter().map(|vouch| &vouch.by)) >= believe_at)?;
+        let (link, vouchers) = (enough[0].link, enough.iter().map(|vouch| Arc::clone(&vouch.envelope)).collect());
         let entry = self.contents.remove(&(next, link))?;
         self.chain.push(&link);
         self.vouches.remove(&next);

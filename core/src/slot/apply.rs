@@ -12,6 +12,7 @@ use crate::bids::{self, Bid};
 use crate::config::{Params, ms};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Epoch, Fence, Label, Seq, TaskName, Thread};
+use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::quorum::{self, Tally};
@@ -442,6 +443,17 @@ impl Record {
             }
             _ => Err(Reject::NoEvidence),
         }
+    }
+
+    /// Whether a mandate that was vetted before has yet to take effect here.
+    ///
+    /// # Errors
+    /// Why it would have none.
+    pub fn lacks(&self, mandate: &Mandate, genesis: &Genesis) -> Result<(), Reject> {
+        if self.is_over() || self.phase == Phase::Absent {
+            return Err(Reject::WrongPhase);
+        }
+        mandate.follows(genesis, &self.handovers, self.generation, &self.last_mandate)
     }
 
     fn answered(&self, proof: &Proof, registry: &impl Registry) -> Result<Move, Reject> {

@@ -14,7 +14,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::id::{AgentId, Cid, Epoch, Fence, Lamport, Nonce, Thread};
+use crate::id::{AgentId, Cid, Digest, Epoch, Fence, Lamport, Nonce, Thread};
 use crate::reject::Reject;
 use crate::time::WallTime;
 use crate::wire::content::{CapabilityRef, Content, Expires, PolicyRef};
@@ -100,9 +100,17 @@ impl Draft {
         self.id
     }
 
-    /// What was fixed, to be changed and fixed again.
-    pub fn into_content(self) -> Content {
-        self.content
+    /// The same under another policy digest, which the id covers.
+    pub fn judged(mut self, digest: Digest) -> Self {
+        self.written.judged(&self.content.policy.digest, &digest);
+        self.content.policy.digest = digest;
+        self.id = self.written.id();
+        debug_assert_eq!(
+            self,
+            Self::new(self.content.clone()),
+            "what is changed in place is what would be written anew"
+        );
+        self
     }
 
     /// Length of the envelope once it is signed, in bytes.

@@ -1,11 +1,12 @@
 //! The canonical bytes of an envelope, written once: what the id covers, what the signature covers and what travels differ
 //! only in two insertions.
 
-use alloc::string::ToString as _;
+use alloc::format;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use serde::Serialize;
 
-use crate::id::{Cid, Epoch, Fence, Lamport, Nonce, Thread};
+use crate::id::{Cid, Digest, Epoch, Fence, Lamport, Nonce, Thread};
 use crate::time::WallTime;
 use crate::wire::content::{CapabilityRef, Content, Expires, PolicyRef};
 use crate::wire::{Body, Signature, VERSION, Verb, canonical};
@@ -103,6 +104,16 @@ impl Written {
         Self { bytes, id_at, sig_at }
     }
 
+    /// Puts the policy digest `new` in the place of `old`. It is of one length, and what follows the id begins with the clock,
+    /// the nonce and the policy, none of which can hold a digest by chance.
+    pub fn judged(&mut self, old: &Digest, new: &Digest) {
+        let (old, new) = (policy_digest(old), policy_digest(new));
+        let rest = &mut self.bytes[self.id_at..];
+        let at = rest.windows(old.len()).position(|bytes| bytes == old.as_bytes());
+        let at = at.expect("a content names the digest of its policy");
+        rest[at..at + new.len()].copy_from_slice(new.as_bytes());
+    }
+
     /// The length of the envelope, signature included.
     pub fn signed_len(&self) -> usize {
         self.bytes.len() + ID_BYTES + SIG_BYTES
@@ -146,4 +157,9 @@ impl Written {
             .all(|stretch| rest.strip_prefix(stretch).map(|after| rest = after).is_some());
         same && rest.is_empty()
     }
+}
+
+/// How a policy's digest stands in an envelope.
+fn policy_digest(digest: &Digest) -> String {
+    format!(",\"digest\":\"{digest}\"")
 }

@@ -9,7 +9,7 @@ mod jobs;
 mod outbox;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -136,8 +136,8 @@ pub struct Host {
     counter: u64,
     /// What orders its commands and hands it entries.
     register: Half,
-    /// Envelopes delivered before, by the first word of their ids.
-    seen: BTreeSet<u64>,
+    /// Envelopes delivered before, by the first word of their ids. Only asked, never gone through: its order decides nothing.
+    seen: HashSet<u64>,
     /// Inputs that wait for the present one to be drained.
     inbox: VecDeque<Input>,
     busy: bool,
@@ -206,7 +206,7 @@ impl Host {
             follows: BTreeMap::new(),
             counter: 0,
             register,
-            seen: BTreeSet::new(),
+            seen: HashSet::new(),
             inbox: VecDeque::new(),
             busy: false,
             recorder,
