@@ -203,6 +203,22 @@ fn t50_an_acknowledgement_that_comes_after_the_loss_is_none() {
     }
 }
 
+/// T50: a coordinator loses its disk, and the bus what that one had said. Its successor heard it in time and has no reason to say
+/// it once more; whoever follows a need later misses the voice unless those who heard it bring it.
+#[test]
+fn t50_what_nobody_else_can_say_again_is_published_by_those_who_heard_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/lost-voice.toml");
+    let scenario = swarm_scenarios::load(&path).unwrap();
+    for seed in 0..4 {
+        let outcome = run(&scenario, seed, RunOptions::default()).unwrap();
+        assert_eq!(outcome.report.verdict, Verdict::Held, "seed {seed}: {:#?}", outcome.report.contradictions);
+        let (again, lost) =
+            (hits(&outcome, "heard-published-again"), outcome.report.faults["bus-acked-then-lost"].bites);
+        // What its author says again in time is left to it.
+        assert!(again > 0 && again < lost / 4, "seed {seed}: {again} of {lost}");
+    }
+}
+
 /// T71: a coordinator that lost its disk comes back as another, whatever keeps the register; twice, so that one newcomer
 /// helps to seat the next. Its log, and everybody's, replays to its end.
 #[test]
