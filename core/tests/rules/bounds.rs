@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::host::Host;
 use crate::kit::*;
+use crate::nodes::{refused, said_by};
 use swarm_core::id::*;
 use swarm_core::node::Note;
 use swarm_core::plan::{Fact, TaskState};
@@ -241,6 +242,40 @@ fn a_need_that_the_policy_keeps_back_is_told_of() {
         .iter()
         .any(|(who, note)| who == "r1" && matches!(note, Note::NeedRefused { need, .. } if *need == id));
     assert!(told && host.said.is_empty(), "it vanished without a word");
+}
+
+#[test]
+fn t11_a_need_that_the_register_would_refuse_binds_nobody() {
+    let mut host = Host::new();
+    let (least, most) = (host.genesis.params.lease_min_ms, host.genesis.params.supply_max);
+    let sound = Stage::new().body;
+    let bad: [fn(&mut Need, u32, Credits); 3] = [
+        |need, least, _| need.windows.lease_ms = least - 1,
+        |need, _, _| need.fees = Credits(1),
+        |need, _, most| need.fees = most,
+    ];
+    for (spoil, nonce) in bad.into_iter().zip(1..) {
+        let mut need = sound.clone();
+        spoil(&mut need, least, most);
+        let id = host.post(need.clone());
+        host.run(1);
+        let told = |note: &Note| matches!(note, Note::NeedRefused { need, .. } if *need == id);
+        assert!(host.notes.iter().any(|(who, note)| who == "r1" && told(note)), "it vanished without a word");
+        // A node that does not care says it all the same.
+        let manifest = manifest_envelope("r1", vec![Role::Requester]).id();
+        let thread = Thread::Need(NeedId::of(&id_of("r1"), Nonce(900 + nonce)));
+        let said =
+            said_by("r1", manifest, thread, Body::Need(need), &[Role::Requester], |c| c.nonce = Nonce(900 + nonce));
+        host.tell_all(&said);
+        host.run(1);
+        let all: std::collections::BTreeSet<_> =
+            host.nodes.keys().map(|name| (name.clone(), Reject::OutOfBounds)).collect();
+        assert_eq!(refused(&host, &said), all);
+    }
+    assert!(host.nodes.values_mut().all(|node| node.needs().is_empty() && node.is_quiet()), "somebody holds it");
+    let id = host.post(sound);
+    assert!(host.run(48));
+    crate::nodes::assert_closed(&mut host, id);
 }
 
 #[test]
