@@ -331,6 +331,34 @@ fn chains_value(stage: &Stage, round: u32) -> Digest {
     chains("c1 anew", &stage.genesis.params).value(1, round).expect("a value that is due")
 }
 
+/// One round of reveals serves so many results and no more: all its answers stand in one entry. The rest come next, in order.
+#[test]
+fn t68_a_round_serves_a_bounded_number_of_results() {
+    const MOST: usize = 32;
+    let mut stage = Stage::with(3, |_| {}, |need| (need.budget, need.fees) = (Credits(1_000), Credits(1_000)));
+    let tasks: Vec<String> = (0..MOST + 3).map(|n| format!("t{n}")).collect();
+    stage.decide(side_by_side(tasks.len()));
+    for task in &tasks {
+        stage.lease("w1", task);
+    }
+    let mut serve = |stage: &mut Stage| {
+        let before = stage.log.len();
+        stage.reveal();
+        stage.relay();
+        let seated =
+            stage.log[before..].iter().filter(|event| matches!(event, Event::Seated { .. } | Event::Unseated { .. }));
+        seated.count()
+    };
+    // The first opens a round of its own; all others gather behind it.
+    for task in &tasks {
+        stage.act("w1", &format!("commit {task}")).unwrap();
+        stage.relay();
+    }
+    assert_eq!([serve(&mut stage), serve(&mut stage), serve(&mut stage), serve(&mut stage)], [1, MOST, 2, 0]);
+    let undrawn = stage.record.tasks.values().filter(|task| task.state == TaskState::Drawing && task.draws == 0);
+    assert_eq!(undrawn.count(), 0, "somebody was forgotten");
+}
+
 /// What an entry takes is known where it is made, so that a batch of them never outgrows the bus.
 #[test]
 fn an_entry_knows_its_size() {
