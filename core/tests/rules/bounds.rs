@@ -341,7 +341,7 @@ fn t68_a_round_serves_a_bounded_number_of_results() {
     for task in &tasks {
         stage.lease("w1", task);
     }
-    let mut serve = |stage: &mut Stage| {
+    let serve = |stage: &mut Stage| {
         let before = stage.log.len();
         stage.reveal();
         stage.relay();
