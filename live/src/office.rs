@@ -116,7 +116,7 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
 #[cfg(test)]
 mod tests {
     use super::*;
-    use swarm_core::id::{Digest, NeedId};
+    use swarm_core::id::{AgentId, Digest, NeedId, Nonce};
 
     /// Work on nothing, as a worker or as a verifier does it.
     fn synth(verify: bool) -> Work {
@@ -124,7 +124,7 @@ mod tests {
             inputs: Vec::new(),
             job: label("synth/1"),
             key: Digest::default(),
-            need: NeedId::default(),
+            need: NeedId::of(&AgentId([0; 32]), Nonce(1)),
             produces: vec![label("result")],
             task: label("only"),
             verify,
