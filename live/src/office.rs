@@ -98,12 +98,56 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
             let Ok(done) = jobs::run(job.as_str(), &given, produces, *key) else { return could_not("job-failed") };
             let mut outputs = BTreeMap::new();
             for (name, bytes) in done.outputs {
-                if !verify && !matches!(store().put(&bytes), Answer::Committed(_)) {
+                let cid = Cid::of(&bytes);
+                // Who verifies looks whether it can be fetched, and brings what is missing: it has just made the same bytes.
+                let is_there = || matches!(store().get(&cid), Ok(Some(_)));
+                let keep = || matches!(store().put(&bytes), Answer::Committed(_));
+                let kept = if *verify { is_there() || (keep() && is_there()) } else { keep() };
+                if !kept {
                     return could_not("unavailable");
                 }
-                outputs.insert(name, Cid::of(&bytes));
+                outputs.insert(name, cid);
             }
             Outcome::Ran { outputs, proof: done.proof, states: done.states, telemetry: done.telemetry }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use swarm_core::id::{AgentId, Digest, NeedId, Nonce};
+
+    /// Work on nothing, as a worker or as a verifier does it.
+    fn synth(verify: bool) -> Work {
+        Work::Run {
+            inputs: Vec::new(),
+            job: label("synth/1"),
+            key: Digest::default(),
+            need: NeedId::of(&AgentId([0; 32]), Nonce(1)),
+            produces: vec![label("result")],
+            task: label("only"),
+            verify,
+        }
+    }
+
+    fn made(outcome: &Outcome) -> Cid {
+        match outcome {
+            Outcome::Ran { outputs, .. } => outputs[&label("result")],
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_verifier_vouches_only_for_what_can_be_fetched_and_brings_what_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let artifacts = Mutex::new(DiskArtifacts::open(dir.path()).unwrap());
+        let cid = made(&perform(&artifacts, &synth(false), 0));
+        let path = dir.path().join(cid.to_string());
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(made(&perform(&artifacts, &synth(true), 0)), cid);
+        assert!(path.exists(), "it passed what nobody can fetch");
+        std::fs::write(&path, b"other bytes").unwrap();
+        assert_eq!(perform(&artifacts, &synth(true), 0), Outcome::CouldNot(label("unavailable")));
     }
 }

@@ -31,6 +31,7 @@ pub const MARKS: &[Mark] = &[
     mark("entry-caught-up", "a node that missed applied entries fetched them later"),
     mark("epoch-advanced", "a need went to its next epoch before it was decided"),
     mark("group-slept", "a Raft group had nothing to do and went to sleep"),
+    mark("heard-published-again", "a coordinator published again what it had heard from one that did not do so itself"),
     mark("holder-stopped-in-time", "a worker that could not renew stopped before its lease was over"),
     mark("leader-changed", "a Raft group got another leader than its first"),
     mark("lease-expired", "a lease was ended by a majority of stopwatches"),

@@ -835,3 +835,78 @@ who = "coordinator:all"
     warning too-many-down 5:1 up to 3 of 3 coordinators may be out of work at once, a majority needs 2 => progress cannot be expected meanwhile: hit fewer, at other times, or add coordinators
     ");
 }
+
+#[test]
+fn faults_that_cannot_bite_are_told() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[[faults]]
+kind = "clock-jump"
+who = "worker:0"
+offset = "0s"
+for = "1s"
+[[faults]]
+kind = "skew"
+who = "worker:0"
+drift_ppm = 0
+for = "1s"
+[[faults]]
+kind = "disk-slow"
+who = "worker:0"
+extra = "0s"
+for = "1s"
+[[faults]]
+kind = "slow-verifier"
+who = "verifier:0"
+factor = 1
+for = "1s"
+[[faults]]
+kind = "bus-acked-then-lost"
+within = "0s"
+for = "1s"
+"#), @r##"
+        error vacuous 6:1 a clock that neither jumps nor runs wrong => write more than nothing, or take the fault out
+        error vacuous 11:1 a clock that neither jumps nor runs wrong => write more than nothing, or take the fault out
+        error vacuous 16:1 nothing is added => write more than nothing, or take the fault out
+        error vacuous 21:1 a verifier that is as fast as ever => write more than nothing, or take the fault out
+        error vacuous 25:1 nothing is young enough to be forgotten => write more than nothing, or take the fault out
+        "##);
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[[faults]]
+kind = "loss"
+from = "worker:0"
+to = "worker:0"
+ppm = 5_000
+for = "1s"
+[[faults]]
+kind = "clog"
+from = "coordinator:0"
+to = "worker:all"
+for = "1s"
+[[faults]]
+kind = "partition-one-way"
+from = "bus"
+to = "store"
+for = "1s"
+"#), @r##"
+        warning no-effect 6:1 `worker:0` says nothing to itself => name another on one side
+        warning no-effect 12:1 `coordinator:0` says nothing to `worker:all`: everything goes through a service => name `bus`, `store` or `register` on one side
+        warning no-effect 17:1 services do not speak to each other => name agents or coordinators on one side
+        "##);
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+register = "raft"
+[[faults]]
+kind = "partition-one-way"
+from = "coordinator:0"
+to = "coordinator:0"
+for = "1s"
+[[faults]]
+kind = "partition-one-way"
+from = "coordinator:0"
+to = "coordinator:1"
+for = "1s"
+"#), @"warning no-effect 8:1 `coordinator:0` says nothing to itself => name another on one side");
+}

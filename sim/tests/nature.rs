@@ -203,6 +203,40 @@ fn t50_an_acknowledgement_that_comes_after_the_loss_is_none() {
     }
 }
 
+/// T50: a coordinator loses its disk, and the bus what that one had said. Its successor heard it in time and has no reason to say
+/// it once more; whoever follows a need later misses the voice unless those who heard it bring it.
+#[test]
+fn t50_what_nobody_else_can_say_again_is_published_by_those_who_heard_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/lost-voice.toml");
+    let scenario = swarm_scenarios::load(&path).unwrap();
+    let (mut again, mut lost) = (0, 0);
+    for seed in 0..4 {
+        let outcome = run(&scenario, seed, RunOptions::default()).unwrap();
+        assert_eq!(outcome.report.verdict, Verdict::Held, "seed {seed}: {:#?}", outcome.report.contradictions);
+        again += hits(&outcome, "heard-published-again");
+        lost += outcome.report.faults["bus-acked-then-lost"].bites;
+    }
+    // What its author says again in time is left to it.
+    assert!(again > 0 && again < lost / 4, "{again} of {lost}");
+}
+
+/// A verifier passes only what can be fetched, and brings what is missing: whatever a store forgets or mixes up, no later task waits
+/// in vain for what is final.
+#[test]
+fn what_is_final_can_be_fetched() {
+    for kind in ["store-lose", "store-two-winners"] {
+        let fault = format!("[[faults]]\nkind = \"{kind}\"\nppm = 500_000\nat = \"0s\"\nfor = \"3m\"\n");
+        let text = format!("{CLUSTER}{fault}").replace("\"single\"", "\"chain\"\ntasks = 3");
+        let text = text.replace("[\"closed\", \"failed\"]", "[\"closed\"]");
+        let scenario = load_text(Path::new("fetch.toml"), text).unwrap();
+        for seed in 0..3 {
+            let outcome = run(&scenario, seed, RunOptions::default()).unwrap();
+            assert_eq!(outcome.report.verdict, Verdict::Held, "{kind} {seed}: {:#?}", outcome.report.contradictions);
+            assert!(outcome.report.faults[kind].bites > 0, "{kind} {seed}");
+        }
+    }
+}
+
 /// T71: a coordinator that lost its disk comes back as another, whatever keeps the register; twice, so that one newcomer
 /// helps to seat the next. Its log, and everybody's, replays to its end.
 #[test]

@@ -170,6 +170,11 @@ impl Desk {
         Nonce(self.nonce.0 + 1)
     }
 
+    /// What was to be said is not: the names that its nonce would give are spent, so nothing else comes to bear them.
+    pub fn keep_back(&mut self) {
+        self.nonce = self.next_nonce();
+    }
+
     /// Signs and publishes, until it is acknowledged. Preflight may forbid it: then it is refused here and never leaves.
     pub fn say(&mut self, saying: Saying) -> Option<Cid> {
         let said = self.try_say(saying);

@@ -34,7 +34,7 @@ use crate::nonce::{Nonces, exempt};
 use crate::policy;
 use crate::register::Event;
 use crate::reject::Reject;
-use crate::slot::Record;
+use crate::slot::{self, Record};
 use crate::time::{Instant, Now};
 use crate::wire::{Amount, Body, Envelope, Refuse, Role};
 use coordinator::Coordinator;
@@ -373,6 +373,9 @@ impl Node {
 
     fn route(&mut self, message: &Message) -> Result<(), Reject> {
         let envelope = &message.envelope;
+        if let Body::Need(need) = &envelope.body {
+            slot::terms(need, &self.desk.setup.genesis.params)?;
+        }
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.hear(&mut self.desk, message)?;
         }

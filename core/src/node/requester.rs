@@ -7,6 +7,7 @@ use crate::id::{NeedId, Thread};
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Note, Subject};
 use crate::node::threads::Threads;
+use crate::slot;
 use crate::wire::{Body, Cancel, Need};
 
 /// The requester's part of a node. It keeps nothing of its own: what became of a need is in the need's record.
@@ -20,7 +21,15 @@ impl Requester {
         saying.refs = need.requires.values().copied().collect();
         saying.refs.sort_unstable();
         saying.refs.dedup();
-        match desk.try_say(saying) {
+        // One that the register would refuse is told of here, or its requester would follow it for ever.
+        let said = match slot::terms(&need, &desk.setup.genesis.params) {
+            Ok(()) => desk.try_say(saying),
+            Err(reject) => {
+                desk.keep_back();
+                Err(reject)
+            }
+        };
+        match said {
             Ok(_) => threads.follow(desk, id),
             Err(reject) => {
                 let requester = desk.me();

@@ -2,6 +2,10 @@
 //!
 //! A snapshot names the length and digest of the history; the follower asks the leader for what it lacks, piece by piece, holds
 //! it against the digest, and only then hands the snapshot to its node.
+//!
+//! The digest proves the history as a whole, so until its last piece the follower trusts the leader for how long it is. One that
+//! errs runs out of pieces, and the fetch ends; one that lies can make it as long as it likes, which gains it nothing: a leader
+//! can have as much ordered, and everyone keeps that.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -213,18 +213,7 @@ impl Record {
         if self.phase != Phase::Absent {
             return Err(Reject::Duplicate);
         }
-        if need.fee > need.class.fee_max() || need.k_plan == 0 || need.k_result == 0 {
-            return Err(Reject::OutOfBounds);
-        }
-        if need.windows.lease_ms < params.lease_min_ms {
-            return Err(Reject::OutOfBounds);
-        }
-        let votes = u64::from(need.k_plan) + u64::from(need.k_result) + u64::from(params.seats_spare);
-        let least = need.fee.0.checked_mul(votes).ok_or(Reject::OutOfBounds)?;
-        let total = need.budget.0.checked_add(need.fees.0).ok_or(Reject::OutOfBounds)?;
-        if need.fees.0 < least || need.budget.0 == 0 || total > params.supply_max.0 {
-            return Err(Reject::OutOfBounds);
-        }
+        terms(need, params)?;
         Ok(Move::Open(Arc::clone(envelope)))
     }
 
@@ -464,6 +453,27 @@ impl Record {
             _ => Err(Reject::NoEvidence),
         }
     }
+}
+
+/// Whether a need can be taken up at all: what nobody needs the register to see, so that one which never will be opened binds
+/// nobody.
+///
+/// # Errors
+/// `OutOfBounds`.
+pub fn terms(need: &Need, params: &Params) -> Result<(), Reject> {
+    if need.fee > need.class.fee_max() || need.k_plan == 0 || need.k_result == 0 {
+        return Err(Reject::OutOfBounds);
+    }
+    if need.windows.lease_ms < params.lease_min_ms {
+        return Err(Reject::OutOfBounds);
+    }
+    let votes = u64::from(need.k_plan) + u64::from(need.k_result) + u64::from(params.seats_spare);
+    let least = need.fee.0.checked_mul(votes).ok_or(Reject::OutOfBounds)?;
+    let total = need.budget.0.checked_add(need.fees.0).ok_or(Reject::OutOfBounds)?;
+    if need.fees.0 < least || need.budget.0 == 0 || total > params.supply_max.0 {
+        return Err(Reject::OutOfBounds);
+    }
+    Ok(())
 }
 
 fn counted(vote: &Envelope) -> Counted {

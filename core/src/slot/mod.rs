@@ -9,6 +9,6 @@ mod fold;
 mod record;
 mod stopwatch;
 
-pub use apply::{Registry, Standing, lease_margin};
+pub use apply::{Registry, Standing, lease_margin, terms};
 pub use record::{Decision, Lease, Phase, Record, Task};
 pub use stopwatch::{Stopwatch, Waiting};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::host::Host;
 use crate::kit::*;
+use crate::nodes::{refused, said_by};
 use swarm_core::id::*;
 use swarm_core::node::Note;
 use swarm_core::plan::{Fact, TaskState};
@@ -244,6 +245,40 @@ fn a_need_that_the_policy_keeps_back_is_told_of() {
 }
 
 #[test]
+fn t11_a_need_that_the_register_would_refuse_binds_nobody() {
+    let mut host = Host::new();
+    let (least, most) = (host.genesis.params.lease_min_ms, host.genesis.params.supply_max);
+    let sound = Stage::new().body;
+    let bad: [fn(&mut Need, u32, Credits); 3] = [
+        |need, least, _| need.windows.lease_ms = least - 1,
+        |need, _, _| need.fees = Credits(1),
+        |need, _, most| need.fees = most,
+    ];
+    for (spoil, nonce) in bad.into_iter().zip(1..) {
+        let mut need = sound.clone();
+        spoil(&mut need, least, most);
+        let id = host.post(need.clone());
+        host.run(1);
+        let told = |note: &Note| matches!(note, Note::NeedRefused { need, .. } if *need == id);
+        assert!(host.notes.iter().any(|(who, note)| who == "r1" && told(note)), "it vanished without a word");
+        // A node that does not care says it all the same.
+        let manifest = manifest_envelope("r1", vec![Role::Requester]).id();
+        let thread = Thread::Need(NeedId::of(&id_of("r1"), Nonce(900 + nonce)));
+        let said =
+            said_by("r1", manifest, thread, Body::Need(need), &[Role::Requester], |c| c.nonce = Nonce(900 + nonce));
+        host.tell_all(&said);
+        host.run(1);
+        let all: std::collections::BTreeSet<_> =
+            host.nodes.keys().map(|name| (name.clone(), Reject::OutOfBounds)).collect();
+        assert_eq!(refused(&host, &said), all);
+    }
+    assert!(host.nodes.values_mut().all(|node| node.needs().is_empty() && node.is_quiet()), "somebody holds it");
+    let id = host.post(sound);
+    assert!(host.run(48));
+    crate::nodes::assert_closed(&mut host, id);
+}
+
+#[test]
 fn t68_chains_of_reveals_follow_one_another_without_end() {
     let mut host = Host::with(|params| params.reveals = 4);
     for n in 1..=12 {
@@ -294,6 +329,34 @@ fn t68_a_chain_is_promised_before_what_it_will_judge() {
 /// What the new chain reveals.
 fn chains_value(stage: &Stage, round: u32) -> Digest {
     chains("c1 anew", &stage.genesis.params).value(1, round).expect("a value that is due")
+}
+
+/// One round of reveals serves so many results and no more: all its answers stand in one entry. The rest come next, in order.
+#[test]
+fn t68_a_round_serves_a_bounded_number_of_results() {
+    const MOST: usize = 32;
+    let mut stage = Stage::with(3, |_| {}, |need| (need.budget, need.fees) = (Credits(1_000), Credits(1_000)));
+    let tasks: Vec<String> = (0..MOST + 3).map(|n| format!("t{n}")).collect();
+    stage.decide(side_by_side(tasks.len()));
+    for task in &tasks {
+        stage.lease("w1", task);
+    }
+    let serve = |stage: &mut Stage| {
+        let before = stage.log.len();
+        stage.reveal();
+        stage.relay();
+        let seated =
+            stage.log[before..].iter().filter(|event| matches!(event, Event::Seated { .. } | Event::Unseated { .. }));
+        seated.count()
+    };
+    // The first opens a round of its own; all others gather behind it.
+    for task in &tasks {
+        stage.act("w1", &format!("commit {task}")).unwrap();
+        stage.relay();
+    }
+    assert_eq!([serve(&mut stage), serve(&mut stage), serve(&mut stage), serve(&mut stage)], [1, MOST, 2, 0]);
+    let undrawn = stage.record.tasks.values().filter(|task| task.state == TaskState::Drawing && task.draws == 0);
+    assert_eq!(undrawn.count(), 0, "somebody was forgotten");
 }
 
 /// What an entry takes is known where it is made, so that a batch of them never outgrows the bus.

@@ -322,8 +322,8 @@ mod tests {
         : 00c0ffee000000000000000000000007
 
         P1: two proposals are decided for one need
-          node 0 at 2.300 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
-          node 2 at 2.500 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
+          coordinator-0 at 2.300 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
+          coordinator-2 at 2.500 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
 
         again: swarm-sim run scenarios/split.toml --seed 7
         "#);
@@ -373,8 +373,8 @@ mod tests {
           P1 violated (1)
 
         P1: two proposals are decided for one need
-          node 0 at 2.300 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
-          node 2 at 2.500 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
+          coordinator-0 at 2.300 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..ckty5veu, snapshot (digest ..73f9b51e, number 1)
+          coordinator-2 at 2.500 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
           again: swarm-sim run scenarios/split.toml --seed 3
         "##);
     }

@@ -5,6 +5,7 @@
 //! are added within a version, never renamed or given another meaning.
 
 mod mutants;
+mod names;
 mod scalar;
 mod schema;
 mod sweep;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Contradiction, Judgement, NeedCounts, Outcome, Verdict};
 use crate::history::AlarmKind;
+use names::named;
 
 /// The version of both formats.
 pub const VERSION: u32 = 1;
@@ -63,6 +65,8 @@ pub struct RunFacts {
     pub real_ns: u64,
     /// The command that does all this again.
     pub reproduce: String,
+    /// What the nodes are called, by number.
+    pub names: Vec<String>,
 }
 
 /// What became of a property in a run.
@@ -152,7 +156,7 @@ impl RunReport {
             let report = PropertyReport {
                 asked: judged.asked.contains(name),
                 checked: found.checked,
-                unknown: found.unknown.clone(),
+                unknown: found.unknown.iter().map(|why| named(why, &facts.names)).collect(),
                 verdict: found.verdict,
                 violations: found.violations,
             };
@@ -180,7 +184,10 @@ impl RunReport {
             raft_messages: facts.raft_messages,
             simulated_ns: facts.simulated_ns,
             real_ns: RealNs(facts.real_ns),
-            contradictions: judged.properties.values().flat_map(|found| found.contradictions.clone()).collect(),
+            contradictions: (judged.properties.values())
+                .flat_map(|found| &found.contradictions)
+                .map(|found| found.named(&facts.names))
+                .collect(),
             reproduce: facts.reproduce,
         }
     }
@@ -235,6 +242,7 @@ pub(crate) mod fixture {
             simulated_ns: 86_461_500_000_000,
             real_ns: 7_300_000,
             reproduce: format!("swarm-sim run scenarios/{scenario}.toml --seed {seed}"),
+            names: (0..3).map(|n| format!("coordinator-{n}")).collect(),
         }
     }
 }

@@ -39,7 +39,9 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
             scenario.faults.iter().any(|f| f.offset.is_some()) || drawn.iter().any(|k| JUMPS.contains(k)),
             "a fault `clock-jump`, or `skew` with an `offset`",
         ),
-        "bus-loss-noticed" => (has(&[Kind::BusAckedThenLost, Kind::PowerLoss]), "a fault `bus-acked-then-lost`"),
+        "bus-loss-noticed" | "heard-published-again" => {
+            (has(&[Kind::BusAckedThenLost, Kind::PowerLoss]), "a fault `bus-acked-then-lost`")
+        }
         "corrupt-read-refused" => (has(&[Kind::StoreCorrupt, Kind::StoreTwoWinners]), "a fault `store-corrupt`"),
         "damaged-delivery-refused" => (has(&[Kind::BusBitFlip]), "a fault `bus-bit-flip`"),
         "damaged-history-refused" => (has(&[Kind::SnapshotDamage]), "a fault `snapshot-damage`"),

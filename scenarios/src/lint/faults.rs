@@ -27,6 +27,8 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) -> Vec<Nemesis> 
         register(fault, &path, scenario, notes);
         targets(fault, &path, &shape, notes);
         numbers(fault, &path, notes);
+        amounts(fault, &path, notes);
+        links(fault, &path, scenario, notes);
         time(fault, &path, scenario, notes);
         teeth(fault, &path, scenario, notes);
         match fault.nemesis() {
@@ -171,6 +173,62 @@ fn numbers(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
         let what = format!("{} added", extra.max);
         notes.error(&format!("{path}.extra"), Code::OutOfRange, what, "write at most \"1h\"");
     }
+}
+
+/// Whether the amounts it goes by are more than nothing.
+fn amounts(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
+    let none = |range: Option<Between<Nanos>>| range.is_none_or(|range| range.max == Nanos(0));
+    let (key, what) = match fault.kind {
+        Kind::Skew | Kind::ClockJump | Kind::ClockDrift => {
+            let stays = fault.offset.is_none_or(|offset| (offset.min.0, offset.max.0) == (0, 0));
+            let true_rate = fault.drift_ppm.is_none_or(|drift| (drift.min, drift.max) == (0, 0));
+            let key = if fault.offset.is_some() { "offset" } else { "drift_ppm" };
+            (Some(key).filter(|_| stays && true_rate), "a clock that neither jumps nor runs wrong")
+        }
+        Kind::SlowVerifier => {
+            let no_slower = fault.factor.is_none_or(|factor| factor.max <= 1) && none(fault.extra);
+            let key = if fault.extra.is_some() { "extra" } else { "factor" };
+            (Some(key).filter(|_| no_slower), "a verifier that is as fast as ever")
+        }
+        Kind::Delay | Kind::Reorder | Kind::DiskSlow | Kind::BusLate | Kind::StoreSlow | Kind::EtcdSlow => {
+            (Some("extra").filter(|_| none(fault.extra)), "nothing is added")
+        }
+        Kind::BusAckedThenLost | Kind::EtcdRestore => {
+            (Some("within").filter(|_| none(fault.within)), "nothing is young enough to be forgotten")
+        }
+        _ => return,
+    };
+    // A key that is missing is told of elsewhere.
+    if let Some(key) = key.filter(|key| fault.present().any(|there| there == *key)) {
+        notes.error(&format!("{path}.{key}"), Code::Vacuous, what, "write more than nothing, or take the fault out");
+    }
+}
+
+/// Whether anything ever travels over the links it hits.
+fn links(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut Notes<'_>) {
+    if !fault.takes("from") {
+        return;
+    }
+    let (from, to) = (fault.from.unwrap_or(Target::All), fault.to.unwrap_or(Target::All));
+    let is_service = |target| matches!(target, Target::Bus | Target::Register | Target::Store);
+    let may_coordinate = |target| matches!(target, Target::All | Target::Of(Role::Coordinator, _));
+    // Agents speak through the bus; only members of Raft groups speak to each other.
+    let raft = scenario.cluster.register == Register::Raft && may_coordinate(from) && may_coordinate(to);
+    let reaches_all = from == Target::All || to == Target::All;
+    let (what, mend) = match (is_service(from), is_service(to)) {
+        _ if reaches_all => return,
+        (true, true) => ("services do not speak to each other".to_owned(), "name agents or coordinators on one side"),
+        (false, false) if from == to && matches!(from, Target::Of(_, Pick::Index(_))) => {
+            (format!("`{from}` says nothing to itself"), "name another on one side")
+        }
+        (false, false) if !raft => {
+            let what = format!("`{from}` says nothing to `{to}`: everything goes through a service");
+            (what, "name `bus`, `store` or `register` on one side")
+        }
+        _ => return,
+    };
+    let key = if fault.to.is_some() { "to" } else { "from" };
+    notes.warning(&format!("{path}.{key}"), Code::NoEffect, what, mend);
 }
 
 /// Whether it can do anything at all here.

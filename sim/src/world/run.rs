@@ -535,6 +535,7 @@ impl<'a> World<'a> {
             simulated_ns: at,
             real_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
             reproduce: options.reproduce.to_owned(),
+            names: self.names.clone(),
         };
         let report = RunReport::new(facts, &judgement);
         let mut outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, _>>> = BTreeMap::new();

@@ -80,8 +80,8 @@ pub enum Wire {
     Unfollow(NeedId),
     /// From the bus: what is followed has changed so.
     Following { need: NeedId, on: bool },
-    /// From the bus: a delivery, to be acknowledged.
-    Deliver { delivery: u64, post: Rc<Post> },
+    /// From the bus: a delivery of what it keeps at this place, to be acknowledged.
+    Deliver { delivery: u64, place: Place, post: Rc<Post> },
     /// To the bus: the delivery has taken effect.
     Ack { delivery: u64 },
     /// To the register: order this command.
@@ -141,7 +141,7 @@ impl Fingerprint for Wire {
             Self::Follow(need) => (3, need.0.0.prefix()),
             Self::Unfollow(need) => (4, need.0.0.prefix()),
             Self::Following { need, on } => (15, need.0.0.prefix() ^ u64::from(*on)),
-            Self::Deliver { delivery, post } => (5, delivery ^ post.message.envelope.id().0.prefix()),
+            Self::Deliver { delivery, post, .. } => (5, delivery ^ post.message.envelope.id().0.prefix()),
             Self::Ack { delivery } => (6, *delivery),
             // What is submitted follows from what the submitter heard, and shows in every entry that is applied.
             Self::Submit { op, .. } => (7, op.0),

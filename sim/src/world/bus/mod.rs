@@ -234,11 +234,12 @@ impl Bus {
     }
 
     fn send(&mut self, cx: &mut Cx<'_, Wire>, group: usize, delivery: u64, post: Rc<Post>) {
+        let place = *self.kept.get(&post.message.envelope.id()).expect("what is delivered is kept");
         let post = self.read_back(cx, post);
         let group = &mut self.groups[group];
         let member = group.members[group.turn % group.members.len()];
         group.turn += 1;
-        cx.send(member, Wire::Deliver { delivery, post });
+        cx.send(member, Wire::Deliver { delivery, place, post });
     }
 
     fn wake(&self, cx: &mut Cx<'_, Wire>) {

@@ -1,7 +1,8 @@
 //! The bus on its worst day: late, without a leader, without memory, or with a storm of bids in front of its door.
 //!
 //! Whatever it forgets, it knows that its count of messages is smaller than it was, and says so to every client until each
-//! has understood: who holds the acknowledgement of a lost message publishes it again.
+//! has understood: who holds the acknowledgement of a lost message publishes it again, and a coordinator that heard one whose
+//! author does not.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};

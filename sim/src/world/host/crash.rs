@@ -79,6 +79,7 @@ impl Host {
             match then {
                 Then::Effect(Effect::Emit(note)) if at <= kept => back.notes.push(note),
                 Then::Effect(Effect::Unfollow(need)) if at <= kept => back.follows.push((need, false)),
+                Then::Heard(place, post) if at <= kept => drop(self.outbox.heard(place, post)),
                 _ => {}
             }
         }
@@ -146,6 +147,8 @@ impl Host {
             self.follow(cx, need, on);
         }
         wishes.into_iter().for_each(|act| self.input(cx, Input::Act(act)));
+        // What the bus had forgotten and did not keep again before the process died.
+        self.outbox.on_their_way().into_iter().for_each(|op| self.repost(cx, op));
         self.arm(cx);
     }
 

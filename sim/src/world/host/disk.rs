@@ -4,18 +4,21 @@
 //! without a disk of its own has one that takes no time at all, so that a run which crashes nobody pays nothing for it.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use swarm_core::node::Effect;
 
 use super::{Host, Waits};
 use crate::kernel::{Cx, NodeId, Span};
-use crate::world::wire::Wire;
+use crate::world::wire::{Place, Post, Wire};
 
 /// What waits until the inputs before it are durable.
 #[derive(Debug)]
 pub(super) enum Then {
     Effect(Effect),
     Send(NodeId, Wire),
+    /// What was heard is in the log.
+    Heard(Place, Rc<Post>),
 }
 
 /// How far inputs were written, counted over the host's whole life.
@@ -65,6 +68,23 @@ impl Host {
         }
     }
 
+    /// A message that the bus keeps at `place` was heard: a coordinator can say it again once its log holds it.
+    pub(super) fn hold_then(&mut self, cx: &mut Cx<'_, Wire>, place: Place, post: Rc<Post>) {
+        if !self.coordinates() || post.message.envelope.sender == self.agent() {
+            return;
+        }
+        match &mut self.disk {
+            Some(disk) if disk.durable < disk.written => disk.held.push_back((disk.written, Then::Heard(place, post))),
+            _ => self.hold(cx, place, post),
+        }
+    }
+
+    fn hold(&mut self, cx: &mut Cx<'_, Wire>, place: Place, post: Rc<Post>) {
+        if let Some(op) = self.outbox.heard(place, post) {
+            self.stand_by(cx, op);
+        }
+    }
+
     /// Begins to make durable what is written, unless that is being done already.
     pub(super) fn sync(&mut self, cx: &mut Cx<'_, Wire>) {
         let slow = self.ills.slow_disk;
@@ -91,6 +111,7 @@ impl Host {
             match then {
                 Then::Effect(effect) => self.carry_out(cx, effect),
                 Then::Send(to, msg) => self.send_to(cx, to, msg),
+                Then::Heard(place, post) => self.hold(cx, place, post),
             }
         }
         self.sync(cx);

@@ -1,4 +1,6 @@
 //! The work a node asks for: inputs from the store, the job itself, outputs back to the store before anyone hears of them.
+//!
+//! Who verifies looks whether the outputs can be fetched, and brings what the store lacks: it has just made the same bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +24,18 @@ pub(super) struct Job {
     op: OpId,
     work: Work,
     inputs: BTreeMap<Cid, Option<Arc<[u8]>>>,
-    /// Outputs on their way to the store.
+    /// Outputs that the store does not have yet, as far as is known.
     unkept: BTreeMap<Cid, Arc<[u8]>>,
     outcome: Option<Outcome>,
     /// The time it takes has passed.
     ready: bool,
     asks: u32,
+}
+
+impl Job {
+    fn verifies(&self) -> bool {
+        matches!(self.work, Work::Run { verify: true, .. })
+    }
 }
 
 impl Host {
@@ -38,25 +46,40 @@ impl Host {
         self.jobs.values().any(working)
     }
 
-    /// The store keeps an output.
+    /// The store keeps an output, it says. Who verifies asks for it again: a store can forget, and its word is no evidence.
     pub(super) fn kept(&mut self, cx: &mut Cx<'_, Wire>, job: u64, cid: Cid) {
-        if let Some(at) = self.jobs.get_mut(&job) {
+        if let Some(at) = self.jobs.get_mut(&job).filter(|at| !at.verifies()) {
             at.unkept.remove(&cid);
             self.finish_if_kept(cx, job);
         }
     }
 
-    /// The store gives an input, or what it takes for it: an address is what its bytes hash to, whatever the store says.
+    /// The store gives an artifact, or what it takes for it: an address is what its bytes hash to, whatever the store says.
     pub(super) fn got(&mut self, cx: &mut Cx<'_, Wire>, job: u64, cid: Cid, bytes: Option<Arc<[u8]>>) {
-        let (Some(at), Some(bytes)) = (self.jobs.get_mut(&job), bytes) else { return };
-        if at.outcome.is_some() {
-            return;
+        let Some(at) = self.jobs.get_mut(&job) else { return };
+        let found = bytes.filter(|bytes| {
+            let is_right = Cid::of(bytes) == cid;
+            if !is_right {
+                self.recorder.borrow_mut().mark("corrupt-read-refused");
+            }
+            is_right
+        });
+        match found {
+            Some(bytes) if at.outcome.is_none() => {
+                at.inputs.insert(cid, Some(bytes));
+                self.work(cx, job);
+            }
+            Some(_) if at.verifies() => {
+                at.unkept.remove(&cid);
+                self.finish_if_kept(cx, job);
+            }
+            None if at.verifies() => {
+                if let Some(bytes) = at.unkept.get(&cid).cloned() {
+                    self.send(cx, STORE, Wire::Put { job, cid, bytes });
+                }
+            }
+            _ => {}
         }
-        if Cid::of(&bytes) != cid {
-            return self.recorder.borrow_mut().mark("corrupt-read-refused");
-        }
-        at.inputs.insert(cid, Some(bytes));
-        self.work(cx, job);
     }
 
     pub(super) fn begin(&mut self, cx: &mut Cx<'_, Wire>, op: OpId, work: Work) {
@@ -73,7 +96,8 @@ impl Host {
         }
     }
 
-    /// Asks the store for what a job still lacks, or to keep what is not kept yet; gives up after a while.
+    /// Asks the store for what a job still lacks, or to keep what is not kept yet (or for it, to verify that it is); gives up
+    /// after a while.
     pub(super) fn ask_store(&mut self, cx: &mut Cx<'_, Wire>, job: u64) {
         let Some(at) = self.jobs.get_mut(&job) else { return };
         if at.outcome.is_some() && !at.ready {
@@ -85,12 +109,13 @@ impl Host {
             return self.end(cx, job, Outcome::CouldNot(label("unavailable")));
         }
         let lacking: Vec<Cid> = at.inputs.iter().filter(|(_, bytes)| bytes.is_none()).map(|(cid, _)| *cid).collect();
+        let verifies = at.verifies();
         let unkept: Vec<_> = at.unkept.iter().map(|(cid, bytes)| (*cid, Arc::clone(bytes))).collect();
         for cid in lacking {
             self.send(cx, STORE, Wire::Get { job, cid });
         }
         for (cid, bytes) in unkept {
-            self.send(cx, STORE, Wire::Put { job, cid, bytes });
+            self.send(cx, STORE, if verifies { Wire::Get { job, cid } } else { Wire::Put { job, cid, bytes } });
         }
         self.wait(cx, ANSWER, Waits::Store(job));
         self.arm(cx);
@@ -118,7 +143,7 @@ impl Host {
                     self.harm.failed += 1;
                     (Outcome::CouldNot(label("job-failed")), BTreeMap::new())
                 } else {
-                    run(kind, &inputs, produces, *key, *verify)
+                    run(kind, &inputs, produces, *key)
                 }
             }
         };
@@ -167,13 +192,12 @@ impl Host {
     }
 }
 
-/// Runs a job for real. A verifier's outputs are compared by address and not kept.
+/// Runs a job for real.
 fn run(
     kind: &Label,
     inputs: &[Arc<[u8]>],
     produces: &[Label],
     key: swarm_core::id::Digest,
-    verify: bool,
 ) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
     let done = match jobs::run(kind.as_str(), inputs, produces, key) {
         Ok(done) => done,
@@ -183,9 +207,7 @@ fn run(
     for (name, bytes) in done.outputs {
         let cid = Cid::of(&bytes);
         outputs.insert(name, cid);
-        if !verify {
-            unkept.insert(cid, bytes.into());
-        }
+        unkept.insert(cid, bytes.into());
     }
     (Outcome::Ran { outputs, proof: done.proof, states: done.states, telemetry: done.telemetry }, unkept)
 }

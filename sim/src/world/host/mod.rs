@@ -25,7 +25,7 @@ use swarm_reports::history::{AlarmKind, Event};
 use self::crash::Return;
 use self::disk::Disk;
 use self::jobs::Job;
-use self::outbox::Outbox;
+use self::outbox::{Again, Outbox};
 use crate::kernel::{Cx, LocalTime, NodeId, Span};
 use crate::world::actor::{BUS, service};
 use crate::world::audit::AuditLog;
@@ -35,6 +35,10 @@ use crate::world::wire::{Post, Wire};
 
 /// How long a host waits for an answer before it says `Unknown`, and before it asks the store again; nanoseconds.
 const ANSWER: u64 = 5_000_000_000;
+
+/// How long a coordinator leaves it to the author to publish again what the bus forgot. Not all wait equally long: whoever is
+/// first spares the others, who hear it then.
+const STAND_BY: Span = Span::new(2 * ANSWER, 8 * ANSWER);
 
 /// What else the host waits for.
 #[derive(Clone, Debug)]
@@ -128,7 +132,7 @@ pub struct Host {
     /// What the bus has not acknowledged, signed once; and which operation asked for it.
     posts: BTreeMap<Cid, Rc<Post>>,
     posting: BTreeMap<OpId, Cid>,
-    /// What the bus did acknowledge, in case it forgets.
+    /// What the bus did acknowledge, and what it delivered, in case it forgets.
     outbox: Outbox,
     jobs: BTreeMap<u64, Job>,
     /// Subscriptions that the bus has not confirmed: to be on, or off.
@@ -386,7 +390,7 @@ impl Host {
             Wire::Deliver { post, .. } if !post.is_whole() => {
                 self.recorder.borrow_mut().mark("damaged-delivery-refused");
             }
-            Wire::Deliver { delivery, post } => {
+            Wire::Deliver { delivery, place, post } => {
                 if !self.seen.insert(post.message.envelope.id().0.prefix()) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
@@ -394,6 +398,7 @@ impl Host {
                     Ok(message) => {
                         let envelope = Arc::clone(&message.envelope);
                         self.input(cx, Input::Message(message));
+                        self.hold_then(cx, place, Rc::clone(&post));
                         if let (Body::Need(_), Thread::Need(need)) = (&envelope.body, envelope.thread) {
                             self.may_decline(cx, need);
                         }
@@ -553,15 +558,30 @@ impl Host {
     /// The bus has lost what it had acknowledged: it is told again.
     fn bus_lost(&mut self, cx: &mut Cx<'_, Wire>, era: u64, last: u64) {
         self.send(cx, BUS, Wire::Noted { era });
-        let ops = self.outbox.lost(era, last);
-        if !ops.is_empty() {
+        let Again { said, heard } = self.outbox.lost(era, last);
+        if !said.is_empty() {
             self.recorder.borrow_mut().mark("bus-loss-noticed");
         }
-        ops.into_iter().for_each(|op| self.repost(cx, op));
+        said.into_iter().for_each(|op| self.repost(cx, op));
+        heard.into_iter().for_each(|op| self.stand_by(cx, op));
+    }
+
+    /// What another said is published again only if its author does not: that one may have lost its disk.
+    fn stand_by(&mut self, cx: &mut Cx<'_, Wire>, op: OpId) {
+        let after = cx.rng().within(STAND_BY);
+        self.wait(cx, after, Waits::Repost(op));
+        self.arm(cx);
+    }
+
+    fn coordinates(&self) -> bool {
+        self.chains.is_some()
     }
 
     fn repost(&mut self, cx: &mut Cx<'_, Wire>, op: OpId) {
         if let Some(post) = self.outbox.unkept(op) {
+            if post.message.envelope.sender != self.agent() {
+                self.recorder.borrow_mut().mark("heard-published-again");
+            }
             self.send(cx, BUS, Wire::Publish { op, post });
             self.wait(cx, ANSWER, Waits::Repost(op));
             self.arm(cx);
