@@ -44,7 +44,7 @@ impl Proof {
         let vouches =
             |envelope: &Envelope| envelope.thread == self.thread && vouched(envelope, self.entry.seq) == Some(link);
         let who: BTreeSet<AgentId> = self.vouchers.iter().filter(|e| vouches(e)).map(|e| e.sender).collect();
-        if voices.count(&who) < believe_at {
+        if voices.count_at(self.thread, self.entry.seq, &who) < believe_at {
             return Err(Reject::NoEvidence);
         }
         self.entry.outcome.events().get(self.at as usize).ok_or(Reject::NoEvidence)
@@ -147,10 +147,17 @@ impl Feed {
     /// The next entry that has become believed; call until there is none.
     pub fn poll(&mut self, voices: Voices<'_>, believe_at: usize) -> Option<Believed> {
         let next = self.chain.seq.next();
-        let (link, who) = self.vouches.get(&next)?.iter().find(|(_, who)| voices.count(who.keys()) >= believe_at)?;
+        let enough =
+            |who: &BTreeMap<AgentId, _>| voices.count_at(self.thread, next, who.keys()) >= believe_at;
+        let (link, who) = self.vouches.get(&next)?.iter().find(|(_, who)| enough(who))?;
         let (link, vouchers) = (*link, who.values().cloned().collect());
+        let mut chain = self.chain;
+        chain.push(&link);
+        if !voices.admits(self.thread, &chain) {
+            return None;
+        }
         let entry = self.contents.remove(&(next, link))?;
-        self.chain.push(&link);
+        self.chain = chain;
         self.vouches.remove(&next);
         self.contents = self.contents.split_off(&(next.next(), Digest([0; 32])));
         Some(Believed { entry, link, vouchers })

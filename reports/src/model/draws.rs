@@ -35,23 +35,25 @@ impl System {
         })
     }
 
-    /// A seat changes hands.
+    /// Seats change hands, or a generation begins, or both.
     pub(super) fn replace(&mut self, mandate: &Arc<Mandate>, told: &[Did]) -> Judged {
-        let Some(handover) = mandate.handover() else {
-            self.out.push(Did::Restored { mandate: Arc::clone(mandate) });
-            return Ok(true);
-        };
-        let Some(seat) = self.holders.iter().position(|holder| *holder == handover.old) else { return Ok(false) };
-        self.holders[seat] = handover.new;
-        if let Some(manifest) = mandate.manifest() {
+        for handover in mandate.handovers() {
+            let Some(seat) = self.holders.iter().position(|holder| *holder == handover.old) else { return Ok(false) };
+            self.holders[seat] = handover.new;
+            self.waits.values_mut().for_each(|watch| {
+                watch.seen.remove(&handover.old);
+            });
+            (self.handed, self.dirty) = (true, true);
+        }
+        for manifest in mandate.manifests() {
             self.register(manifest);
             self.acts.insert(manifest.id());
         }
-        self.waits.values_mut().for_each(|watch| {
-            watch.seen.remove(&handover.old);
+        let mandate = Arc::clone(mandate);
+        self.out.push(match mandate.generation() {
+            Some(_) => Did::Restored { mandate },
+            None => Did::Replaced { mandate },
         });
-        (self.handed, self.dirty) = (true, true);
-        self.out.push(Did::Replaced { mandate: Arc::clone(mandate) });
         if told.iter().any(|event| matches!(event, Did::RoundClosed { .. })) {
             self.waits.remove(&Waiting::Reveals);
             self.close_round(told)?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use swarm_core::genesis::Member;
 use swarm_core::identity::Keys;
-use swarm_core::members::{Act, Mandate};
+use swarm_core::members::{Act, Mandate, Succession};
 use swarm_core::node;
 use swarm_core::reveal::Chains;
 use swarm_core::rng::fork;
@@ -106,11 +106,11 @@ impl<'a> Operators<'a> {
         let keys = Keys::from_seed(&fork(&self.maker.root, &format!("key/newcomer/{nth}")));
         let mut chains = Chains::new(fork(&self.maker.root, &format!("chain/newcomer/{nth}")), cluster::REVEALS);
         let agent = keys.agent();
-        let act = Act::Replace {
+        let act = Act::Replace(Succession {
             manifest: cluster::coordinator(&keys),
             new: Member { agent, anchor: chains.anchor(0) },
             old: gone,
-        };
+        });
         self.mandate(kernel, strikes, act);
         let host = self.maker.host(Agent {
             no,

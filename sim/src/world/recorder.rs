@@ -189,6 +189,12 @@ impl Recorder {
             }
             Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
+            Note::Reconciled { need, orphaned, .. } => {
+                if let Some((epoch, proposal)) = orphaned {
+                    self.tell(no, Event::Voided { epoch, need, proposal });
+                }
+                self.mark("belief-voided");
+            }
             Note::Retired { .. } => self.mark("member-retired"),
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
