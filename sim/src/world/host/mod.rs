@@ -253,6 +253,11 @@ impl Host {
         }
     }
 
+    /// Whether it was made to be a member of the register.
+    pub fn is_coordinator(&self) -> bool {
+        self.chains.is_some()
+    }
+
     /// How many mandates its node knows to have taken effect.
     pub fn mandates(&self) -> usize {
         self.node.system().map_or(0, |system| system.members().mandates().len())
