@@ -293,6 +293,8 @@ impl Node {
                 self.reconcile();
             }
         }
+        // Who lost its seat believes nothing more: what it applied may not be what counts.
+        self.retire();
         early
     }
 
@@ -454,7 +456,7 @@ impl Node {
 
     /// What was begun under entries that are void is given up.
     fn reconcile(&mut self) {
-        for need in self.threads.reconcile(&mut self.desk) {
+        for need in self.threads.take_reconciled() {
             self.worker.reconcile(&mut self.desk, &self.threads, need);
         }
     }

@@ -115,6 +115,8 @@ struct Void {
 #[derive(Clone, Default)]
 pub(super) struct Threads {
     pub followed: BTreeMap<NeedId, Followed>,
+    /// Needs that were folded anew as far as what was kept, since somebody asked.
+    reconciled: Vec<NeedId>,
 }
 
 impl Followed {
@@ -150,28 +152,16 @@ impl Threads {
             followed.void = Some(Box::new(Void { kept: kept.seq, lost: chain.seq, record }));
             desk.effect(Effect::Unfollow(*need));
             desk.effect(Effect::Follow(*need));
+            if let Some(note) = followed.reconcile(*need) {
+                desk.emit(note);
+                self.reconciled.push(*need);
+            }
         }
     }
 
-    /// The needs whose fold has come as far as what was kept, since the last call. Says what of each is void.
-    pub fn reconcile(&mut self, desk: &mut Desk) -> Vec<NeedId> {
-        let mut all = Vec::new();
-        for (need, followed) in &mut self.followed {
-            let reached = followed.feed.chain().seq;
-            let Some(void) = followed.void.take_if(|void| void.kept <= reached) else { continue };
-            let now = &followed.record;
-            let decided = |record: &Record| record.decision.as_ref().map(|d| (record.epoch, d.proposal.id()));
-            let orphaned = decided(&void.record).filter(|old| decided(now) != Some(*old));
-            let stands = |name: &TaskName| now.tasks.get(name).and_then(|task| task.record.as_ref());
-            let attested = void.record.tasks.iter().filter_map(|(name, task)| {
-                task.record.as_ref().filter(|record| orphaned.is_some() || stands(name) != Some(record))
-            });
-            let salvaged = attested.flat_map(|record| record.outputs.values().copied()).collect();
-            let Void { kept, lost, .. } = *void;
-            desk.emit(Note::Reconciled { kept, lost, need: *need, orphaned, salvaged });
-            all.push(*need);
-        }
-        all
+    /// The needs whose fold has come as far as what was kept, since the last call.
+    pub fn take_reconciled(&mut self) -> Vec<NeedId> {
+        core::mem::take(&mut self.reconciled)
     }
 
     pub fn record(&self, need: &NeedId) -> Option<&Record> {
@@ -195,7 +185,11 @@ impl Threads {
         while let Some(Believed { entry, link, .. }) = followed.feed.poll(desk.roster.voices(), desk.roster.believe_at)
         {
             followed.fold(&entry);
-            if followed.void.as_ref().is_some_and(|void| entry.seq <= void.kept) {
+            if followed.void.is_some() {
+                if let Some(note) = followed.reconcile(need) {
+                    desk.emit(note);
+                    self.reconciled.push(need);
+                }
                 continue;
             }
             desk.emit(Note::Believed { entry: Arc::clone(&entry), link, thread: Thread::Need(need) });
@@ -206,6 +200,21 @@ impl Threads {
 }
 
 impl Followed {
+    /// What is void, once the fold has come as far as what was kept.
+    fn reconcile(&mut self, need: NeedId) -> Option<Note> {
+        let reached = self.feed.chain().seq;
+        let Void { kept, lost, record } = *self.void.take_if(|void| void.kept <= reached)?;
+        let now = &self.record;
+        let decided = |record: &Record| record.decision.as_ref().map(|d| (record.epoch, d.proposal.id()));
+        let orphaned = decided(&record).filter(|old| decided(now) != Some(*old));
+        let stands = |name: &TaskName| now.tasks.get(name).and_then(|task| task.record.as_ref());
+        let attested = record.tasks.iter().filter_map(|(name, task)| {
+            task.record.as_ref().filter(|record| orphaned.is_some() || stands(name) != Some(record))
+        });
+        let salvaged = attested.flat_map(|record| record.outputs.values().copied()).collect();
+        Some(Note::Reconciled { kept, lost, need, orphaned, salvaged })
+    }
+
     fn fold(&mut self, entry: &Applied) {
         for (event, at) in entry.outcome.events().iter().zip(0..) {
             self.record.fold(entry.seq, at, event);

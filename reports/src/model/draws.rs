@@ -61,7 +61,7 @@ impl System {
         Ok(true)
     }
 
-    pub(super) fn open_round(&mut self) {
+    pub(super) fn open_round(&mut self, told: &[Did]) {
         if self.round.is_some() || self.queue.is_empty() {
             return;
         }
@@ -69,6 +69,14 @@ impl System {
         self.round = Some((self.queue.drain(..self.queue.len().min(ROUND_ASKS)).collect(), BTreeSet::new()));
         self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
         self.out.push(Did::RoundOpened { round: self.rounds });
+        // Where every seat has just changed hands nobody can reveal yet: the next round follows at once.
+        let next = |event: &Did| matches!(event, Did::RoundOpened { round } if *round == self.rounds + 1);
+        if self.handed && told.iter().any(next) {
+            self.waits.remove(&Waiting::Reveals);
+            let served = self.round.take().map(|(asks, _)| asks).unwrap_or_default();
+            self.queue.splice(0..0, served);
+            self.open_round(told);
+        }
     }
 
     pub(super) fn reveal(&mut self, by: AgentId, round: u32, value: Digest, told: &[Did]) -> Judged {
@@ -103,7 +111,7 @@ impl System {
                 // Nobody is left who could reveal in this round: what it was to serve waits for the next.
                 let served = self.round.take().map(|(asks, _)| asks).unwrap_or_default();
                 self.queue.splice(0..0, served);
-                self.open_round();
+                self.open_round(told);
             } else {
                 self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
             }
@@ -122,7 +130,7 @@ impl System {
             self.seat(need, &ask, answer)?;
             self.out.push(Did::Answered { answer: answer.clone(), at, need, seq });
         }
-        self.open_round();
+        self.open_round(told);
         Ok(())
     }
 

@@ -57,6 +57,8 @@ pub struct Recorder {
     void: Option<Void>,
     /// The entry that is being told of.
     about: Option<About>,
+    /// The entry of the system thread that was applied last, and by whom.
+    took: Option<(u32, About)>,
     /// What is told is known already.
     muted: bool,
     /// Records of the present instant, not stamped yet.
@@ -86,6 +88,7 @@ impl Recorder {
             judge: Judge::default(),
             void: None,
             about: None,
+            took: None,
             muted: false,
             fresh: Vec::new(),
             told: BTreeMap::new(),
@@ -198,11 +201,14 @@ impl Recorder {
             Note::Applied { entry, thread, .. } => self.about = Some((*thread, entry.seq, None)),
             Note::Booked { seq, .. } => self.about = Some((Thread::System, *seq, None)),
             // A snapshot follows the entry that took it.
-            Note::Pool(_) => {}
+            Note::Pool(_) => self.about = self.took.filter(|(by, _)| *by == no).map(|(_, about)| about),
             _ => self.about = None,
         }
+        if let (Note::Applied { thread: Thread::System, .. }, Some(about)) = (&note, self.about) {
+            self.took = Some((no, about));
+        }
         self.tell_of(no, note);
-        self.about = self.about.filter(|(thread, ..)| *thread == Thread::System);
+        self.about = None;
     }
 
     fn tell_of(&mut self, no: u32, note: Note) {

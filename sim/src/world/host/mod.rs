@@ -133,6 +133,8 @@ pub struct Host {
     jobs: BTreeMap<u64, Job>,
     /// Subscriptions that the bus has not confirmed: to be on, or off.
     follows: BTreeMap<NeedId, bool>,
+    /// Subscriptions to be begun anew once the bus has confirmed that they ended: only then does it send all of it again.
+    anew: BTreeSet<NeedId>,
     counter: u64,
     /// What orders its commands and hands it entries.
     register: Half,
@@ -204,6 +206,7 @@ impl Host {
             outbox: Outbox::default(),
             jobs: BTreeMap::new(),
             follows: BTreeMap::new(),
+            anew: BTreeSet::new(),
             counter: 0,
             register,
             seen: BTreeSet::new(),
@@ -423,6 +426,9 @@ impl Host {
             Wire::Lost { era, last } => self.bus_lost(cx, era, last),
             Wire::Following { need, on } if self.follows.get(&need) == Some(&on) => {
                 self.follows.remove(&need);
+                if self.anew.remove(&need) {
+                    self.follow(cx, need, true);
+                }
             }
             Wire::Kept { job, cid } => self.kept(cx, job, cid),
             Wire::Got { job, cid, bytes } => self.got(cx, job, cid, bytes),
@@ -574,6 +580,11 @@ impl Host {
     }
 
     fn follow(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId, on: bool) {
+        if on && self.follows.get(&need) == Some(&false) {
+            self.anew.insert(need);
+            return;
+        }
+        self.anew.remove(&need);
         self.follows.insert(need, on);
         self.ask_bus(cx, need);
     }
