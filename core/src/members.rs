@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::majority;
 use crate::genesis::{Genesis, Member};
-use crate::id::{AgentId, Cid, Digest};
+use crate::id::{AgentId, Cid, Digest, Seq, Thread};
 use crate::identity::Keys;
 use crate::mutant::{Mutant, planted};
-use crate::register::Command;
+use crate::register::{Chain, Command};
 use crate::reject::Reject;
 use crate::wire::{Body, Envelope, Manifest, Role, Signature, canonical, verify_signature};
 
@@ -35,23 +35,42 @@ pub struct Seat {
     pub member: Member,
 }
 
+/// Threads that a [`Act::Refound`] can name: more do not fit beside the manifests into one MEMBER.
+pub const BASE_MAX: usize = 256;
+
+/// Who takes whose seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Succession {
+    /// The newcomer's MANIFEST, which says that it is a coordinator.
+    pub manifest: Arc<Envelope>,
+    /// The newcomer: an agent that never held a seat.
+    pub new: Member,
+    /// Who holds the seat now.
+    pub old: AgentId,
+}
+
 /// What the recovery keys can order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Act {
     /// A seat changes hands.
-    Replace {
-        /// The newcomer's MANIFEST, which says that it is a coordinator.
-        manifest: Arc<Envelope>,
-        /// The newcomer: an agent that never held a seat.
-        new: Member,
-        /// Who holds the seat now.
-        old: AgentId,
-    },
+    Replace(Succession),
     /// The register's data were lost and are restored from what its members remember: from here on a higher generation counts.
     Restore {
         /// The generation, higher than every one before.
         generation: u32,
+    },
+    /// The register is lost with a majority of its members, or lives on out of reach: it is founded anew on what survived. Every
+    /// seat changes hands, and behind the base only those speak whom this act seats. It is the first entry behind the base
+    /// in every thread that is named, and in the system thread.
+    Refound {
+        /// Where each thread that is kept ends. A thread that is not named begins anew.
+        base: BTreeMap<Thread, Chain>,
+        /// The generation, higher than every one before.
+        generation: u32,
+        /// Who takes the seats, in their founding order.
+        seats: Vec<Succession>,
     },
 }
 
@@ -89,32 +108,44 @@ impl Mandate {
         Digest::of("swarm/mandate", &[&genesis.0, &self.id().0])
     }
 
-    /// The handover it orders, if it does.
-    pub fn handover(&self) -> Option<Handover> {
+    /// Who takes whose seat by it.
+    pub fn successions(&self) -> &[Succession] {
         match &self.act {
-            Act::Replace { new, old, .. } => Some(Handover { new: new.agent, old: *old }),
-            Act::Restore { .. } => None,
+            Act::Replace(one) => core::slice::from_ref(one),
+            Act::Restore { .. } => &[],
+            Act::Refound { seats, .. } => seats,
         }
     }
 
-    /// The newcomer's MANIFEST, if there is a newcomer.
-    pub fn manifest(&self) -> Option<&Arc<Envelope>> {
+    /// The handovers it orders.
+    pub fn handovers(&self) -> impl Iterator<Item = Handover> + '_ {
+        let founding = matches!(self.act, Act::Refound { .. }).then(|| self.generation()).flatten();
+        self.successions().iter().map(move |s| Handover { founding, new: s.new.agent, old: s.old })
+    }
+
+    /// The newcomers' MANIFESTs.
+    pub fn manifests(&self) -> impl Iterator<Item = &Arc<Envelope>> {
+        self.successions().iter().map(|succession| &succession.manifest)
+    }
+
+    /// Where the generation that it founds begins, if it founds one.
+    pub fn base(&self) -> Option<Base> {
         match &self.act {
-            Act::Replace { manifest, .. } => Some(manifest),
-            Act::Restore { .. } => None,
+            Act::Refound { base, generation, .. } => Some(Base { generation: *generation, heads: base.clone() }),
+            Act::Replace(_) | Act::Restore { .. } => None,
         }
     }
 
-    /// What a refusal of it names: the newcomer's MANIFEST, or nothing.
+    /// What a refusal of it names: the first newcomer's MANIFEST, or nothing.
     pub fn named(&self) -> Cid {
-        self.manifest().map(|manifest| manifest.id()).unwrap_or_default()
+        self.manifests().next().map(|manifest| manifest.id()).unwrap_or_default()
     }
 
     /// The generation it begins, if it does.
     pub fn generation(&self) -> Option<u32> {
         match self.act {
-            Act::Replace { .. } => None,
-            Act::Restore { generation } => Some(generation),
+            Act::Replace(_) => None,
+            Act::Restore { generation } | Act::Refound { generation, .. } => Some(generation),
         }
     }
 
@@ -147,8 +178,8 @@ impl Mandate {
         generation: u32,
         last: &Digest,
     ) -> Result<(), Reject> {
-        if let Some(Handover { new, old }) = self.handover() {
-            let voices = Voices::new(&genesis.coordinators, handovers);
+        let voices = Voices::new(&genesis.coordinators, handovers);
+        for Handover { new, old, .. } in self.handovers() {
             if voices.seat(&new).is_some() {
                 return Err(Reject::Duplicate);
             }
@@ -170,21 +201,33 @@ impl Mandate {
     /// # Errors
     /// What is wrong with the manifest or the signatures, by name.
     pub fn vet(&self, genesis: &Genesis) -> Result<(), Reject> {
-        let Act::Replace { manifest, new, .. } = &self.act else {
-            return self.check(&genesis.digest(), &genesis.recovery);
-        };
-        let Body::Manifest(says) = &manifest.body else { return Err(Reject::WrongFields) };
-        if manifest.sender != new.agent || says.agent != new.agent {
-            return Err(Reject::NotTheSender);
+        if let Act::Refound { base, seats, .. } = &self.act {
+            let distinct = |who: fn(&Succession) -> AgentId| seats.iter().map(who).collect::<BTreeSet<_>>().len();
+            if base.len() > BASE_MAX {
+                return Err(Reject::Oversize);
+            }
+            // A seat that stays with one who served the lost generation would speak for both.
+            if distinct(|s| s.old) != genesis.coordinators.len()
+                || distinct(|s| s.new.agent) != genesis.coordinators.len()
+                || seats.len() != genesis.coordinators.len()
+            {
+                return Err(Reject::NoQuorum);
+            }
         }
-        if manifest.capability.manifest != Cid::default() {
-            return Err(Reject::NotInManifest);
-        }
-        if manifest.bytes().len() > MANIFEST_BYTES_MAX {
-            return Err(Reject::Oversize);
-        }
-        if !says.roles.contains(&Role::Coordinator) {
-            return Err(Reject::WrongRole);
+        for Succession { manifest, new, .. } in self.successions() {
+            let Body::Manifest(says) = &manifest.body else { return Err(Reject::WrongFields) };
+            if manifest.sender != new.agent || says.agent != new.agent {
+                return Err(Reject::NotTheSender);
+            }
+            if manifest.capability.manifest != Cid::default() {
+                return Err(Reject::NotInManifest);
+            }
+            if manifest.bytes().len() > MANIFEST_BYTES_MAX {
+                return Err(Reject::Oversize);
+            }
+            if !says.roles.contains(&Role::Coordinator) {
+                return Err(Reject::WrongRole);
+            }
         }
         self.check(&genesis.digest(), &genesis.recovery)
     }
@@ -212,7 +255,7 @@ pub fn manifest_of<'a>(
     agent: &AgentId,
 ) -> Option<(&'a Arc<Envelope>, &'a Manifest)> {
     let mandated =
-        mandates.iter().rev().filter_map(|mandate| mandate.manifest()).find_map(|envelope| match &envelope.body {
+        mandates.iter().rev().flat_map(|mandate| mandate.manifests()).find_map(|envelope| match &envelope.body {
             Body::Manifest(manifest) if manifest.agent == *agent => Some((envelope, manifest)),
             _ => None,
         });
@@ -222,10 +265,28 @@ pub fn manifest_of<'a>(
 /// A seat changed hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Handover {
+    /// The generation that began with it, if the register was founded anew.
+    pub founding: Option<u32>,
     /// Who holds it.
     pub new: AgentId,
     /// Who held it.
     pub old: AgentId,
+}
+
+/// Where a generation of the register that was founded anew begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The generation.
+    pub generation: u32,
+    /// How far each thread reaches that was kept; all others begin with the generation.
+    pub heads: BTreeMap<Thread, Chain>,
+}
+
+impl Base {
+    /// How far `thread` was kept.
+    pub fn of(&self, thread: Thread) -> Chain {
+        self.heads.get(&thread).copied().unwrap_or_default()
+    }
 }
 
 /// Whose word counts for which seat, where these handovers took effect.
@@ -233,12 +294,49 @@ pub struct Handover {
 pub struct Voices<'a> {
     founders: &'a [Member],
     handovers: &'a [Handover],
+    bases: &'a [Base],
 }
 
 impl<'a> Voices<'a> {
-    /// The seats of `founders` after `handovers`.
+    /// The seats of `founders` after `handovers`, where the register was never founded anew.
     pub fn new(founders: &'a [Member], handovers: &'a [Handover]) -> Self {
-        Self { founders, handovers }
+        Self { founders, handovers, bases: &[] }
+    }
+
+    /// The same where it was, on these bases.
+    pub fn on(self, bases: &'a [Base]) -> Self {
+        Self { bases, ..self }
+    }
+
+    /// Whether the word of `agent` counts at `seq` of `thread`. What lies behind a base is told by those whom its act seated,
+    /// and those who took over from them: whoever served the lost generation may not know that it is lost (T18).
+    pub fn speaks(&self, agent: &AgentId, thread: Thread, seq: Seq) -> bool {
+        let begun = self.bases.iter().filter(|base| base.of(thread).seq < seq).map(|base| base.generation).max();
+        begun.is_none_or(|begun| self.founded(agent) >= begun) || planted(Mutant::LostGenerationHeard)
+    }
+
+    /// The generation that `agent` speaks for.
+    fn founded(&self, agent: &AgentId) -> u32 {
+        let mut agent = *agent;
+        for _ in 0..=self.handovers.len() {
+            let Some(handover) = self.handovers.iter().find(|handover| handover.new == agent) else { return 0 };
+            if let Some(generation) = handover.founding {
+                return generation;
+            }
+            agent = handover.old;
+        }
+        0
+    }
+
+    /// Whether a chain of `thread` that ends like this may be the one that was kept.
+    pub fn admits(&self, thread: Thread, chain: &Chain) -> bool {
+        let kept = self.bases.iter().map(|base| base.of(thread));
+        kept.filter(|kept| kept.seq == chain.seq).all(|kept| kept.head == chain.head)
+    }
+
+    /// How many seats have spoken at `seq` of `thread` if these agents have.
+    pub fn count_at<'b>(&self, thread: Thread, seq: Seq, agents: impl IntoIterator<Item = &'b AgentId>) -> usize {
+        self.count(agents.into_iter().filter(|agent| self.bases.is_empty() || self.speaks(agent, thread, seq)))
     }
 
     /// How many seats there are.
@@ -266,7 +364,7 @@ impl<'a> Voices<'a> {
 
     /// Who holds a seat now, in founding order. The handovers must stand in the order in which they took effect.
     pub fn holders(&self) -> impl Iterator<Item = AgentId> + use<'a> {
-        let Self { founders, handovers } = *self;
+        let Self { founders, handovers, .. } = *self;
         founders.iter().map(move |founder| {
             handovers.iter().fold(founder.agent, |at, handover| if handover.old == at { handover.new } else { at })
         })
@@ -296,13 +394,20 @@ pub enum Change {
     },
     /// The register was restored, and this generation counts.
     Restored(u32),
+    /// The register was founded anew: each seat changed hands.
+    Refounded {
+        /// Who held the seats and who does, in founding order.
+        seats: Vec<(Seat, Seat)>,
+    },
 }
 
 /// The table of members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members {
     genesis: Arc<Genesis>,
-    /// What they did, in the same order.
+    /// Where its generations begin that were founded anew.
+    bases: Vec<Base>,
+    /// What the mandates did, in the same order.
     handovers: Vec<Handover>,
     /// Every mandate that took effect, in order: what convinces one that knows only the genesis.
     mandates: Vec<Arc<Mandate>>,
@@ -320,6 +425,7 @@ impl Members {
         let seat = |(member, id): (&Member, u64)| Seat { id: MemberId(id), member: member.clone() };
         Self {
             genesis: Arc::clone(genesis),
+            bases: Vec::new(),
             handovers: Vec::new(),
             mandates: Vec::new(),
             past: BTreeMap::new(),
@@ -372,9 +478,14 @@ impl Members {
         &self.handovers
     }
 
+    /// Where the generations begin that were founded anew.
+    pub fn bases(&self) -> &[Base] {
+        &self.bases
+    }
+
     /// Whose word counts for which seat.
     pub fn voices(&self) -> Voices<'_> {
-        Voices::new(&self.genesis.coordinators, &self.handovers)
+        Voices::new(&self.genesis.coordinators, &self.handovers).on(&self.bases)
     }
 
     /// The mandates that took effect, in order.
@@ -424,25 +535,32 @@ impl Members {
     /// Why it has no effect.
     pub fn mandate(&mut self, mandate: &Arc<Mandate>) -> Result<Change, Reject> {
         mandate.stands(&self.genesis, &self.handovers, self.generation, &self.last_mandate())?;
-        let (new, handover) = match &mandate.act {
-            Act::Replace { new, old, .. } => (new, Handover { new: new.agent, old: *old }),
-            Act::Restore { generation } => {
-                self.generation = *generation;
-                self.mandates.push(Arc::clone(mandate));
-                return Ok(Change::Restored(*generation));
+        self.mandates.push(Arc::clone(mandate));
+        self.generation = mandate.generation().unwrap_or(self.generation);
+        self.bases.extend(mandate.base());
+        let seats = mandate.successions().iter().map(|succession| self.seat(succession)).collect::<Vec<_>>();
+        self.handovers.extend(mandate.handovers());
+        Ok(match &mandate.act {
+            Act::Replace(_) => {
+                let (old, new) = seats.into_iter().next().expect("a replacement is one succession");
+                Change::Replaced { old, new }
             }
-        };
-        let old = handover.old;
-        let at = self.seats.iter().position(|seat| seat.member.agent == old).ok_or(Reject::NoSuchThing)?;
+            Act::Restore { generation } => Change::Restored(*generation),
+            Act::Refound { .. } => Change::Refounded { seats },
+        })
+    }
+
+    /// Gives a seat away that is held; says who held it and who does.
+    fn seat(&mut self, succession: &Succession) -> (Seat, Seat) {
+        let held = |seat: &Seat| seat.member.agent == succession.old;
+        let at = self.seats.iter().position(held).expect("a mandate that stands names holders");
         let highest = self.seats.iter().map(|seat| seat.id.0).chain(self.past.keys().map(|id| id.0)).max();
         let fresh = MemberId(highest.unwrap_or(0) + 1);
         let id = if planted(Mutant::WipedKeepsId) { self.seats[at].id } else { fresh };
-        let new = Seat { id, member: new.clone() };
+        let new = Seat { id, member: succession.new.clone() };
         let old = core::mem::replace(&mut self.seats[at], new.clone());
         self.past.insert(old.id, old.member.agent);
-        self.mandates.push(Arc::clone(mandate));
-        self.handovers.push(handover);
-        Ok(Change::Replaced { old, new })
+        (old, new)
     }
 }
 
@@ -454,8 +572,8 @@ mod tests {
     fn one_seat_speaks_once() {
         let agent = |n: u8| AgentId([n; 32]);
         let founders = [1, 2, 3].map(|n| Member { agent: agent(n), anchor: Digest::default() });
-        let handovers = [Handover { old: agent(1), new: agent(9) }];
-        let voices = Voices { founders: &founders, handovers: &handovers };
+        let handovers = [Handover { founding: None, old: agent(1), new: agent(9) }];
+        let voices = Voices::new(&founders, &handovers);
         assert_eq!(voices.count(&[agent(1), agent(9)]), 1);
         assert_eq!(voices.count(&[agent(1), agent(2), agent(9)]), 2);
     }

@@ -100,6 +100,8 @@ mutants! {
     WipedKeepsId: "wiped-keeps-id", "P1", "wipe-rejoin";
     /// The register is restored under the epochs it had.
     RestoreReusesEpoch: "restore-reuses-epoch", "model", "register-restore";
+    /// What members of a lost generation say behind the base of the next one is believed.
+    LostGenerationHeard: "lost-generation-heard", "P1", "core";
     /// A coordinator and the one whose seat it took over are two voices.
     SeatCountsTwice: "seat-counts-twice", "P1", "core";
     /// Of two bids the worse is kept.

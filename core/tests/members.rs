@@ -116,7 +116,7 @@ fn t71_one_that_was_replaced_and_lives_falls_silent_and_its_key_is_good_for_noth
     assert!(swarm.hosts[last].node.system().is_none());
     let said = swarm.said.iter().filter(|(_, m)| m.envelope.sender == gone).count();
     // Whoever has its key reports and reveals: no thread takes it.
-    let thread = *swarm.register.keys().find(|thread| matches!(thread, Thread::Need(_))).unwrap();
+    let thread = *swarm.registers[0].keys().find(|thread| matches!(thread, Thread::Need(_))).unwrap();
     let before = swarm.hosts[0].node.system().unwrap().ledger().digest();
     for segment in 1..40 {
         let elapsed = Span::from_secs(3_600);
@@ -153,7 +153,7 @@ fn a_forged_mandate_is_refused_at_the_operators_desk() {
     swarm.run(Span::from_ms(1), |_| false);
     assert!(swarm.refused.contains(&(me, "no-quorum".into())), "{:?}", swarm.refused);
     assert!(swarm.refused.contains(&(swarm.hosts[7].keys.agent(), "wrong-role".into())), "a worker is no coordinator");
-    let mandated = swarm.register.values().flatten().any(|command| matches!(&**command, Command::Mandate(_)));
+    let mandated = swarm.registers[0].values().flatten().any(|command| matches!(&**command, Command::Mandate(_)));
     assert!(!mandated, "nothing came before the register");
     finish(&mut swarm, 1);
 }

@@ -8,7 +8,7 @@ use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{self, Genesis, Member};
 use swarm_core::id::{AgentId, Cid, Digest, OpId, Thread, label};
 use swarm_core::identity::Keys;
-use swarm_core::members::{Act, Mandate};
+use swarm_core::members::{Act, Mandate, Succession};
 use swarm_core::node::Outcome;
 use swarm_core::raft::{GroupId, In, Note, Out, Packet, Part, Plain, Raft, Setup};
 use swarm_core::register::Command;
@@ -102,7 +102,7 @@ impl Net {
     /// The seat of `old` to `new`, behind `after`, signed by two of the three recovery keys.
     fn mandate(&self, old: Name, new: &Keys, after: Option<&Mandate>, signers: [usize; 2]) -> Arc<Mandate> {
         let new_member = Member { agent: new.agent(), anchor: Digest::default() };
-        let act = Act::Replace { manifest: founding(new), new: new_member, old: self.keys[old].agent() };
+        let act = Act::Replace(Succession { manifest: founding(new), new: new_member, old: self.keys[old].agent() });
         let after = after.map(Mandate::id).unwrap_or_default();
         Arc::new(Mandate::sign(act, after, &self.genesis.digest(), signers.map(|at| &self.recovery[at])))
     }

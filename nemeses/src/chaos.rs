@@ -69,7 +69,7 @@ impl Chaos {
             wipes += u32::from(matches!(other.fault, Fault::WipeRejoin { .. }));
             restores += u32::from(matches!(other.fault, Fault::RegisterLost));
         }
-        if wipes > self.down_max || restores > 1 || (wipes > 0 && restores > 0) {
+        if new.fault.kind().founds_anew() || wipes > self.down_max || restores > 1 || (wipes > 0 && restores > 0) {
             return false;
         }
         let overlaps = |o: &&Occurrence| o.at_ns <= end(new) && new.at_ns <= end(o);
@@ -137,6 +137,8 @@ impl Chaos {
             }
             Kind::QuorumSwap => (What::QuorumSwap, secs(10, 60)),
             Kind::RegisterLost => (What::RegisterLost, secs(1, 30)),
+            Kind::MajorityLost => (What::MajorityLost, secs(1, 30)),
+            Kind::RegisterSplit => (What::RegisterSplit, secs(20, 90)),
             Kind::PowerLoss => {
                 let who = if self.down_max == 0 { worker } else { coordinator };
                 (What::PowerLoss { who, window_ns: span(SECOND, 20 * SECOND) }, secs(1, 40))

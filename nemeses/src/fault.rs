@@ -183,6 +183,18 @@ pub enum Fault {
     /// The embedded register's data are gone, and nothing is ordered. When the fault ends, those who hold the recovery keys
     /// restore it from the logs of all coordinators, and raise the generation.
     RegisterLost,
+    /// A majority of coordinators dies at once and its disks are gone for good. When the fault ends, those who hold the recovery
+    /// keys found the register anew on the logs of the others, with new agents on new hosts in all seats.
+    MajorityLost {
+        /// The majority.
+        nodes: Nodes,
+    },
+    /// A majority of coordinators is out of the operators' reach and lives on. Those who hold the recovery keys found the
+    /// register anew on the logs of the others, with new agents on new hosts, whom nobody else hears until the fault ends.
+    RegisterSplit {
+        /// The majority.
+        nodes: Nodes,
+    },
     /// The nodes' disks are full: nothing can be written down, so nothing is taken in and nothing
     /// leaves.
     DiskFull {
@@ -317,6 +329,8 @@ impl Fault {
             Self::SnapshotDamage { .. } => Kind::SnapshotDamage,
             Self::WipeRejoin { .. } => Kind::WipeRejoin,
             Self::RegisterLost => Kind::RegisterLost,
+            Self::MajorityLost { .. } => Kind::MajorityLost,
+            Self::RegisterSplit { .. } => Kind::RegisterSplit,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,

@@ -75,6 +75,10 @@ kinds! {
     WipeRejoin = "wipe-rejoin",
     /// The register's own data are gone; the operators restore it from what its members remember.
     RegisterLost = "register-lost",
+    /// A majority of coordinators loses its disks; the operators found the register anew on what the others hold.
+    MajorityLost = "majority-lost",
+    /// A majority of coordinators lives on out of the operators' reach, who found the register anew on what the others hold.
+    RegisterSplit = "register-split",
     /// Disks have no room left.
     DiskFull = "disk-full",
     /// Disks take their time to make a write durable.
@@ -139,7 +143,12 @@ impl Kind {
 
     /// Whether it strikes the members of Raft groups, and so nothing unless they keep the register.
     pub const fn is_of_raft(self) -> bool {
-        matches!(self, Self::SnapshotDamage)
+        matches!(self, Self::SnapshotDamage | Self::MajorityLost | Self::RegisterSplit)
+    }
+
+    /// Whether the register is founded anew by it: once in a run, and never drawn by chaos.
+    pub const fn founds_anew(self) -> bool {
+        matches!(self, Self::MajorityLost | Self::RegisterSplit)
     }
 
     /// The kind of that name.

@@ -182,6 +182,8 @@ mod tests {
             What::Etcd(EtcdWhat::Watch { ppm }),
             What::WipeRejoin { who: coordinator },
             What::RegisterLost,
+            What::MajorityLost,
+            What::RegisterSplit,
             What::DiskFull { who: coordinator },
             What::DiskSlow { who: coordinator, extra_ns: ns },
             What::SlowVerifier { who: verifier, factor: Between::one(3), extra_ns: ns },

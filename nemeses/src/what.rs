@@ -107,6 +107,10 @@ pub enum What {
         who: Target,
     },
     RegisterLost,
+    /// The majority is drawn.
+    MajorityLost,
+    /// The majority is drawn.
+    RegisterSplit,
     DiskFull {
         who: Target,
     },
@@ -197,6 +201,8 @@ impl What {
             Self::SnapshotDamage { .. } => Kind::SnapshotDamage,
             Self::WipeRejoin { .. } => Kind::WipeRejoin,
             Self::RegisterLost => Kind::RegisterLost,
+            Self::MajorityLost => Kind::MajorityLost,
+            Self::RegisterSplit => Kind::RegisterSplit,
             Self::DiskFull { .. } => Kind::DiskFull,
             Self::DiskSlow { .. } => Kind::DiskSlow,
             Self::SlowVerifier { .. } => Kind::SlowVerifier,
@@ -262,6 +268,8 @@ impl What {
             Self::Crash { who, wait_ns } => Fault::Crash { nodes: d.nodes(who)?, wait_ns: d.value(wait_ns) },
             Self::QuorumSwap => d.swap(),
             Self::RegisterLost => Fault::RegisterLost,
+            Self::MajorityLost => Fault::MajorityLost { nodes: d.majority() },
+            Self::RegisterSplit => Fault::RegisterSplit { nodes: d.majority() },
             Self::PowerLoss { who, window_ns } => {
                 Fault::PowerLoss { nodes: d.nodes(who)?, window_ns: d.value(window_ns) }
             }
@@ -374,6 +382,14 @@ impl<R: Rng> Drawing<'_, R> {
         other.remove(&bridge);
         let (one, other) = (Nodes::These(one), Nodes::These(other));
         vec![Links { from: one.clone(), to: other.clone() }, Links { from: other, to: one }]
+    }
+
+    /// Just enough coordinators to outvote the rest.
+    fn majority(&mut self) -> Nodes {
+        let mut coordinators: Vec<Node> = self.coordinators().collect();
+        shuffle(self.rng, &mut coordinators);
+        coordinators.truncate(coordinators.len() / 2 + 1);
+        Nodes::These(coordinators.into_iter().collect())
     }
 
     /// The parts of a quorum swap; a lone coordinator can only die.

@@ -40,8 +40,10 @@ use swarm_nemeses::{Between, EtcdWhat, Kind, Nemesis, Pick, Role, Target, Traffi
 /// | `etcd-unknown`, `etcd-watch` | `ppm` | |
 /// | `etcd-slow` | `extra` | |
 /// | `etcd-restore` | `within` | |
+/// | `majority-lost`, `register-split` | | |
 ///
-/// Those of etcd want `register = "etcd"` in `[cluster]`, `snapshot-damage` wants `register = "raft"`.
+/// Those of etcd want `register = "etcd"` in `[cluster]`; `snapshot-damage`, `majority-lost` and `register-split` want
+/// `register = "raft"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultSection {
@@ -148,6 +150,8 @@ impl FaultSection {
             Kind::SnapshotDamage => What::SnapshotDamage { who, ppm },
             Kind::WipeRejoin => What::WipeRejoin { who },
             Kind::RegisterLost => What::RegisterLost,
+            Kind::MajorityLost => What::MajorityLost,
+            Kind::RegisterSplit => What::RegisterSplit,
             Kind::DiskFull => What::DiskFull { who },
             Kind::DiskSlow => What::DiskSlow { who, extra_ns },
             Kind::SlowVerifier => What::SlowVerifier { who, factor, extra_ns },
@@ -262,6 +266,8 @@ const fn needs(kind: Kind) -> &'static [&'static str] {
         | Kind::PartitionLeader
         | Kind::QuorumSwap
         | Kind::RegisterLost
+        | Kind::MajorityLost
+        | Kind::RegisterSplit
         | Kind::PauseLeader
         | Kind::BusLeaderChange
         | Kind::EtcdLeaderChange

@@ -21,6 +21,7 @@ const fn mark(name: &'static str, what: &'static str) -> Mark {
 pub const MARKS: &[Mark] = &[
     mark("agent-joined", "an agent that joined mid-run became a member of the pool"),
     mark("agent-left", "an agent unstaked mid-run"),
+    mark("belief-voided", "a node forgot what it had believed of a register that was lost"),
     mark("bid-beaten", "a kept best bid was replaced by a better one"),
     mark("bid-window-extended", "a late bid extended its window"),
     mark("bus-loss-noticed", "a host saw that the bus forgot what it had acknowledged, and published it again"),
@@ -38,6 +39,7 @@ pub const MARKS: &[Mark] = &[
     mark("lease-renewed", "a heartbeat prolonged a lease"),
     mark("log-folded", "a Raft group folded its log into its history"),
     mark("member-replaced", "a seat among the coordinators changed hands"),
+    mark("member-retired", "a coordinator learned that another holds its seat"),
     mark("message-redelivered", "a consumer saw a message for the second time"),
     mark("need-cancelled", "a need was cancelled"),
     mark("need-failed", "a need ended as failed"),
@@ -45,6 +47,7 @@ pub const MARKS: &[Mark] = &[
     mark("node-restarted", "a node that died started again from its disk"),
     mark("outbid", "a worker whose bid was beaten bid again"),
     mark("partition-healed", "a message passed where a partition had cut one off before"),
+    mark("register-founded-anew", "a register of which a majority was lost was founded anew on what survived"),
     mark("register-log-cut", "a crash took records of a register's log that were not yet durable"),
     mark("register-log-torn", "a crash tore the last record of a register's log"),
     mark("register-restored", "a lost register was restored under a higher generation"),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Local;
 use crate::genesis::Genesis;
-use crate::id::{AgentId, Cid, Digest, NeedId, OpId, Seq, Thread};
+use crate::id::{AgentId, Cid, Digest, Epoch, NeedId, OpId, Seq, Thread};
 use crate::members::Mandate;
 use crate::node::{Effect, Input, Note, Setup, Subject, Work};
 use crate::register::{Applied, Event};
@@ -193,6 +193,17 @@ pub enum Record {
     },
     /// It follows a need no longer.
     Unfollow(NeedId),
+    /// What it had believed of the thread beyond what was kept of a lost register is void.
+    Reconciled {
+        /// The last entry that stands.
+        kept: Seq,
+        /// The last entry that was believed.
+        lost: Seq,
+        /// The void decision and its epoch.
+        orphaned: Option<(Epoch, Cid)>,
+        /// What can be salvaged of it.
+        salvaged: Vec<Cid>,
+    },
 }
 
 fn finals(entry: &Applied) -> Vec<Arc<FinalizeRecord>> {
@@ -250,6 +261,10 @@ impl Record {
                 }
                 Note::Diverged { thread, entry } => {
                     (*thread, Self::Diverged { link: entry.link(*thread), seq: entry.seq })
+                }
+                Note::Reconciled { kept, lost, need, orphaned, salvaged } => {
+                    let (orphaned, salvaged) = (*orphaned, salvaged.clone());
+                    (Thread::Need(*need), Self::Reconciled { kept: *kept, lost: *lost, orphaned, salvaged })
                 }
                 Note::Booked { .. } | Note::Pool(_) | Note::Retired { .. } | Note::Mark(_) => return None,
             },

@@ -20,7 +20,7 @@ use crate::node::threads::{Holding, Sheet};
 use crate::node::timer::Timer;
 use crate::plan::TaskState;
 use crate::quorum::votes_of;
-use crate::register::{Applied, Believed, Command, Entry, Event, Outcome, Proof};
+use crate::register::{Applied, Believed, Chain, Command, Entry, Event, Outcome, Proof};
 use crate::reject::Reject;
 use crate::slot::{Phase, Record, Registry as _, Waiting};
 use crate::system::System;
@@ -139,6 +139,12 @@ impl Coordinator {
 
     pub fn system(&self) -> &System {
         &self.system
+    }
+
+    /// How far each thread has come here in which anything was applied.
+    pub fn chains(&self) -> impl Iterator<Item = (Thread, Chain)> + '_ {
+        let needs = self.slots.iter().map(|(need, slot)| (Thread::Need(*need), slot.lane.chain));
+        needs.chain([(Thread::System, self.lane.chain)]).filter(|(_, chain)| chain.seq > Seq(0))
     }
 
     /// What is held of each need.
@@ -468,7 +474,7 @@ impl Coordinator {
         for event in applied.outcome.events() {
             let (Event::Replaced { mandate } | Event::Restored { mandate }) = event else { continue };
             self.newcomers.push(Arc::clone(mandate));
-            if mandate.handover().is_some_and(|handover| handover.new == desk.me()) {
+            if mandate.handovers().any(|handover| handover.new == desk.me()) {
                 self.seated = Some(applied.seq);
                 let needs = all.iter().map(|need| Thread::Need(*need));
                 needs.chain([Thread::System]).for_each(|thread| desk.wake_in(Span::ZERO, Timer::Batch(thread)));
@@ -480,7 +486,7 @@ impl Coordinator {
     /// What an entry of a need means for seats there: a need that was taken up knows only the founders.
     fn look_at_members(&mut self, desk: &mut Desk, need: NeedId, events: &[Event]) {
         let named = events.iter().filter_map(|event| match event {
-            Event::Replaced { mandate } => Some(Arc::clone(mandate)),
+            Event::Replaced { mandate } | Event::Restored { mandate } => Some(Arc::clone(mandate)),
             _ => None,
         });
         self.newcomers.extend(named);
@@ -633,6 +639,11 @@ impl Coordinator {
                 if self.stands(Thread::Need(need), &command).is_ok() {
                     self.submit(desk, Thread::Need(need), command);
                 }
+            }
+            // Where the register was founded anew nobody is left who could say so but the newcomers.
+            (Thread::System, Event::Restored { mandate }) if mandate.base().is_some() => {
+                let body = Body::Member(NewMember { mandate: Arc::clone(mandate) });
+                self.say(desk, Saying::new(Subject::System, thread, body));
             }
             // What it was not there for is said by those who were. Its own coming too: nobody hears a newcomer before that.
             (Thread::System, _) if self.seated.is_none_or(|seated| entry.seq <= seated) => {}
@@ -861,7 +872,8 @@ fn may_pass(record: &Record, envelope: &Envelope, reject: Reject) -> bool {
         }
         Reject::NoSuchThing => record.decision.is_none(),
         Reject::WrongPhase => match &envelope.body {
-            Body::Propose(_) => record.phase < Phase::Open,
+            // A window for proposals opens with the voters of an epoch, as long as there is nothing to vote for.
+            Body::Propose(_) => record.phase <= Phase::Open && record.voters.is_empty() && record.candidates.is_empty(),
             Body::Claim(claim) => {
                 record.decision.is_none() || record.tasks.get(&claim.task).is_some_and(|t| t.state == TaskState::Idle)
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Local;
 use crate::genesis::Genesis;
-use crate::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, Seq, TaskName, Thread};
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Label, NeedId, OpId, Seq, TaskName, Thread};
 use crate::ledger::Booking;
 use crate::members::{self, Mandate};
 use crate::policy::Evaluator;
@@ -316,6 +316,20 @@ pub enum Note {
     },
     /// A pool snapshot, whole.
     Pool(Pool),
+    /// The register was founded anew, and what this node believed of a need beyond the base is void. From here on it tells
+    /// what the register says now (PROTOCOL 3: RECONCILE).
+    Reconciled {
+        /// The last entry that stands.
+        kept: Seq,
+        /// The last entry that was believed.
+        lost: Seq,
+        /// The need.
+        need: NeedId,
+        /// The decision that is void, with its epoch, if one is.
+        orphaned: Option<(Epoch, Cid)>,
+        /// Artifacts that a committee passed under what is void: good as alternates, once they are judged anew.
+        salvaged: Vec<Cid>,
+    },
     /// It was a coordinator, and another holds its seat now: it is silent from here on.
     Retired {
         /// Who took its place.

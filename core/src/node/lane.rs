@@ -115,6 +115,10 @@ impl Lane {
         let entry = Arc::new(Applied::new(command.id(), outcome, self.chain.seq.next()));
         let link = entry.link(self.thread);
         self.chain.push(&link);
+        // Whoever founds the register anew on something else than what its act names must be stopped.
+        if !desk.roster.voices().admits(self.thread, &self.chain) {
+            desk.emit(Note::Diverged { thread: self.thread, entry: Arc::clone(&entry) });
+        }
         self.own.insert(entry.seq, link);
         self.feed.applied(link, Arc::clone(&entry));
         let patience = self.patience(desk, &entry);

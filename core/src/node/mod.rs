@@ -18,7 +18,7 @@ mod timer;
 mod verifier;
 mod worker;
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -32,7 +32,7 @@ use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
-use crate::register::Event;
+use crate::register::{Chain, Event};
 use crate::reject::Reject;
 use crate::slot::{self, Record};
 use crate::time::{Instant, Now};
@@ -73,7 +73,7 @@ impl Node {
             manifests.learn(Arc::clone(manifest)).expect("Genesis::check holds the founding manifests");
         }
         for mandate in &setup.mandates {
-            if let Some(manifest) = mandate.manifest() {
+            for manifest in mandate.manifests() {
                 manifests.learn(Arc::clone(manifest)).expect("whoever sets a node up has vetted its mandates");
             }
         }
@@ -145,6 +145,11 @@ impl Node {
     /// The system slot, if the node is a coordinator.
     pub fn system(&self) -> Option<&crate::system::System> {
         self.coordinator.as_ref().map(Coordinator::system)
+    }
+
+    /// How far each thread has come here in which anything was applied; nothing but for a coordinator.
+    pub fn chains(&self) -> BTreeMap<Thread, Chain> {
+        self.coordinator.iter().flat_map(|coordinator| coordinator.chains()).collect()
     }
 
     /// Whether nothing is on its way: every need it knows of has ended, everything it said was acknowledged, and nothing it
@@ -235,6 +240,7 @@ impl Node {
         while let Some(message) = queue.pop_front() {
             let envelope = Arc::clone(&message.envelope);
             self.desk.cause = Some(envelope.id());
+            queue.extend(self.introduce(&envelope));
             let taken = self.admit(&message);
             let done = taken.and_then(|now| if now { self.route(&message) } else { Ok(()) });
             if let Err(reject) = done {
@@ -256,16 +262,39 @@ impl Node {
         }
     }
 
+    /// A MEMBER of a register that was founded anew brings its own sender: nobody whom the node knows is left to do it.
+    fn introduce(&mut self, envelope: &Envelope) -> VecDeque<Message> {
+        if let Body::Member(new) = &envelope.body
+            && new.mandate.base().is_some()
+            && new.mandate.successions().iter().any(|succession| succession.new.agent == envelope.sender)
+            && !self.desk.roster.is_member(&envelope.sender)
+            && new.mandate.vet(&self.desk.setup.genesis).is_ok()
+        {
+            self.newcomers.push(Arc::clone(&new.mandate));
+        }
+        self.welcome()
+    }
+
     /// Takes note of newcomers to the register. Returns what they said before anyone knew them.
     fn welcome(&mut self) -> VecDeque<Message> {
         let applied = self.coordinator.as_mut().map(Coordinator::take_newcomers).unwrap_or_default();
         let mut early = VecDeque::new();
         for mandate in core::mem::take(&mut self.newcomers).into_iter().chain(applied) {
-            let Some(manifest) = mandate.manifest() else { continue };
-            if self.desk.roster.learn(&mandate) && self.manifests.learn(Arc::clone(manifest)).is_ok() {
-                early.extend(self.lot.release(Awaited::Manifest(manifest.id())));
+            if !self.desk.roster.learn(&mandate) {
+                continue;
+            }
+            for manifest in mandate.manifests() {
+                if self.manifests.learn(Arc::clone(manifest)).is_ok() {
+                    early.extend(self.lot.release(Awaited::Manifest(manifest.id())));
+                }
+            }
+            if let Some(base) = mandate.base() {
+                self.threads.refound(&mut self.desk, &base);
+                self.reconcile();
             }
         }
+        // Who lost its seat believes nothing more: what it applied may not be what counts.
+        self.retire();
         early
     }
 
@@ -409,7 +438,9 @@ impl Node {
                 if verifier {
                     self.verifier.called(desk, threads, message);
                 }
-                for (need, _, event) in threads.vouch(desk, message)? {
+                let news = threads.vouch(desk, message)?;
+                self.reconcile();
+                for (need, _, event) in news {
                     self.believe(need, &event);
                     if let Event::Over { .. } = event {
                         self.nonces.forget(Thread::Need(need));
@@ -426,8 +457,15 @@ impl Node {
         Ok(())
     }
 
+    /// What was begun under entries that are void is given up.
+    fn reconcile(&mut self) {
+        for need in self.threads.take_reconciled() {
+            self.worker.reconcile(&mut self.desk, &self.threads, need);
+        }
+    }
+
     fn believe(&mut self, need: NeedId, event: &Event) {
-        if let Event::Replaced { mandate } = event {
+        if let Event::Replaced { mandate } | Event::Restored { mandate } = event {
             self.newcomers.push(Arc::clone(mandate));
         }
         let (worker, verifier) = (self.is(Role::Worker), self.is(Role::Verifier));

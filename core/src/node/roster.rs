@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::genesis::Genesis;
 use crate::id::AgentId;
-use crate::members::{Handover, Mandate, Voices};
+use crate::members::{Base, Handover, Mandate, Voices};
 
 /// The members a node knows of.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub(super) struct Roster {
     genesis: Arc<Genesis>,
     /// In the order in which the node heard of them.
     handovers: Vec<Handover>,
+    /// Where generations begin that were founded anew.
+    bases: Vec<Base>,
     /// Seats that must vouch for an entry before it is believed.
     pub believe_at: usize,
 }
@@ -26,24 +28,26 @@ impl Roster {
     pub fn new(genesis: &Arc<Genesis>, mandates: &[Arc<Mandate>]) -> Self {
         Self {
             genesis: Arc::clone(genesis),
-            handovers: mandates.iter().filter_map(|mandate| mandate.handover()).collect(),
+            handovers: mandates.iter().flat_map(|mandate| mandate.handovers()).collect(),
+            bases: mandates.iter().filter_map(|mandate| mandate.base()).collect(),
             believe_at: genesis.params.believe_at(genesis.coordinators.len()),
         }
     }
 
     /// Takes note of a mandate that was vetted. False if it was known.
     pub fn learn(&mut self, mandate: &Mandate) -> bool {
-        let Some(handover) = mandate.handover() else { return false };
-        let fresh = !self.handovers.contains(&handover);
-        if fresh {
-            self.handovers.push(handover);
+        let fresh: Vec<Handover> = mandate.handovers().filter(|handover| !self.handovers.contains(handover)).collect();
+        if fresh.is_empty() {
+            return false;
         }
-        fresh
+        self.handovers.extend(fresh);
+        self.bases.extend(mandate.base());
+        true
     }
 
     /// Whose word counts for which seat.
     pub fn voices(&self) -> Voices<'_> {
-        Voices::new(&self.genesis.coordinators, &self.handovers)
+        Voices::new(&self.genesis.coordinators, &self.handovers).on(&self.bases)
     }
 
     /// Whether `agent` holds or held a seat. What a member says is heard also after it was replaced: it may have been said

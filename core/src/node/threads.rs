@@ -1,10 +1,12 @@
 //! The needs that an agent follows without being a coordinator: their believed records and their plans.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::id::{NeedId, Seq, Thread};
+use crate::id::{NeedId, Seq, TaskName, Thread};
+use crate::members::Base;
 use crate::node::desk::Desk;
 use crate::node::io::{Effect, Message, Note};
 use crate::plan::{Document, View};
@@ -95,12 +97,37 @@ pub(super) struct Followed {
     feed: Feed,
     pub record: Record,
     pub sheet: Sheet,
+    /// What was believed before the thread had to be folded anew, until the fold has come as far as both agree.
+    void: Option<Box<Void>>,
+}
+
+/// A belief that reaches further than what was kept of a lost register.
+#[derive(Clone)]
+struct Void {
+    /// How far both agree.
+    kept: Seq,
+    /// How far it reached.
+    lost: Seq,
+    record: Record,
 }
 
 /// All followed needs.
 #[derive(Clone, Default)]
 pub(super) struct Threads {
     pub followed: BTreeMap<NeedId, Followed>,
+    /// Needs that were folded anew as far as what was kept, since somebody asked.
+    reconciled: Vec<NeedId>,
+}
+
+impl Followed {
+    fn new(need: NeedId) -> Self {
+        Self {
+            feed: Feed::new(Thread::Need(need)),
+            record: Record::new(need),
+            sheet: Sheet::new(need),
+            void: None,
+        }
+    }
 }
 
 impl Threads {
@@ -108,8 +135,33 @@ impl Threads {
     pub fn follow(&mut self, desk: &mut Desk, need: NeedId) {
         self.followed.entry(need).or_insert_with(|| {
             desk.effect(Effect::Follow(need));
-            Followed { feed: Feed::new(Thread::Need(need)), record: Record::new(need), sheet: Sheet::new(need) }
+            Followed::new(need)
         });
+    }
+
+    /// The register was founded anew on `base`: whatever was believed beyond it is void, and its thread is folded anew, in
+    /// silence as far as both agree.
+    pub fn refound(&mut self, desk: &mut Desk, base: &Base) {
+        for (need, followed) in &mut self.followed {
+            let (kept, chain) = (base.of(Thread::Need(*need)), followed.feed.chain());
+            if chain.seq < kept.seq || chain == kept {
+                continue;
+            }
+            let record = core::mem::replace(&mut followed.record, Record::new(*need));
+            *followed = Followed::new(*need);
+            followed.void = Some(Box::new(Void { kept: kept.seq, lost: chain.seq, record }));
+            desk.effect(Effect::Unfollow(*need));
+            desk.effect(Effect::Follow(*need));
+            if let Some(note) = followed.reconcile(*need) {
+                desk.emit(note);
+                self.reconciled.push(*need);
+            }
+        }
+    }
+
+    /// The needs whose fold has come as far as what was kept, since the last call.
+    pub fn take_reconciled(&mut self) -> Vec<NeedId> {
+        core::mem::take(&mut self.reconciled)
     }
 
     pub fn record(&self, need: &NeedId) -> Option<&Record> {
@@ -133,6 +185,13 @@ impl Threads {
         while let Some(Believed { entry, link, .. }) = followed.feed.poll(desk.roster.voices(), desk.roster.believe_at)
         {
             followed.fold(&entry);
+            if followed.void.is_some() {
+                if let Some(note) = followed.reconcile(need) {
+                    desk.emit(note);
+                    self.reconciled.push(need);
+                }
+                continue;
+            }
             desk.emit(Note::Believed { entry: Arc::clone(&entry), link, thread: Thread::Need(need) });
             news.extend(entry.outcome.events().iter().map(|event| (need, entry.seq, event.clone())));
         }
@@ -141,6 +200,21 @@ impl Threads {
 }
 
 impl Followed {
+    /// What is void, once the fold has come as far as what was kept.
+    fn reconcile(&mut self, need: NeedId) -> Option<Note> {
+        let reached = self.feed.chain().seq;
+        let Void { kept, lost, record } = *self.void.take_if(|void| void.kept <= reached)?;
+        let now = &self.record;
+        let decided = |record: &Record| record.decision.as_ref().map(|d| (record.epoch, d.proposal.id()));
+        let orphaned = decided(&record).filter(|old| decided(now) != Some(*old));
+        let stands = |name: &TaskName| now.tasks.get(name).and_then(|task| task.record.as_ref());
+        let attested = record.tasks.iter().filter_map(|(name, task)| {
+            task.record.as_ref().filter(|record| orphaned.is_some() || stands(name) != Some(record))
+        });
+        let salvaged = attested.flat_map(|record| record.outputs.values().copied()).collect();
+        Some(Note::Reconciled { kept, lost, need, orphaned, salvaged })
+    }
+
     fn fold(&mut self, entry: &Applied) {
         for (event, at) in entry.outcome.events().iter().zip(0..) {
             self.record.fold(entry.seq, at, event);

@@ -18,7 +18,7 @@ use crate::node::timer::Timer;
 use crate::node::verifier::work;
 use crate::plan::{Fact, Plan};
 use crate::register::Event;
-use crate::slot::{Record, lease_margin};
+use crate::slot::{Record, Task, lease_margin};
 use crate::time::Span;
 use crate::wire::{Body, Claim, Commit, Envelope, Heartbeat, Manifest, Release, ReleaseReason, UpdatePlan, Yield};
 
@@ -85,10 +85,12 @@ impl Worker {
     /// A plan was decided: its tasks without parents are open for bids.
     pub fn decided(&mut self, desk: &mut Desk, decide: &Arc<Envelope>) {
         let (Thread::Need(need), Some(epoch)) = (decide.thread, decide.epoch) else { return };
-        if self.offers.contains_key(&need) {
+        // A higher epoch voids what a lost generation of the register had decided.
+        if self.offers.get(&need).is_some_and(|offer| offer.epoch >= epoch) {
             return;
         }
-        let Some(envelope) = self.needs.remove(&need) else { return };
+        let known = self.offers.get(&need).map(|offer| Arc::clone(&offer.need));
+        let Some(envelope) = self.needs.remove(&need).or(known) else { return };
         let Some(plan) = plan_of(&envelope, decide) else { return };
         let offer = Offer {
             decide: Arc::clone(decide),
@@ -273,6 +275,20 @@ impl Worker {
         let facts = alloc::vec![Fact::Claim { envelope: claim, task: task.clone() }];
         let body = Body::UpdatePlan(UpdatePlan { facts });
         desk.say(Saying::new(Subject::Thread(need), Thread::Need(need), body));
+    }
+
+    /// Drops the leases of a need that its record, folded anew, does not know.
+    pub fn reconcile(&mut self, desk: &mut Desk, threads: &Threads, need: NeedId) {
+        let me = desk.me();
+        let stands = |task: &TaskName, held: &Held| {
+            let task = threads.record(&need).and_then(|record| record.tasks.get(task));
+            let holds = |t: &Task| t.fence == held.fence && t.lease.as_ref().is_some_and(|l| l.bid.agent == me);
+            task.is_some_and(|task| holds(task))
+        };
+        let held = self.held.iter().filter(|((of, _), _)| *of == need);
+        let void: Vec<TaskName> =
+            held.filter(|((_, task), held)| !stands(task, held)).map(|((_, task), _)| task.clone()).collect();
+        void.iter().for_each(|task| self.drop(desk, need, task));
     }
 
     fn drop(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName) {

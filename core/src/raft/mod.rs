@@ -13,6 +13,7 @@
 
 mod codec;
 mod fetch;
+mod foundation;
 mod group;
 mod guard;
 mod history;
@@ -27,6 +28,7 @@ mod tests;
 mod wal;
 
 pub use codec::{Codec, PROPOSAL_BYTES_MAX, Plain, Proposal, read};
+pub use foundation::foundation;
 pub use history::Mark;
 pub use io::{GroupId, In, Note, Out, Setup, StartError, WriteId};
 pub use packet::{Packet, Part};

@@ -236,6 +236,7 @@ pub enum Event {
     Replaced { mandate: Arc<Mandate> },
 
     /// The register was restored, as far as this thread is concerned (any thread): from here on a higher generation counts.
+    /// A register that was founded anew says so in its first entry behind the base: every seat changed hands.
     Restored { mandate: Arc<Mandate> },
 
     /// System: the answer to a need's ask.

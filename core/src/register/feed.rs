@@ -44,7 +44,7 @@ impl Proof {
         let vouches =
             |envelope: &Envelope| envelope.thread == self.thread && vouched(envelope, self.entry.seq) == Some(link);
         let who: BTreeSet<AgentId> = self.vouchers.iter().filter(|e| vouches(e)).map(|e| e.sender).collect();
-        if voices.count(&who) < believe_at {
+        if voices.count_at(self.thread, self.entry.seq, &who) < believe_at {
             return Err(Reject::NoEvidence);
         }
         self.entry.outcome.events().get(self.at as usize).ok_or(Reject::NoEvidence)
@@ -160,10 +160,16 @@ impl Feed {
         let next = self.chain.seq.next();
         let said = self.vouches.get(&next)?.chunk_by(|one, other| one.link == other.link);
         let mut alike = said.filter(|alike| alike.len() >= believe_at);
-        let enough = alike.find(|alike| voices.count(alike.iter().map(|vouch| &vouch.by)) >= believe_at)?;
+        let speak = |alike: &&[Vouch]| voices.count_at(self.thread, next, alike.iter().map(|vouch| &vouch.by));
+        let enough = alike.find(|alike| speak(alike) >= believe_at)?;
         let (link, vouchers) = (enough[0].link, enough.iter().map(|vouch| Arc::clone(&vouch.envelope)).collect());
+        let mut chain = self.chain;
+        chain.push(&link);
+        if !voices.admits(self.thread, &chain) {
+            return None;
+        }
         let entry = self.contents.remove(&(next, link))?;
-        self.chain.push(&link);
+        self.chain = chain;
         self.vouches.remove(&next);
         self.contents = self.contents.split_off(&(next.next(), Digest([0; 32])));
         Some(Believed { entry, link, vouchers })

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use crate::bids::Window;
 use crate::id::{Cid, Credits, Epoch, Seq, TaskName};
+use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Ask, Counted, Ending, Event};
@@ -152,15 +153,13 @@ impl Record {
                 self.asks.remove(&(*seq, *at));
             }
             Event::Replaced { mandate } => {
-                let handover = mandate.handover().expect("a seat changes hands by a mandate that says so");
-                self.handovers.push(handover);
-                self.last_mandate = mandate.id();
-                self.waits.values_mut().for_each(|watch| watch.forget(&handover.old));
+                self.seats_pass(mandate);
             }
             // What is decided stays decided, under the epoch that decided it.
             Event::Restored { mandate } => {
+                self.seats_pass(mandate);
+                self.bases.extend(mandate.base());
                 self.generation = mandate.generation().expect("a register is restored by a mandate that says so");
-                self.last_mandate = mandate.id();
                 self.owes_epoch = matches!(self.phase, Phase::Opening | Phase::Open);
             }
             // What the system thread does to itself is no part of a need.
@@ -174,6 +173,14 @@ impl Record {
             | Event::RoundClosed { .. }
             | Event::SnapshotTaken { .. } => {}
         }
+    }
+
+    fn seats_pass(&mut self, mandate: &Mandate) {
+        for handover in mandate.handovers() {
+            self.handovers.push(handover);
+            self.waits.values_mut().for_each(|watch| watch.forget(&handover.old));
+        }
+        self.last_mandate = mandate.id();
     }
 
     fn task(&mut self, name: &TaskName) -> &mut Task {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::bids::{Bid, Window};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName};
-use crate::members::{Handover, Voices};
+use crate::members::{Base, Handover, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Counted, Ending};
@@ -163,6 +163,8 @@ pub struct Record {
     pub decision: Option<Decision>,
     /// Seats of the register that changed hands in this thread, in order.
     pub handovers: Vec<Handover>,
+    /// Where generations of the register begin that were founded anew.
+    pub bases: Vec<Base>,
     /// The last mandate that took effect here; zero if none did.
     pub last_mandate: Digest,
     /// How often the register was restored, as far as this thread was told.
@@ -206,6 +208,7 @@ impl Record {
             candidates: Vec::new(),
             decision: None,
             handovers: Vec::new(),
+            bases: Vec::new(),
             last_mandate: Digest::default(),
             generation: 0,
             owes_epoch: false,
@@ -240,7 +243,7 @@ impl Record {
 
     /// Whose word counts for which seat of the register in this thread.
     pub fn voices<'a>(&'a self, genesis: &'a Genesis) -> Voices<'a> {
-        Voices::new(&genesis.coordinators, &self.handovers)
+        Voices::new(&genesis.coordinators, &self.handovers).on(&self.bases)
     }
 
     /// Whether `vote` was cast in the present epoch.

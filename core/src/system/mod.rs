@@ -17,7 +17,7 @@ use crate::config::{Params, ms};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName, Thread};
 use crate::ledger::{Booking, Ledger, LienId, OpKey, Pot, only_authority, op_key};
-use crate::members::{Change, Mandate, Members};
+use crate::members::{Mandate, Members, Succession};
 use crate::mutant::{Mutant, planted};
 use crate::pool::{self, Age, Snapshot};
 use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
@@ -313,19 +313,18 @@ impl System {
     /// A seat changes hands. What the one that goes has revealed stands, since others may have seen it; what it has reported
     /// does not. The newcomer's chain is for results that nobody has committed yet (T68): not for the open round, nor the next.
     fn replace(&mut self, doing: &mut Doing, mandate: &Arc<Mandate>) -> Result<(), Reject> {
-        let (Change::Replaced { old, new }, Some(manifest)) = (self.members.mandate(mandate)?, mandate.manifest())
-        else {
-            doing.events.push(Event::Restored { mandate: Arc::clone(mandate) });
-            return Ok(());
-        };
-        let (old, new) = (old.member.agent, new.member);
-        self.register(manifest);
-        self.acts.insert(manifest.id());
-        self.promises.remove(&old);
-        self.promises.insert(new.agent, Promise::first(self.rounds + 1, new.anchor));
-        self.waits.values_mut().for_each(|watch| watch.forget(&old));
-        self.dirty = true;
-        doing.events.push(Event::Replaced { mandate: Arc::clone(mandate) });
+        self.members.mandate(mandate)?;
+        for Succession { manifest, new, old } in mandate.successions() {
+            self.register(manifest);
+            self.acts.insert(manifest.id());
+            self.promises.remove(old);
+            self.promises.insert(new.agent, Promise::first(self.rounds + 1, new.anchor));
+            self.waits.values_mut().for_each(|watch| watch.forget(old));
+            self.dirty = true;
+        }
+        let restored = mandate.generation().is_some();
+        let mandate = Arc::clone(mandate);
+        doing.events.push(if restored { Event::Restored { mandate } } else { Event::Replaced { mandate } });
         self.close_full_round(doing);
         Ok(())
     }

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 
 use crate::config::WINDOW_BOUNDS_MS;
 use crate::id::{Credits, Label};
+use crate::members;
 use crate::plan::Fact;
 use crate::reject::Reject;
 use crate::wire::{Body, ENVELOPE_BYTES_MAX, Manifest, Need, Propose};
@@ -165,7 +166,10 @@ impl Body {
             Self::Stake(body) | Self::Unstake(body) | Self::Withdraw(body) => positive(body.amount),
             Self::Delegate(body) | Self::Transfer(body) | Self::Mint(body) => positive(body.amount),
             Self::Snapshot(snapshot) => within(snapshot.number, 1, u32::MAX),
-            Self::Member(new) => at_most(new.mandate.sigs.len(), MANDATE_SIGS_MAX),
+            Self::Member(new) => {
+                at_most(new.mandate.sigs.len(), MANDATE_SIGS_MAX)?;
+                at_most(new.mandate.base().map_or(0, |base| base.heads.len()), members::BASE_MAX)
+            }
             // A label and an address: bounded by their types.
             Self::Deny(_) => Ok(()),
         }

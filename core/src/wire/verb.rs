@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::genesis::Member;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
-use crate::members::{Act, Mandate};
+use crate::id::Thread;
+use crate::members::{Act, Mandate, Succession};
 use crate::plan::Fact;
 use crate::register::Chain;
 use crate::reject::Reject;
@@ -637,21 +638,40 @@ impl NewMember {
         #[derive(Deserialize)]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
         enum ReadAct<'a> {
-            Replace {
+            #[serde(borrow)]
+            Replace(ReadSuccession<'a>),
+            Refound {
+                base: BTreeMap<Thread, Chain>,
+                generation: u32,
                 #[serde(borrow)]
-                manifest: &'a RawValue,
-                new: Member,
-                old: AgentId,
+                seats: Vec<ReadSuccession<'a>>,
             },
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct ReadSuccession<'a> {
+            #[serde(borrow)]
+            manifest: &'a RawValue,
+            new: Member,
+            old: AgentId,
         }
         let Read { mandate: ReadMandate { act, after, sigs } } =
             serde_json::from_str(json).map_err(|_| Reject::Malformed)?;
-        let ReadAct::Replace { manifest, new, old } = act;
-        let manifest = nested(Verb::Manifest, manifest.get().as_bytes())?;
-        if manifest.verb() != Verb::Manifest {
-            return Err(Reject::NoEvidence);
-        }
-        Ok(Self { mandate: Arc::new(Mandate { act: Act::Replace { manifest, new, old }, after, sigs }) })
+        let mut succession = |ReadSuccession { manifest, new, old }: ReadSuccession<'_>| {
+            let manifest = nested(Verb::Manifest, manifest.get().as_bytes())?;
+            if manifest.verb() != Verb::Manifest {
+                return Err(Reject::NoEvidence);
+            }
+            Ok(Succession { manifest, new, old })
+        };
+        let act = match act {
+            ReadAct::Replace(one) => Act::Replace(succession(one)?),
+            ReadAct::Refound { base, generation, seats } => {
+                let seats = seats.into_iter().map(succession).collect::<Result<_, _>>()?;
+                Act::Refound { base, generation, seats }
+            }
+        };
+        Ok(Self { mandate: Arc::new(Mandate { act, after, sigs }) })
     }
 }
 

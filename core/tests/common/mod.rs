@@ -7,7 +7,7 @@ use ed25519_dalek::SigningKey;
 use swarm_core::genesis::Member;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Nonce, Seq, Thread, label};
 use swarm_core::lamport::LAMPORT_MAX;
-use swarm_core::members::{Act, Mandate};
+use swarm_core::members::{Act, Mandate, Succession};
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::time::WallTime;
 use swarm_core::wire::*;
@@ -210,7 +210,7 @@ impl Bytes {
         let sigs = self.list(3, |bytes| (bytes.agent(), manifest.sig())).into_iter().collect();
         NewMember {
             mandate: Arc::new(Mandate {
-                act: Act::Replace { manifest, new, old: self.agent() },
+                act: Act::Replace(Succession { manifest, new, old: self.agent() }),
                 after: Digest::default(),
                 sigs,
             }),

@@ -10,7 +10,7 @@ use swarm_core::config::{Params, ms};
 use swarm_core::genesis::{Genesis, Holding, Member};
 use swarm_core::id::*;
 use swarm_core::identity::Keys;
-use swarm_core::members::{Act, Mandate};
+use swarm_core::members::{Act, Mandate, Succession};
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::register::{Applied, Chain, Command, Event, Outcome, Proof};
 use swarm_core::reject::Reject;
@@ -120,7 +120,7 @@ pub fn manifest_envelope(name: &str, roles: Vec<Role>) -> Arc<Envelope> {
 pub fn replace(old: &str, new: &str) -> Act {
     let manifest = manifest_envelope(new, vec![Role::Coordinator]);
     let anchor = chains(new, &Params { reveals: LINKS, ..Params::default() }).anchor(0);
-    Act::Replace { manifest, new: Member { agent: id_of(new), anchor }, old: id_of(old) }
+    Act::Replace(Succession { manifest, new: Member { agent: id_of(new), anchor }, old: id_of(old) })
 }
 
 /// A mandate that two of the three recovery keys signed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::kit::*;
 use swarm_core::id::*;
-use swarm_core::members::{Act, Mandate};
+use swarm_core::members::{Act, Mandate, Succession};
 use swarm_core::register::{Command, Event};
 use swarm_core::reject::Reject;
 use swarm_core::slot::{Registry, Waiting};
@@ -41,9 +41,9 @@ fn only_a_majority_of_the_recovery_keys_of_this_deployment_gives_a_seat_away() {
     let (here, all) = (genesis.digest(), recovery());
     let signed = |act, keys: &[swarm_core::identity::Keys]| Mandate::sign(act, Digest::default(), &here, keys);
     let with = |edit: fn(&mut Arc<Envelope>, &mut swarm_core::genesis::Member)| {
-        let Act::Replace { mut manifest, mut new, old } = replace("c1", "c4") else { unreachable!() };
+        let Act::Replace(Succession { mut manifest, mut new, old }) = replace("c1", "c4") else { unreachable!() };
         edit(&mut manifest, &mut new);
-        signed(Act::Replace { manifest, new, old }, &all)
+        signed(Act::Replace(Succession { manifest, new, old }), &all)
     };
     let mut swapped = signed(replace("c1", "c4"), &all);
     swapped.act = replace("c2", "c4");

@@ -12,11 +12,11 @@ use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{self, Genesis, Holding, Member};
 use swarm_core::id::{AgentId, Cid, Credits, Digest, NeedId, Seq, Thread, label};
 use swarm_core::identity::Keys;
-use swarm_core::members::Mandate;
+use swarm_core::members::{Mandate, Succession};
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
 use swarm_core::plan::Fact;
 use swarm_core::policy::{BaseRules, Evaluator, Limits};
-use swarm_core::register::{Command, Ending, Entry, Event};
+use swarm_core::register::{Chain, Command, Ending, Entry, Event};
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, Span, WallTime};
 use swarm_core::wire::*;
@@ -159,6 +159,8 @@ pub struct Host {
     pub writer: Writer,
     pub log: String,
     pub follows: BTreeSet<NeedId>,
+    /// Which register it is a member of, if it is a coordinator: the first one, or one that was founded anew.
+    pub register: Option<usize>,
     /// What went in and was not handled yet.
     pub inbox: VecDeque<Input>,
 }
@@ -167,9 +169,13 @@ impl Host {
     fn new(setup: Setup, keys: Keys, chains: Option<Chains>) -> Self {
         let (writer, log) = Writer::open(&setup);
         let inbox = VecDeque::from([Input::Boot]);
-        Self { node: Node::new(setup), keys, chains, writer, log, follows: BTreeSet::new(), inbox }
+        let register = chains.is_some().then_some(0);
+        Self { node: Node::new(setup), keys, chains, writer, log, follows: BTreeSet::new(), register, inbox }
     }
 }
+
+/// Commands in order, by thread.
+pub type Register = BTreeMap<Thread, Vec<Arc<Command>>>;
 
 /// All of them.
 pub struct Swarm {
@@ -180,7 +186,13 @@ pub struct Swarm {
     pub off: BTreeSet<usize>,
     pub hosts: Vec<Host>,
     pub now: Now,
-    pub register: BTreeMap<Thread, Vec<Arc<Command>>>,
+    /// The register, and those that were founded anew.
+    pub registers: Vec<Register>,
+    /// Hosts nobody hears, and what they said.
+    pub muted: BTreeSet<usize>,
+    pub unheard: Vec<(Subject, Vec<AgentId>, Message)>,
+    /// What hosts found void.
+    pub reconciled: Vec<(usize, Note)>,
     pub said: Vec<(Subject, Message)>,
     /// Needs that coordinators have seen end.
     pub ended: BTreeMap<NeedId, Ending>,
@@ -213,7 +225,10 @@ impl Swarm {
             mandates: Vec::new(),
             off: BTreeSet::new(),
             now: Now { mono: Instant(1_000), wall: WallTime(1_700_000_000_000) },
-            register: BTreeMap::new(),
+            registers: vec![Register::new()],
+            muted: BTreeSet::new(),
+            unheard: Vec::new(),
+            reconciled: Vec::new(),
             said: Vec::new(),
             ended: BTreeMap::new(),
             diverged: 0,
@@ -234,7 +249,7 @@ impl Swarm {
         let keys = Keys::from_seed(&Digest::sha256(format!("key {nth}").as_bytes()));
         let manifest = founding(&keys, nth, Role::Coordinator);
         let new = Member { agent: keys.agent(), anchor: chains(nth).anchor(0) };
-        let act = swarm_core::members::Act::Replace { manifest, new, old: self.hosts[n].keys.agent() };
+        let act = swarm_core::members::Act::Replace(Succession { manifest, new, old: self.hosts[n].keys.agent() });
         let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
         let mandate = Arc::new(Mandate::sign(act, after, &self.genesis.digest(), &recovery()[1..]));
         self.mandates.push(Arc::clone(&mandate));
@@ -250,7 +265,13 @@ impl Swarm {
         };
         let mut host = Host::new(setup, keys, Some(chains(nth)));
         // The register hands everything over from its beginning, and so does the bus.
-        for (thread, log) in &self.register {
+        self.learn_all(&mut host, 0);
+        self.off.remove(&n);
+        std::mem::replace(&mut self.hosts[n], host)
+    }
+
+    fn learn_all(&self, host: &mut Host, register: usize) {
+        for (thread, log) in &self.registers[register] {
             for (command, seq) in log.iter().zip(1..) {
                 let entry = Entry { command: Arc::clone(command), seq: Seq(seq), thread: *thread };
                 host.inbox.push_back(Input::Applied(entry));
@@ -258,8 +279,56 @@ impl Swarm {
         }
         let all = self.said.iter().filter(|(subject, _)| !matches!(subject, Subject::Inbox(_)));
         host.inbox.extend(all.map(|(_, message)| Input::Message(message.clone())));
-        self.off.remove(&n);
-        std::mem::replace(&mut self.hosts[n], host)
+        host.register = Some(register);
+    }
+
+    /// The recovery keys found the register anew on what survived of it, with new agents on new hosts, which are returned. The
+    /// old members know nothing of it.
+    pub fn refound(&mut self, survived: Register, heads: BTreeMap<Thread, Chain>) -> std::ops::Range<usize> {
+        let register = self.registers.len();
+        let first = self.hosts.len();
+        let newcomer = |n: usize| Keys::from_seed(&Digest::sha256(format!("key {}", 200 + first + n).as_bytes()));
+        let seats = self.genesis.coordinators.iter().enumerate().map(|(n, founder)| {
+            let (keys, nth) = (newcomer(n), 200 + first + n);
+            let new = Member { agent: keys.agent(), anchor: chains(nth).anchor(0) };
+            Succession { manifest: founding(&keys, nth, Role::Coordinator), new, old: founder.agent }
+        });
+        let act = swarm_core::members::Act::Refound {
+            base: heads,
+            generation: register as u32,
+            seats: seats.collect(),
+        };
+        let mandate = Arc::new(Mandate::sign(act, Digest::default(), &self.genesis.digest(), &recovery()[1..]));
+        self.mandates.push(Arc::clone(&mandate));
+        let mut kept = survived;
+        kept.entry(Thread::System).or_default();
+        for log in kept.values_mut() {
+            log.push(Arc::new(Command::Mandate(Arc::clone(&mandate))));
+        }
+        self.registers.push(kept);
+        for n in 0..COORDINATORS {
+            let (keys, nth) = (newcomer(n), 200 + first + n);
+            let setup = Setup {
+                me: keys.agent(),
+                genesis: Arc::clone(&self.genesis),
+                local: local(),
+                mandates: self.mandates.clone(),
+                stream: Digest::sha256(format!("stream {nth}").as_bytes()),
+                evaluator: evaluator(),
+            };
+            let mut host = Host::new(setup, keys, Some(chains(nth)));
+            self.learn_all(&mut host, register);
+            self.hosts.push(host);
+        }
+        first..first + COORDINATORS
+    }
+
+    /// Everyone hears what the muted ones have said, and will say.
+    pub fn heal(&mut self) {
+        self.muted.clear();
+        for (subject, inboxes, message) in std::mem::take(&mut self.unheard) {
+            self.deliver(subject, &inboxes, &message);
+        }
     }
 
     /// Handles inputs until there are none, jumping over idle time, until `done` or `span` has passed.
@@ -329,22 +398,18 @@ impl Swarm {
         match effect {
             Effect::Publish { op, subject, inboxes, entries, .. } => {
                 let message = Message { entries, envelope: signed.expect("signed above") };
-                self.said.push((subject, message.clone()));
-                for (m, host) in self.hosts.iter_mut().enumerate() {
-                    let concerns = match subject {
-                        Subject::MarketNeed | Subject::MarketTask | Subject::MarketFinal | Subject::System => true,
-                        Subject::Coordinators => m < COORDINATORS,
-                        Subject::Thread(need) => m < COORDINATORS || host.follows.contains(&need),
-                        Subject::Inbox(agent) => agent == host.keys.agent(),
-                    };
-                    if concerns || inboxes.contains(&host.keys.agent()) {
-                        host.inbox.push_back(Input::Message(message.clone()));
-                    }
+                if self.muted.contains(&n) {
+                    // Those on its side of the split hear it.
+                    let among = self.hosts.iter_mut().enumerate().filter(|(m, _)| self.muted.contains(m));
+                    among.for_each(|(_, host)| host.inbox.push_back(Input::Message(message.clone())));
+                    self.unheard.push((subject, inboxes, message));
+                } else {
+                    self.deliver(subject, &inboxes, &message);
                 }
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
             }
             Effect::Submit { op, thread, command } => {
-                self.order(thread, command);
+                self.order_in(self.hosts[n].register.expect("a coordinator's"), thread, command);
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
             }
             Effect::Execute { op, work: Work::Plan { .. } } => answer(op, Outcome::Planned(toy_plan())),
@@ -364,7 +429,7 @@ impl Swarm {
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Revealed(value) });
             }
             Effect::Follow(need) => {
-                if self.hosts[n].follows.insert(need) && n >= COORDINATORS {
+                if self.hosts[n].follows.insert(need) && self.hosts[n].register.is_none() {
                     let past = self.said.iter().filter(|(subject, _)| *subject == Subject::Thread(need));
                     self.hosts[n].inbox.extend(past.map(|(_, message)| Input::Message(message.clone())));
                 }
@@ -374,13 +439,33 @@ impl Swarm {
         }
     }
 
+    fn deliver(&mut self, subject: Subject, inboxes: &[AgentId], message: &Message) {
+        self.said.push((subject, message.clone()));
+        for host in &mut self.hosts {
+            let coordinates = host.register.is_some();
+            let concerns = match subject {
+                Subject::MarketNeed | Subject::MarketTask | Subject::MarketFinal | Subject::System => true,
+                Subject::Coordinators => coordinates,
+                Subject::Thread(need) => coordinates || host.follows.contains(&need),
+                Subject::Inbox(agent) => agent == host.keys.agent(),
+            };
+            if concerns || inboxes.contains(&host.keys.agent()) {
+                host.inbox.push_back(Input::Message(message.clone()));
+            }
+        }
+    }
+
     /// Puts a command in its place, once.
     pub fn order(&mut self, thread: Thread, command: Arc<Command>) {
-        let log = self.register.entry(thread).or_default();
+        self.order_in(0, thread, command);
+    }
+
+    fn order_in(&mut self, register: usize, thread: Thread, command: Arc<Command>) {
+        let log = self.registers[register].entry(thread).or_default();
         if !log.contains(&command) {
             log.push(Arc::clone(&command));
             let seq = Seq(log.len() as u64);
-            for host in &mut self.hosts[..COORDINATORS] {
+            for host in self.hosts.iter_mut().filter(|host| host.register == Some(register)) {
                 host.inbox.push_back(Input::Applied(Entry { command: Arc::clone(&command), seq, thread }));
             }
         }
@@ -389,6 +474,7 @@ impl Swarm {
     fn note(&mut self, n: usize, note: &Note) {
         match note {
             Note::Diverged { .. } => self.diverged += 1,
+            Note::Reconciled { .. } => self.reconciled.push((n, note.clone())),
             Note::Retired { .. } => self.retired.push(self.hosts[n].keys.agent()),
             Note::Refused { reject, .. } => {
                 self.refused.push((self.hosts[n].keys.agent(), reject.to_string()));

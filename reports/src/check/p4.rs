@@ -271,12 +271,13 @@ impl Judging<'_> {
                 }
                 (task.top, task.winner) = (*fence, Some(bid.agent));
             }
-            Did::Replaced { mandate } => {
+            Did::Replaced { mandate } | Did::Restored { mandate } => {
                 // Whoever gave up its seat has no clock that counts.
-                let Some(old) = mandate.handover().map(|handover| handover.old) else { return };
-                need.waits.values_mut().for_each(|wait| {
-                    wait.seen.remove(&old);
-                });
+                for handover in mandate.handovers() {
+                    need.waits.values_mut().for_each(|wait| {
+                        wait.seen.remove(&handover.old);
+                    });
+                }
             }
             Did::Over { .. } => need.over = Some(self.record.clone()),
             _ => self.of_task(need, event),

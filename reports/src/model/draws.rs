@@ -35,23 +35,25 @@ impl System {
         })
     }
 
-    /// A seat changes hands.
+    /// Seats change hands, or a generation begins, or both.
     pub(super) fn replace(&mut self, mandate: &Arc<Mandate>, told: &[Did]) -> Judged {
-        let Some(handover) = mandate.handover() else {
-            self.out.push(Did::Restored { mandate: Arc::clone(mandate) });
-            return Ok(true);
-        };
-        let Some(seat) = self.holders.iter().position(|holder| *holder == handover.old) else { return Ok(false) };
-        self.holders[seat] = handover.new;
-        if let Some(manifest) = mandate.manifest() {
+        for handover in mandate.handovers() {
+            let Some(seat) = self.holders.iter().position(|holder| *holder == handover.old) else { return Ok(false) };
+            self.holders[seat] = handover.new;
+            self.waits.values_mut().for_each(|watch| {
+                watch.seen.remove(&handover.old);
+            });
+            (self.handed, self.dirty) = (true, true);
+        }
+        for manifest in mandate.manifests() {
             self.register(manifest);
             self.acts.insert(manifest.id());
         }
-        self.waits.values_mut().for_each(|watch| {
-            watch.seen.remove(&handover.old);
+        let mandate = Arc::clone(mandate);
+        self.out.push(match mandate.generation() {
+            Some(_) => Did::Restored { mandate },
+            None => Did::Replaced { mandate },
         });
-        (self.handed, self.dirty) = (true, true);
-        self.out.push(Did::Replaced { mandate: Arc::clone(mandate) });
         if told.iter().any(|event| matches!(event, Did::RoundClosed { .. })) {
             self.waits.remove(&Waiting::Reveals);
             self.close_round(told)?;
@@ -59,7 +61,7 @@ impl System {
         Ok(true)
     }
 
-    pub(super) fn open_round(&mut self) {
+    pub(super) fn open_round(&mut self, told: &[Did]) {
         if self.round.is_some() || self.queue.is_empty() {
             return;
         }
@@ -67,6 +69,14 @@ impl System {
         self.round = Some((self.queue.drain(..self.queue.len().min(ROUND_ASKS)).collect(), BTreeSet::new()));
         self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
         self.out.push(Did::RoundOpened { round: self.rounds });
+        // Where every seat has just changed hands nobody can reveal yet: the next round follows at once.
+        let next = |event: &Did| matches!(event, Did::RoundOpened { round } if *round == self.rounds + 1);
+        if self.handed && told.iter().any(next) {
+            self.waits.remove(&Waiting::Reveals);
+            let served = self.round.take().map(|(asks, _)| asks).unwrap_or_default();
+            self.queue.splice(0..0, served);
+            self.open_round(told);
+        }
     }
 
     pub(super) fn reveal(&mut self, by: AgentId, round: u32, value: Digest, told: &[Did]) -> Judged {
@@ -101,7 +111,7 @@ impl System {
                 // Nobody is left who could reveal in this round: what it was to serve waits for the next.
                 let served = self.round.take().map(|(asks, _)| asks).unwrap_or_default();
                 self.queue.splice(0..0, served);
-                self.open_round();
+                self.open_round(told);
             } else {
                 self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
             }
@@ -120,7 +130,7 @@ impl System {
             self.seat(need, &ask, answer)?;
             self.out.push(Did::Answered { answer: answer.clone(), at, need, seq });
         }
-        self.open_round();
+        self.open_round(told);
         Ok(())
     }
 

@@ -140,7 +140,9 @@ impl Need {
             let fence = task.fence;
             return self.did(Did::Released { fence, reason: ReleaseReason::Unbid, task: name.clone() });
         };
-        let fence = Fence(task.fence.0 + 1);
+        // No fence of a lost generation is given away again.
+        let first = if self.founded == 0 { 0 } else { u64::from(self.founded) << 32 | 1 };
+        let fence = Fence((task.fence.0 + 1).max(first));
         (task.fence, task.stage) = (fence, Stage::Granting);
         (self.budget, self.fees) = (budget - bid.cost.0, left - fees);
         let org = elsewhere.standing(snapshot, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();

@@ -149,6 +149,8 @@ pub struct Need {
     pub handed: Vec<(AgentId, AgentId)>,
     /// How often the register was restored, and whether that wants another epoch.
     pub generation: u32,
+    /// The generation in which the register was last founded anew.
+    pub founded: u32,
     /// The last mandate that took effect.
     pub mandated: Digest,
     pub owes_epoch: bool,
@@ -189,6 +191,7 @@ impl Need {
             acts: BTreeSet::new(),
             handed: Vec::new(),
             generation: 0,
+            founded: 0,
             mandated: Digest::default(),
             owes_epoch: false,
             winners: Vec::new(),
@@ -314,25 +317,28 @@ impl Need {
         if mandate.after != self.mandated {
             return None;
         }
+        if !mandate.handovers().all(|handover| self.speaks(&handover.old, elsewhere)) {
+            return None;
+        }
         if let Some(generation) = mandate.generation() {
             if self.phase == Phase::Absent || generation <= self.generation {
                 return None;
             }
-            self.mandated = mandate.id();
             (self.generation, self.owes_epoch) = (generation, matches!(self.phase, Phase::Opening | Phase::Open));
-            self.did(Did::Restored { mandate: Arc::clone(mandate) });
-            return Some(());
         }
-        let handover = mandate.handover()?;
-        if !self.speaks(&handover.old, elsewhere) {
-            return None;
-        }
+        self.founded = mandate.base().map_or(self.founded, |base| base.generation);
         self.mandated = mandate.id();
-        self.handed.push((handover.old, handover.new));
-        self.waits.values_mut().for_each(|watch| {
-            watch.seen.remove(&handover.old);
+        for handover in mandate.handovers() {
+            self.handed.push((handover.old, handover.new));
+            self.waits.values_mut().for_each(|watch| {
+                watch.seen.remove(&handover.old);
+            });
+        }
+        let mandate = Arc::clone(mandate);
+        self.did(match mandate.generation() {
+            Some(_) => Did::Restored { mandate },
+            None => Did::Replaced { mandate },
         });
-        self.did(Did::Replaced { mandate: Arc::clone(mandate) });
         Some(())
     }
 

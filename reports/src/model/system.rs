@@ -272,7 +272,7 @@ impl System {
             (Ask::Seats { .. }, _) => {
                 self.queue.push((need, seq, at, ask.clone()));
                 self.out.push(Did::Queued { at, need, seq });
-                self.open_round();
+                self.open_round(told);
                 return Ok(true);
             }
             (Ask::End { .. }, _) => {

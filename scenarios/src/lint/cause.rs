@@ -52,7 +52,11 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
             (scenario.cluster.register == Register::Raft, "`register = \"raft\"` in `[cluster]`")
         }
         "member-replaced" => (has(&[Kind::WipeRejoin]), "a fault `wipe-rejoin`"),
+        "member-retired" => (has(&[Kind::RegisterSplit]), "a fault `register-split`"),
         "register-restored" | "void-entry-refused" => (has(&[Kind::RegisterLost]), "a fault `register-lost`"),
+        "register-founded-anew" | "belief-voided" => {
+            (has(&[Kind::MajorityLost, Kind::RegisterSplit]), "a fault `register-split`")
+        }
         "write-found-later" => (scenario.cluster.register == Register::Etcd, "`register = \"etcd\"` in `[cluster]`"),
         "zombie-spoke" => (has(&[Kind::ZombieWorker]), "a fault `zombie-worker`"),
         // An acknowledgement that is lost or late brings the message again.

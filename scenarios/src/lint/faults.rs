@@ -97,6 +97,19 @@ fn register(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut N
         let mend = format!("wipe {} or fewer at once; others when these have come back", scenario.cluster.minority());
         notes.error(&format!("{path}.kind"), Code::TooManyDown, what, mend);
     }
+    let others = scenario.faults.iter().filter(|other| {
+        let seats = matches!(other.kind, Kind::RegisterLost | Kind::WipeRejoin);
+        seats || other.kind.founds_anew() && !core::ptr::eq(*other, fault)
+    });
+    if fault.kind.founds_anew() && (fault.count.max > 1 || others.count() > 0) {
+        let what = "a register is founded anew once in a run, and on what all its seats' first holders left";
+        let mend = "take the other faults that touch seats out, or show them in scenarios of their own";
+        notes.error(&format!("{path}.kind"), Code::TooManyDown, what, mend);
+    }
+    if fault.kind.founds_anew() && n < 3 {
+        let what = "who holds less than a majority here holds nothing";
+        notes.error(&format!("{path}.kind"), Code::NobodyLeft, what, "write `coordinators = 3` or more");
+    }
     if fault.kind == Kind::EtcdRestore && !scenario.properties.data_loss {
         let what = "a restored etcd has lost what was acknowledged, and the run ends with that alarm";
         let mend = "write `data_loss = true` in `[properties]` if that is what the scenario shows";

@@ -102,6 +102,12 @@ fn drawn(scenario: &Scenario, notes: &mut Notes<'_>) {
         let mend = format!("write `register = \"{}\"` in `[cluster]`, or take it out", wanted.name());
         notes.error(&format!("chaos.kinds.{at}"), Code::NoEffect, what, mend);
     }
+    if notes.says("chaos.kinds")
+        && let Some((at, kind)) = chaos.kinds.iter().enumerate().find(|(_, kind)| kind.founds_anew())
+    {
+        let what = format!("`{kind}` is never drawn: a register is founded anew once in a run, where a scenario says so");
+        notes.error(&format!("chaos.kinds.{at}"), Code::NoEffect, what, "write it as a fault of its own");
+    }
     if chaos.kinds.is_empty() {
         let mend = "name some kinds, or leave the key out to draw from all";
         notes.error("chaos.kinds", Code::Vacuous, "there is nothing to draw from", mend);

@@ -37,6 +37,8 @@ pub struct Agent {
     pub roles: Vec<Role>,
     /// Every mandate there was before; a newcomer's own is the last.
     pub mandates: Vec<Arc<Mandate>>,
+    /// What its register's disk holds from the start.
+    pub disk: Vec<swarm_core::raft::Record>,
     /// Which variant of a plan it proposes.
     pub variant: u32,
     /// Its life is lived again at the end.
@@ -91,7 +93,7 @@ impl<'a> Maker<'a> {
 
     /// The host of an agent, which has not started.
     pub fn host(&self, agent: Agent) -> Host {
-        let Agent { no, party, keys, chains, roles, mandates, variant, replayed } = agent;
+        let Agent { no, party, keys, chains, roles, mandates, disk, variant, replayed } = agent;
         let Self { scenario, root, .. } = self;
         let setup = Setup {
             me: keys.agent(),
@@ -126,8 +128,8 @@ impl<'a> Maker<'a> {
                     codec: Arc::clone(&self.codec),
                     mandates,
                 };
-                let half = RaftHalf::new(setup, Rc::clone(&self.peers), sync);
-                Half::Raft(Box::new(half.expect("a member starts from nothing")))
+                let half = RaftHalf::new(setup, Rc::clone(&self.peers), sync, disk);
+                Half::Raft(Box::new(half.expect("a member starts from nothing, or from what it is founded on")))
             }
             _ => Half::Embedded(Embedded::default()),
         };
@@ -135,6 +137,16 @@ impl<'a> Maker<'a> {
         let mut host = Host::new(no, setup, keys, chains, habits, register, memory);
         host.audit = audit;
         host
+    }
+
+    /// How members read and write what stands in the register's log.
+    pub fn codec(&self) -> &dyn Codec {
+        &*self.codec
+    }
+
+    /// The policy evaluator of every node.
+    pub fn evaluator(&self) -> Arc<dyn Evaluator> {
+        Arc::clone(&self.evaluator)
     }
 
     /// How a host's clocks are off from the start.

@@ -19,6 +19,8 @@ mod register;
 mod run;
 mod store;
 mod strike;
+mod survived;
+mod void;
 mod wire;
 
 pub use cluster::InputError;

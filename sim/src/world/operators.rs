@@ -7,16 +7,20 @@
 //! One mandate at a time. A newcomer starts with every mandate there was before its own, in the order in which the register
 //! took them, and its number in the register follows from that order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use swarm_core::genesis::Member;
+use swarm_core::id::Thread;
 use swarm_core::identity::Keys;
-use swarm_core::members::{Act, Mandate};
+use swarm_core::members::{Act, Mandate, Members, Succession};
 use swarm_core::node;
+use swarm_core::raft;
+use swarm_core::register::Chain;
 use swarm_core::reveal::Chains;
 use swarm_core::rng::fork;
 use swarm_core::wire::Role;
+use swarm_nemeses::{Node as Party, Nodes};
 
 use crate::kernel::{Fork, Kernel, NodeId, Place};
 use crate::world::actor::{Actor, BUS, REGISTER, service};
@@ -24,6 +28,7 @@ use crate::world::bus::Topics;
 use crate::world::cluster;
 use crate::world::maker::{Agent, Maker};
 use crate::world::strike::{Strikes, Vacancy};
+use crate::world::survived::Survived;
 
 /// The operators of a run.
 pub struct Operators<'a> {
@@ -34,6 +39,14 @@ pub struct Operators<'a> {
     mandates: Vec<Arc<Mandate>>,
     calls: VecDeque<Call>,
     generation: u32,
+}
+
+/// A register that was founded anew.
+pub struct Founded {
+    /// Its members' hosts, in the order of the seats.
+    pub hosts: Vec<NodeId>,
+    /// What was kept.
+    pub base: BTreeMap<Thread, Chain>,
 }
 
 /// What the operators are asked for.
@@ -82,6 +95,87 @@ impl<'a> Operators<'a> {
         self.calls.push_back(Call::Generation(self.generation));
     }
 
+    /// The register is founded anew on what those hold who are not of this majority. They are taken down, as their word counts
+    /// no more; the majority does not hear of it before the newcomers are heard.
+    pub fn found_anew(
+        &mut self,
+        kernel: &mut Kernel<Actor>,
+        strikes: &mut Strikes,
+        majority: &Nodes,
+        by: u32,
+        first: u32,
+    ) -> Founded {
+        let genesis = Arc::clone(&self.maker.genesis);
+        let seats: Vec<NodeId> = strikes.seats().collect();
+        let of_majority = |seat: u32| majority.contains(Party::Coordinator(seat));
+        let survivors = (0..).zip(&seats).filter(|(seat, id)| !of_majority(*seat) && !strikes.is_gone(**id));
+        let survivors: Vec<NodeId> = survivors.map(|(_, id)| *id).collect();
+        let logs = survivors.iter().map(|id| match kernel.node(*id) {
+            Actor::Host(host) => host.entries(),
+            _ => Vec::new(),
+        });
+        let survived = Survived::of(&genesis, self.maker.evaluator(), logs.collect());
+
+        self.generation += 1;
+        let nth = self.mandates.len();
+        let mut newcomers = Vec::new();
+        let mut successions = Vec::new();
+        for (seat, old) in seats.iter().enumerate() {
+            let Actor::Host(host) = kernel.node(*old) else { continue };
+            let keys = Keys::from_seed(&fork(&self.maker.root, &format!("key/newcomer/{nth}/{seat}")));
+            let mut chains =
+                Chains::new(fork(&self.maker.root, &format!("chain/newcomer/{nth}/{seat}")), cluster::REVEALS);
+            let new = Member { agent: keys.agent(), anchor: chains.anchor(0) };
+            successions.push(Succession { manifest: cluster::coordinator(&keys), new, old: host.agent() });
+            newcomers.push((keys, chains));
+        }
+        let act = Act::Refound { base: survived.heads.clone(), generation: self.generation, seats: successions };
+        let mandate = self.sign(act);
+
+        let mut members = Members::new(&genesis);
+        for mandate in &self.mandates {
+            members.mandate(mandate).expect("each was signed behind the one before it");
+        }
+        let by_whom = newcomers[0].0.agent();
+        let entries = survived.founding(&mandate);
+        let buckets = genesis.params.buckets as u16;
+        let disk = raft::foundation(&entries, &members.ids(), by_whom, buckets, self.maker.codec());
+
+        for id in &survivors {
+            strikes.take_down(kernel, *id, by);
+        }
+        let gone: Vec<NodeId> = seats.iter().copied().filter(|id| strikes.is_gone(*id)).collect();
+        let mut hosts = Vec::new();
+        for ((seat, no), (keys, chains)) in (0..).zip(first..).zip(newcomers) {
+            let agent = keys.agent();
+            let host = self.maker.host(Agent {
+                no,
+                party: Party::Coordinator(seat),
+                keys,
+                chains: Some(chains),
+                roles: vec![Role::Coordinator],
+                mandates: self.mandates.clone(),
+                disk: disk.clone(),
+                variant: 0,
+                replayed: true,
+            });
+            let clock = self.maker.clock(&mut self.chance.stream(&format!("clocks/{nth}/{seat}")));
+            let new = kernel.add_at(Actor::Host(Box::new(host)), Place { clock, ..Place::default() });
+            strikes.seat(seat, new, clock.drift_ppm);
+            hosts.push((new, agent));
+        }
+        kernel.with_node(service(BUS), |actor, cx| {
+            if let Actor::Bus(bus) = actor {
+                gone.iter().for_each(|id| bus.leave(*id));
+                for (new, agent) in &hosts {
+                    let topics = Topics { agent: *agent, coordinator: true, market: false, finals: false };
+                    bus.join_late(cx, vec![*new], topics);
+                }
+            }
+        });
+        Founded { hosts: hosts.into_iter().map(|(id, _)| id).collect(), base: survived.heads }
+    }
+
     /// Whether a call waits for the register to have taken the mandate before.
     pub fn are_busy(&self) -> bool {
         !self.calls.is_empty()
@@ -106,19 +200,20 @@ impl<'a> Operators<'a> {
         let keys = Keys::from_seed(&fork(&self.maker.root, &format!("key/newcomer/{nth}")));
         let mut chains = Chains::new(fork(&self.maker.root, &format!("chain/newcomer/{nth}")), cluster::REVEALS);
         let agent = keys.agent();
-        let act = Act::Replace {
+        let act = Act::Replace(Succession {
             manifest: cluster::coordinator(&keys),
             new: Member { agent, anchor: chains.anchor(0) },
             old: gone,
-        };
+        });
         self.mandate(kernel, strikes, act);
         let host = self.maker.host(Agent {
             no,
-            party: swarm_nemeses::Node::Coordinator(seat),
+            party: Party::Coordinator(seat),
             keys,
             chains: Some(chains),
             roles: vec![Role::Coordinator],
             mandates: self.mandates.clone(),
+            disk: Vec::new(),
             variant: 0,
             replayed: true,
         });
@@ -142,13 +237,18 @@ impl<'a> Operators<'a> {
 
     /// Signs an act and hands the mandate to whoever is reached; all but the first come too late.
     fn mandate(&mut self, kernel: &mut Kernel<Actor>, strikes: &Strikes, act: Act) {
+        let mandate = self.sign(act);
+        for id in strikes.seats() {
+            hand(kernel, id, node::Act::Mandate(Arc::clone(&mandate)));
+        }
+    }
+
+    fn sign(&mut self, act: Act) -> Arc<Mandate> {
         let majority = &self.keys[..self.keys.len() / 2 + 1];
         let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
         let mandate = Arc::new(Mandate::sign(act, after, &self.maker.genesis.digest(), majority));
         self.mandates.push(Arc::clone(&mandate));
-        for id in strikes.seats() {
-            hand(kernel, id, node::Act::Mandate(Arc::clone(&mandate)));
-        }
+        mandate
     }
 }
 

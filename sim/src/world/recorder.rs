@@ -14,7 +14,7 @@ use swarm_core::id::{AgentId, Cid, Epoch, Fence, Label, NeedId, Segment, Seq, Ta
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool};
 use swarm_core::plan::Fact;
-use swarm_core::register::{Applied, Ending, Event as Did};
+use swarm_core::register::{Applied, Chain, Ending, Event as Did};
 use swarm_core::wire::{Body, Envelope, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{AlarmKind, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD};
@@ -22,6 +22,7 @@ use swarm_reports::render::story;
 
 use crate::world::books;
 use crate::world::run::Keep;
+use crate::world::void::{About, Void};
 
 /// What one node told of one need so far.
 #[derive(Default)]
@@ -52,14 +53,22 @@ struct TaskTold {
 /// Gathers a history and judges it.
 pub struct Recorder {
     judge: Judge,
+    /// Where the register may be founded anew: what is told is judged at the end.
+    void: Option<Void>,
+    /// The entry that is being told of.
+    about: Option<About>,
+    /// The entry of the system thread that was applied last, and by whom.
+    took: Option<(u32, About)>,
+    /// What is told is known already.
+    muted: bool,
     /// Records of the present instant, not stamped yet.
-    fresh: Vec<(NodeNo, Event)>,
+    fresh: Vec<(NodeNo, Event, Option<About>)>,
     told: BTreeMap<(u32, NeedId), Told>,
     /// The last entry that each node told as believed, and the last whose bookings it told.
     believed: BTreeMap<(u32, Thread), Seq>,
     booked: BTreeMap<u32, Seq>,
     /// The last entry of each thread that was told whole, by whoever applied it first.
-    ordered: BTreeMap<Thread, Seq>,
+    ordered: BTreeMap<(bool, Thread), Seq>,
     /// FINALIZE records by node, in the order believed.
     pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
     pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, Cid>>>,
@@ -77,6 +86,10 @@ impl Recorder {
     pub fn new(keep: Keep) -> Self {
         Self {
             judge: Judge::default(),
+            void: None,
+            about: None,
+            took: None,
+            muted: false,
             fresh: Vec::new(),
             told: BTreeMap::new(),
             believed: BTreeMap::new(),
@@ -93,8 +106,21 @@ impl Recorder {
         }
     }
 
+    /// The register of these coordinators may be founded anew.
+    pub fn expect_void(&mut self, coordinators: u32) {
+        self.void = Some(Void::new(coordinators));
+    }
+
+    /// It was, on this base; the hosts from `first` on are its members.
+    pub fn founded_anew(&mut self, first: u32, base: BTreeMap<Thread, Chain>) {
+        if let Some(void) = &mut self.void {
+            void.founded(first, base);
+        }
+        self.mark("register-founded-anew");
+    }
+
     pub fn world(&mut self, event: Event) {
-        self.fresh.push((WORLD, event));
+        self.fresh.push((WORLD, event, None));
     }
 
     pub fn mark(&mut self, mark: &'static str) {
@@ -102,14 +128,19 @@ impl Recorder {
     }
 
     pub fn tell(&mut self, no: u32, event: Event) {
-        self.fresh.push((NodeNo(no), event));
+        if !self.muted {
+            self.fresh.push((NodeNo(no), event, self.about));
+        }
     }
 
     /// Everything told since the last call happened at `at`.
     pub fn stamp(&mut self, at: u64) {
-        for (node, event) in self.fresh.drain(..) {
+        for (node, event, about) in self.fresh.drain(..) {
             let record = Record { at, event, node };
-            self.judge.see(&record);
+            match &mut self.void {
+                Some(void) => void.see(record.clone(), about),
+                None => self.judge.see(&record),
+            }
             let wanted = match self.keep {
                 Keep::Nothing => false,
                 Keep::Story => story::reads(&record.event),
@@ -122,7 +153,10 @@ impl Recorder {
     }
 
     pub fn finish(&mut self, end: &End) -> Judgement {
-        self.judge.finish(end)
+        match &self.void {
+            Some(void) => void.judge(end),
+            None => self.judge.finish(end),
+        }
     }
 
     /// A host signed this.
@@ -162,6 +196,22 @@ impl Recorder {
 
     /// A node told something.
     pub fn note(&mut self, no: u32, note: Note) {
+        match &note {
+            Note::Believed { entry, link, thread } => self.about = Some((*thread, entry.seq, Some(*link))),
+            Note::Applied { entry, thread, .. } => self.about = Some((*thread, entry.seq, None)),
+            Note::Booked { seq, .. } => self.about = Some((Thread::System, *seq, None)),
+            // A snapshot follows the entry that took it.
+            Note::Pool(_) => self.about = self.took.filter(|(by, _)| *by == no).map(|(_, about)| about),
+            _ => self.about = None,
+        }
+        if let (Note::Applied { thread: Thread::System, .. }, Some(about)) = (&note, self.about) {
+            self.took = Some((no, about));
+        }
+        self.tell_of(no, note);
+        self.about = None;
+    }
+
+    fn tell_of(&mut self, no: u32, note: Note) {
         match note {
             Note::Believed { entry, link, thread } => {
                 self.tell(no, Event::Believed { link, seq: entry.seq, thread });
@@ -171,7 +221,16 @@ impl Recorder {
             }
             Note::Applied { command, entry, link, thread } => {
                 self.tell(no, Event::Applied { link, seq: entry.seq, thread });
-                if advances(self.ordered.entry(thread).or_default(), entry.seq) {
+                let mut anew = false;
+                if let Some(void) = &mut self.void {
+                    void.applied(no, thread, &entry, link);
+                    anew = void.is_new(no);
+                    // What it is founded on was told by the members of the lost one.
+                    if anew && entry.seq <= void.kept(thread) {
+                        return;
+                    }
+                }
+                if advances(self.ordered.entry((anew, thread)).or_default(), entry.seq) {
                     self.tell(no, Event::Ordered { command, entry, thread });
                 }
             }
@@ -189,9 +248,29 @@ impl Recorder {
             }
             Note::Booked { bookings, seq } => self.booked(no, &bookings, seq),
             Note::Pool(pool) => self.tell(no, Event::SnapshotTaken(Arc::new(told_pool(&pool)))),
+            Note::Reconciled { kept, need, orphaned, .. } => {
+                self.fold_anew(no, need, kept);
+                if let Some((epoch, proposal)) = orphaned {
+                    self.tell(no, Event::Voided { epoch, need, proposal });
+                }
+                self.mark("belief-voided");
+            }
             Note::Retired { .. } => self.mark("member-retired"),
             Note::Mark(mark) => self.tell(no, Event::Mark(mark)),
         }
+    }
+
+    /// A node forgot what it believed of a need beyond `kept`, and tells from there on.
+    fn fold_anew(&mut self, no: u32, need: NeedId, kept: Seq) {
+        self.believed.insert((no, Thread::Need(need)), kept);
+        self.told.remove(&(no, need));
+        self.over.remove(&need);
+        let prefix = self.void.as_ref().map(|void| void.prefix(need, kept)).unwrap_or_default();
+        self.muted = true;
+        for entry in prefix {
+            self.believed(no, Thread::Need(need), &entry);
+        }
+        self.muted = false;
     }
 
     /// The books, as the entry at `seq` of the system thread changed them; what a node tells again, it told.

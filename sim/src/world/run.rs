@@ -168,8 +168,12 @@ impl<'a> World<'a> {
         let timetable = schedule(&scenario.nemeses, scenario.chaos().as_ref(), &shape, |name| fork_of.stream(name))
             .expect("lint resolved every target");
         let disks = disks(&timetable, &shape);
+        let anew = timetable.iter().any(|timed| matches!(&timed.change, Change::Start(f) if f.kind().founds_anew()));
         let wipes = timetable.iter().any(|timed| matches!(timed.change, Change::Start(Strike::WipeRejoin { .. })));
-        if let (true, Actor::Bus(bus)) = (wipes, kernel.node_mut(service(BUS))) {
+        if anew {
+            recorder.borrow_mut().expect_void(shape.coordinators);
+        }
+        if let (true, Actor::Bus(bus)) = (wipes || anew, kernel.node_mut(service(BUS))) {
             bus.keep_history();
         }
         let maker = Maker::new(scenario, root, &cluster, &recorder, disks, options.keep_audit);
@@ -211,6 +215,7 @@ impl<'a> World<'a> {
                 chains,
                 roles,
                 mandates: Vec::new(),
+                disk: Vec::new(),
                 variant,
                 replayed: replayed.contains(&no),
             });
@@ -380,7 +385,16 @@ impl<'a> World<'a> {
                 {
                     self.recorder.borrow_mut().mark("clock-jumped");
                 }
+                let split = matches!(fault, Strike::RegisterSplit { .. });
+                let majority = match &fault {
+                    Strike::RegisterSplit { nodes } | Strike::MajorityLost { nodes } => Some(nodes.clone()),
+                    _ => None,
+                };
                 self.strikes.start(&mut self.kernel, id, fault);
+                if let Some(majority) = majority.filter(|_| split) {
+                    let new = self.found_anew(id, &majority);
+                    self.strikes.cut_off(&mut self.kernel, id, &new);
+                }
             }
             Plan::Fault(id, Change::Turn) => self.strikes.turn(&mut self.kernel, id),
             Plan::Fault(id, Change::Stop) => self.stop(id),
@@ -424,12 +438,27 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The operators found the register anew on what those hold who are not of this majority. Returns the new hosts.
+    fn found_anew(&mut self, by: u32, majority: &swarm_nemeses::Nodes) -> Vec<crate::kernel::NodeId> {
+        let founded = self.operators.found_anew(&mut self.kernel, &mut self.strikes, majority, by, self.hosts);
+        for seat in 0..founded.hosts.len() {
+            self.names.push(format!("coordinator-{seat}-host-{}", self.hosts));
+            self.hosts += 1;
+        }
+        self.recorder.borrow_mut().founded_anew(self.hosts - founded.hosts.len() as u32, founded.base);
+        founded.hosts
+    }
+
     fn stop(&mut self, id: u32) {
         let vacated = self.strikes.vacated(id);
         let (fault, bites) = self.strikes.stop(&mut self.kernel, id);
         vacated.into_iter().for_each(|seat| self.operators.call(seat));
-        if let Some(Strike::RegisterLost) = fault {
-            self.operators.restore(&mut self.kernel, &self.strikes);
+        match &fault {
+            Some(Strike::RegisterLost) => self.operators.restore(&mut self.kernel, &self.strikes),
+            Some(Strike::MajorityLost { nodes }) => {
+                self.found_anew(id, nodes);
+            }
+            _ => {}
         }
         self.reseat();
         if let Some(Strike::Partition { .. } | Strike::Cuts { .. } | Strike::PartitionLeader { .. }) = fault
@@ -480,8 +509,13 @@ impl<'a> World<'a> {
     /// Judges.
     fn finish(mut self, began: std::time::Instant, options: RunOptions<'_>) -> Outcome {
         let is_well = |no: &u32| matches!(self.kernel.node(host_id(*no)), Actor::Host(host) if host.is_well());
-        let well: Vec<u32> = (0..self.hosts).filter(is_well).collect();
         let seated: BTreeSet<_> = self.strikes.seats().collect();
+        // Who lost its seat while it lived shows nothing any more.
+        let stays = |no: &u32| {
+            let id = host_id(*no);
+            seated.contains(&id) || !matches!(self.kernel.node(id), Actor::Host(host) if host.is_coordinator())
+        };
+        let well: Vec<u32> = (0..self.hosts).filter(is_well).filter(stays).collect();
         let members = well.iter().filter(|no| seated.contains(&host_id(**no))).map(|no| NodeNo(*no)).collect();
         let nodes = well.iter().map(|no| NodeNo(*no)).collect();
         self.recorder.borrow_mut().world(Event::Correct { members, nodes });
@@ -632,7 +666,7 @@ fn disks(timetable: &[Timed], shape: &Shape) -> Vec<Nodes> {
         ) => Some(nodes.clone()),
         Change::Start(Strike::QuorumSwap { victim, .. }) => Some(Nodes::These([*victim].into())),
         // What coordinators remember is read from their disks.
-        Change::Start(Strike::RegisterLost) => {
+        Change::Start(Strike::RegisterLost | Strike::MajorityLost { .. } | Strike::RegisterSplit { .. }) => {
             Some(Nodes::These((0..shape.coordinators).map(swarm_nemeses::Node::Coordinator).collect()))
         }
         _ => None,

@@ -11,7 +11,7 @@ use crate::config::{Local, Params};
 use crate::genesis::{Genesis, Member};
 use crate::id::{AgentId, Cid, Credits, Digest, NeedId, Nonce, OpId, Thread};
 use crate::identity::Keys;
-use crate::members::{Act, Mandate};
+use crate::members::{Act, Mandate, Succession};
 use crate::node::Outcome;
 use crate::register::{Command, Entry};
 use crate::rng::{Stream, fork};
@@ -400,7 +400,7 @@ impl Net {
         let manifest = Arc::new(keys.sign(crate::wire::Draft::new(content)));
         let new = Member { agent: keys.agent(), anchor: Digest::default() };
         let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
-        Arc::new(Mandate::sign(Act::Replace { manifest, new, old }, after, &self.genesis.digest(), &self.recovery[..2]))
+        Arc::new(Mandate::sign(Act::Replace(Succession { manifest, new, old }), after, &self.genesis.digest(), &self.recovery[..2]))
     }
 
     /// The mandates that `host` has not applied yet, submitted by it.
@@ -414,7 +414,7 @@ impl Net {
     /// Members that hold a seat by the mandates so far.
     pub fn seated(&self) -> Vec<usize> {
         let gone: Vec<AgentId> =
-            self.mandates.iter().filter_map(|m| m.handover()).map(|handover| handover.old).collect();
+            self.mandates.iter().flat_map(|m| m.handovers()).map(|handover| handover.old).collect();
         (0..self.hosts.len()).filter(|h| !gone.contains(&self.hosts[*h].keys.agent())).collect()
     }
 

@@ -126,6 +126,7 @@ impl Host {
         self.posting.clear();
         self.jobs.clear();
         self.follows.clear();
+        self.anew.clear();
         self.seen.clear();
         self.inbox.clear();
     }

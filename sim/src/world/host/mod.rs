@@ -137,6 +137,8 @@ pub struct Host {
     jobs: BTreeMap<u64, Job>,
     /// Subscriptions that the bus has not confirmed: to be on, or off.
     follows: BTreeMap<NeedId, bool>,
+    /// Subscriptions to be begun anew once the bus has confirmed that they ended: only then does it send all of it again.
+    anew: BTreeSet<NeedId>,
     counter: u64,
     /// What orders its commands and hands it entries.
     register: Half,
@@ -208,6 +210,7 @@ impl Host {
             outbox: Outbox::default(),
             jobs: BTreeMap::new(),
             follows: BTreeMap::new(),
+            anew: BTreeSet::new(),
             counter: 0,
             register,
             seen: HashSet::new(),
@@ -255,6 +258,11 @@ impl Host {
         if !self.down {
             self.arm(cx);
         }
+    }
+
+    /// Whether it was made to be a member of the register.
+    pub fn is_coordinator(&self) -> bool {
+        self.chains.is_some()
     }
 
     /// How many mandates its node knows to have taken effect.
@@ -423,6 +431,9 @@ impl Host {
             Wire::Lost { era, last } => self.bus_lost(cx, era, last),
             Wire::Following { need, on } if self.follows.get(&need) == Some(&on) => {
                 self.follows.remove(&need);
+                if self.anew.remove(&need) {
+                    self.follow(cx, need, true);
+                }
             }
             Wire::Kept { job, cid } => self.kept(cx, job, cid),
             Wire::Got { job, cid, bytes } => self.got(cx, job, cid, bytes),
@@ -589,6 +600,11 @@ impl Host {
     }
 
     fn follow(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId, on: bool) {
+        if on && self.follows.get(&need) == Some(&false) {
+            self.anew.insert(need);
+            return;
+        }
+        self.anew.remove(&need);
         self.follows.insert(need, on);
         self.ask_bus(cx, need);
     }

@@ -77,13 +77,14 @@ pub struct RaftHalf {
 }
 
 impl RaftHalf {
-    /// A member with an empty disk.
+    /// A member whose disk holds `records`: none, or what its register was founded on.
     ///
     /// # Errors
     /// It cannot start.
-    pub fn new(setup: Setup, peers: Peers, sync: Option<Span>) -> Result<Self, StartError> {
-        let raft = Raft::new(setup.clone())?;
-        Ok(Self { raft, setup, peers, disk: Disk::default(), sync, messages: 0 })
+    pub fn new(setup: Setup, peers: Peers, sync: Option<Span>, records: Vec<raft::Record>) -> Result<Self, StartError> {
+        let raft = Raft::restore(setup.clone(), &records)?;
+        let disk = Disk { durable: records, ..Disk::default() };
+        Ok(Self { raft, setup, peers, disk, sync, messages: 0 })
     }
 
     /// The process dies and starts again on what its disk kept. The log goes through its written form, cut at any byte.

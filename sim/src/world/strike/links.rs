@@ -58,7 +58,7 @@ impl Strikes {
     }
 }
 
-fn cut(kernel: &mut Kernel<Actor>, side: BTreeSet<NodeId>) -> FaultId {
+pub(super) fn cut(kernel: &mut Kernel<Actor>, side: BTreeSet<NodeId>) -> FaultId {
     kernel.net_mut().impose(Scope::Across(side), kernel::Fault::Cut { in_flight: true })
 }
 

@@ -2,7 +2,7 @@
 
 use swarm_nemeses::{Fault, Node as Party, Nodes};
 
-use super::Strikes;
+use super::{Strikes, links};
 use crate::kernel::{Kernel, NodeId};
 use crate::world::actor::{Actor, host_id};
 
@@ -18,7 +18,7 @@ pub struct Vacancy {
 impl Strikes {
     /// Takes the disks of a fault's victims. Says how many there were.
     pub(super) fn wipe(&mut self, kernel: &mut Kernel<Actor>, by: u32, fault: &Fault) -> u64 {
-        let Fault::WipeRejoin { nodes } = fault else { return 0 };
+        let (Fault::WipeRejoin { nodes } | Fault::MajorityLost { nodes }) = fault else { return 0 };
         let mut bites = 0;
         for seat in 0..self.shape.coordinators {
             let old = self.holder(seat);
@@ -26,21 +26,40 @@ impl Strikes {
             if !hit || self.wiped.contains_key(&old) {
                 continue;
             }
-            if let Actor::Host(host) = kernel.node_mut(old) {
-                host.wipe();
-            }
-            kernel.stop(old);
-            self.dead.remove(&old);
-            self.wiped.insert(old, by);
+            self.take_down(kernel, old, by);
             bites += 1;
         }
         bites
     }
 
+    /// A host stops for good.
+    pub fn take_down(&mut self, kernel: &mut Kernel<Actor>, host: NodeId, by: u32) {
+        if let Actor::Host(host) = kernel.node_mut(host) {
+            host.wipe();
+        }
+        kernel.stop(host);
+        self.dead.remove(&host);
+        self.wiped.insert(host, by);
+    }
+
+    /// Whether a host is gone for good.
+    pub fn is_gone(&self, host: NodeId) -> bool {
+        self.wiped.contains_key(&host)
+    }
+
+    /// Nobody hears these hosts, nor they anyone, until the fault `by` ends.
+    pub fn cut_off(&mut self, kernel: &mut Kernel<Actor>, by: u32, hosts: &[NodeId]) {
+        let cut = links::cut(kernel, hosts.iter().copied().collect());
+        if let Some(striking) = self.striking.get_mut(&by) {
+            striking.links.push(cut);
+        }
+    }
+
     /// The seats that a fault emptied and nobody was given yet.
     pub fn vacated(&self, by: u32) -> Vec<Vacancy> {
         let seats = (0..self.shape.coordinators).map(|seat| Vacancy { seat, old: self.holder(seat) });
-        seats.filter(|vacancy| self.wiped.get(&vacancy.old) == Some(&by)).collect()
+        let anew = self.striking.get(&by).is_some_and(|striking| striking.fault.kind().founds_anew());
+        seats.filter(|vacancy| !anew && self.wiped.get(&vacancy.old) == Some(&by)).collect()
     }
 
     /// A newcomer holds a seat from now on; its clocks are off by so much where nothing is wrong.

@@ -1,0 +1,171 @@
+//! A register founded anew on one side of a split while the old one lives on behind it (PROTOCOL 5: Restore; T18): the higher
+//! generation wins on every node, what the old side did beyond the base is void and said to be, and attested work of it can be
+//! salvaged.
+
+mod swarm;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use swarm::{COORDINATORS, Register, Swarm, evaluator, need};
+use swarm_core::audit;
+use swarm_core::id::{NeedId, Seq, Thread};
+use swarm_core::node::{Act, Input, Note};
+use swarm_core::register::{Chain, Ending};
+use swarm_core::slot::{Phase, Record};
+use swarm_core::time::Span;
+use swarm_core::wire::{Body, Verb};
+
+/// Whether somebody has said `verb`.
+fn was_said(verb: Verb) -> impl Fn(&Swarm) -> bool {
+    move |swarm| swarm.said.iter().any(|(_, message)| message.envelope.verb() == verb)
+}
+
+/// What a coordinator that is cut off at this moment takes with it.
+fn survivor(swarm: &Swarm) -> (Register, BTreeMap<Thread, Chain>) {
+    let heads = swarm.hosts[0].node.chains();
+    for (thread, log) in &swarm.registers[0] {
+        assert_eq!(heads[thread].seq, Seq(log.len() as u64), "the moment is quiet");
+    }
+    (swarm.registers[0].clone(), heads)
+}
+
+/// One need; coordinator 0 is cut off when `cut` is seen, the other two go on until `on` is, and the register is founded anew
+/// on what coordinator 0 holds, behind the split. Returns the newcomers.
+fn split(cut: impl Fn(&Swarm) -> bool, on: impl Fn(&Swarm) -> bool) -> (Swarm, Range<usize>) {
+    let mut swarm = Swarm::new();
+    swarm.post(need());
+    assert!(swarm.run(Span::from_secs(60), cut));
+    let (survived, heads) = survivor(&swarm);
+    swarm.off.insert(0);
+    assert!(swarm.run(Span::from_secs(60), on), "the old side lives on");
+    let new = swarm.refound(survived, heads);
+    swarm.muted.extend(new.clone());
+    (swarm, new)
+}
+
+/// The split heals, and the need comes to its end in the register that was founded anew.
+fn heals(swarm: &mut Swarm, new: &Range<usize>) -> NeedId {
+    swarm.heal();
+    let is_over = |swarm: &Swarm| {
+        let over = |n: usize| swarm.hosts[n].node.is_quiet();
+        new.clone().all(over)
+    };
+    let ended = swarm.run(Span::from_secs(600), is_over);
+    if std::env::var_os("DBG").is_some() {
+        for n in new.clone() { for (id, h) in swarm.hosts[n].node.needs() { let r = h.record; eprintln!("host {n} {id} {:?} ep {:?} gen {} owes {} voters {} cand {} waits {:?} asks {:?}", r.phase, r.epoch, r.generation, r.owes_epoch, r.voters.len(), r.candidates.len(), r.waits, r.asks);
+          for (t, k) in &r.tasks { eprintln!("   {t} {:?} {:?}", k.state, k.fence); } }
+          eprintln!("{:?} quiet {}", swarm.hosts[n].node.chains(), swarm.hosts[n].node.is_quiet()); }
+        eprintln!("refused {:?}", swarm.refused.iter().map(|(_, r)| r).collect::<Vec<_>>());
+        eprintln!("said {:?}", swarm.said.iter().map(|(_, m)| m.envelope.verb().as_str()).collect::<Vec<_>>());
+        for (t, log) in &swarm.registers[1] { eprintln!("{t}:"); for (c, i) in log.iter().zip(1..) { eprintln!("  {i} {}", format!("{c:?}").chars().take(110).collect::<String>()); } }
+    }
+    assert!(ended, "it ends: {:?}", swarm.refused.iter().rev().take(5).collect::<Vec<_>>());
+    swarm.run(Span::from_secs(5), |_| false);
+    assert_eq!(swarm.diverged, 0);
+    let thread = swarm.registers[1].keys().find(|thread| matches!(thread, Thread::Need(_)));
+    let Some(Thread::Need(need)) = thread else { panic!("the need is in the register") };
+    *need
+}
+
+fn record(swarm: &mut Swarm, n: usize, need: NeedId) -> Option<Record> {
+    swarm.hosts[n].node.needs().into_iter().find(|(id, _)| *id == need).map(|(_, holding)| holding.record)
+}
+
+/// Every follower and every newcomer holds the same: the need closed, under the generation that counts.
+fn agrees(swarm: &mut Swarm, new: &Range<usize>, need: NeedId, decided_in: u32) {
+    let first = record(swarm, new.start, need).expect("a newcomer has it");
+    assert_eq!(first.phase, Phase::Over(Ending::Closed));
+    assert_eq!(first.epoch.generation(), decided_in);
+    let mut views = Vec::new();
+    for n in COORDINATORS..swarm.hosts.len() {
+        let Some((_, holding)) = swarm.hosts[n].node.needs().into_iter().find(|(id, _)| *id == need) else { continue };
+        let held = &holding.record;
+        assert_eq!((held.phase, held.epoch), (first.phase, first.epoch), "host {n}");
+        for (task, here) in &held.tasks {
+            assert_eq!(here.record, first.tasks[task].record, "host {n}");
+        }
+        views.push((holding.heads, holding.view));
+    }
+    assert!(views.len() > COORDINATORS + 2 && views.iter().all(|view| *view == views[0]), "{}", views.len());
+    for n in new.clone() {
+        let system = swarm.hosts[n].node.system().expect("it is seated");
+        system.ledger().check();
+    }
+}
+
+fn retired(swarm: &Swarm) -> usize {
+    let old: Vec<_> = swarm.hosts[1..COORDINATORS].iter().map(|host| host.keys.agent()).collect();
+    swarm.retired.iter().filter(|agent| old.contains(agent)).count()
+}
+
+#[test]
+fn t18_a_decision_of_the_old_side_is_void_where_the_base_ends_before_it() {
+    let voting = |swarm: &Swarm| was_said(Verb::Propose)(swarm);
+    let (mut swarm, new) = split(voting, was_said(Verb::Finalize));
+    let need = heals(&mut swarm, &new);
+    agrees(&mut swarm, &new, need, 1);
+    assert_eq!(retired(&swarm), 2, "the old side learned that it is the old one");
+    let found = swarm.reconciled.iter().filter_map(|(_, note)| match note {
+        Note::Reconciled { kept, lost, orphaned, salvaged, .. } => Some((kept < lost, orphaned, salvaged.len())),
+        _ => None,
+    });
+    let found: Vec<_> = found.collect();
+    assert!(found.len() >= 3 && found.iter().all(|(shorter, ..)| *shorter), "{found:?}");
+    assert!(found.iter().any(|(_, orphaned, _)| orphaned.is_some_and(|(epoch, _)| epoch.generation() == 0)));
+    assert!(found.iter().any(|(.., salvaged)| *salvaged > 0), "what a committee passed can be salvaged");
+}
+
+#[test]
+fn t18_what_the_base_holds_stands_and_goes_on() {
+    let (mut swarm, new) = split(was_said(Verb::Decide), was_said(Verb::Finalize));
+    let need = heals(&mut swarm, &new);
+    agrees(&mut swarm, &new, need, 0);
+    let orphans = swarm.reconciled.iter().filter(|(_, note)| matches!(note, Note::Reconciled { orphaned: Some(_), .. }));
+    assert_eq!(orphans.count(), 0, "the decision was kept");
+    // Work of the lost generation was granted, and no fence of it is given out again.
+    let held = record(&mut swarm, new.start, need).unwrap();
+    assert!(held.tasks.values().all(|task| task.fence.0 >> 32 == 1), "{:?}", held.tasks.values().map(|t| t.fence).collect::<Vec<_>>());
+}
+
+#[test]
+fn t18_nobody_believes_the_old_side_behind_the_base() {
+    let (mut swarm, new) = split(was_said(Verb::Propose), was_said(Verb::Decide));
+    // The old side goes on for a while after everyone has heard of the new one.
+    swarm.heal();
+    swarm.run(Span::from_ms(200), |_| false);
+    let need = heals(&mut swarm, &new);
+    agrees(&mut swarm, &new, need, 1);
+    // One who comes late hears both sides from the beginning, in the bus's order.
+    let decides = swarm.said.iter().filter(|(_, m)| matches!(m.envelope.body, Body::Decide(_)));
+    assert!(decides.count() >= 2, "both sides have decided");
+}
+
+#[test]
+fn t18_a_run_that_was_founded_anew_replays_from_every_log() {
+    let (mut swarm, new) = split(was_said(Verb::Propose), was_said(Verb::Finalize));
+    heals(&mut swarm, &new);
+    swarm.close();
+    for (n, host) in swarm.hosts.iter_mut().enumerate() {
+        let replayed = audit::replay(host.log.as_bytes(), evaluator()).unwrap_or_else(|bad| panic!("host {n}: {bad}"));
+        let mut again = replayed.node;
+        let here: Vec<_> = host.node.needs().into_iter().map(|(id, h)| (id, h.heads, h.view)).collect();
+        let there: Vec<_> = again.needs().into_iter().map(|(id, h)| (id, h.heads, h.view)).collect();
+        assert_eq!(here, there);
+    }
+}
+
+#[test]
+fn a_new_need_lives_in_the_new_register_alone() {
+    let (mut swarm, new) = split(was_said(Verb::Propose), was_said(Verb::Decide));
+    heals(&mut swarm, &new);
+    swarm.hosts[3].inbox.push_back(Input::Act(Act::Post(need())));
+    let needs = |swarm: &Swarm| swarm.registers[1].keys().count();
+    let before = needs(&swarm);
+    assert!(swarm.run(Span::from_secs(60), |swarm| needs(swarm) > before));
+    let quiet = |swarm: &Swarm| new.clone().all(|n| swarm.hosts[n].node.is_quiet());
+    swarm.run(Span::from_secs(1), |_| false);
+    assert!(swarm.run(Span::from_secs(600), quiet));
+    assert_eq!(swarm.ended.len(), 2);
+    assert!(swarm.ended.values().all(|ending| *ending == Ending::Closed));
+}

@@ -1,0 +1,122 @@
+//! A history in which a register was founded anew is two: what counts, and what the lost register lived until it was heard of no
+//! more. Each has to hold by itself, so what is told is kept until it is known which of the two it belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use swarm_core::id::{Digest, NeedId, Seq, Thread};
+use swarm_core::register::{Applied, Chain};
+use swarm_reports::check::{Checker, End, Judge, Judgement, Outcome, SingleDecide, Verdict};
+use swarm_reports::history::{Event, NodeNo, Record};
+
+/// The entry that a record tells of, and its link if the record is about a belief.
+pub type About = (Thread, Seq, Option<Digest>);
+
+/// The records of a run whose register may be founded anew.
+pub struct Void {
+    /// Hosts before this one were the first coordinators.
+    coordinators: u32,
+    /// The first host of the register that was founded anew, and what it was founded on.
+    founded: Option<(u32, BTreeMap<Thread, Chain>)>,
+    records: Vec<(Record, Option<About>)>,
+    /// What the members of the new register applied.
+    counts: BTreeMap<(Thread, Seq), Digest>,
+    /// What the members of the first one applied, for those who fold it anew.
+    applied: BTreeMap<NeedId, BTreeMap<Seq, Arc<Applied>>>,
+}
+
+impl Void {
+    pub fn new(coordinators: u32) -> Self {
+        Self { coordinators, founded: None, records: Vec::new(), counts: BTreeMap::new(), applied: BTreeMap::new() }
+    }
+
+    pub fn founded(&mut self, first: u32, base: BTreeMap<Thread, Chain>) {
+        self.founded = Some((first, base));
+    }
+
+    /// Whether host `no` is a member of the register that was founded anew.
+    pub fn is_new(&self, no: u32) -> bool {
+        self.founded.as_ref().is_some_and(|(first, _)| no >= *first)
+    }
+
+    /// How far `thread` was kept.
+    pub fn kept(&self, thread: Thread) -> Seq {
+        let base = self.founded.as_ref().and_then(|(_, base)| base.get(&thread));
+        base.map_or(Seq(0), |chain| chain.seq)
+    }
+
+    pub fn applied(&mut self, no: u32, thread: Thread, entry: &Arc<Applied>, link: Digest) {
+        if self.is_new(no) {
+            self.counts.insert((thread, entry.seq), link);
+        } else if let Thread::Need(need) = thread {
+            self.applied.entry(need).or_default().insert(entry.seq, Arc::clone(entry));
+        }
+    }
+
+    /// The entries of a need up to `kept`.
+    pub fn prefix(&self, need: NeedId, kept: Seq) -> Vec<Arc<Applied>> {
+        self.applied.get(&need).into_iter().flat_map(|log| log.range(..=kept)).map(|(_, entry)| Arc::clone(entry)).collect()
+    }
+
+    pub fn see(&mut self, record: Record, about: Option<About>) {
+        self.records.push((record, about));
+    }
+
+    /// Whether a record about this entry is of what was lost.
+    fn is_lost(&self, node: NodeNo, about: &Option<About>) -> bool {
+        let Some((thread, seq, link)) = about else { return false };
+        if *seq <= self.kept(*thread) || self.is_new(node.0) {
+            return false;
+        }
+        let counts = self.counts.get(&(*thread, *seq));
+        node.0 < self.coordinators || link.as_ref() != counts
+    }
+
+    /// Judges both, and the one promise that binds them: nothing void takes effect unreported.
+    pub fn judge(&self, end: &End) -> Judgement {
+        let (mut new, mut old, mut both) = (Judge::default(), Judge::default(), SingleDecide::default());
+        let mut lost_finals: BTreeSet<Arc<[u8]>> = BTreeSet::new();
+        let mut kept_finals: BTreeSet<Arc<[u8]>> = BTreeSet::new();
+        for (record, about) in &self.records {
+            if let (Event::Finalized { record: bytes, .. }, Some(_)) = (&record.event, about) {
+                let of = if self.is_lost(record.node, about) { &mut lost_finals } else { &mut kept_finals };
+                of.insert(Arc::clone(bytes));
+            }
+        }
+        for (record, about) in &self.records {
+            let said_of_lost = |event: &Event| match event {
+                Event::Finalized { record, .. } => lost_finals.contains(record) && !kept_finals.contains(record),
+                _ => false,
+            };
+            let lost = self.is_lost(record.node, about) || (about.is_none() && said_of_lost(&record.event));
+            both.see(record);
+            if !lost {
+                new.see(record);
+            }
+            let beyond = about.is_some_and(|(thread, seq, _)| seq > self.kept(thread)) && !lost;
+            let last_word =
+                matches!(record.event, Event::View { .. } | Event::Correct { .. } | Event::Replayed { .. } | Event::Mark(_));
+            if self.founded.is_some() && !beyond && !last_word && !self.is_new(record.node.0) {
+                old.see(record);
+            }
+        }
+        let mut judged = new.finish(end);
+        if self.founded.is_none() {
+            return judged;
+        }
+        let unfinished = End { settled: false, ..end.clone() };
+        let mut also: Vec<_> = old.finish(&unfinished).properties.into_iter().collect();
+        also.push(("P1", both.finish(end)));
+        for (name, finding) in also {
+            let Some(own) = judged.properties.get_mut(name) else { continue };
+            own.checked += finding.checked;
+            if finding.verdict == Verdict::Violated && name != "liveness" {
+                own.verdict = Verdict::Violated;
+                own.violations += finding.violations;
+                own.contradictions.extend(finding.contradictions);
+                judged.outcome = judged.outcome.max(Outcome::Violated);
+            }
+        }
+        judged
+    }
+}
