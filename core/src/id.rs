@@ -22,7 +22,7 @@ macro_rules! decimal {
         }
         impl ::serde::Serialize for $t {
             fn serialize<S: ::serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(&self.0)
+                $crate::id::spell_u64(self.0, |text| s.serialize_str(text))
             }
         }
         impl<'de> ::serde::Deserialize<'de> for $t {
@@ -33,6 +33,20 @@ macro_rules! decimal {
     )* };
 }
 pub(crate) use decimal;
+
+/// Hands on the decimal digits of `value`. Numbers and names are most of what is ever written, and Rust's own formatting takes
+/// several times as long.
+pub(crate) fn spell_u64<R>(value: u64, then: impl FnOnce(&str) -> R) -> R {
+    let (mut text, mut at, mut rest) = ([0; 20], 20, value);
+    loop {
+        at -= 1;
+        text[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return then(core::str::from_utf8(&text[at..]).expect("digits are ASCII"));
+        }
+    }
+}
 
 /// Reads a u64 from its only accepted spelling.
 pub(crate) fn decimal_u64<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
@@ -67,12 +81,17 @@ pub(crate) fn parsed<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(d
     d.deserialize_str(Text(PhantomData))
 }
 
-/// Serializes by `Display`, parses by `FromStr`.
+/// Shows and serializes by `spell`, which hands on the text, and parses by `FromStr`.
 macro_rules! by_text {
     ($($t:ty),*) => { $(
+        impl fmt::Display for $t {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.spell(|text| f.write_str(text))
+            }
+        }
         impl Serialize for $t {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(self)
+                self.spell(|text| s.serialize_str(text))
             }
         }
         impl<'de> Deserialize<'de> for $t {
@@ -123,6 +142,10 @@ impl Digest {
         Self::of(domain, &[&crate::wire::canonical::to_vec(value)])
     }
 
+    fn spell<R>(&self, then: impl FnOnce(&str) -> R) -> R {
+        then(data_encoding::HEXLOWER.encode_mut_str(&self.0, &mut [0; 64]))
+    }
+
     /// The first eight bytes, big-endian.
     pub fn prefix(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
@@ -133,12 +156,6 @@ impl Digest {
 /// `bytes` as lower-case hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(data_encoding::HEXLOWER.encode_mut_str(&self.0, &mut [0; 64]))
-    }
 }
 
 impl FromStr for Digest {
@@ -164,10 +181,8 @@ impl Cid {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Digest::sha256(bytes))
     }
-}
 
-impl fmt::Display for Cid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn spell<R>(&self, then: impl FnOnce(&str) -> R) -> R {
         let mut bytes = [0; 36];
         bytes[..4].copy_from_slice(&CID_PREFIX);
         bytes[4..].copy_from_slice(&self.0.0);
@@ -175,7 +190,7 @@ impl fmt::Display for Cid {
         text[0] = b'b';
         data_encoding::BASE32_NOPAD.encode_mut(&bytes, &mut text[1..]);
         text.make_ascii_lowercase();
-        f.write_str(core::str::from_utf8(&text).expect("base32 is ASCII"))
+        then(core::str::from_utf8(&text).expect("base32 is ASCII"))
     }
 }
 
@@ -232,15 +247,19 @@ fn base58(bytes: &[u8; 34], text: &mut [u8; DID_DIGITS]) {
     }
 }
 
-impl fmt::Display for AgentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// What every did:key of a base58 key starts with.
+const DID_PREFIX: &str = "did:key:z";
+
+impl AgentId {
+    fn spell<R>(&self, then: impl FnOnce(&str) -> R) -> R {
         let mut bytes = [0; 34];
         bytes[..2].copy_from_slice(&ED25519_PUB);
         bytes[2..].copy_from_slice(&self.0);
-        let mut text = [0; DID_DIGITS];
-        base58(&bytes, &mut text);
-        f.write_str("did:key:z")?;
-        f.write_str(core::str::from_utf8(&text).expect("base58 is ASCII"))
+        let mut text = [0; DID_PREFIX.len() + DID_DIGITS];
+        let (prefix, digits) = text.split_at_mut(DID_PREFIX.len());
+        prefix.copy_from_slice(DID_PREFIX.as_bytes());
+        base58(&bytes, digits.try_into().expect("the rest is the digits"));
+        then(core::str::from_utf8(&text).expect("base58 is ASCII"))
     }
 }
 
@@ -248,7 +267,7 @@ impl FromStr for AgentId {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
         let bad = BadName("an agent id is a did:key of an Ed25519 public key");
-        let text = text.strip_prefix("did:key:z").filter(|t| t.len() <= 64).ok_or(bad)?;
+        let text = text.strip_prefix(DID_PREFIX).filter(|t| t.len() <= 64).ok_or(bad)?;
         let mut bytes = [0; 34];
         if bs58::decode(text).onto(&mut bytes[..]) != Ok(34) {
             return Err(bad);
@@ -278,11 +297,9 @@ impl NeedId {
     pub fn bucket(&self, buckets: u16) -> u16 {
         (self.0.0.prefix() % u64::from(buckets.max(1))) as u16
     }
-}
 
-impl fmt::Display for NeedId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+    fn spell<R>(&self, then: impl FnOnce(&str) -> R) -> R {
+        self.0.spell(then)
     }
 }
 
@@ -302,11 +319,11 @@ pub enum Thread {
     Need(NeedId),
 }
 
-impl fmt::Display for Thread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Thread {
+    fn spell<R>(&self, then: impl FnOnce(&str) -> R) -> R {
         match self {
-            Self::System => f.write_str("system"),
-            Self::Need(need) => fmt::Display::fmt(need, f),
+            Self::System => then("system"),
+            Self::Need(need) => need.spell(then),
         }
     }
 }
@@ -330,11 +347,9 @@ impl Label {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    fn spell<R>(&self, then: impl FnOnce(&str) -> R) -> R {
+        then(&self.0)
     }
 }
 
@@ -434,6 +449,12 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_number_is_written_as_rust_writes_it(value: u64, shift in 0u32..64) {
+            let value = value >> shift;
+            prop_assert_eq!(spell_u64(value, ToString::to_string), value.to_string());
+        }
+
         #[test]
         fn an_agent_is_written_as_the_crate_writes_it_and_read_back(key: [u8; 32]) {
             let mut bytes = ED25519_PUB.to_vec();

@@ -436,7 +436,7 @@ mod tests {
     /// How many entries each ENTRY said at `ms` vouches for.
     fn said(bench: &mut Bench, ms: u64) -> Vec<usize> {
         bench.desk.now = Now { mono: Instant(Span::from_ms(ms).0), wall: WallTime(0) };
-        bench.desk.roles = vec![crate::wire::Role::Coordinator];
+        bench.desk.roles = [crate::wire::Role::Coordinator].into();
         while bench.desk.poll_effect().is_some() {}
         let Bench { desk, lane, .. } = bench;
         lane.vouch(desk, Subject::Coordinators, |_| Vec::new());

@@ -44,7 +44,7 @@ pub trait Codec {
     ///
     /// # Errors
     /// What is wrong with them; envelopes inside are verified.
-    fn decode(&self, bytes: &[u8]) -> Result<Arc<Proposal>, Reject>;
+    fn decode(&self, bytes: &Bytes) -> Result<Arc<Proposal>, Reject>;
 }
 
 /// Reads and verifies each time anew.
@@ -52,7 +52,7 @@ pub trait Codec {
 pub struct Plain;
 
 impl Codec for Plain {
-    fn decode(&self, bytes: &[u8]) -> Result<Arc<Proposal>, Reject> {
+    fn decode(&self, bytes: &Bytes) -> Result<Arc<Proposal>, Reject> {
         read(bytes).map(Arc::new)
     }
 }

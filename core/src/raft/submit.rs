@@ -107,7 +107,7 @@ impl Raft {
     }
 
     /// A member's proposal has come to this one.
-    pub(super) fn proposed(&mut self, from: &AgentId, id: GroupId, data: &[u8]) -> Result<(), Reject> {
+    pub(super) fn proposed(&mut self, from: &AgentId, id: GroupId, data: &Bytes) -> Result<(), Reject> {
         let proposal = self.setup.codec.decode(data)?;
         if proposal.by != *from {
             return Err(Reject::NotTheSender);

@@ -8,6 +8,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt;
 use core::ops::Deref;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -18,7 +19,7 @@ use crate::id::{AgentId, Cid, Digest, Epoch, Fence, Lamport, Nonce, Thread};
 use crate::reject::Reject;
 use crate::time::WallTime;
 use crate::wire::content::{CapabilityRef, Content, Expires, PolicyRef};
-use crate::wire::signature::{Signature, verify_signature};
+use crate::wire::signature::{Ring, Signature, verify_signature};
 use crate::wire::written::Written;
 use crate::wire::{Body, Verb};
 
@@ -180,12 +181,21 @@ impl Envelope {
         Self::receive(bytes).map_err(|refusal| refusal.reject)
     }
 
+    /// As [`Envelope::verify`], with the keys that `ring` remembers.
+    ///
+    /// # Errors
+    /// As [`Envelope::verify`].
+    pub fn verify_with(bytes: &[u8], ring: &RefCell<Ring>) -> Result<Self, Reject> {
+        let mut nested = |verb, bytes: &[u8]| Self::only(verb, bytes, Some(ring)).map(Arc::new);
+        Self::examine(bytes, None, &mut nested, Some(ring)).map_err(|refusal| refusal.reject)
+    }
+
     /// As [`Envelope::verify`], and says whom a refusal may be told to.
     ///
     /// # Errors
     /// The first check that fails, by name.
     pub fn receive(bytes: &[u8]) -> Result<Self, Refusal> {
-        Self::receive_with(bytes, &mut |verb, bytes| Self::only(verb, bytes).map(Arc::new))
+        Self::receive_with(bytes, &mut |verb, bytes| Self::only(verb, bytes, None).map(Arc::new))
     }
 
     /// As [`Envelope::receive`], asking `nested` for the envelopes inside (of DECIDE and MEMBER).
@@ -193,16 +203,25 @@ impl Envelope {
     /// # Errors
     /// The first check that fails, by name.
     pub fn receive_with(bytes: &[u8], nested: Nested<'_>) -> Result<Self, Refusal> {
-        Self::examine(bytes, None, nested)
+        Self::examine(bytes, None, nested, None)
     }
 
     /// An envelope of exactly this verb; another one is refused before its body is looked at, so that envelopes cannot be
     /// stacked into each other.
-    fn only(verb: Verb, bytes: &[u8]) -> Result<Self, Reject> {
-        Self::examine(bytes, Some(verb), &mut |_, _| Err(Reject::NoEvidence)).map_err(|refusal| refusal.reject)
+    fn only(verb: Verb, bytes: &[u8], ring: Option<&RefCell<Ring>>) -> Result<Self, Reject> {
+        Self::examine(bytes, Some(verb), &mut |_, _| Err(Reject::NoEvidence), ring).map_err(|refusal| refusal.reject)
     }
 
-    fn examine(bytes: &[u8], only: Option<Verb>, nested: Nested<'_>) -> Result<Self, Refusal> {
+    fn examine(
+        bytes: &[u8],
+        only: Option<Verb>,
+        nested: Nested<'_>,
+        ring: Option<&RefCell<Ring>>,
+    ) -> Result<Self, Refusal> {
+        let verify = |sender: &AgentId, unsigned: &[u8], sig: &Signature| match ring {
+            Some(ring) => ring.borrow_mut().verify(sender, unsigned, sig),
+            None => verify_signature(sender, unsigned, sig),
+        };
         if bytes.len() > ENVELOPE_BYTES_MAX {
             return Err(Reject::Oversize.into());
         }
@@ -229,7 +248,7 @@ impl Envelope {
         if verb.nests() {
             // A stranger must not make everyone check the dozens of signatures inside for free: the outer one comes
             // first, over the bytes as they came. The check below for the one canonical form covers where it was cut.
-            verify_signature(&sender, &cut_sig(bytes, read.sig).ok_or(Reject::NonCanonical)?, &sig)?;
+            verify(&sender, &cut_sig(bytes, read.sig).ok_or(Reject::NonCanonical)?, &sig)?;
             signed = Some((id, sender));
         }
         let body = Body::parse(verb, read.body.get(), nested).map_err(|reject| Refusal { reject, signed })?;
@@ -242,7 +261,7 @@ impl Envelope {
             return Err(Refusal { reject: Reject::WrongId, signed });
         }
         if signed.is_none() {
-            verify_signature(&content.sender, &written.unsigned(&id), &sig)?;
+            verify(&content.sender, &written.unsigned(&id), &sig)?;
             signed = Some((id, content.sender));
         }
         content.check().map_err(|reject| Refusal { reject, signed })?;

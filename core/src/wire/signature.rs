@@ -2,6 +2,7 @@
 //!
 //! What this must never allow: two spellings of one signature or of one key, a key that signs everything.
 
+use alloc::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use core::fmt;
@@ -54,8 +55,38 @@ impl fmt::Debug for Signature {
     }
 }
 
+/// Keys that a ring holds. Anyone can make keys; those of a swarm's members come first and come often.
+const RING_MAX: usize = 4_096;
+
+/// Keys that were found good before, for a host that hears the same agents over and over: unpacking a key is a tenth of
+/// verifying a signature. It remembers nothing about any signature.
+#[derive(Clone, Debug, Default)]
+pub struct Ring(BTreeMap<AgentId, VerifyingKey>);
+
+impl Ring {
+    fn key(&mut self, sender: &AgentId) -> Result<VerifyingKey, Reject> {
+        if let Some(key) = self.0.get(sender) {
+            return Ok(*key);
+        }
+        let key = good_key(sender)?;
+        if self.0.len() < RING_MAX {
+            self.0.insert(*sender, key);
+        }
+        Ok(key)
+    }
+
+    /// As [`verify_signature`].
+    pub(super) fn verify(&mut self, sender: &AgentId, unsigned: &[u8], sig: &Signature) -> Result<(), Reject> {
+        verify_by(&self.key(sender)?, unsigned, sig)
+    }
+}
+
 /// Strict verification: one signature per message and key, and no key that signs everything.
 pub(crate) fn verify_signature(sender: &AgentId, unsigned: &[u8], sig: &Signature) -> Result<(), Reject> {
+    verify_by(&good_key(sender)?, unsigned, sig)
+}
+
+fn good_key(sender: &AgentId) -> Result<VerifyingKey, Reject> {
     // A second spelling of a point (its y not reduced) would be a second id of the same key.
     let [low, middle @ .., high] = &sender.0;
     if *low >= 0xed && high & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) {
@@ -65,6 +96,48 @@ pub(crate) fn verify_signature(sender: &AgentId, unsigned: &[u8], sig: &Signatur
     if key.is_weak() {
         return Err(Reject::BadKey);
     }
+    Ok(key)
+}
+
+fn verify_by(key: &VerifyingKey, unsigned: &[u8], sig: &Signature) -> Result<(), Reject> {
     let sig = ed25519_dalek::Signature::from_bytes(&sig.0);
     key.verify_strict(unsigned, &sig).map_err(|_| Reject::BadSignature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing;
+    use ed25519_dalek::Signer as _;
+
+    #[test]
+    fn a_key_that_is_known_makes_no_signature_good() {
+        let key = testing::key(1);
+        let (sender, good) = (testing::agent(1), Signature(key.sign(b"said").to_bytes()));
+        let mut ring = Ring::default();
+        for _ in 0..2 {
+            assert_eq!(ring.verify(&sender, b"said", &good), Ok(()));
+            assert_eq!(ring.verify(&sender, b"not said", &good), Err(Reject::BadSignature));
+            assert_eq!(ring.verify(&testing::agent(2), b"said", &good), Err(Reject::BadSignature));
+            // The neutral element, which signs everything; it is never taken in.
+            let mut weak = AgentId([0; 32]);
+            weak.0[0] = 1;
+            assert_eq!(ring.verify(&weak, b"said", &good), Err(Reject::BadKey));
+        }
+        assert_eq!(ring.0.len(), 2);
+    }
+
+    #[test]
+    fn a_full_ring_still_verifies() {
+        let mut ring = Ring::default();
+        for n in 0..RING_MAX as u64 {
+            let mut name = AgentId([0xee; 32]);
+            name.0[..8].copy_from_slice(&n.to_be_bytes());
+            ring.0.insert(name, testing::key(1).verifying_key());
+        }
+        let good = Signature(testing::key(3).sign(b"said").to_bytes());
+        assert_eq!(ring.verify(&testing::agent(3), b"said", &good), Ok(()));
+        assert_eq!(ring.verify(&testing::agent(3), b"not said", &good), Err(Reject::BadSignature));
+        assert_eq!(ring.0.len(), RING_MAX);
+    }
 }

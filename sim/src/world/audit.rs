@@ -20,11 +20,18 @@ impl AuditLog {
         Self { writer, text }
     }
 
-    /// A log whose lines are remembered for whoever reads it back.
-    pub fn remembered(setup: &Setup) -> Self {
-        let mut log = Self::open(setup);
-        log.writer.remember();
-        log
+    /// A log whose lines are remembered for whoever reads it back, in the room of `text`, which is emptied.
+    pub fn remembered(setup: &Setup, mut text: String) -> Self {
+        let (mut writer, opening) = Writer::open(setup);
+        writer.remember();
+        text.clear();
+        text.push_str(&opening);
+        Self { writer, text }
+    }
+
+    /// The room that its text took.
+    pub fn into_text(self) -> String {
+        self.text
     }
 
     /// What is remembered of it.

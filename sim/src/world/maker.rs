@@ -13,7 +13,7 @@ use swarm_core::policy::Evaluator;
 use swarm_core::raft::Codec;
 use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, Stream, fork};
-use swarm_core::wire::Role;
+use swarm_core::wire::{Ring, Role};
 use swarm_nemeses::{Between, Node as Party, Nodes};
 use swarm_scenarios::{Nanos, Register, Scenario};
 
@@ -58,6 +58,7 @@ pub struct Maker<'a> {
     /// Whose disks matter.
     disks: Vec<Nodes>,
     keep_audit: bool,
+    ring: Rc<RefCell<Ring>>,
 }
 
 /// A range of a scenario as the kernel draws from it.
@@ -88,6 +89,7 @@ impl<'a> Maker<'a> {
             peers: Peers::default(),
             disks,
             keep_audit,
+            ring: Rc::default(),
         }
     }
 
@@ -133,7 +135,8 @@ impl<'a> Maker<'a> {
             }
             _ => Half::Embedded(Embedded::default()),
         };
-        let memory = Memory { replayed, sync, recorder: Rc::clone(&self.recorder) };
+        let (recorder, ring) = (Rc::clone(&self.recorder), Rc::clone(&self.ring));
+        let memory = Memory { replayed, sync, recorder, ring };
         let mut host = Host::new(no, setup, keys, chains, habits, register, memory);
         host.audit = audit;
         host

@@ -1,6 +1,6 @@
 //! What travels between actors.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use swarm_core::node::{Message, Subject};
 use swarm_core::raft::{Packet, Part};
 use swarm_core::register::{Command, Entry};
 use swarm_core::reject::Reject;
-use swarm_core::wire::Envelope;
+use swarm_core::wire::{Envelope, Ring};
 use swarm_nemeses::Traffic;
 use swarm_ports::etcd::{Event, Op, Request, RequestId, Response, Value};
 
@@ -35,12 +35,13 @@ impl Post {
         self.damaged.as_ref().is_none_or(|bytes| digest(bytes) == digest(self.message.envelope.bytes()))
     }
 
-    /// The message as a receiver takes it: parsed and verified from its bytes.
+    /// The message as a receiver takes it: parsed and verified from its bytes, with the keys that `ring` remembers.
     ///
     /// # Errors
     /// Why the bytes are refused.
-    pub fn receive(&self) -> Result<Message, Reject> {
-        let verified = self.verified.get_or_init(|| Envelope::verify(self.message.envelope.bytes()).map(Arc::new));
+    pub fn receive(&self, ring: &RefCell<Ring>) -> Result<Message, Reject> {
+        let bytes = self.message.envelope.bytes();
+        let verified = self.verified.get_or_init(|| Envelope::verify_with(bytes, ring).map(Arc::new));
         let envelope = verified.clone()?;
         Ok(Message { entries: self.message.entries.clone(), envelope })
     }

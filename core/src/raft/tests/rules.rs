@@ -179,10 +179,10 @@ fn t08_a_log_cut_at_any_byte_recovers() {
 
 #[test]
 fn a_snapshot_that_does_not_match_its_digest_is_named() {
-    let mut net = settled(Plan::calm(8));
+    let mut net = settled(Plan { fold: 4, ..Plan::calm(8) });
     net.crash(0);
     let mut records = net.records(0);
-    let folded = records.iter().position(|r| matches!(r, Record::Folded(..))).expect("eight entries were folded");
+    let folded = records.iter().position(|r| matches!(r, Record::Folded(..))).expect("four entries were folded");
     let Record::Folded(_, snapshot) = &mut records[folded] else { unreachable!() };
     snapshot.data = br#"{"count":"9","head":"0000000000000000000000000000000000000000000000000000000000000000"}"#[..]
         .to_vec()

@@ -1,6 +1,7 @@
 //! Death and return of a process. What was durable is still there, and by chance some of what was being written, the last
 //! line of it perhaps torn; everything else is gone. The node comes back the way a real one does: from the text of its log.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use swarm_core::audit::{Restored, restore_with};
@@ -12,6 +13,11 @@ use super::{Host, Waits};
 use crate::kernel::{Cx, Stream};
 use crate::world::audit::AuditLog;
 use crate::world::wire::Wire;
+
+thread_local! {
+    /// Room for the text of a log. Each crash writes megabytes, and fresh memory costs as much as writing them.
+    static ROOM: Cell<String> = const { Cell::new(String::new()) };
+}
 
 /// What a host does again when it has come back.
 #[derive(Default)]
@@ -35,7 +41,7 @@ impl Host {
             _ => unreachable!("a host that may die has a disk, and a tape of what it wrote"),
         };
         // The log as it was written: the same node, the same inputs, the same lines.
-        let mut log = AuditLog::remembered(&tape.setup);
+        let mut log = AuditLog::remembered(&tape.setup, ROOM.take());
         let mut ends = vec![log.text().len()];
         let mut node = Node::new(tape.setup.clone());
         for (now, input, _) in &tape.inputs {
@@ -98,6 +104,7 @@ impl Host {
             let text = String::from_utf8(text[..keep].to_vec()).expect("whole lines of text");
             self.audit = Some(AuditLog::resume(writer, text));
         }
+        ROOM.set(log.into_text());
         let entries = tape.inputs.iter().filter_map(|(_, input, _)| match input {
             Input::Applied(entry) => Some((entry.thread, entry.seq)),
             _ => None,

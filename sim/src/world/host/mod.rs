@@ -19,7 +19,7 @@ use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
 use swarm_core::register::Entry;
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
-use swarm_core::wire::{Body, Envelope};
+use swarm_core::wire::{Body, Envelope, Ring};
 use swarm_reports::history::{AlarmKind, Event};
 
 use self::crash::Return;
@@ -110,6 +110,8 @@ pub struct Memory {
     pub sync: Option<Span>,
     /// It hears what the node tells.
     pub recorder: Rc<RefCell<Recorder>>,
+    /// The keys of all, which all hosts of a run find good together.
+    pub ring: Rc<RefCell<Ring>>,
 }
 
 /// One node's host.
@@ -148,6 +150,7 @@ pub struct Host {
     inbox: VecDeque<Input>,
     busy: bool,
     recorder: Rc<RefCell<Recorder>>,
+    ring: Rc<RefCell<Ring>>,
     /// Where its inputs are written down, if that takes time.
     disk: Option<Disk>,
     /// The process is dead, or could not start for want of room.
@@ -189,7 +192,7 @@ impl Host {
         chains: Option<Chains>,
         habits: Habits,
         register: Half,
-        Memory { replayed, sync, recorder }: Memory,
+        Memory { replayed, sync, recorder, ring }: Memory,
     ) -> Self {
         let tape = (replayed || sync.is_some()).then(|| Tape::new(setup.clone()));
         Self {
@@ -217,6 +220,7 @@ impl Host {
             inbox: VecDeque::new(),
             busy: false,
             recorder,
+            ring,
             disk: sync.map(Disk::new),
             down: false,
             unbooted: false,
@@ -402,7 +406,7 @@ impl Host {
                 if !self.seen.insert(post.message.envelope.id().0.prefix()) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
-                match post.receive() {
+                match post.receive(&self.ring) {
                     Ok(message) => {
                         let envelope = Arc::clone(&message.envelope);
                         self.input(cx, Input::Message(message));

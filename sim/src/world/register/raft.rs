@@ -5,7 +5,7 @@
 //! much as had left the cache. Members share what they read in the log, because a verdict depends on the bytes alone.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -23,9 +23,17 @@ use crate::world::wire::Wire;
 /// Where the members are.
 pub type Peers = Rc<RefCell<BTreeMap<AgentId, NodeId>>>;
 
-/// What the members of one run have written or read so far, by the digest of the bytes.
+/// A verdict on the bytes of a proposal.
+type Verdict = Result<Arc<Proposal>, Reject>;
+
+/// What the members of one run have written or read so far, by the digest of the bytes. What one member sends another shares
+/// its bytes: held here, they are known by where they lie.
 #[derive(Default)]
-pub struct Shared(RefCell<BTreeMap<Digest, Result<Arc<Proposal>, Reject>>>);
+pub struct Shared {
+    read: RefCell<BTreeMap<Digest, Verdict>>,
+    /// Only asked, never gone through: where bytes lie decides nothing.
+    lying: RefCell<HashMap<(usize, usize), (Bytes, Verdict)>>,
+}
 
 impl Codec for Shared {
     fn encode(&self, proposal: Proposal) -> Bytes {
@@ -33,14 +41,20 @@ impl Codec for Shared {
         // What is too long nobody reads; its member keeps it to itself.
         if bytes.len() <= raft::PROPOSAL_BYTES_MAX {
             debug_assert_eq!(raft::read(&bytes).as_ref(), Ok(&proposal), "what is written is read");
-            self.0.borrow_mut().insert(Digest::sha256(&bytes), Ok(Arc::new(proposal)));
+            self.read.borrow_mut().insert(Digest::sha256(&bytes), Ok(Arc::new(proposal)));
         }
         bytes.into()
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Arc<Proposal>, Reject> {
-        let mut known = self.0.borrow_mut();
-        known.entry(Digest::sha256(bytes)).or_insert_with(|| raft::read(bytes).map(Arc::new)).clone()
+    fn decode(&self, bytes: &Bytes) -> Verdict {
+        let place = (bytes.as_ptr() as usize, bytes.len());
+        let mut lying = self.lying.borrow_mut();
+        let (_, verdict) = lying.entry(place).or_insert_with(|| {
+            let mut known = self.read.borrow_mut();
+            let verdict = known.entry(Digest::sha256(bytes)).or_insert_with(|| raft::read(bytes).map(Arc::new));
+            (bytes.clone(), verdict.clone())
+        });
+        verdict.clone()
     }
 }
 
