@@ -69,6 +69,10 @@ knobs! {
         bootstrap_needs: u32 = 100, 0, 1_000_000;
         /// Register buckets.
         buckets: u32 = 256, 1, 4_096;
+        /// The shortest challenge window a need may ask for: who would object must hear of the result first; milliseconds.
+        challenge_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
+        /// The shortest wait for a decision a need may ask for: its voters have a round trip to make; milliseconds.
+        decision_min_ms: u32 = 10_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// Delegated stake that counts, as a multiple of own stake.
         delegated_times_max: u32 = 4, 0, 100;
         /// Delegators one member may have.
@@ -107,6 +111,9 @@ knobs! {
         supply_max: Credits = Credits(1_000_000_000_000), Credits(1), Credits(u64::MAX / 4);
         /// How long unstaked credits stay slashable; seconds.
         unbonding_s: u32 = 7 * 24 * 3_600, 0, 365 * 24 * 3_600;
+        /// The shortest wait for verdicts a need may ask for: in less than it takes to judge no committee can pass anything, and
+        /// the requester would have the work for nothing; milliseconds.
+        verify_min_ms: u32 = 30_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// Plan voters drawn beyond K_plan.
         voters_spare: u32 = 5, 0, 50;
         /// A yielding holder's fee, in basis points of its bond.

@@ -416,6 +416,11 @@ impl Epoch {
         (self.0 >> 32) as u32
     }
 
+    /// The how many-th of its generation it is.
+    pub const fn counter(self) -> u32 {
+        self.0 as u32
+    }
+
     /// The epoch after this one, in the same generation.
     pub fn next(self) -> Self {
         assert!(

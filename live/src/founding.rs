@@ -102,11 +102,14 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
         attempts_max: 20,
         bid_extension_ms: 50,
         bid_windows_max: 20,
+        challenge_min_ms: WINDOWS.challenge_ms,
+        decision_min_ms: WINDOWS.decision_ms,
         draws_max: 20,
         epochs_max: 20,
         lease_min_ms: WINDOWS.lease_ms,
         reveal_ms: 2_000,
         snapshot_ms: 500,
+        verify_min_ms: WINDOWS.verify_ms,
         ..Params::default()
     };
     let held: u64 = STAKE * actors.len() as u64 + job.cost();

@@ -12,6 +12,7 @@
 
 mod document;
 mod fault;
+mod file;
 mod finding;
 mod lint;
 mod marks;
@@ -24,6 +25,7 @@ mod workload;
 
 pub use document::SCENARIO_BYTES_MAX;
 pub use fault::FaultSection;
+pub use file::{open_regular, read_regular};
 pub use finding::{Code, Failure, Finding, Level, Report};
 pub use lint::{discover, lint, lint_all, load, load_text};
 pub use marks::{MARKS, Mark};

@@ -1,6 +1,7 @@
 //! The needs of a real job: JSON Lines, one need a line. A file is read whole or refused whole,
 //! with every bad line named.
 
+use crate::file::open_regular;
 use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
 use crate::value::Credits;
 use crate::wording::from_serde;
@@ -215,14 +216,14 @@ fn parse_line(line: &str) -> Result<NeedLine, (Draft, Option<usize>)> {
     Ok(need)
 }
 
-/// A file's text, if it can be had and is not too large. The limit is enforced while reading, so
-/// an endless pipe cannot fill the memory.
+/// A file's text, if it can be had and is not too large. The limit is enforced while reading: a file
+/// may grow under the reader.
 pub(crate) fn read_text(path: &Path, bytes_max: u64) -> Result<String, Draft> {
     let unreadable = |error: std::io::Error| {
         let mend = "check the path and that the file can be read";
         Draft::error(Code::Unreadable, format!("the file cannot be read: {error}"), mend)
     };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = open_regular(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > bytes_max {

@@ -246,13 +246,13 @@ pub struct Protocol {
     pub lease: Nanos,
     /// Time between heartbeats; at most a third of the lease.
     pub heartbeat: Nanos,
-    /// How long an epoch may go undecided.
+    /// How long an epoch may go undecided; at least 10 s.
     pub decision: Nanos,
     /// How long a committee's draw waits for reveals.
     pub reveal: Nanos,
-    /// How long a committee has to give its verdicts.
+    /// How long a committee has to give its verdicts; at least 30 s.
     pub verify: Nanos,
-    /// The challenge window, and the second segment after SETTLE.
+    /// The challenge window, and the second segment after SETTLE; at least 60 s.
     pub challenge: Nanos,
     /// Target of approvals for a plan.
     pub k_plan: u32,

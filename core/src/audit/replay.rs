@@ -182,9 +182,8 @@ pub struct Restored {
 /// # Errors
 /// The first bad line.
 pub fn replay(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Replayed, BadLog> {
-    let (lines, torn) = split(log);
-    let read = read(&lines, &*evaluator, &mut Memory::default())?;
-    if torn {
+    let (lines, read) = read(whole(log), &*evaluator, &mut Memory::default())?;
+    if whole(log).len() < log.len() {
         return Err(BadLog { line: lines.len() as u64 + 1, why: Why::Torn });
     }
     let mut run = Run::new(&lines, &read, evaluator)?;
@@ -212,11 +211,10 @@ pub fn restore_with(
     evaluator: Arc<dyn Evaluator>,
     memory: &mut Memory,
 ) -> Result<Option<Restored>, BadLog> {
-    let (lines, _) = split(log);
-    if lines.is_empty() {
+    if whole(log).is_empty() {
         return Ok(None);
     }
-    let read = read(&lines, &*evaluator, memory)?;
+    let (lines, read) = read(whole(log), &*evaluator, memory)?;
     let mut run = Run::new(&lines, &read, evaluator)?;
     let last = read.iter().rposition(|line| matches!(line.body, LineBody::Input { .. }));
     let mut before = None;
@@ -238,23 +236,29 @@ pub fn restore_with(
     Ok(Some(Restored { replayed: run.replayed, writer: run.writer, keep }))
 }
 
-/// The whole lines, and whether something follows them.
-fn split(log: &[u8]) -> (Vec<&[u8]>, bool) {
-    let mut lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
-    let rest = lines.pop().is_some_and(|rest| !rest.is_empty());
-    (lines, rest)
+/// The log as far as its lines are whole.
+fn whole(log: &[u8]) -> &[u8] {
+    &log[..log.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)]
 }
 
 /// Checks everything that needs no node.
-fn read(lines: &[&[u8]], evaluator: &dyn Evaluator, memory: &mut Memory) -> Result<Vec<Line>, BadLog> {
+fn read<'a>(
+    log: &'a [u8],
+    evaluator: &dyn Evaluator,
+    memory: &mut Memory,
+) -> Result<(Vec<&'a [u8]>, Vec<Line>), BadLog> {
     let bad = |at: usize, why| BadLog { line: at as u64 + 1, why };
-    let hashes: Vec<Digest> = lines.iter().map(|line| Digest::sha256(line)).collect();
-    let mut read = Vec::with_capacity(lines.len());
-    for (at, bytes) in lines.iter().enumerate() {
+    // Both grow as lines prove to be some: what is kept of a line takes far more room than the newline that claims to end one.
+    let (mut lines, mut read): (Vec<&[u8]>, Vec<Line>) = Default::default();
+    let mut rest =
+        log.split_inclusive(|byte| *byte == b'\n').map(|line| &line[..line.len() - 1]).enumerate().peekable();
+    let mut before = Digest::default();
+    while let Some((at, bytes)) = rest.next() {
         if at == 0 {
             version(bytes).map_err(|why| bad(0, why))?;
         }
-        let line = match memory.remove(&hashes[at]) {
+        let hash = Digest::sha256(bytes);
+        let line = match memory.remove(&hash) {
             Some(line) => line,
             None => parse(bytes).map_err(|why| bad(at, why))?,
         };
@@ -262,15 +266,16 @@ fn read(lines: &[&[u8]], evaluator: &dyn Evaluator, memory: &mut Memory) -> Resu
         if line.number.0 != at as u64 {
             return Err(bad(at, Why::OutOfPlace { expected: at as u64, found: line.number.0 }));
         }
-        let prev = if at == 0 { Digest::default() } else { hashes[at - 1] };
-        if line.prev != prev {
+        if line.prev != before {
             // Either line may be the changed one. If somebody vouches for this one, it is the other.
-            let next = lines.get(at + 1).and_then(|next| parse(next).ok());
+            let next = rest.peek().and_then(|(_, next)| parse(next).ok());
             let opening = opening_of(read.first());
-            let vouched = next.is_some_and(|next| next.prev == hashes[at])
+            let vouched = next.is_some_and(|next| next.prev == hash)
                 || matches!((&line.body, opening), (LineBody::Seal(_), Some(o)) if sealed(&o.me, &line).is_ok());
             return Err(bad(if vouched && at > 0 { at - 1 } else { at }, Why::BrokenChain));
         }
+        before = hash;
+        lines.push(bytes);
         read.push(line);
     }
     let Some(opening) = opening_of(read.first()) else { return Err(bad(0, Why::NoOpening)) };
@@ -307,7 +312,7 @@ fn read(lines: &[&[u8]], evaluator: &dyn Evaluator, memory: &mut Memory) -> Resu
             LineBody::Open(_) | LineBody::Record(_) => {}
         }
     }
-    Ok(read)
+    Ok((lines, read))
 }
 
 fn opening_of(line: Option<&Line>) -> Option<&Opening> {

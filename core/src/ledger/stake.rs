@@ -10,6 +10,10 @@ use crate::id::{AgentId, Cid, Credits, NeedId};
 use crate::mutant::{Mutant, planted};
 use crate::reject::Reject;
 
+/// Tranches one agent may have unbonding that have not matured: each has a stopwatch at every coordinator for days, so an
+/// agent must not be able to cut its stake into crumbs.
+pub const TRANCHES_MAX: usize = 8;
+
 impl Ledger {
     /// STAKE: `agent` binds `amount` of what it has available.
     ///
@@ -47,12 +51,15 @@ impl Ledger {
     /// of a slash until it is withdrawn.
     ///
     /// # Errors
-    /// [`Reject::NotEnough`], [`Reject::NoSuchAccount`], [`Reject::OutOfBounds`].
+    /// [`Reject::NotEnough`], [`Reject::NoRoom`] (too many tranches run), [`Reject::NoSuchAccount`], [`Reject::OutOfBounds`].
     pub fn unstake(&mut self, key: OpKey, agent: AgentId, amount: Credits) -> Result<(), Reject> {
         self.once(key, |books| {
             positive(amount)?;
             if books.known(&agent)?.stake < amount {
                 return Err(Reject::NotEnough);
+            }
+            if books.tranches(&agent).iter().filter(|tranche| !tranche.matured).count() >= TRANCHES_MAX {
+                return Err(Reject::NoRoom);
             }
             books.post(key, Account::Stake(agent), Account::Unbonding(agent), amount);
             Ok(())

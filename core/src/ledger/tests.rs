@@ -1,5 +1,6 @@
 //! The rules of the books as small cases, and as properties of random histories.
 
+use super::stake::TRANCHES_MAX;
 use super::*;
 use crate::id::{Cid, Fence, NeedId, Nonce, label};
 use alloc::collections::BTreeMap;
@@ -117,6 +118,20 @@ fn t38_stake_escrow_and_unbonding_are_separate() {
     assert_eq!(books.balance(&A), Some(left));
     assert_eq!(books.commons(), Credits(300));
     books.check();
+}
+
+#[test]
+fn t45_stake_does_not_leave_in_crumbs() {
+    let mut books = books();
+    books.stake(key(10), A, Credits(100)).unwrap();
+    for n in 0..TRANCHES_MAX as u64 {
+        books.unstake(key(20 + n), A, Credits(1)).unwrap();
+    }
+    refused(&mut books, Reject::NoRoom, |b| b.unstake(key(90), A, Credits(1)));
+    // What has matured has no stopwatch any more, and makes room before it is withdrawn.
+    books.mature(key(91), &A, &key(20)).unwrap();
+    books.unstake(key(92), A, Credits(1)).unwrap();
+    refused(&mut books, Reject::NoRoom, |b| b.unstake(key(93), A, Credits(1)));
 }
 
 #[test]

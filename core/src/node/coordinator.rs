@@ -8,12 +8,14 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::config::ms;
+use crate::config::{Params, ms};
 use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread, label};
 use crate::members::{Mandate, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::duty::{Duties, What, key, name};
+use crate::node::early::Early;
+use crate::node::has_a_stake;
 use crate::node::io::{Message, Note, Subject};
 use crate::node::lane::Lane;
 use crate::node::threads::{Holding, Sheet};
@@ -27,8 +29,8 @@ use crate::system::System;
 use crate::time::{Instant, Span};
 use crate::wire::{Body, Decide, Deny, Envelope, NewMember, Release, Settle, Verdict};
 
-/// Envelopes of one need kept until the register is ready for them.
-const EARLY_MAX: usize = 256;
+/// Votes on one need kept until they count.
+const BALLOTS_MAX: usize = 256;
 
 /// Agents told of a refusal within a second.
 const DENIED_MAX: usize = 1_024;
@@ -42,7 +44,7 @@ struct Slot {
     believed: Record,
     sheet: Sheet,
     /// Envelopes that may yet take effect.
-    early: VecDeque<Arc<Envelope>>,
+    early: Early,
     /// Votes not yet counted: for a plan under no task, for a result under its task.
     ballots: BTreeMap<(Option<TaskName>, AgentId), Arc<Envelope>>,
     /// The approvals that decided.
@@ -58,7 +60,7 @@ impl Slot {
             record: Record::new(need),
             believed: Record::new(need),
             sheet: Sheet::new(need),
-            early: VecDeque::new(),
+            early: Early::default(),
             ballots: BTreeMap::new(),
             approvals: Vec::new(),
             held: VecDeque::new(),
@@ -245,12 +247,13 @@ impl Coordinator {
         let command = Command::Act(Arc::clone(envelope));
         match slot.record.check(&command, &self.system) {
             Ok(()) => self.submit(desk, Thread::Need(need), command),
-            Err(reject) if may_pass(&slot.record, envelope, reject) => {
-                let early = &mut self.slot(need).early;
-                if early.len() >= EARLY_MAX {
-                    return Err(Reject::NoRoom);
+            Err(reject) if may_pass(&slot.record, self.system.params(), envelope, reject) => {
+                let favoured = has_a_stake(desk, Some(self), &envelope.sender);
+                match self.slot(need).early.keep(envelope, favoured) {
+                    Some(lost) if lost.id() == envelope.id() => return Err(Reject::NoRoom),
+                    Some(lost) => self.deny(desk, &lost, Reject::NoRoom),
+                    None => {}
                 }
-                early.push_back(Arc::clone(envelope));
             }
             // A bid that is not better is no offence, and a heartbeat at the end of the stretched lease is not either.
             Err(Reject::NotBetter | Reject::Duplicate) => {}
@@ -275,14 +278,14 @@ impl Coordinator {
         }
         let slot = self.slot(need);
         // Strangers can fill the box with votes that never count; they make room for those that do.
-        if slot.ballots.len() >= EARLY_MAX && counts(&slot.record, task.as_ref(), envelope) {
+        if slot.ballots.len() >= BALLOTS_MAX && counts(&slot.record, task.as_ref(), envelope) {
             let Slot { ballots, record, .. } = slot;
             if let Some(idle) = ballots.iter().find(|((of, _), vote)| !counts(record, of.as_ref(), vote)) {
                 let idle = idle.0.clone();
                 ballots.remove(&idle);
             }
         }
-        if slot.ballots.len() >= EARLY_MAX {
+        if slot.ballots.len() >= BALLOTS_MAX {
             return Err(Reject::NoRoom);
         }
         // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
@@ -530,7 +533,9 @@ impl Coordinator {
                 Thread::Need(need) => match self.stands(thread, command) {
                     Ok(()) => false,
                     Err(reject) => match &**command {
-                        Command::Act(envelope) => !may_pass(&self.slots[&need].record, envelope, reject),
+                        Command::Act(envelope) => {
+                            !may_pass(&self.slots[&need].record, self.system.params(), envelope, reject)
+                        }
                         _ => true,
                     },
                 },
@@ -542,8 +547,7 @@ impl Coordinator {
 
     /// Offers again what came early, and counts again what was voted.
     fn look_again(&mut self, desk: &mut Desk, need: NeedId) {
-        let early = core::mem::take(&mut self.slot(need).early);
-        for envelope in early {
+        for envelope in self.slot(need).early.take() {
             if let Err(reject) = self.offer(desk, need, &envelope) {
                 self.deny(desk, &envelope, reject);
             }
@@ -854,12 +858,15 @@ fn registered(entry: &Applied) -> Vec<AgentId> {
 
 /// Whether an envelope refused now may take effect later: it acts under a token or in a phase that this coordinator has not
 /// reached.
-fn may_pass(record: &Record, envelope: &Envelope, reject: Reject) -> bool {
+fn may_pass(record: &Record, params: &Params, envelope: &Envelope, reject: Reject) -> bool {
     if record.is_over() {
         return false;
     }
     match reject {
-        Reject::StaleEpoch => envelope.epoch > Some(record.epoch),
+        // An epoch that no generation ever reaches never comes.
+        Reject::StaleEpoch => {
+            envelope.epoch.is_some_and(|epoch| epoch > record.epoch && epoch.counter() <= params.epochs_max)
+        }
         Reject::StaleFence => {
             let task = match &envelope.body {
                 Body::Claim(b) => &b.task,

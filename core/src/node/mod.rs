@@ -7,6 +7,7 @@ mod coordinator;
 mod crowd;
 mod desk;
 mod duty;
+mod early;
 mod io;
 mod lane;
 mod lot;

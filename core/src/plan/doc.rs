@@ -101,12 +101,22 @@ impl Document {
         Ok(self.keep(envelope, OnceBox::new()))
     }
 
+    /// An author can sign one patch twice, with different signatures. Of those the lower is kept, whichever came first: or two
+    /// replicas would send each other theirs for ever.
     fn keep(&mut self, envelope: &Arc<Envelope>, head: OnceBox<Digest>) -> bool {
-        let Entry::Vacant(entry) = self.patches.entry(envelope.id()) else {
-            return false;
-        };
-        entry.insert(Arc::new(Patch { envelope: Arc::clone(envelope), head }));
-        true
+        let patch = Arc::new(Patch { envelope: Arc::clone(envelope), head });
+        match self.patches.entry(envelope.id()) {
+            Entry::Vacant(entry) => {
+                entry.insert(patch);
+                true
+            }
+            Entry::Occupied(mut entry) => {
+                if envelope.sig().0 < entry.get().envelope.sig().0 {
+                    entry.insert(patch);
+                }
+                false
+            }
+        }
     }
 
     fn check(&self, envelope: &Envelope) -> Result<(), Reject> {
@@ -172,10 +182,10 @@ impl Document {
         self.patches.values().map(|patch| patch.head()).collect()
     }
 
-    /// Identity of its state: equal exactly if the patches are.
+    /// Identity of its state: equal exactly if the patches are. A patch is what its id addresses, whichever of its author's
+    /// signatures came with it: the actors of the changes, not the changes.
     pub fn heads_digest(&self) -> Digest {
-        let heads = self.heads();
-        let parts: Vec<&[u8]> = heads.iter().map(|head| head.0.as_slice()).collect();
+        let parts: Vec<&[u8]> = self.patches.keys().map(|id| id.0.0.as_slice()).collect();
         Digest::of("swarm/heads", &parts)
     }
 
@@ -374,6 +384,38 @@ mod tests {
         bytes.extend_from_slice(Change::from(change).raw_bytes());
         assert_eq!(doc.merge(&bytes, verify), Err(Reject::BadSignature));
         assert_eq!(doc.patches().len(), 0, "all or nothing");
+    }
+
+    /// `envelope` with another good signature of its author: one by another nonce than the standard's.
+    fn signed_again(envelope: &Envelope, key: &ed25519_dalek::SigningKey) -> Arc<Envelope> {
+        use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
+        let text = core::str::from_utf8(envelope.bytes()).unwrap();
+        let old = serde_json::to_string(&envelope.sig()).unwrap();
+        let unsigned = text.replace(&alloc::format!(",\"sig\":{old}"), "");
+        let mut secret = ExpandedSecretKey::from(&key.to_bytes());
+        secret.hash_prefix = [7; 32];
+        let sig = raw_sign::<sha2::Sha512>(&secret, unsigned.as_bytes(), &key.verifying_key());
+        let new = serde_json::to_string(&crate::wire::Signature(sig.to_bytes())).unwrap();
+        assert_ne!(old, new);
+        verify(text.replace(&old, &new).as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn t23_a_patch_signed_twice_is_one_patch_whichever_signature_came_first() {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[2; 32]);
+        let one = update(1, 1, vec![note("a", "k", "v")]);
+        let two = signed_again(&one, &key);
+        assert_eq!((one.id(), one.sender), (two.id(), two.sender));
+        let [mut left, mut right] = [Document::new(thread()), Document::new(thread())];
+        assert_eq!((left.insert(&one), right.insert(&two)), (Ok(true), Ok(true)));
+        assert_eq!(left.heads_digest(), right.heads_digest(), "replicas that heard one each agree");
+        assert_eq!((left.insert(&two), right.insert(&one)), (Ok(false), Ok(false)));
+        assert_eq!(left.save(), right.save(), "and have nothing to send each other once they heard both");
+        let mut late = Document::new(thread());
+        let higher = if one.sig().0 < two.sig().0 { &two } else { &one };
+        late.insert(higher).unwrap();
+        assert_eq!(late.merge(&left.missing(&late.heads()), verify), Ok(vec![]), "it is no new patch");
+        assert!(late.sync_lag(&left.heads()) == 0 && left.missing(&late.heads()).is_empty());
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Standing {
 }
 
 /// Proposals that a need keeps of one planner: nobody takes all the room.
-const PROPOSALS_EACH: usize = 2;
+pub const PROPOSALS_EACH: usize = 2;
 
 /// What a slot looks up of the system thread. Only what some entry of the slot has fixed (a snapshot by number, the genesis),
 /// so that every coordinator sees the same.
@@ -464,7 +464,14 @@ pub fn terms(need: &Need, params: &Params) -> Result<(), Reject> {
     if need.fee > need.class.fee_max() || need.k_plan == 0 || need.k_result == 0 {
         return Err(Reject::OutOfBounds);
     }
-    if need.windows.lease_ms < params.lease_min_ms {
+    let waits = &need.windows;
+    let floors = [
+        (waits.challenge_ms, params.challenge_min_ms),
+        (waits.decision_ms, params.decision_min_ms),
+        (waits.lease_ms, params.lease_min_ms),
+        (waits.verify_ms, params.verify_min_ms),
+    ];
+    if floors.iter().any(|(asked, least)| asked < least) {
         return Err(Reject::OutOfBounds);
     }
     let votes = u64::from(need.k_plan) + u64::from(need.k_result) + u64::from(params.seats_spare);

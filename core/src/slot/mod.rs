@@ -9,6 +9,7 @@ mod fold;
 mod record;
 mod stopwatch;
 
+pub(crate) use apply::PROPOSALS_EACH;
 pub use apply::{Registry, Standing, lease_margin, terms};
 pub use record::{Decision, Lease, Phase, Record, Task};
 pub use stopwatch::{Stopwatch, Waiting};

@@ -77,10 +77,20 @@ fn who_yields_pays_at_least_a_credit_and_is_not_granted_the_task_again() {
 }
 
 #[test]
-fn a_lease_that_nobody_could_keep_is_not_opened() {
-    for (lease_ms, told) in [(59_999, Err(Reject::OutOfBounds)), (60_000, Ok("Opening Asked".to_owned()))] {
-        let mut stage = Stage::with(3, |_| {}, |need| need.windows.lease_ms = lease_ms);
-        assert_eq!(stage.act("r1", "need"), told);
+fn waits_in_which_nobody_could_do_their_part_are_not_opened() {
+    type Set = (u32, fn(&mut Windows, u32));
+    let floors: [Set; 4] = [
+        (60_000, |waits, ms| waits.challenge_ms = ms),
+        (10_000, |waits, ms| waits.decision_ms = ms),
+        (60_000, |waits, ms| waits.lease_ms = ms),
+        // In 10 ms no committee passes anything, and the requester would have the work for nothing.
+        (30_000, |waits, ms| waits.verify_ms = ms),
+    ];
+    for (least, set) in floors {
+        for (ms, told) in [(least - 1, Err(Reject::OutOfBounds)), (least, Ok("Opening Asked".to_owned()))] {
+            let mut stage = Stage::with(3, |_| {}, |need| set(&mut need.windows, ms));
+            assert_eq!(stage.act("r1", "need"), told);
+        }
     }
 }
 

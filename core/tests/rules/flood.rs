@@ -98,6 +98,28 @@ fn t45_only_a_need_makes_a_thread_and_what_came_before_it_waits() {
 }
 
 #[test]
+fn t45_four_free_keys_leave_room_for_the_proposals_of_a_need() {
+    for epoch in [Epoch::FIRST, Epoch(u64::MAX)] {
+        let mut host = Host::new();
+        host.run(1);
+        let id = host.post(need());
+        for who in ["x1", "x2", "x3", "x4"] {
+            let manifest = join(who, 1);
+            host.tell_all(&manifest);
+            for n in 0..64 {
+                let body = Body::Claim(Claim { cost: Credits(1), eta_ms: 1_000, task: label(&format!("t{n}")) });
+                let claim = said_by(who, manifest.id(), Thread::Need(id), body, &[Role::Worker], |c| {
+                    (c.epoch, c.nonce) = (Some(epoch), Nonce(10 + n));
+                });
+                host.tell_all(&claim);
+            }
+        }
+        assert!(host.run(48));
+        assert_closed(&mut host, id);
+    }
+}
+
+#[test]
 fn t10_what_cites_a_manifest_that_comes_later_is_not_crowded_out_by_strangers() {
     let mut host = Host::new();
     let id = host.post(need());

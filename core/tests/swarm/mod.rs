@@ -72,10 +72,13 @@ pub fn genesis(keys: &[Keys]) -> Genesis {
     let evaluator = evaluator();
     let params = Params {
         bid_extension_ms: 50,
+        challenge_min_ms: 100,
+        decision_min_ms: 500,
         lease_min_ms: 1_000,
         reveal_ms: 100,
         reveals: REVEALS,
         snapshot_ms: 100,
+        verify_min_ms: 1_000,
         ..Params::default()
     };
     let stake = |role| if role == Role::Verifier { Credits(10_000) } else { Credits(0) };

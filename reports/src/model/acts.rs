@@ -30,6 +30,9 @@ impl Need {
                     && text.k_result > 0
                     && text.budget.0 > 0
                     && text.windows.lease_ms >= params.lease_min_ms
+                    && text.windows.verify_ms >= params.verify_min_ms
+                    && text.windows.decision_ms >= params.decision_min_ms
+                    && text.windows.challenge_ms >= params.challenge_min_ms
                     && u128::from(text.fees.0) >= u128::from(text.fee.0) * ballots
                     && total <= u128::from(params.supply_max.0);
                 if self.phase != Phase::Absent || !sound {

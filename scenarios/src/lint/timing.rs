@@ -5,9 +5,14 @@ use crate::finding::Code;
 use crate::scenario::Scenario;
 use crate::value::Nanos;
 
-/// Least lease (PROTOCOL 7).
-const LEASE_MIN: Nanos = Nanos::secs(60);
-/// No window may be shorter.
+/// What a deployment asks of these at least: in less nobody could do the work, judge it or object (PROTOCOL 7).
+const MINS: [(&str, Nanos); 4] = [
+    ("protocol.challenge", Nanos::secs(60)),
+    ("protocol.decision", Nanos::secs(10)),
+    ("protocol.lease", Nanos::secs(60)),
+    ("protocol.verify", Nanos::secs(30)),
+];
+/// No other window may be shorter.
 const WINDOW_MIN: Nanos = Nanos::millis(10);
 /// No window may be longer.
 const WINDOW_MAX: Nanos = Nanos::hours(24 * 30);
@@ -62,7 +67,7 @@ fn windows(scenario: &Scenario, notes: &mut Notes<'_>) {
         ("protocol.challenge", protocol.challenge),
     ];
     for (path, window) in windows {
-        let min = if path == "protocol.lease" { LEASE_MIN } else { WINDOW_MIN };
+        let min = MINS.iter().find(|(of, _)| *of == path).map_or(WINDOW_MIN, |(_, min)| *min);
         if window < min || window > WINDOW_MAX {
             let what = format!("a window of {window}");
             let mend = format!("write a duration from {min} to {WINDOW_MAX}");

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use swarm_core::audit::{Line, LineBody};
 use swarm_core::id::{AgentId, Digest};
+use swarm_scenarios::read_regular;
 
 use crate::cli::CliError;
 
@@ -74,7 +75,7 @@ impl Manifest {
     /// It should be there and is not, or is none.
     pub fn of(folder: &Path) -> Result<Option<Self>, CliError> {
         let path = folder.join(NAME);
-        match fs::read(&path) {
+        match read_regular(&path) {
             Ok(bytes) => match serde_json::from_slice::<Self>(&bytes) {
                 Ok(manifest) if manifest.version == VERSION => Ok(Some(manifest)),
                 Ok(manifest) => Err(CliError::NoManifest { path, what: format!("version {}", manifest.version) }),
@@ -102,7 +103,7 @@ impl Manifest {
             let log = Path::new(name).strip_prefix(AUDIT).ok().and_then(|log| log.to_str());
             match (self.files.get(name), log) {
                 (Some(digest), _) => {
-                    let bytes = fs::read(&path).map_err(CliError::unreadable(&path))?;
+                    let bytes = read_regular(&path).map_err(CliError::unreadable(&path))?;
                     if Digest::sha256(&bytes) != *digest {
                         found.push((path, "changed after the run"));
                     }
@@ -124,10 +125,10 @@ impl Manifest {
 impl LogEnd {
     /// Of a log whose first and last line can be read.
     pub fn of(log: &[u8]) -> Option<Self> {
-        let lines: Vec<&[u8]> = log.strip_suffix(b"\n")?.split(|byte| *byte == b'\n').collect();
-        let opening: Line = serde_json::from_slice(lines.first()?).ok()?;
+        let lines = || log.strip_suffix(b"\n").map(|log| log.split(|byte| *byte == b'\n'));
+        let opening: Line = serde_json::from_slice(lines()?.next()?).ok()?;
         let LineBody::Open(opening) = opening.body else { return None };
-        Some(Self { agent: opening.me, head: Digest::sha256(lines.last()?), lines: lines.len() as u64 })
+        Some(Self { agent: opening.me, head: Digest::sha256(lines()?.next_back()?), lines: lines()?.count() as u64 })
     }
 }
 
@@ -136,7 +137,7 @@ fn inside(path: &Path) -> String {
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// Every file below `folder`, by its path in it. What is neither file nor folder counts as a file: no run left it.
+/// Every file below `folder`, by its path in it. What is neither file nor folder counts as a file, and reading it is refused.
 fn list(folder: &Path, at: &Path, found: &mut BTreeSet<String>) -> Result<(), CliError> {
     let path = folder.join(at);
     for entry in fs::read_dir(&path).map_err(CliError::unreadable(&path))? {

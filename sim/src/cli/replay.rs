@@ -17,6 +17,7 @@ use swarm_core::policy::{BaseRules, Evaluator};
 use swarm_core::wire::FinalizeRecord;
 use swarm_reports::Outcome;
 use swarm_reports::check::exit_code;
+use swarm_scenarios::read_regular;
 
 use crate::cli::folder::output;
 use crate::cli::manifest::{AUDIT, LogEnd, Manifest};
@@ -107,7 +108,7 @@ enum Bad {
 type Final = (NeedId, TaskName, Fence);
 
 fn lived(path: &Path) -> Result<Result<Life, Bad>, CliError> {
-    let bytes = fs::read(path).map_err(CliError::unreadable(path))?;
+    let bytes = read_regular(path).map_err(CliError::unreadable(path))?;
     let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::default());
     let whole = |Replayed { genesis, sealed_to: sealed, closed, finals, .. }| {
         let end = LogEnd::of(&bytes).expect("it was replayed from its opening to its last line");
@@ -250,7 +251,7 @@ impl Findings {
                 if !path.is_file() {
                     continue;
                 }
-                let bytes = fs::read(&path).map_err(CliError::unreadable(&path))?;
+                let bytes = read_regular(&path).map_err(CliError::unreadable(&path))?;
                 if Cid::of(&bytes) != cid {
                     text.push_str(&self.bad(&path, "not the output that the FINALIZE record names"));
                 }

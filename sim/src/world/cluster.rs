@@ -216,7 +216,11 @@ fn params(scenario: &Scenario) -> Params {
         ..Params::default()
     };
     // A scenario may live faster than a real deployment.
-    params.lease_min_ms = params.lease_min_ms.min(windows(scenario).lease_ms);
+    let waits = windows(scenario);
+    params.challenge_min_ms = params.challenge_min_ms.min(waits.challenge_ms);
+    params.decision_min_ms = params.decision_min_ms.min(waits.decision_ms);
+    params.lease_min_ms = params.lease_min_ms.min(waits.lease_ms);
+    params.verify_min_ms = params.verify_min_ms.min(waits.verify_ms);
     if !scenario.cluster.bootstrap {
         // A deployment that is past its youth from the first snapshot on.
         (params.bootstrap_active_min, params.bootstrap_needs) = (1, 0);

@@ -149,6 +149,52 @@ fn what_nobody_signed_is_told() {
     assert!(did.out.contains("not closed") && did.out.contains(&told), "no {told:?} in {}", did.out);
 }
 
+/// Puts a pipe that nobody writes to at `path`.
+#[cfg(unix)]
+fn pipe(path: &Path) {
+    let _none = fs::remove_file(path);
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_where_a_file_should_be_is_refused_and_not_waited_for() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    pipe(&place.path("pipe.toml"));
+    for command in ["lint", "run", "sweep"] {
+        let did = sim([command, &place.text("pipe.toml")]);
+        assert_eq!(did.code, 65, "{command}: {}{}", did.out, did.err);
+        assert!(format!("{}{}", did.out, did.err).contains("only files are read"), "{command}: {}{}", did.out, did.err);
+    }
+    assert_eq!(sim(["run", &place.text("held.toml"), "--out", &place.text("left")]).code, 0);
+    for name in ["audit/worker-0.jsonl", "run.json", "manifest.json"] {
+        let folder = place.path("tampered");
+        copy(&place.path("left"), &folder);
+        pipe(&folder.join(name));
+        sim([Path::new("replay"), &folder]).fails(65, &["only files are read"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    sim(["replay", &place.text("pipe.toml")]).fails(65, &["only files are read"]);
+}
+
+/// A log that says nothing in ever so many lines must not cost more room than a bad line does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_of_bare_newlines_is_refused_in_little_room() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    assert_eq!(sim(["run", &place.text("held.toml"), "--out", &place.text("out")]).code, 0);
+    let one = place.path("out/audit/worker-0.jsonl");
+    let text = fs::read_to_string(&one).unwrap();
+    let opening = text.split_inclusive('\n').next().unwrap();
+    fs::write(&one, opening.to_owned() + &"\n".repeat(20 << 20)).unwrap();
+    // Of addresses, in KiB: enough for the file and the program.
+    let limited = format!("ulimit -v 400000; exec {} replay {}", env!("CARGO_BIN_EXE_swarm-sim"), one.display());
+    let out = std::process::Command::new("sh").args(["-c", &limited]).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert_eq!(out.status.code(), Some(65), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    assert!(said.contains("line 2: not a line"), "{said}");
+}
+
 #[test]
 fn nothing_to_replay() {
     let place = Place::with(&[("held.toml", HELD)]);

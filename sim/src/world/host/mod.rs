@@ -566,7 +566,13 @@ impl Host {
             }
             Effect::Follow(need) => self.follow(cx, need, true),
             Effect::Unfollow(need) => self.follow(cx, need, false),
-            Effect::Emit(note) => self.recorder.borrow_mut().note(self.no, note),
+            Effect::Emit(note) => {
+                // Whoever lost its seat has no part in the register any more.
+                if matches!(note, Note::Retired { .. }) {
+                    self.register = Half::Embedded(Embedded::default());
+                }
+                self.recorder.borrow_mut().note(self.no, note);
+            }
         }
     }
 
