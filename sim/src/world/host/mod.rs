@@ -9,7 +9,7 @@ mod jobs;
 mod outbox;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
