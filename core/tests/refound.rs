@@ -53,12 +53,34 @@ fn heals(swarm: &mut Swarm, new: &Range<usize>) -> NeedId {
     };
     let ended = swarm.run(Span::from_secs(600), is_over);
     if std::env::var_os("DBG").is_some() {
-        for n in new.clone() { for (id, h) in swarm.hosts[n].node.needs() { let r = h.record; eprintln!("host {n} {id} {:?} ep {:?} gen {} owes {} voters {} cand {} waits {:?} asks {:?}", r.phase, r.epoch, r.generation, r.owes_epoch, r.voters.len(), r.candidates.len(), r.waits, r.asks);
-          for (t, k) in &r.tasks { eprintln!("   {t} {:?} {:?}", k.state, k.fence); } }
-          eprintln!("{:?} quiet {}", swarm.hosts[n].node.chains(), swarm.hosts[n].node.is_quiet()); }
+        for n in new.clone() {
+            for (id, h) in swarm.hosts[n].node.needs() {
+                let r = h.record;
+                eprintln!(
+                    "host {n} {id} {:?} ep {:?} gen {} owes {} voters {} cand {} waits {:?} asks {:?}",
+                    r.phase,
+                    r.epoch,
+                    r.generation,
+                    r.owes_epoch,
+                    r.voters.len(),
+                    r.candidates.len(),
+                    r.waits,
+                    r.asks
+                );
+                for (t, k) in &r.tasks {
+                    eprintln!("   {t} {:?} {:?}", k.state, k.fence);
+                }
+            }
+            eprintln!("{:?} quiet {}", swarm.hosts[n].node.chains(), swarm.hosts[n].node.is_quiet());
+        }
         eprintln!("refused {:?}", swarm.refused.iter().map(|(_, r)| r).collect::<Vec<_>>());
         eprintln!("said {:?}", swarm.said.iter().map(|(_, m)| m.envelope.verb().as_str()).collect::<Vec<_>>());
-        for (t, log) in &swarm.registers[1] { eprintln!("{t}:"); for (c, i) in log.iter().zip(1..) { eprintln!("  {i} {}", format!("{c:?}").chars().take(110).collect::<String>()); } }
+        for (t, log) in &swarm.registers[1] {
+            eprintln!("{t}:");
+            for (c, i) in log.iter().zip(1..) {
+                eprintln!("  {i} {}", format!("{c:?}").chars().take(110).collect::<String>());
+            }
+        }
     }
     assert!(ended, "it ends: {:?}", swarm.refused.iter().rev().take(5).collect::<Vec<_>>());
     swarm.run(Span::from_secs(5), |_| false);
@@ -121,11 +143,16 @@ fn t18_what_the_base_holds_stands_and_goes_on() {
     let (mut swarm, new) = split(was_said(Verb::Decide), was_said(Verb::Finalize));
     let need = heals(&mut swarm, &new);
     agrees(&mut swarm, &new, need, 0);
-    let orphans = swarm.reconciled.iter().filter(|(_, note)| matches!(note, Note::Reconciled { orphaned: Some(_), .. }));
+    let orphans =
+        swarm.reconciled.iter().filter(|(_, note)| matches!(note, Note::Reconciled { orphaned: Some(_), .. }));
     assert_eq!(orphans.count(), 0, "the decision was kept");
     // Work of the lost generation was granted, and no fence of it is given out again.
     let held = record(&mut swarm, new.start, need).unwrap();
-    assert!(held.tasks.values().all(|task| task.fence.0 >> 32 == 1), "{:?}", held.tasks.values().map(|t| t.fence).collect::<Vec<_>>());
+    assert!(
+        held.tasks.values().all(|task| task.fence.0 >> 32 == 1),
+        "{:?}",
+        held.tasks.values().map(|t| t.fence).collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -98,7 +98,10 @@ impl Scenario {
     /// Whether a fault of this kind has something to bite: those of etcd need one, and what it loses must be wanted.
     fn can_bite(&self, kind: Kind) -> bool {
         let seats = kind != Kind::WipeRejoin || self.cluster.coordinators >= 3;
-        seats && !kind.founds_anew() && self.wants_register(kind).is_none() && (kind != Kind::EtcdRestore || self.properties.data_loss)
+        seats
+            && !kind.founds_anew()
+            && self.wants_register(kind).is_none()
+            && (kind != Kind::EtcdRestore || self.properties.data_loss)
     }
 
     /// The register that a fault of this kind wants, where the scenario has another.

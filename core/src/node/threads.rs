@@ -121,12 +121,7 @@ pub(super) struct Threads {
 
 impl Followed {
     fn new(need: NeedId) -> Self {
-        Self {
-            feed: Feed::new(Thread::Need(need)),
-            record: Record::new(need),
-            sheet: Sheet::new(need),
-            void: None,
-        }
+        Self { feed: Feed::new(Thread::Need(need)), record: Record::new(need), sheet: Sheet::new(need), void: None }
     }
 }
 

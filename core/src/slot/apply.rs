@@ -787,8 +787,11 @@ impl<R: Registry> Doing<'_, R> {
         let fees = Credits(need.fee.0.saturating_mul(seats));
         let task = &self.record.tasks[&name];
         let founded = self.record.bases.last().map_or(0, |base| base.generation);
-        let fence =
-            if planted(Mutant::FenceReused) && task.fence != Fence::NONE { task.fence } else { task.fence.next(founded) };
+        let fence = if planted(Mutant::FenceReused) && task.fence != Fence::NONE {
+            task.fence
+        } else {
+            task.fence.next(founded)
+        };
         let affordable = |best: &&Bid| best.cost <= self.record.budget && fees <= self.record.fees;
         let Some(bid) = task.window.kept().filter(affordable).cloned() else {
             let fence = task.fence;

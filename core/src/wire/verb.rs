@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::genesis::Member;
-use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
 use crate::id::Thread;
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
 use crate::members::{Act, Mandate, Succession};
 use crate::plan::Fact;
 use crate::register::Chain;

@@ -225,8 +225,10 @@ fn a_proof_is_of_one_thread_one_place_and_distinct_members() {
 #[test]
 fn t71_a_seat_is_one_voice_whoever_speaks_for_it() {
     let mut l = Listener::of(3, 0);
-    l.handovers =
-        vec![Handover { founding: None, new: id_of("c4"), old: id_of("c1") }, Handover { founding: None, new: id_of("c5"), old: id_of("c4") }];
+    l.handovers = vec![
+        Handover { founding: None, new: id_of("c4"), old: id_of("c1") },
+        Handover { founding: None, new: id_of("c5"), old: id_of("c4") },
+    ];
     for who in ["c1", "c4", "c5"] {
         l.hears(who, &[entry(1, 0), entry(2, 0)]).unwrap();
         assert_eq!(l.believes(), [], "one seat, three holders one after the other");
@@ -240,7 +242,10 @@ fn t71_a_seat_is_one_voice_whoever_speaks_for_it() {
     // Heard of in the other order, too.
     fresh.handovers = vec![l.handovers[1], l.handovers[0]];
     assert_eq!(fresh.believes(), [(1, 2)], "a seat is known when all that led to its holder is");
-    let ring = [Handover { founding: None, new: id_of("x1"), old: id_of("x2") }, Handover { founding: None, new: id_of("x2"), old: id_of("x1") }];
+    let ring = [
+        Handover { founding: None, new: id_of("x1"), old: id_of("x2") },
+        Handover { founding: None, new: id_of("x2"), old: id_of("x1") },
+    ];
     let founders = founders(3);
     assert_eq!(Voices::new(&founders, &ring).seat(&id_of("x1")), None);
 }

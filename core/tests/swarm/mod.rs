@@ -296,11 +296,8 @@ impl Swarm {
             let new = Member { agent: keys.agent(), anchor: chains(nth).anchor(0) };
             Succession { manifest: founding(&keys, nth, Role::Coordinator), new, old: founder.agent }
         });
-        let act = swarm_core::members::Act::Refound {
-            base: heads,
-            generation: register as u32,
-            seats: seats.collect(),
-        };
+        let act =
+            swarm_core::members::Act::Refound { base: heads, generation: register as u32, seats: seats.collect() };
         let mandate = Arc::new(Mandate::sign(act, Digest::default(), &self.genesis.digest(), &recovery()[1..]));
         self.mandates.push(Arc::clone(&mandate));
         let mut kept = survived;

@@ -55,7 +55,12 @@ impl Void {
 
     /// The entries of a need up to `kept`.
     pub fn prefix(&self, need: NeedId, kept: Seq) -> Vec<Arc<Applied>> {
-        self.applied.get(&need).into_iter().flat_map(|log| log.range(..=kept)).map(|(_, entry)| Arc::clone(entry)).collect()
+        self.applied
+            .get(&need)
+            .into_iter()
+            .flat_map(|log| log.range(..=kept))
+            .map(|(_, entry)| Arc::clone(entry))
+            .collect()
     }
 
     pub fn see(&mut self, record: Record, about: Option<About>) {
@@ -94,8 +99,10 @@ impl Void {
                 new.see(record);
             }
             let beyond = about.is_some_and(|(thread, seq, _)| seq > self.kept(thread)) && !lost;
-            let last_word =
-                matches!(record.event, Event::View { .. } | Event::Correct { .. } | Event::Replayed { .. } | Event::Mark(_));
+            let last_word = matches!(
+                record.event,
+                Event::View { .. } | Event::Correct { .. } | Event::Replayed { .. } | Event::Mark(_)
+            );
             if self.founded.is_some() && !beyond && !last_word && !self.is_new(record.node.0) {
                 old.see(record);
             }

@@ -400,7 +400,12 @@ impl Net {
         let manifest = Arc::new(keys.sign(crate::wire::Draft::new(content)));
         let new = Member { agent: keys.agent(), anchor: Digest::default() };
         let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
-        Arc::new(Mandate::sign(Act::Replace(Succession { manifest, new, old }), after, &self.genesis.digest(), &self.recovery[..2]))
+        Arc::new(Mandate::sign(
+            Act::Replace(Succession { manifest, new, old }),
+            after,
+            &self.genesis.digest(),
+            &self.recovery[..2],
+        ))
     }
 
     /// The mandates that `host` has not applied yet, submitted by it.
