@@ -9,7 +9,7 @@ use raft::eraftpb::{HardState, Snapshot};
 use super::history::Mark;
 use super::{Codec, GroupId, Proposal, Record};
 use crate::id::AgentId;
-use crate::register::Entry;
+use crate::register::{Command, Entry};
 use crate::wire::canonical;
 
 /// The records of a member's first disk: `entries` of each thread in order, the act behind them among them; `voters` are the
@@ -20,6 +20,12 @@ pub fn foundation(entries: &[Entry], voters: &[u64], by: AgentId, buckets: u16, 
         let by = entry.command.author().unwrap_or(by);
         let data = codec.encode(Proposal { by, command: entry.command.clone(), thread: entry.thread });
         groups.entry(GroupId::of(&entry.thread, buckets)).or_default().push(data);
+        // A group that was started and of which nothing survived has other members now, too.
+        if let Command::Start { bucket } = *entry.command
+            && bucket < u32::from(buckets)
+        {
+            groups.entry(GroupId(bucket + 1)).or_default();
+        }
     }
     let mut records = Vec::new();
     for (group, pieces) in groups {

@@ -197,9 +197,9 @@ impl Recorder {
     /// A node told something.
     pub fn note(&mut self, no: u32, note: Note) {
         match &note {
-            Note::Believed { entry, link, thread } => self.about = Some((*thread, entry.seq, Some(*link))),
-            Note::Applied { entry, thread, .. } => self.about = Some((*thread, entry.seq, None)),
-            Note::Booked { seq, .. } => self.about = Some((Thread::System, *seq, None)),
+            Note::Believed { entry, thread, .. } => self.about = Some((*thread, entry.seq)),
+            Note::Applied { entry, thread, .. } => self.about = Some((*thread, entry.seq)),
+            Note::Booked { seq, .. } => self.about = Some((Thread::System, *seq)),
             // A snapshot follows the entry that took it.
             Note::Pool(_) => self.about = self.took.filter(|(by, _)| *by == no).map(|(_, about)| about),
             _ => self.about = None,
@@ -223,7 +223,7 @@ impl Recorder {
                 self.tell(no, Event::Applied { link, seq: entry.seq, thread });
                 let mut anew = false;
                 if let Some(void) = &mut self.void {
-                    void.applied(no, thread, &entry, link);
+                    void.applied(no, thread, &entry);
                     anew = void.is_new(no);
                     // What it is founded on was told by the members of the lost one.
                     if anew && entry.seq <= void.kept(thread) {
@@ -265,6 +265,9 @@ impl Recorder {
         self.believed.insert((no, Thread::Need(need)), kept);
         self.told.remove(&(no, need));
         self.over.remove(&need);
+        if let Some(void) = &mut self.void {
+            void.forgot(no, need, self.fresh.len());
+        }
         let prefix = self.void.as_ref().map(|void| void.prefix(need, kept)).unwrap_or_default();
         self.muted = true;
         for entry in prefix {

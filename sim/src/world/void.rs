@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{Digest, NeedId, Seq, Thread};
+use swarm_core::id::{NeedId, Seq, Thread};
 use swarm_core::register::{Applied, Chain};
 use swarm_reports::check::{Checker, End, Judge, Judgement, Outcome, SingleDecide, Verdict};
 use swarm_reports::history::{Event, NodeNo, Record};
 
-/// The entry that a record tells of, and its link if the record is about a belief.
-pub type About = (Thread, Seq, Option<Digest>);
+/// The entry that a record tells of.
+pub type About = (Thread, Seq);
 
 /// The records of a run whose register may be founded anew.
 pub struct Void {
@@ -19,15 +19,15 @@ pub struct Void {
     /// The first host of the register that was founded anew, and what it was founded on.
     founded: Option<(u32, BTreeMap<Thread, Chain>)>,
     records: Vec<(Record, Option<About>)>,
-    /// What the members of the new register applied.
-    counts: BTreeMap<(Thread, Seq), Digest>,
+    /// Records before this one that a host told of a need beyond what was kept are void: it forgot what they tell.
+    forgot: BTreeMap<(u32, Thread), usize>,
     /// What the members of the first one applied, for those who fold it anew.
     applied: BTreeMap<NeedId, BTreeMap<Seq, Arc<Applied>>>,
 }
 
 impl Void {
     pub fn new(coordinators: u32) -> Self {
-        Self { coordinators, founded: None, records: Vec::new(), counts: BTreeMap::new(), applied: BTreeMap::new() }
+        Self { coordinators, founded: None, records: Vec::new(), forgot: BTreeMap::new(), applied: BTreeMap::new() }
     }
 
     pub fn founded(&mut self, first: u32, base: BTreeMap<Thread, Chain>) {
@@ -45,10 +45,13 @@ impl Void {
         base.map_or(Seq(0), |chain| chain.seq)
     }
 
-    pub fn applied(&mut self, no: u32, thread: Thread, entry: &Arc<Applied>, link: Digest) {
-        if self.is_new(no) {
-            self.counts.insert((thread, entry.seq), link);
-        } else if let Thread::Need(need) = thread {
+    /// Host `no` forgot what it had believed of a need beyond what was kept; so many records are on their way.
+    pub fn forgot(&mut self, no: u32, need: NeedId, coming: usize) {
+        self.forgot.insert((no, Thread::Need(need)), self.records.len() + coming);
+    }
+
+    pub fn applied(&mut self, no: u32, thread: Thread, entry: &Arc<Applied>) {
+        if let (false, Thread::Need(need)) = (self.is_new(no), thread) {
             self.applied.entry(need).or_default().insert(entry.seq, Arc::clone(entry));
         }
     }
@@ -67,14 +70,14 @@ impl Void {
         self.records.push((record, about));
     }
 
-    /// Whether a record about this entry is of what was lost.
-    fn is_lost(&self, node: NodeNo, about: &Option<About>) -> bool {
-        let Some((thread, seq, link)) = about else { return false };
-        if *seq <= self.kept(*thread) || self.is_new(node.0) {
+    /// Whether the record at `at` is of what was lost.
+    fn is_lost(&self, at: usize, node: NodeNo, about: Option<About>) -> bool {
+        let Some((thread, seq)) = about else { return false };
+        if seq <= self.kept(thread) || self.is_new(node.0) {
             return false;
         }
-        let counts = self.counts.get(&(*thread, *seq));
-        node.0 < self.coordinators || link.as_ref() != counts
+        let forgot = self.forgot.get(&(node.0, thread)).is_some_and(|until| at < *until);
+        self.founded.is_some() && (node.0 < self.coordinators || forgot)
     }
 
     /// Judges both, and the one promise that binds them: nothing void takes effect unreported.
@@ -82,23 +85,23 @@ impl Void {
         let (mut new, mut old, mut both) = (Judge::default(), Judge::default(), SingleDecide::default());
         let mut lost_finals: BTreeSet<Arc<[u8]>> = BTreeSet::new();
         let mut kept_finals: BTreeSet<Arc<[u8]>> = BTreeSet::new();
-        for (record, about) in &self.records {
+        for (at, (record, about)) in self.records.iter().enumerate() {
             if let (Event::Finalized { record: bytes, .. }, Some(_)) = (&record.event, about) {
-                let of = if self.is_lost(record.node, about) { &mut lost_finals } else { &mut kept_finals };
+                let of = if self.is_lost(at, record.node, *about) { &mut lost_finals } else { &mut kept_finals };
                 of.insert(Arc::clone(bytes));
             }
         }
-        for (record, about) in &self.records {
+        for (at, (record, about)) in self.records.iter().enumerate() {
             let said_of_lost = |event: &Event| match event {
                 Event::Finalized { record, .. } => lost_finals.contains(record) && !kept_finals.contains(record),
                 _ => false,
             };
-            let lost = self.is_lost(record.node, about) || (about.is_none() && said_of_lost(&record.event));
+            let lost = self.is_lost(at, record.node, *about) || (about.is_none() && said_of_lost(&record.event));
             both.see(record);
             if !lost {
                 new.see(record);
             }
-            let beyond = about.is_some_and(|(thread, seq, _)| seq > self.kept(thread)) && !lost;
+            let beyond = about.is_some_and(|(thread, seq)| seq > self.kept(thread)) && !lost;
             let last_word = matches!(
                 record.event,
                 Event::View { .. } | Event::Correct { .. } | Event::Replayed { .. } | Event::Mark(_)
