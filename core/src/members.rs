@@ -578,6 +578,33 @@ mod tests {
         assert_eq!(voices.count(&[agent(1), agent(2), agent(9)]), 2);
     }
 
+    /// Behind a base those speak whom its act seated, and who took over from them; up to it everyone who ever held the seat.
+    fn behind_a_base_the_lost_generation_is_silent() {
+        let agent = |n: u8| AgentId([n; 32]);
+        let founders = [1, 2].map(|n| Member { agent: agent(n), anchor: Digest::default() });
+        let handovers = [
+            Handover { founding: None, old: agent(1), new: agent(3) },
+            Handover { founding: Some(1), old: agent(3), new: agent(11) },
+            Handover { founding: Some(1), old: agent(2), new: agent(12) },
+            Handover { founding: None, old: agent(12), new: agent(13) },
+        ];
+        let kept = Chain { head: Digest([7; 32]), seq: Seq(5) };
+        let bases = [Base { generation: 1, heads: [(Thread::System, kept)].into() }];
+        let voices = Voices::new(&founders, &handovers).on(&bases);
+        let speak = |seq: u64| [1, 2, 3, 11, 12, 13].map(|n| voices.speaks(&agent(n), Thread::System, Seq(seq)));
+        assert_eq!(speak(5), [true; 6]);
+        assert_eq!(speak(6), [false, false, false, true, true, true]);
+        let other = Thread::Need(crate::id::NeedId::of(&agent(1), crate::id::Nonce(1)));
+        assert!(!voices.speaks(&agent(1), other, Seq(1)) && voices.speaks(&agent(11), other, Seq(1)), "it begins anew");
+        assert!(voices.admits(Thread::System, &kept));
+        assert!(!voices.admits(Thread::System, &Chain { head: Digest([8; 32]), seq: Seq(5) }), "another past");
+    }
+
+    #[test]
+    fn t18_behind_a_base_the_lost_generation_is_silent() {
+        behind_a_base_the_lost_generation_is_silent();
+    }
+
     #[test]
     fn t71_a_seat_that_changed_hands_has_one_voice() {
         one_seat_speaks_once();
@@ -587,9 +614,15 @@ mod tests {
     #[cfg(swarm_mutants)]
     fn planted_bugs_are_caught() {
         use crate::mutant::plant;
-        plant(Some(Mutant::SeatCountsTwice));
-        let caught = std::panic::catch_unwind(one_seat_speaks_once).is_err();
-        plant(None);
-        assert!(caught);
+        let rules: [(Mutant, fn()); 2] = [
+            (Mutant::SeatCountsTwice, one_seat_speaks_once),
+            (Mutant::LostGenerationHeard, behind_a_base_the_lost_generation_is_silent),
+        ];
+        for (mutant, rule) in rules {
+            plant(Some(mutant));
+            let caught = std::panic::catch_unwind(rule).is_err();
+            plant(None);
+            assert!(caught, "{}", mutant.name());
+        }
     }
 }

@@ -42,7 +42,8 @@ impl Host {
         };
         // The log as it was written: the same node, the same inputs, the same lines.
         let mut log = AuditLog::remembered(&tape.setup, ROOM.take());
-        let mut ends = vec![log.text().len()];
+        // Where each input's lines end, and where the seal does that may follow them: an input is found again without its seal.
+        let (mut ends, mut sealed) = (vec![log.text().len()], vec![log.text().len()]);
         let mut node = Node::new(tape.setup.clone());
         for (now, input, _) in &tape.inputs {
             log.input(*now, input);
@@ -50,10 +51,11 @@ impl Host {
             while let Some(effect) = node.poll_effect() {
                 log.effect(&effect, &self.keys);
             }
-            log.drained(&self.keys);
             ends.push(log.text().len());
+            log.drained(&self.keys);
+            sealed.push(log.text().len());
         }
-        let (durable, written) = (ends[disk.durable], log.text().len());
+        let (durable, written) = (sealed[disk.durable], log.text().len());
         let at = durable + usize::try_from(luck.below((written - durable) as u64 + 1)).expect("below a text's length");
         // Some disks keep whole blocks, some have everything in their cache, most stop anywhere.
         let found = match luck.below(4) {
