@@ -128,7 +128,7 @@ challenge = "60d"
         error bad-duration 7:12 `soon` is no duration => write numbers with the units d, h, m, s, ms, us or ns, such as "150ms", "30s" or "1h 30m"
         error bad-duration 8:10 `5 (minuts)` is no duration => write numbers with the units d, h, m, s, ms, us or ns, such as "150ms", "30s" or "1h 30m"
         error bad-duration 9:13 `5 minuts` is no duration: `minuts` is no unit of time => write numbers with the units d, h, m, s, ms, us or ns, such as "150ms", "30s" or "1h 30m"
-        error out-of-range 10:1 a window of 60d => write a duration from 10ms to 30d
+        error out-of-range 10:1 a window of 60d => write a duration from 1m to 30d
         error settle-too-short 10:1 after the faults the last need takes at least 120d 3m, `settle` is 3d => lengthen `settle`, or shorten `challenge` in `[protocol]` (it runs twice)
         "##);
 }
