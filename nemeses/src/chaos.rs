@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn every_kind_can_be_drawn_and_comes_alone_as_itself() {
-        for kind in Kind::ALL {
+        let all = || Kind::ALL.iter().copied().filter(|kind| !kind.founds_anew());
+        for kind in &all().collect::<Vec<_>>() {
             let steps = schedule(&[], Some(&chaos(1, &[*kind])), &SHAPE, fork(1)).unwrap();
             let Change::Start(fault) = &steps[0].change else { panic!() };
             assert_eq!(fault.kind(), *kind);
@@ -249,7 +250,7 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(kinds, Kind::ALL.iter().copied().collect());
+        assert_eq!(kinds, all().collect());
     }
 
     #[test]

@@ -105,8 +105,9 @@ fn drawn(scenario: &Scenario, notes: &mut Notes<'_>) {
     if notes.says("chaos.kinds")
         && let Some((at, kind)) = chaos.kinds.iter().enumerate().find(|(_, kind)| kind.founds_anew())
     {
-        let what =
-            format!("`{kind}` is never drawn: a register is founded anew once in a run, where a scenario says so");
+        let what = format!(
+            "`{kind}` cannot bite by chance: a register is founded anew once in a run, where a scenario says so"
+        );
         notes.error(&format!("chaos.kinds.{at}"), Code::NoEffect, what, "write it as a fault of its own");
     }
     if chaos.kinds.is_empty() {
