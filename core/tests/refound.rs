@@ -52,36 +52,6 @@ fn heals(swarm: &mut Swarm, new: &Range<usize>) -> NeedId {
         new.clone().all(over)
     };
     let ended = swarm.run(Span::from_secs(600), is_over);
-    if std::env::var_os("DBG").is_some() {
-        for n in new.clone() {
-            for (id, h) in swarm.hosts[n].node.needs() {
-                let r = h.record;
-                eprintln!(
-                    "host {n} {id} {:?} ep {:?} gen {} owes {} voters {} cand {} waits {:?} asks {:?}",
-                    r.phase,
-                    r.epoch,
-                    r.generation,
-                    r.owes_epoch,
-                    r.voters.len(),
-                    r.candidates.len(),
-                    r.waits,
-                    r.asks
-                );
-                for (t, k) in &r.tasks {
-                    eprintln!("   {t} {:?} {:?}", k.state, k.fence);
-                }
-            }
-            eprintln!("{:?} quiet {}", swarm.hosts[n].node.chains(), swarm.hosts[n].node.is_quiet());
-        }
-        eprintln!("refused {:?}", swarm.refused.iter().map(|(_, r)| r).collect::<Vec<_>>());
-        eprintln!("said {:?}", swarm.said.iter().map(|(_, m)| m.envelope.verb().as_str()).collect::<Vec<_>>());
-        for (t, log) in &swarm.registers[1] {
-            eprintln!("{t}:");
-            for (c, i) in log.iter().zip(1..) {
-                eprintln!("  {i} {}", format!("{c:?}").chars().take(110).collect::<String>());
-            }
-        }
-    }
     assert!(ended, "it ends: {:?}", swarm.refused.iter().rev().take(5).collect::<Vec<_>>());
     swarm.run(Span::from_secs(5), |_| false);
     assert_eq!(swarm.diverged, 0);

@@ -299,6 +299,7 @@ mod tests {
     use crate::node::io::Setup;
     use crate::policy::{BaseRules, Limits};
     use crate::time::{Now, WallTime};
+    use core::slice::from_ref;
 
     /// One coordinator's lane with one running wait.
     struct Bench {
@@ -454,9 +455,9 @@ mod tests {
     fn what_nobody_waits_for_is_vouched_for_with_what_somebody_does() {
         let told = Event::Told { at: 0, need: NeedId::of(&AgentId([1; 32]), Nonce(1)), seq: Seq(1) };
         let over = Event::Over { ending: crate::register::Ending::Closed };
-        let mut bench = unsaid(&[&[told.clone()], &[told.clone()]]);
+        let mut bench = unsaid(&[from_ref(&told), from_ref(&told)]);
         assert_eq!(said(&mut bench, 3_600_000), [0usize; 0], "in an hour nobody asked for it");
-        let mut bench = unsaid(&[&[told.clone()], &[over], &[told]]);
+        let mut bench = unsaid(&[from_ref(&told), &[over], from_ref(&told)]);
         assert_eq!(said(&mut bench, 49), [0usize; 0]);
         assert_eq!(said(&mut bench, 50), [3]);
     }
@@ -473,7 +474,7 @@ mod tests {
             score: 1,
         };
         let (bid, over) = (Event::Bid { bid, task }, Event::Over { ending: crate::register::Ending::Closed });
-        let mut bench = unsaid(&[&[bid.clone()]]);
+        let mut bench = unsaid(&[from_ref(&bid)]);
         assert_eq!(bench.desk.next_deadline(), Some(Instant(Span::from_ms(2_050).0)));
         assert_eq!(said(&mut bench, 2_049), [0usize; 0]);
         assert_eq!(said(&mut bench, 2_050), [1]);

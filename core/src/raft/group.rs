@@ -142,8 +142,9 @@ impl Group {
 
     /// All other members, rising.
     pub fn peers(&self) -> Vec<u64> {
-        let all = self.raw.raft.prs().iter().map(|(id, _)| *id);
-        let mut peers: Vec<u64> = all.filter(|id| *id != self.raw.raft.id).collect();
+        let conf = self.conf();
+        let mut peers: Vec<u64> =
+            conf.voters.into_iter().chain(conf.learners).filter(|id| *id != self.raw.raft.id).collect();
         peers.sort_unstable();
         peers
     }

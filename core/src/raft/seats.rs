@@ -108,15 +108,7 @@ impl Raft {
 
 /// The next change on the way to the table; a kind of `None` waits for a learner to catch up.
 fn next_change(group: &Group, table: &Members) -> Option<(Option<ConfChangeType>, u64)> {
-    let (seated, progress) = (table.ids(), group.raw.raft.prs());
-    // Asked at every turn, and nearly always answered here: all who are seated vote, and nobody else.
-    if progress.conf().learners().is_empty()
-        && progress.iter().len() == seated.len()
-        && seated.iter().all(|id| progress.get(*id).is_some())
-    {
-        return None;
-    }
-    let conf = group.conf();
+    let (seated, conf) = (table.ids(), group.conf());
     let stranger = |ids: &[u64]| ids.iter().find(|id| !seated.contains(id)).copied();
     if let Some(id) = stranger(&conf.learners) {
         return Some((Some(ConfChangeType::RemoveNode), id));
