@@ -395,10 +395,7 @@ pub enum Change {
     /// The register was restored, and this generation counts.
     Restored(u32),
     /// The register was founded anew: each seat changed hands.
-    Refounded {
-        /// Who held the seats and who does, in founding order.
-        seats: Vec<(Seat, Seat)>,
-    },
+    Refounded,
 }
 
 /// The table of members.
@@ -478,11 +475,6 @@ impl Members {
         &self.handovers
     }
 
-    /// Where the generations begin that were founded anew.
-    pub fn bases(&self) -> &[Base] {
-        &self.bases
-    }
-
     /// Whose word counts for which seat.
     pub fn voices(&self) -> Voices<'_> {
         Voices::new(&self.genesis.coordinators, &self.handovers).on(&self.bases)
@@ -546,7 +538,7 @@ impl Members {
                 Change::Replaced { old, new }
             }
             Act::Restore { generation } => Change::Restored(*generation),
-            Act::Refound { .. } => Change::Refounded { seats },
+            Act::Refound { .. } => Change::Refounded,
         })
     }
 

@@ -166,3 +166,17 @@ fn a_new_need_lives_in_the_new_register_alone() {
     assert_eq!(swarm.ended.len(), 2);
     assert!(swarm.ended.values().all(|ending| *ending == Ending::Closed));
 }
+
+#[test]
+fn t18_who_founds_on_another_past_than_the_act_names_is_stopped() {
+    let mut swarm = Swarm::new();
+    swarm.post(need());
+    assert!(swarm.run(Span::from_secs(60), was_said(Verb::Decide)));
+    let (survived, mut heads) = survivor(&swarm);
+    let head = heads.values_mut().max_by_key(|chain| chain.seq).expect("something was applied");
+    head.head = swarm_core::id::Digest::sha256(b"another past");
+    swarm.off.extend(0..COORDINATORS);
+    swarm.refound(survived, heads);
+    swarm.run(Span::from_secs(5), |_| false);
+    assert!(swarm.diverged > 0);
+}

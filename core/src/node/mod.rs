@@ -263,16 +263,19 @@ impl Node {
         }
     }
 
-    /// A MEMBER of a register that was founded anew brings its own sender: nobody whom the node knows is left to do it.
+    /// A MEMBER of a register that was founded anew brings its own sender: nobody whom the node knows is left to do it. Returns
+    /// what was said before anyone knew the newcomers.
     fn introduce(&mut self, envelope: &Envelope) -> VecDeque<Message> {
-        if let Body::Member(new) = &envelope.body
-            && new.mandate.base().is_some()
-            && new.mandate.successions().iter().any(|succession| succession.new.agent == envelope.sender)
-            && !self.desk.roster.is_member(&envelope.sender)
-            && new.mandate.vet(&self.desk.setup.genesis).is_ok()
+        let Body::Member(new) = &envelope.body else { return VecDeque::new() };
+        let brings_itself = new.mandate.base().is_some()
+            && new.mandate.successions().iter().any(|succession| succession.new.agent == envelope.sender);
+        if !brings_itself
+            || self.desk.roster.is_member(&envelope.sender)
+            || new.mandate.vet(&self.desk.setup.genesis).is_err()
         {
-            self.newcomers.push(Arc::clone(&new.mandate));
+            return VecDeque::new();
         }
+        self.newcomers.push(Arc::clone(&new.mandate));
         self.welcome()
     }
 

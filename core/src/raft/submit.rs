@@ -199,7 +199,7 @@ impl Raft {
                 self.rouse = true;
             }
             // What was restored is in the groups already, and what was founded anew was founded by those whom it seats.
-            Ok(Change::Restored(_) | Change::Refounded { .. }) => {}
+            Ok(Change::Restored(_) | Change::Refounded) => {}
             // It is refused by the protocol half in the same way, or is none of the register's business.
             Err(_) => {}
         }

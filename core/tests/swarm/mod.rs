@@ -258,6 +258,14 @@ impl Swarm {
         self.mandates.push(Arc::clone(&mandate));
         let operator = (0..COORDINATORS).find(|other| *other != n && !self.off.contains(other)).expect("one is up");
         self.hosts[operator].inbox.push_back(Input::Act(Act::Mandate(mandate)));
+        let mut host = self.newcomer(nth, keys);
+        self.learn_all(&mut host, 0);
+        self.off.remove(&n);
+        std::mem::replace(&mut self.hosts[n], host)
+    }
+
+    /// A coordinator that starts with nothing but the mandates.
+    fn newcomer(&self, nth: usize, keys: Keys) -> Host {
         let setup = Setup {
             me: keys.agent(),
             genesis: Arc::clone(&self.genesis),
@@ -266,13 +274,10 @@ impl Swarm {
             stream: Digest::sha256(format!("stream {nth}").as_bytes()),
             evaluator: evaluator(),
         };
-        let mut host = Host::new(setup, keys, Some(chains(nth)));
-        // The register hands everything over from its beginning, and so does the bus.
-        self.learn_all(&mut host, 0);
-        self.off.remove(&n);
-        std::mem::replace(&mut self.hosts[n], host)
+        Host::new(setup, keys, Some(chains(nth)))
     }
 
+    /// The register hands everything over from its beginning, and so does the bus.
     fn learn_all(&self, host: &mut Host, register: usize) {
         for (thread, log) in &self.registers[register] {
             for (command, seq) in log.iter().zip(1..) {
@@ -308,15 +313,7 @@ impl Swarm {
         self.registers.push(kept);
         for n in 0..COORDINATORS {
             let (keys, nth) = (newcomer(n), 200 + first + n);
-            let setup = Setup {
-                me: keys.agent(),
-                genesis: Arc::clone(&self.genesis),
-                local: local(),
-                mandates: self.mandates.clone(),
-                stream: Digest::sha256(format!("stream {nth}").as_bytes()),
-                evaluator: evaluator(),
-            };
-            let mut host = Host::new(setup, keys, Some(chains(nth)));
+            let mut host = self.newcomer(nth, keys);
             self.learn_all(&mut host, register);
             self.hosts.push(host);
         }

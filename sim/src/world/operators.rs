@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use swarm_core::genesis::Member;
-use swarm_core::id::Thread;
+use swarm_core::id::{AgentId, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::members::{Act, Mandate, Members, Succession};
 use swarm_core::node;
@@ -39,6 +39,13 @@ pub struct Operators<'a> {
     mandates: Vec<Arc<Mandate>>,
     calls: VecDeque<Call>,
     generation: u32,
+}
+
+/// Who is to take a seat, before its host is made.
+struct Newcomer {
+    name: String,
+    keys: Keys,
+    chains: Chains,
 }
 
 /// A register that was founded anew.
@@ -122,12 +129,9 @@ impl<'a> Operators<'a> {
         let mut successions = Vec::new();
         for (seat, old) in seats.iter().enumerate() {
             let Actor::Host(host) = kernel.node(*old) else { continue };
-            let keys = Keys::from_seed(&fork(&self.maker.root, &format!("key/newcomer/{nth}/{seat}")));
-            let mut chains =
-                Chains::new(fork(&self.maker.root, &format!("chain/newcomer/{nth}/{seat}")), cluster::REVEALS);
-            let new = Member { agent: keys.agent(), anchor: chains.anchor(0) };
-            successions.push(Succession { manifest: cluster::coordinator(&keys), new, old: host.agent() });
-            newcomers.push((keys, chains));
+            let (newcomer, succession) = self.newcomer(format!("{nth}/{seat}"), host.agent());
+            newcomers.push(newcomer);
+            successions.push(succession);
         }
         let act = Act::Refound { base: survived.heads.clone(), generation: self.generation, seats: successions };
         let mandate = self.sign(act);
@@ -136,7 +140,7 @@ impl<'a> Operators<'a> {
         for mandate in &self.mandates {
             members.mandate(mandate).expect("each was signed behind the one before it");
         }
-        let by_whom = newcomers[0].0.agent();
+        let by_whom = newcomers[0].keys.agent();
         let entries = survived.founding(&mandate);
         let buckets = genesis.params.buckets as u16;
         let disk = raft::foundation(&entries, &members.ids(), by_whom, buckets, self.maker.codec());
@@ -146,23 +150,9 @@ impl<'a> Operators<'a> {
         }
         let gone: Vec<NodeId> = seats.iter().copied().filter(|id| strikes.is_gone(*id)).collect();
         let mut hosts = Vec::new();
-        for ((seat, no), (keys, chains)) in (0..).zip(first..).zip(newcomers) {
-            let agent = keys.agent();
-            let host = self.maker.host(Agent {
-                no,
-                party: Party::Coordinator(seat),
-                keys,
-                chains: Some(chains),
-                roles: vec![Role::Coordinator],
-                mandates: self.mandates.clone(),
-                disk: disk.clone(),
-                variant: 0,
-                replayed: true,
-            });
-            let clock = self.maker.clock(&mut self.chance.stream(&format!("clocks/{nth}/{seat}")));
-            let new = kernel.add_at(Actor::Host(Box::new(host)), Place { clock, ..Place::default() });
-            strikes.seat(seat, new, clock.drift_ppm);
-            hosts.push((new, agent));
+        for ((seat, no), newcomer) in (0..).zip(first..).zip(newcomers) {
+            let agent = newcomer.keys.agent();
+            hosts.push((self.bring(kernel, strikes, newcomer, seat, no, disk.clone()), agent));
         }
         kernel.with_node(service(BUS), |actor, cx| {
             if let Actor::Bus(bus) = actor {
@@ -197,29 +187,10 @@ impl<'a> Operators<'a> {
         let nth = self.mandates.len();
         let Actor::Host(host) = kernel.node(old) else { return None };
         let gone = host.agent();
-        let keys = Keys::from_seed(&fork(&self.maker.root, &format!("key/newcomer/{nth}")));
-        let mut chains = Chains::new(fork(&self.maker.root, &format!("chain/newcomer/{nth}")), cluster::REVEALS);
-        let agent = keys.agent();
-        let act = Act::Replace(Succession {
-            manifest: cluster::coordinator(&keys),
-            new: Member { agent, anchor: chains.anchor(0) },
-            old: gone,
-        });
-        self.mandate(kernel, strikes, act);
-        let host = self.maker.host(Agent {
-            no,
-            party: Party::Coordinator(seat),
-            keys,
-            chains: Some(chains),
-            roles: vec![Role::Coordinator],
-            mandates: self.mandates.clone(),
-            disk: Vec::new(),
-            variant: 0,
-            replayed: true,
-        });
-        let clock = self.maker.clock(&mut self.chance.stream(&format!("clocks/{nth}")));
-        let new = kernel.add_at(Actor::Host(Box::new(host)), Place { clock, ..Place::default() });
-        strikes.seat(seat, new, clock.drift_ppm);
+        let (newcomer, succession) = self.newcomer(nth.to_string(), gone);
+        let agent = newcomer.keys.agent();
+        self.mandate(kernel, strikes, Act::Replace(succession));
+        let new = self.bring(kernel, strikes, newcomer, seat, no, Vec::new());
         let topics = Topics { agent, coordinator: true, market: false, finals: false };
         kernel.with_node(service(BUS), |actor, cx| {
             if let Actor::Bus(bus) = actor {
@@ -233,6 +204,44 @@ impl<'a> Operators<'a> {
             }
         });
         Some(seat)
+    }
+
+    /// An agent to take the seat that `old` holds; `name` is its own in the run.
+    fn newcomer(&self, name: String, old: AgentId) -> (Newcomer, Succession) {
+        let of = |what: &str| fork(&self.maker.root, &format!("{what}/newcomer/{name}"));
+        let keys = Keys::from_seed(&of("key"));
+        let mut chains = Chains::new(of("chain"), cluster::REVEALS);
+        let new = Member { agent: keys.agent(), anchor: chains.anchor(0) };
+        let succession = Succession { manifest: cluster::coordinator(&keys), new, old };
+        (Newcomer { name, keys, chains }, succession)
+    }
+
+    /// Makes a newcomer's host, which takes the seat from now on.
+    fn bring(
+        &mut self,
+        kernel: &mut Kernel<Actor>,
+        strikes: &mut Strikes,
+        newcomer: Newcomer,
+        seat: u32,
+        no: u32,
+        disk: Vec<raft::Record>,
+    ) -> NodeId {
+        let Newcomer { name, keys, chains } = newcomer;
+        let host = self.maker.host(Agent {
+            no,
+            party: Party::Coordinator(seat),
+            keys,
+            chains: Some(chains),
+            roles: vec![Role::Coordinator],
+            mandates: self.mandates.clone(),
+            disk,
+            variant: 0,
+            replayed: true,
+        });
+        let clock = self.maker.clock(&mut self.chance.stream(&format!("clocks/{name}")));
+        let new = kernel.add_at(Actor::Host(Box::new(host)), Place { clock, ..Place::default() });
+        strikes.seat(seat, new, clock.drift_ppm);
+        new
     }
 
     /// Signs an act and hands the mandate to whoever is reached; all but the first come too late.

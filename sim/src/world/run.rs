@@ -513,7 +513,7 @@ impl<'a> World<'a> {
         // Who lost its seat while it lived shows nothing any more.
         let stays = |no: &u32| {
             let id = host_id(*no);
-            seated.contains(&id) || !matches!(self.kernel.node(id), Actor::Host(host) if host.is_coordinator())
+            seated.contains(&id) || !matches!(self.kernel.node(id), Actor::Host(host) if host.coordinates())
         };
         let well: Vec<u32> = (0..self.hosts).filter(is_well).filter(stays).collect();
         let members = well.iter().filter(|no| seated.contains(&host_id(**no))).map(|no| NodeNo(*no)).collect();

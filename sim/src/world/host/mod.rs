@@ -264,11 +264,6 @@ impl Host {
         }
     }
 
-    /// Whether it was made to be a member of the register.
-    pub fn is_coordinator(&self) -> bool {
-        self.chains.is_some()
-    }
-
     /// How many mandates its node knows to have taken effect.
     pub fn mandates(&self) -> usize {
         self.node.system().map_or(0, |system| system.members().mandates().len())
@@ -594,7 +589,8 @@ impl Host {
         self.arm(cx);
     }
 
-    fn coordinates(&self) -> bool {
+    /// Whether it was made to be a member of the register.
+    pub fn coordinates(&self) -> bool {
         self.chains.is_some()
     }
 
