@@ -180,3 +180,23 @@ fn t18_who_founds_on_another_past_than_the_act_names_is_stopped() {
     swarm.run(Span::from_secs(5), |_| false);
     assert!(swarm.diverged > 0);
 }
+
+#[test]
+fn t18_what_is_held_under_a_void_grant_is_dropped() {
+    let mut swarm = Swarm::new();
+    swarm.post(need());
+    assert!(swarm.run(Span::from_secs(60), was_said(Verb::Propose)));
+    let (survived, heads) = survivor(&swarm);
+    swarm.off.insert(0);
+    swarm.stalled = true;
+    // Whoever is granted a task says that it took it on.
+    assert!(swarm.run(Span::from_secs(60), was_said(Verb::UpdatePlan)));
+    swarm.refound(survived, heads);
+    assert!(
+        swarm.run(Span::from_ms(150), |swarm| swarm.retired.len() == 2),
+        "all have heard, before the first heartbeat"
+    );
+    assert!(!swarm.reconciled.is_empty() && !was_said(Verb::Heartbeat)(&swarm));
+    swarm.run(Span::from_ms(450), |_| false);
+    assert!(!was_said(Verb::Heartbeat)(&swarm), "nobody beats for what it does not hold");
+}

@@ -837,6 +837,32 @@ who = "coordinator:all"
 }
 
 #[test]
+fn a_register_is_founded_anew_once_and_where_somebody_is_left() {
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+cluster.register = "raft"
+cluster.coordinators = 1
+chaos.budget = 1
+chaos.kinds = ["loss", "majority-lost"]
+[[faults]]
+kind = "register-split"
+for = "9s"
+count = 2
+[[faults]]
+kind = "wipe-rejoin"
+who = "coordinator:0"
+for = "9s"
+"#), @r##"
+    error no-effect 6:24 `majority-lost` cannot bite by chance: a register is founded anew once in a run, where a scenario says so => write it as a fault of its own
+    error nobody-left 8:1 who holds less than a majority here holds nothing => write `coordinators = 3` or more
+    error too-many-down 8:1 a register is founded anew once in a run, and on what all its seats' first holders left => take the other faults that touch seats out, or show them in scenarios of their own
+    error nobody-left 12:1 the only coordinator's disk is the register: nobody is left to take a mandate => write `coordinators = 3` or more
+    error too-many-down 12:1 what a majority of the 1 coordinators remembered would be gone, and nothing can restore it => wipe 0 or fewer at once; others when these have come back
+    warning too-many-down 12:1 up to 1 of 1 coordinators may be out of work at once, a majority needs 1 => progress cannot be expected meanwhile: hit fewer, at other times, or add coordinators
+    "##);
+}
+
+#[test]
 fn faults_that_cannot_bite_are_told() {
     insta::assert_snapshot!(check(r#"
 teaches = "t"

@@ -90,3 +90,48 @@ fn fold(
     }
     node.chains()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use swarm_core::config::Params;
+    use swarm_core::genesis::Member;
+    use swarm_core::id::{AgentId, Cid, NeedId, Nonce};
+    use swarm_core::policy::{BaseRules, Limits};
+    use swarm_core::register::{Applied, Outcome, Proof};
+
+    fn entry(thread: Thread, seq: u64, command: Command) -> Entry {
+        Entry { command: Arc::new(command), seq: Seq(seq), thread }
+    }
+
+    /// Where the base of the system thread ends, if its second entry cites the third of a need of which `kept` survived.
+    fn system_ends(kept: u64) -> Seq {
+        let member = Member { agent: AgentId([1; 32]), anchor: Digest::default() };
+        let genesis = Genesis {
+            capsule: Cid::default(),
+            coordinators: vec![member],
+            engine: Digest::default(),
+            holdings: BTreeMap::new(),
+            manifests: Vec::new(),
+            mints: Vec::new(),
+            params: Params::default(),
+            recovery: Vec::new(),
+        };
+        let need = Thread::Need(NeedId::of(&AgentId([1; 32]), Nonce(1)));
+        let cited = Applied::new(Digest::default(), Outcome::Did(Vec::new()), Seq(3));
+        let cites = Command::Relay(Proof { at: 0, entry: cited, thread: need, vouchers: Vec::new() });
+        let system = [Command::Start { bucket: 1 }, cites, Command::Start { bucket: 2 }];
+        let system = (1..).zip(system).map(|(seq, command)| entry(Thread::System, seq, command));
+        let of_need = (1..=kept).map(|seq| entry(need, seq, Command::Snapshot { number: 1 }));
+        let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::new(Limits::default()));
+        let survived = Survived::of(&Arc::new(genesis), evaluator, vec![system.collect(), of_need.collect()]);
+        survived.heads[&Thread::System].seq
+    }
+
+    #[test]
+    fn t18_a_base_cites_nothing_that_another_thread_has_lost() {
+        assert_eq!(system_ends(3), Seq(3), "all that it rests on is there");
+        assert_eq!(system_ends(2), Seq(1));
+        assert_eq!(system_ends(0), Seq(1));
+    }
+}
