@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use swarm_core::register::Ending;
 use swarm_core::reject::Reject;
 use swarm_ports::store::{Answer, Artifacts as _};
@@ -30,13 +32,16 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
     }
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
-    // The second Ctrl-C would find the flag set already: what is on the disk is safe, so it may simply end the process.
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|why| LiveError::System { what: "Ctrl-C cannot be caught", why })?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            // The second finds the flag set already: what is on the disk is safe, so it may simply end the process.
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(Exit::Interrupted as i32);
+            }
         }
-    })
-    .map_err(|error| LiveError::System { what: "Ctrl-C cannot be caught", why: std::io::Error::other(error) })?;
+    });
     let path = folder.path.clone();
     let mut swarm = Swarm::open(folder)?;
     if swarm.is_resumed() {
@@ -56,8 +61,9 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
             fs::create_dir_all(&out).map_err(unwritable(&out))?;
             folder::write(&file, &swarm.artifact(cid)?, 0o644)?;
         }
+        let kept = if out.is_dir() { out.display().to_string() } else { "no output".to_owned() };
         let ending = fate.ending.map_or("still open".to_owned(), |ending| format!("{ending:?}").to_lowercase());
-        say!("{ending:<10}  {:<14}  {}", fate.recipe.as_str(), out.display());
+        say!("{ending:<10}  {:<14}  {}", fate.recipe.as_str(), kept);
     }
     // What comes after a task went on is refused everywhere and always: bids for a lease that is given, verdicts beyond the
     // quorum, what was heard before. Only the rest is news.

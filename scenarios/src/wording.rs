@@ -79,7 +79,7 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
 pub(crate) fn missing_key(key: &str) -> Draft {
     let mend = match key {
         "teaches" => "add `teaches = \"one line on what the scenario teaches\"`".to_owned(),
-        "for" => "add `for = \"30s\"`, a range, or \"forever\"".to_owned(),
+        "for" => "add `for = \"30s\"`, or a range".to_owned(),
         _ => format!("add `{key} = ...`"),
     };
     Draft::error(Code::MissingKey, format!("the key `{key}` is missing"), mend)

@@ -299,7 +299,7 @@ who = "all"
         error missing-key 6:1 `loss` needs `ppm` => add `ppm = 50000`
         error misplaced-key 8:1 `loss` takes no `who` => besides `at`, `for` and `count` it takes `ppm`, `from`, `to`
         error misplaced-key 12:1 `partition-halves` takes no `ppm` => it takes only `at`, `for` and `count`
-        error missing-key 14:1 the key `for` is missing => add `for = "30s"`, a range, or "forever"
+        error missing-key 14:1 the key `for` is missing => add `for = "30s"`, or a range
         error missing-key 14:1 `skew` needs `offset` or `drift_ppm` => add `offset = "-5s"`
         "##);
 }

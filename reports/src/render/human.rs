@@ -25,7 +25,8 @@ const NAME_SHOWN_MAX: usize = 40;
 pub fn run(report: &RunReport, style: Style) -> String {
     let mut out = String::new();
     let verdict = style.paint(report.verdict.as_str(), outcome_color(report.verdict));
-    let _ = writeln!(out, "{}, seed {}: {verdict}", report.scenario, report.seed);
+    let interrupted = interrupted(report.interrupted, style);
+    let _ = writeln!(out, "{}, seed {}{interrupted}: {verdict}", report.scenario, report.seed);
     let _ = writeln!(out, "\nneeds: {}", needs(&report.needs));
 
     let mut table = style.table(&["property", "verdict", "checked"]);
@@ -71,6 +72,11 @@ pub fn run(report: &RunReport, style: Style) -> String {
     out
 }
 
+/// That it was cut short, if it was.
+fn interrupted(was: bool, style: Style) -> String {
+    if was { style.paint(", interrupted", Color::Yellow) } else { String::new() }
+}
+
 /// A sweep for people.
 pub fn sweep(report: &SweepReport, style: Style) -> String {
     let mut out = String::new();
@@ -80,7 +86,7 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
         true => format!("{} of {}", grouped(total.runs), counted(report.planned_runs, "run")),
         false => counted(total.runs, "run"),
     };
-    let interrupted = if report.interrupted { style.paint(", interrupted", Color::Yellow) } else { String::new() };
+    let interrupted = interrupted(report.interrupted, style);
     let scenarios = counted(report.scenarios.len() as u64, "scenario");
     let _ = writeln!(out, "{runs} of {scenarios}{interrupted}: {verdict}");
     let _ = writeln!(out, "\nneeds: {}", needs(&total.needs));
@@ -384,6 +390,8 @@ mod tests {
         let mut report = SweepReport::of([&held(1)]);
         report.close(400, true);
         assert!(sweep(&report, Style::default()).starts_with("1 of 400 runs of 1 scenario, interrupted: unknown\n"));
+        let cut = RunReport { interrupted: true, ..held(1) };
+        assert!(run(&cut, Style::default()).lines().next().unwrap().contains(", seed 1, interrupted: "));
     }
 
     #[test]

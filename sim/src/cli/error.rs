@@ -84,8 +84,12 @@ pub enum CliError {
     #[diagnostic(help("try a smaller number"))]
     Threads(#[from] rayon::ThreadPoolBuildError),
     /// Ctrl-C could not be listened for.
-    #[error("Ctrl-C cannot be listened for")]
-    Signals(#[from] ctrlc::Error),
+    #[error("Ctrl-C cannot be listened for: {0}")]
+    Signals(io::Error),
+    /// Two reports would go into one file.
+    #[error("--json and --junit: {} cannot hold both reports", .0.display())]
+    #[diagnostic(help("name two files"))]
+    OneFile(PathBuf),
 }
 
 impl CliError {
@@ -95,6 +99,7 @@ impl CliError {
             Self::NotEmpty(_)
             | Self::WrongKind { .. }
             | Self::SweepInput
+            | Self::OneFile(_)
             | Self::Input { source: InputError::Unused } => code::USAGE,
             Self::NoScenarios(_)
             | Self::Scenarios(_)

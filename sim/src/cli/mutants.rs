@@ -79,10 +79,10 @@ mod build {
         Ok(done.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(code::INTERRUPTED))
     }
 
-    /// The project's folder: this one, or the one this program was built in.
+    /// The project's folder: this one, or the one around it.
     fn sources() -> Option<PathBuf> {
-        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        [env::current_dir().ok()?, built].into_iter().find(|folder| folder.join("core/src/mutant.rs").is_file())
+        let here = env::current_dir().ok()?;
+        here.ancestors().find(|folder| folder.join("core/src/mutant.rs").is_file()).map(Path::to_owned)
     }
 
     /// What the user asks of the compiler stays.

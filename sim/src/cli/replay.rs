@@ -61,8 +61,9 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         return Err(error);
     }
     say(findings.outputs()?)?;
+    findings.unread = logs.len() as u64 - findings.logs;
     say(findings.close())?;
-    Ok(if interrupt::asked() { code::INTERRUPTED } else { findings.code() })
+    Ok(if findings.unread > 0 { code::INTERRUPTED } else { findings.code() })
 }
 
 /// The logs meant, sorted; never none.
@@ -134,6 +135,8 @@ struct Findings {
     tampered: bool,
     outcomes: Vec<Outcome>,
     logs: u64,
+    /// Logs that were left when it was interrupted.
+    unread: u64,
     genesis: Option<Digest>,
     /// Every result by the first log that has it.
     finals: BTreeMap<Final, (PathBuf, Vec<u8>)>,
@@ -261,7 +264,9 @@ impl Findings {
     }
 
     fn close(&mut self) -> String {
-        if self.finals.is_empty() {
+        if self.unread > 0 {
+            self.outcomes.push(Outcome::Unknown);
+        } else if self.finals.is_empty() {
             self.outcomes.push(Outcome::Vacuous);
         }
         let verdict = match self.tampered {
@@ -270,7 +275,11 @@ impl Findings {
         };
         let (results, logs, compared) = (self.finals.len(), self.logs, self.compared);
         let alone = if self.alone { "no manifest here: whether a log is missing cannot be told\n" } else { "" };
-        format!("\n{alone}{results} FINALIZE records, {compared} copies, {logs} logs: {verdict}\n")
+        let unread = match self.unread {
+            0 => String::new(),
+            unread => format!("interrupted: {unread} of {} logs were not replayed\n", logs + unread),
+        };
+        format!("\n{alone}{unread}{results} FINALIZE records, {compared} copies, {logs} logs: {verdict}\n")
     }
 
     /// A violation is told even if another log is bad; nothing weaker can be told then.
@@ -333,6 +342,17 @@ mod tests {
         assert_eq!(code(vec![Err(Bad::Unlivable { panic: "x".into() })]).0, 65);
         assert_eq!(code(vec![Ok(Life { closed: false, ..life(b"x") })]).0, 2);
         assert_eq!(code(vec![Ok(Life { finals: BTreeMap::new(), ..life(b"x") })]).0, 4);
+    }
+
+    #[test]
+    fn what_an_interrupted_replay_left_is_unknown() {
+        let mut findings = Findings { unread: 2, ..Findings::default() };
+        findings.log(Path::new("a.jsonl"), Ok(life(b"x")));
+        let text = findings.close();
+        assert!(
+            text.contains("interrupted: 2 of 3 logs were not replayed\n") && text.ends_with(": unknown\n"),
+            "{text}"
+        );
     }
 
     #[test]

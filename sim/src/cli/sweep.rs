@@ -26,6 +26,9 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
     if args.input.is_some() {
         return Err(CliError::SweepInput);
     }
+    if let (Some(json), true) = (&args.json, args.json == args.junit) {
+        return Err(CliError::OneFile(json.clone()));
+    }
     let plan = Plan { scenarios: scenarios::all(&args.files)?, seeds: args.seeds };
     let junit_file = args.junit.as_deref().map(LateFile::begin).transpose()?;
     let json_file = args.json.as_deref().map(LateFile::begin).transpose()?;

@@ -101,8 +101,21 @@ fn what_cannot_be_summed_or_written_is_refused_before_anything_runs() {
 }
 
 #[test]
+fn two_reports_take_two_files() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    let both = place.text("report");
+    sim(["sweep", &place.text("held.toml"), "--seeds", "0..1", "--json", &both, "--junit", &both])
+        .fails(64, &["cannot hold both reports", "name two files"]);
+}
+
+#[test]
 #[cfg(unix)]
 fn code_130_interrupted_with_the_report_so_far() {
+    ["-INT", "-TERM"].into_iter().for_each(interrupted_by);
+}
+
+#[cfg(unix)]
+fn interrupted_by(signal: &str) {
     use std::io::{BufRead as _, BufReader};
     let place = Place::with(&[("held.toml", HELD)]);
     let mut sweep = command();
@@ -113,7 +126,7 @@ fn code_130_interrupted_with_the_report_so_far() {
     let line = lines.next().unwrap().unwrap();
     assert!(line.starts_with("sweep: "), "{line}");
     let id = running.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
     let said: Vec<String> = lines.map_while(Result::ok).collect();
     let out = running.wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(130), "{said:?}");
