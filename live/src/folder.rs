@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use swarm_core::audit::Writer;
 use swarm_core::genesis::Genesis;
 use swarm_core::id::{Cid, Digest};
-use swarm_ports::store::embedded::DiskArtifacts;
+use swarm_ports::store::embedded::{DiskArtifacts, FileRegister, LocalBus};
 
 use crate::cli::Up;
 use crate::error::{LiveError, unreadable, unwritable};
@@ -25,6 +25,9 @@ const FORMAT: u32 = 2;
 
 /// Everything that may be in it.
 const NAMES: [&str; 8] = ["artifacts", "audit", "bus", "genesis.json", "keys", "out", "register", "swarm.json"];
+
+/// What nodes share, there from the founding on.
+const STORES: [&str; 3] = ["artifacts", "bus", "register"];
 
 /// What the folder was begun for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +68,14 @@ impl Folder {
                 }
             }
         }
-        let artifacts = DiskArtifacts::open(&path.join("artifacts"))?;
         let file = path.join("swarm.json");
+        // The founding made them all: opened now, a lost one would come back empty, and those who know better would wait.
+        if file.exists()
+            && let Some(gone) = STORES.into_iter().map(|name| path.join(name)).find(|store| !store.exists())
+        {
+            return Err(LiveError::DataLoss { path: gone, what: "is gone".to_owned() });
+        }
+        let artifacts = DiskArtifacts::open(&path.join("artifacts"))?;
         if !file.exists() {
             found(&path, options, job)?;
         }
@@ -145,6 +154,8 @@ fn found(path: &Path, options: &Up, job: &Job) -> Result<(), LiveError> {
         let (_, opening) = Writer::open(&founding::setup(actor, &shared));
         write(&audit.join(format!("{}.jsonl", actor.name)), opening.as_bytes(), 0o644)?;
     }
+    FileRegister::open(&path.join("register"))?;
+    LocalBus::open(&path.join("bus"))?;
     write(&path.join("genesis.json"), &swarm_core::wire::canonical::to_vec(&genesis), 0o644)?;
     let begun = Begun {
         format: FORMAT,

@@ -47,7 +47,8 @@ pub struct Host {
     keys: Keys,
     chains: Option<Chains>,
     writer: Writer,
-    path: PathBuf,
+    /// Where its log is.
+    pub path: PathBuf,
     file: File,
     unwritten: Vec<u8>,
 }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use swarm_core::id::{Cid, Label, NeedId, OpId, Seq, Thread, hex, label};
+use serde::Deserialize;
+use swarm_core::id::{AgentId, Cid, Label, Lamport, NeedId, OpId, Seq, Thread, hex, label};
 use swarm_core::node::{Act, Effect, Input, Message, Note, Outcome};
 use swarm_core::register::{Command, Ending, Entry};
 use swarm_core::reject::Reject;
@@ -127,6 +128,7 @@ impl Swarm {
             published: 0,
         };
         swarm.check_register()?;
+        swarm.check_logs()?;
         for n in 0..swarm.hosts.len() {
             swarm.listen(n)?;
         }
@@ -150,6 +152,36 @@ impl Swarm {
                     let what = format!("ends at entry {last} of thread {thread}, but {} has applied {seq}", host.name);
                     return Err(LiveError::DataLoss { path: self.register_path.clone(), what });
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A node's log must hold whatever it said: one put back from an older copy would have it say other things in the same
+    /// words, and nobody would listen (T08).
+    fn check_logs(&self) -> Result<(), LiveError> {
+        #[derive(Deserialize)]
+        struct Said {
+            envelope: Words,
+        }
+        #[derive(Deserialize)]
+        struct Words {
+            lamport: Lamport,
+            sender: AgentId,
+        }
+        // Nothing is believed here, so nothing is verified.
+        let said = self.bus.payloads().filter_map(|payload| serde_json::from_slice::<Said>(payload).ok());
+        let mut last = BTreeMap::<AgentId, Lamport>::new();
+        for Said { envelope: Words { lamport, sender } } in said {
+            let known = last.entry(sender).or_default();
+            *known = lamport.max(*known);
+        }
+        for host in &self.hosts {
+            let (said, knows) = (last.get(&host.node.me()).copied().unwrap_or_default(), host.node.lamport());
+            if said > knows {
+                let what =
+                    format!("is older than what {} said: it ends at Lamport {knows}, the bus has {said}", host.name);
+                return Err(LiveError::DataLoss { path: host.path.clone(), what });
             }
         }
         Ok(())

@@ -241,8 +241,10 @@ fn a_folder_of_something_else_another_job_or_another_version_is_refused_unchange
     fs::write(place.dir.path().join("needs.jsonl"), "{\"recipe\":\"wordcount\",\"parts\":1}\n").unwrap();
 
     // A log that somebody improved, one that is gone, and a register that lost what was applied.
-    let log = place.log("planner-0.jsonl");
+    let (log, register) = (place.log("planner-0.jsonl"), place.data().join("register"));
     let whole = fs::read_to_string(&log).unwrap();
+    let member = place.log("coordinator-0.jsonl");
+    let older = (fs::read(&register).unwrap(), fs::read(&member).unwrap());
     fs::write(&log, whole.replacen("\"wall\":\"1", "\"wall\":\"2", 1)).unwrap();
     failed(&place.run(), 65, &["planner-0.jsonl, line 2"]);
     fs::remove_file(&log).unwrap();
@@ -256,8 +258,19 @@ fn a_folder_of_something_else_another_job_or_another_version_is_refused_unchange
     failed(&place.run(), 65, &["format 9"]);
     fs::write(&begun, &text).unwrap();
     assert_eq!(place.run().status.code(), Some(0));
-    fs::remove_file(place.data().join("register")).unwrap();
+    for store in ["register", "bus", "artifacts"] {
+        let (here, away) = (place.data().join(store), place.dir.path().join(store));
+        fs::rename(&here, &away).unwrap();
+        failed(&place.run(), 75, &[store, "is gone"]);
+        fs::rename(&away, &here).unwrap();
+    }
+    // Stores and logs put back from older copies.
+    let newest = fs::read(&register).unwrap();
+    fs::write(&register, older.0).unwrap();
     failed(&place.run(), 75, &["has applied"]);
+    fs::write(&register, newest).unwrap();
+    fs::write(&member, older.1).unwrap();
+    failed(&place.run(), 75, &["coordinator-0.jsonl", "is older than what coordinator-0 said"]);
 }
 
 #[test]

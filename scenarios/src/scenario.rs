@@ -417,7 +417,8 @@ impl Default for Phases {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Properties {
-    /// The properties judged; a run in which one of them was never checked is vacuous.
+    /// The properties that must be checked: a run in which one of them never was is vacuous. The others are judged as well, and
+    /// a violation of any counts.
     pub check: Vec<Property>,
     /// The ends that are right for a need; liveness asks that each need comes to one of them.
     pub ends: Vec<NeedEnd>,

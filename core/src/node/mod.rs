@@ -27,7 +27,7 @@ pub use io::{Act, Effect, Input, Message, Note, Outcome, Pool, Setup, Subject, W
 pub use lot::PARKED_MAX;
 pub use timer::Timer;
 
-use crate::id::{AgentId, Credits, NeedId, OpId, Thread};
+use crate::id::{AgentId, Credits, Lamport, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
 use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
@@ -141,6 +141,11 @@ impl Node {
     /// Who the node is.
     pub fn me(&self) -> AgentId {
         self.desk.me()
+    }
+
+    /// The highest Lamport value that it said or saw. Whatever it said after this moment carries a higher one.
+    pub fn lamport(&self) -> Lamport {
+        self.desk.clock.now()
     }
 
     /// The system slot, if the node is a coordinator.

@@ -131,6 +131,11 @@ impl MemoryBus {
         Position(self.messages.len() as u64)
     }
 
+    /// What was published, in order.
+    pub(super) fn payloads(&self) -> impl Iterator<Item = &Bytes> {
+        self.messages.iter().map(|(_, payload)| payload)
+    }
+
     /// Whether `group` would be new with `filter`.
     pub(super) fn is_new(&self, group: &str, filter: &Filter) -> Result<bool, StoreError> {
         match self.groups.get(group) {

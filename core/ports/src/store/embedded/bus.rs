@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::super::memory::MemoryBus;
-use super::super::{Answer, Bus, Delivery, Filter, Position, StoreError, Subject};
+use super::super::{Answer, Bus, Bytes, Delivery, Filter, Position, StoreError, Subject};
 use super::journal::{Failed, Journal, Recovered, put_field, take_field};
 
 const VERSION: u32 = 1;
@@ -76,6 +76,11 @@ impl LocalBus {
     /// What was found at opening.
     pub fn recovered(&self) -> Recovered {
         self.journal.recovered()
+    }
+
+    /// What was ever published, in order, whoever has had it: for holding the bus against what its users remember.
+    pub fn payloads(&self) -> impl Iterator<Item = &Bytes> {
+        self.held.payloads()
     }
 
     /// Makes every acknowledgement so far durable.
