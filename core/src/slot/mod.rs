@@ -6,6 +6,7 @@
 mod apply;
 mod fence;
 mod fold;
+mod perform;
 mod record;
 mod stopwatch;
 
