@@ -10,6 +10,9 @@ use super::{
 use crate::history::{AlarmKind, Record};
 use crate::model::Model;
 
+/// What is missing where a data-loss alarm had to be raised and was not, among the names of properties.
+pub const DATA_LOSS: &str = "data-loss";
+
 /// Judges records as they come.
 pub struct Judge {
     checkers: Vec<Box<dyn Checker + Send>>,
@@ -88,7 +91,7 @@ impl Judge {
         });
         // A loss that had to be seen and was not is as bad as a property that was never checked.
         if end.expect.data_loss && !alarms.iter().any(|(kind, _)| *kind == AlarmKind::DataLoss) {
-            vacuous.push("data-loss");
+            vacuous.push(DATA_LOSS);
         }
         let empty = if vacuous.is_empty() { Outcome::Held } else { Outcome::Vacuous };
         let outcome = judged.chain(raised).chain([empty]).max().unwrap_or_default();

@@ -62,6 +62,10 @@ impl Checker for Liveness {
 
     fn finish(&mut self, end: &End) -> Finding {
         let mut notes = self.notes.clone();
+        // Needs that it would have posted later are told by nobody.
+        if !end.settled {
+            notes.unknown("the run was cut short: what would have come of it is not known".to_owned());
+        }
         for (need, posted) in self.posted.iter().filter(|(need, _)| !end.expect.excused.contains(need)) {
             notes.checked();
             let right = end.expect.needs.get(need).unwrap_or(&end.expect.ends);
@@ -124,6 +128,9 @@ mod tests {
         caught(Liveness::default(), &run, "came to no end");
         run.end.settled = false;
         unknown(Liveness::default(), &run, "cut short");
+        let mut ended = good();
+        ended.end.settled = false;
+        unknown(Liveness::default(), &ended, "would have come of it");
         run.end.expect.excused.insert(need());
         assert_eq!(run.finding(Liveness::default()).checked, 0);
     }

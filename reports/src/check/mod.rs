@@ -24,7 +24,7 @@ mod pools;
 mod rounds;
 mod sums;
 
-pub use judge::{Judge, Judgement, judge};
+pub use judge::{DATA_LOSS, Judge, Judgement, judge};
 pub use liveness::Liveness;
 pub use outcome::{Outcome, exit_code};
 pub use p1::SingleDecide;

@@ -5,7 +5,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{event, in_order, span};
 use crate::check::{Outcome, Verdict};
-use crate::report::{Failure, RunReport, Sums, SweepReport};
+use crate::report::{Failure, Gap, GapKind, RunReport, Sums, SweepReport};
 
 /// Seeds told per property; the JSON report has all.
 const SEEDS_SHOWN_MAX: usize = 10;
@@ -23,6 +23,7 @@ pub fn sweep(report: &SweepReport) -> String {
         suite.set_time(std::time::Duration::from_nanos(sums.real_ns.0));
         suite.add_property(("runs", sums.runs.to_string().as_str()));
         suite.add_test_cases(properties(name, sums, report));
+        suite.add_test_cases(report.gaps.iter().filter(|gap| gap.scenario == *name).filter_map(gap));
         suite.add_test_cases(report.failures.iter().filter(|f| f.scenario == *name && is_otherwise(f)).map(failure));
         junit.add_test_suite(suite);
     }
@@ -54,8 +55,21 @@ fn is_otherwise(failure: &Failure) -> bool {
     failure.properties.is_empty() || matches!(failure.verdict, Outcome::Internal | Outcome::DataLoss)
 }
 
-/// A property's case fails only if it was contradicted or could not be told; the seeds say where. What this scenario
-/// never checked is skipped if another one of the sweep did, and an error if none did.
+/// A mark or a fault that a scenario asked for and did not get, where that counts.
+fn gap(gap: &Gap) -> Option<TestCase> {
+    let (name, message) = match gap.kind {
+        _ if !gap.counts => return None,
+        GapKind::Property => return None,
+        GapKind::Mark => (format!("mark {}", gap.name), "never hit"),
+        GapKind::Fault => (format!("fault {}", gap.name), "never made a difference"),
+    };
+    let mut case = TestCase::new(name, bad(NonSuccessKind::Error, message));
+    case.set_classname(gap.scenario.as_str());
+    Some(case)
+}
+
+/// A property's case fails if it was contradicted, could not be told, or was asked for and never checked; the seeds say
+/// where.
 fn properties<'a>(scenario: &'a str, sums: &'a Sums, report: &'a SweepReport) -> impl Iterator<Item = TestCase> + 'a {
     in_order(&sums.properties).into_iter().map(move |(name, p)| {
         let mut status = match p.verdict {
@@ -64,9 +78,8 @@ fn properties<'a>(scenario: &'a str, sums: &'a Sums, report: &'a SweepReport) ->
             }
             Verdict::Unknown => bad(NonSuccessKind::Error, &format!("unknown in {} of {} runs", p.unknown, sums.runs)),
             Verdict::Holds if p.checked > 0 => TestCaseStatus::success(),
-            Verdict::Holds if report.vacuous.contains(name) => {
-                bad(NonSuccessKind::Error, "never checked in the whole sweep")
-            }
+            Verdict::Holds if p.asked > 0 => bad(NonSuccessKind::Error, "never checked"),
+            // Nobody asked for it here.
             Verdict::Holds => TestCaseStatus::skipped(),
         };
         if p.verdict != Verdict::Holds {
@@ -162,12 +175,34 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_checked_is_an_error_only_if_nobody_did() {
+    fn what_was_asked_for_and_never_checked_is_an_error_of_its_scenario() {
         let mut vacuous = held(1);
         vacuous.scenario = "other".into();
         vacuous.properties.get_mut("P2").unwrap().checked = 0;
-        assert!(run(&vacuous).contains("never checked in the whole sweep"));
+        assert!(run(&vacuous).contains("never checked"));
         let text = sweep(&SweepReport::of([&vacuous, &held(1)]));
-        assert!(text.contains("<skipped") && !text.contains("never checked"));
+        assert!(text.contains("errors=\"1\"") && text.contains("never checked"), "{text}");
+        vacuous.properties.get_mut("P2").unwrap().asked = false;
+        assert!(run(&vacuous).contains("<skipped"));
+    }
+
+    #[test]
+    fn a_gap_that_counts_is_an_error() {
+        let mut missed = held(1);
+        missed.sometimes.insert("torn-tail".into(), 0);
+        missed.faults.insert("skew".into(), Default::default());
+        let text = sweep(&SweepReport::of([&missed]));
+        assert!(text.contains("errors=\"0\""), "of one run nothing is expected: {text}");
+        let text = sweep(&SweepReport::of(std::iter::repeat_n(&missed, 100)));
+        assert!(text.contains("mark torn-tail") && text.contains("fault skew"), "{text}");
+    }
+
+    #[test]
+    fn a_loss_that_was_not_seen_is_an_error() {
+        let mut missed = held(1);
+        missed.vacuous.push(crate::check::DATA_LOSS.into());
+        let report = SweepReport::of([&missed]);
+        assert_eq!(report.verdict, Outcome::Vacuous);
+        assert!(sweep(&report).contains("never checked"));
     }
 }

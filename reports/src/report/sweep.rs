@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use swarm_core::id::Digest;
 
 use super::{FaultCount, RealNs, RunReport, TraceHash, VERSION};
-use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
+use crate::check::{Contradiction, DATA_LOSS, NeedCounts, Outcome, Verdict};
+use crate::history::AlarmKind;
 
 /// What became of a property in several runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -271,13 +272,20 @@ impl From<&RunReport> for Sums {
             verdict: p.verdict,
             violated: u64::from(p.verdict == Verdict::Violated),
         };
+        let mut properties: BTreeMap<_, _> = run.properties.iter().map(|(name, p)| (name.clone(), sum(p))).collect();
+        // A loss that has to be seen is asked for as a property is.
+        let seen = run.alarms.iter().filter(|alarm| alarm.kind == AlarmKind::DataLoss).count() as u64;
+        let missed = run.vacuous.iter().any(|name| name == DATA_LOSS);
+        if missed || (seen > 0 && run.verdict != Outcome::DataLoss) {
+            properties.insert(DATA_LOSS.into(), PropertySum { asked: 1, checked: seen, ..PropertySum::default() });
+        }
         let parts: [&[u8]; 3] = [run.scenario.as_bytes(), &run.seed.to_be_bytes(), &run.trace_hash.0.to_be_bytes()];
         let mixed = Digest::of("swarm/sweep-trace", &parts).0;
         let (half, _) = mixed.split_first_chunk::<16>().expect("a digest has 32 bytes");
         Self {
             runs: 1,
             trace_hash: TraceHash(u128::from_be_bytes(*half)),
-            properties: run.properties.iter().map(|(name, p)| (name.clone(), sum(p))).collect(),
+            properties,
             faults: run.faults.clone(),
             sometimes: run.sometimes.clone(),
             required_marks: run.required_marks.clone(),

@@ -37,6 +37,13 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     for (path, count) in counts {
         sound &= notes.within(path, count.into(), 1, AGENTS_MAX);
     }
+    let all = [cluster.coordinators, cluster.requesters, cluster.planners, cluster.workers, cluster.verifiers];
+    let all: u64 = all.into_iter().map(u64::from).sum();
+    if sound && all > AGENTS_MAX {
+        let what = format!("{all} agents in all; a scenario has at most {AGENTS_MAX}");
+        notes.error("cluster", Code::OutOfRange, what, "take fewer of some role");
+        sound = false;
+    }
     notes.within("cluster.stake", cluster.stake, STAKE_MIN, CREDITS_MAX);
     notes.within("cluster.balance", cluster.balance, 0, CREDITS_MAX);
     notes.within("cluster.entry_batch", cluster.entry_batch.0, 0, 10_000_000_000);

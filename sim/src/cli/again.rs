@@ -13,11 +13,17 @@ fn program() -> String {
 
 /// The command that runs the scenario at `file` under `seed` again.
 pub fn run(file: &Path, seed: u64, input: Option<&Path>) -> String {
-    let mut text = format!("{} run {} --seed {seed}", program(), quoted(&file.to_string_lossy()));
+    let mut text = format!("{} run {} --seed {seed}", program(), path(file));
     if let Some(input) = input {
-        text.push_str(&format!(" --input {}", quoted(&input.to_string_lossy())));
+        text.push_str(&format!(" --input {}", path(input)));
     }
     text
+}
+
+/// A path that is not taken for an option.
+fn path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    quoted(&if text.starts_with('-') { format!("./{text}") } else { text.into_owned() })
 }
 
 /// The command this program was called with.
@@ -52,5 +58,6 @@ mod tests {
     fn the_real_file_and_input_are_named() {
         let text = run(Path::new("a b.toml"), 7, Some(Path::new("/texts")));
         assert!(text.ends_with(" run 'a b.toml' --seed 7 --input /texts"), "{text}");
+        assert!(run(Path::new("-d.toml"), 1, None).ends_with(" run ./-d.toml --seed 1"));
     }
 }

@@ -82,10 +82,12 @@ impl Manifest {
                 Err(error) => Err(CliError::NoManifest { path, what: error.to_string() }),
             },
             // A folder of logs alone has none: a run's has.
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => match folder.join("run.json").is_file() {
-                true => Err(CliError::NoManifest { path, what: "it is missing, and every run leaves one".into() }),
-                false => Ok(None),
-            },
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+                match ["run.json", "history.jsonl"].iter().any(|own| folder.join(own).is_file()) {
+                    true => Err(CliError::NoManifest { path, what: "it is missing, and every run leaves one".into() }),
+                    false => Ok(None),
+                }
+            }
             Err(why) => Err(CliError::Unreadable { path, why }),
         }
     }

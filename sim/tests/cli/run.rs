@@ -153,3 +153,71 @@ fn code_69_a_read_only_folder() {
         did.fails(69, &["cannot be written"]);
     }
 }
+
+/// The first need is over long before the second is posted, and the run is cut in between.
+#[test]
+fn a_run_that_is_cut_short_is_unknown_and_what_it_did_not_come_to_was_not_injected() {
+    let text = "\
+teaches = \"Cut between two needs: nobody knows what would have come of the second.\"
+[workload]
+needs = 2
+recipe = \"single\"
+every = \"4h\"
+[protocol]
+challenge = \"1m\"
+[phases]
+fault = \"6h\"
+[limits]
+max_deliveries = 1_900
+[[faults]]
+kind = \"skew\"
+who = \"all\"
+drift_ppm = 100_000
+at = \"5h\"
+for = \"10m\"
+[[faults]]
+kind = \"crash\"
+who = \"worker:0\"
+within = \"1s\"
+at = \"5h\"
+for = \"10m\"
+";
+    let place = Place::with(&[("cut.toml", text)]);
+    let did = sim(["run", &place.text("cut.toml"), "--format", "json"]);
+    assert_eq!(did.code, 2, "{}{}", did.out, did.err);
+    let report: Value = serde_json::from_str(&did.out).unwrap();
+    assert_eq!((&report["needs"]["posted"], &report["needs"]["unfinished"]), (&1.into(), &0.into()), "{}", did.out);
+    for fault in ["skew", "crash"] {
+        assert_eq!(report["faults"][fault]["injected"], 0, "{fault}");
+        assert_eq!(report["faults"][fault]["bites"], 0, "{fault}");
+    }
+}
+
+#[test]
+fn nobody_reads_the_clock_of_the_dead() {
+    let text = "\
+teaches = \"A clock jumps while its host is dead: that is no fault that bit.\"
+[workload]
+needs = 1
+recipe = \"single\"
+[protocol]
+challenge = \"1m\"
+[[faults]]
+kind = \"crash\"
+who = \"coordinator:1\"
+within = \"1ms\"
+at = \"5s\"
+for = \"3m\"
+[[faults]]
+kind = \"skew\"
+who = \"coordinator:1\"
+offset = \"1h\"
+at = \"20s\"
+for = \"1m\"
+";
+    let place = Place::with(&[("dead.toml", text)]);
+    let did = sim(["run", &place.text("dead.toml"), "--format", "json"]);
+    let report: Value = serde_json::from_str(&did.out).unwrap();
+    assert_eq!((&report["faults"]["skew"]["injected"], &report["faults"]["skew"]["bites"]), (&1.into(), &0.into()));
+    assert!(report["sometimes"].get("clock-jumped").is_none_or(|hits| *hits == 0), "{}", report["sometimes"]);
+}

@@ -33,22 +33,28 @@ pub(super) struct Waking {
 }
 
 impl Strikes {
-    /// Clocks that jump do so once, at the start. Says how many clocks were touched.
-    pub(super) fn jump_clocks(&self, kernel: &mut Kernel<Actor>, fault: &Fault) -> u64 {
+    /// How many clocks a fault that begins now touches: of a dead host nobody reads the clock.
+    pub fn touches_clocks(&self, kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
+        let up = |nodes| self.hosts(nodes, kernel).into_iter().filter(|id| kernel.is_up(*id)).count() as u64;
         match fault {
-            Fault::Skew { nodes, offset_ns, drift_ppm, .. } => {
-                let hosts = self.hosts(nodes, kernel);
-                for node in &hosts {
-                    match u64::try_from(*offset_ns) {
-                        Ok(ns) => kernel.set_clock(*node, ClockChange::Leap { ns }),
-                        Err(_) => kernel.set_clock(*node, ClockChange::Wall { ns: *offset_ns }),
-                    }
-                }
-                hosts.len() as u64 * u64::from(*offset_ns != 0 || *drift_ppm != 0)
-            }
-            Fault::ClockFreeze { nodes } => self.hosts(nodes, kernel).len() as u64,
+            Fault::Skew { nodes, offset_ns, drift_ppm, .. } if *offset_ns != 0 || *drift_ppm != 0 => up(nodes),
+            Fault::ClockFreeze { nodes } => up(nodes),
             _ => 0,
         }
+    }
+
+    /// Clocks that jump do so once, at the start. Says how many clocks were touched.
+    pub(super) fn jump_clocks(&self, kernel: &mut Kernel<Actor>, fault: &Fault) -> u64 {
+        let touched = self.touches_clocks(kernel, fault);
+        if let Fault::Skew { nodes, offset_ns, .. } = fault {
+            for node in &self.hosts(nodes, kernel) {
+                match u64::try_from(*offset_ns) {
+                    Ok(ns) => kernel.set_clock(*node, ClockChange::Leap { ns }),
+                    Err(_) => kernel.set_clock(*node, ClockChange::Wall { ns: *offset_ns }),
+                }
+            }
+        }
+        touched
     }
 
     /// Brings processes and clocks in line with the faults at work. Says how much those that go on had slept through.
