@@ -118,20 +118,29 @@ impl Ledger {
     /// (this seat has its lien), [`Reject::NoSuchAccount`], [`Reject::OutOfBounds`].
     pub fn lien(&mut self, key: OpKey, id: LienId, amount: Credits) -> Result<(), Reject> {
         self.once(key, |books| {
-            positive(amount)?;
-            if books.liens.contains_key(&id) {
-                return Err(Reject::Duplicate);
-            }
-            let holding = books.holdings.get_mut(&id.verifier).ok_or(Reject::NoSuchAccount)?;
-            // Only stake that still stands counts: what unbonds may be gone before the seat's window closes.
-            match holding.liens.0.checked_add(amount.0) {
-                Some(liens) if liens <= holding.stake.0 => holding.liens.0 = liens,
-                _ => return Err(Reject::Encumbered),
-            }
+            let liens = books.could_lien(&id, amount)?;
+            books.holdings.get_mut(&id.verifier).expect("it was just looked at").liens = liens;
             books.liens.insert(id, amount);
             books.bookings.push(Booking::Bound { amount, lien: id, op: key });
             Ok(())
         })
+    }
+
+    /// What the liens on the verifier's stake would come to with this one.
+    ///
+    /// # Errors
+    /// As [`Ledger::lien`].
+    pub fn could_lien(&self, id: &LienId, amount: Credits) -> Result<Credits, Reject> {
+        positive(amount)?;
+        if self.liens.contains_key(id) {
+            return Err(Reject::Duplicate);
+        }
+        let holding = self.known(&id.verifier)?;
+        // Only stake that still stands counts: what unbonds may be gone before the seat's window closes.
+        match holding.liens.0.checked_add(amount.0) {
+            Some(liens) if liens <= holding.stake.0 => Ok(Credits(liens)),
+            _ => Err(Reject::Encumbered),
+        }
     }
 
     /// Ends one lien.

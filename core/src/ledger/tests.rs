@@ -221,6 +221,8 @@ fn t74_one_stake_never_backs_more_liens_than_it_covers() {
     let seated = (0..100).filter(|n| books.lien(key(100 + n), lien(*n, A), Credits(100)).is_ok()).count();
     assert_eq!(seated, 2, "what others lend backs no seat");
     refused(&mut books, Reject::Duplicate, |b| b.lien(key(300), lien(0, A), Credits(10)));
+    assert_eq!(books.could_lien(&lien(9, A), Credits(50)), Ok(Credits(250)));
+    assert_eq!(books.could_lien(&lien(9, A), Credits(51)), Err(Reject::Encumbered));
     // Stake on its way out backs nothing new.
     books.unstake(key(12), A, Credits(50)).unwrap();
     refused(&mut books, Reject::Encumbered, |b| b.lien(key(300), lien(9, A), Credits(1)));

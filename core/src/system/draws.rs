@@ -190,20 +190,17 @@ impl System {
             committee::Terms { barred: &barred, snapshot: &snapshot, spare: params.seats_spare, target: *k_result };
         let drawn = committee::draw(&seed, terms, params).map_err(|_| Reject::NoQuorum)?;
         // A seat counts once its lien is booked; whoever has no free stake left leaves its seat to the spares.
-        let mut seats = Vec::new();
-        for verifier in drawn.members {
-            let id = LienId { need: seating.need, commit: *commit, verifier };
-            let key = doing.key();
-            if self.ledger.lien(key, id, params.lien).is_ok() {
-                seats.push(verifier);
-            }
-        }
+        let lien = |verifier: &AgentId| LienId { need: seating.need, commit: *commit, verifier: *verifier };
+        let can = |verifier: &AgentId| self.ledger.could_lien(&lien(verifier), params.lien).is_ok();
+        let seats: Vec<_> = drawn.members.into_iter().filter(can).collect();
+        // Nothing is booked for a committee that will not sit: the next draw may seat some of them for the same result.
         if seats.len() < drawn.k as usize {
-            let key = doing.key();
-            self.ledger.unlien_all(key, seating.need, *commit).expect("what was just booked can be ended");
             return Err(Reject::NotEnough);
         }
-        seats.sort_unstable();
+        for verifier in &seats {
+            let key = doing.key();
+            self.ledger.lien(key, lien(verifier), params.lien).expect("it was just looked at");
+        }
         Ok(Answer::Seated { k_result: drawn.k, seats, seed, snapshot: snapshot.reference() })
     }
 }

@@ -538,9 +538,11 @@ pub struct EntryBatch {
 }
 
 impl EntryBatch {
-    /// The chain as it is after the links, if the batch begins anywhere; it must end in `head`.
+    /// The chain as it is after the links, if the batch begins and ends anywhere; it must end in `head`.
     pub fn chain(&self) -> Option<Chain> {
         let mut chain = Chain { head: self.prev, seq: Seq(self.first.0.checked_sub(1)?) };
+        // Nobody has come to the end of the numbers yet.
+        chain.seq.0.checked_add(self.links.len() as u64)?;
         self.links.iter().for_each(|link| chain.push(link));
         Some(chain)
     }
@@ -683,4 +685,23 @@ pub struct Deny {
     pub envelope: Cid,
     /// The name of the refusal.
     pub reason: Label,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_at_the_end_of_all_numbers_is_no_chain() {
+        let batch = |first, links| EntryBatch {
+            first: Seq(first),
+            head: Digest::default(),
+            links: alloc::vec![Digest::default(); links],
+            prev: Digest::default(),
+        };
+        assert!(batch(u64::MAX, 1).chain().is_some());
+        for (first, links) in [(0, 1), (u64::MAX, 2), (u64::MAX - 1, 3)] {
+            assert_eq!(batch(first, links).chain(), None);
+        }
+    }
 }

@@ -6,6 +6,7 @@ use crate::host::Host;
 use crate::kit::*;
 use crate::nodes::{refused, said_by};
 use swarm_core::id::*;
+use swarm_core::ledger::Booking;
 use swarm_core::node::Note;
 use swarm_core::plan::{Fact, TaskState};
 use swarm_core::register::{Applied, Command, Ending, Event};
@@ -367,6 +368,36 @@ fn t68_a_round_serves_a_bounded_number_of_results() {
     assert_eq!([serve(&mut stage), serve(&mut stage), serve(&mut stage), serve(&mut stage)], [1, MOST, 2, 0]);
     let undrawn = stage.record.tasks.values().filter(|task| task.state == TaskState::Drawing && task.draws == 0);
     assert_eq!(undrawn.count(), 0, "somebody was forgotten");
+}
+
+/// What was bound for a committee that does not sit would be bound again for the next one of the same result.
+#[test]
+fn a_committee_that_cannot_sit_binds_nobody() {
+    let mut stage = Stage::with(
+        3,
+        |params| params.lien = Credits(4_000),
+        |need| (need.budget, need.fees) = (Credits(1_000), Credits(1_000)),
+    );
+    let tasks: Vec<String> = (0..30).map(|n| format!("t{n}")).collect();
+    stage.decide(side_by_side(tasks.len()));
+    for task in &tasks {
+        stage.lease("w1", task);
+        stage.act("w1", &format!("commit {task}")).unwrap();
+        stage.relay();
+    }
+    stage.system.take_bookings();
+    let before = stage.log.len();
+    for _ in 0..3 {
+        stage.reveal();
+        stage.relay();
+    }
+    let seats: usize = (stage.log[before..].iter())
+        .map(|event| if let Event::Seated { seats, .. } = event { seats.len() } else { 0 })
+        .sum();
+    let unseated = stage.log[before..].iter().filter(|event| matches!(event, Event::Unseated { .. })).count();
+    assert!(unseated > 0, "there was stake for everybody");
+    let bound = stage.system.take_bookings().iter().filter(|b| matches!(b, Booking::Bound { .. })).count();
+    assert_eq!(bound, seats);
 }
 
 /// What an entry takes is known where it is made, so that a batch of them never outgrows the bus.
