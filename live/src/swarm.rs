@@ -157,8 +157,8 @@ impl Swarm {
         Ok(())
     }
 
-    /// A node's log must hold whatever it said: one put back from an older copy would have it say other things in the same
-    /// words, and nobody would listen (T08).
+    /// A node's log must hold whatever it said: from an older copy it would say other things under the same nonces, and nobody
+    /// would listen (T08). A copy from after its last word is not found out.
     fn check_logs(&self) -> Result<(), LiveError> {
         #[derive(Deserialize)]
         struct Said {

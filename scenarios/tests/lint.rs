@@ -837,6 +837,16 @@ who = "coordinator:all"
 }
 
 #[test]
+fn agents_are_bounded_in_all() {
+    insta::assert_snapshot!(check(r#"
+teaches = "x"
+[cluster]
+workers = 6_000
+verifiers = 6_000
+"#), @"error out-of-range 3:2 12006 agents in all; a scenario has at most 10000 => take fewer of some role");
+}
+
+#[test]
 fn a_register_is_founded_anew_once_and_where_somebody_is_left() {
     insta::assert_snapshot!(check(r#"
 teaches = "x"

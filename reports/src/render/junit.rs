@@ -23,7 +23,7 @@ pub fn sweep(report: &SweepReport) -> String {
         suite.set_time(std::time::Duration::from_nanos(sums.real_ns.0));
         suite.add_property(("runs", sums.runs.to_string().as_str()));
         suite.add_test_cases(properties(name, sums, report));
-        suite.add_test_cases(report.gaps.iter().filter(|gap| gap.scenario == *name).filter_map(gap));
+        suite.add_test_cases(report.gaps.iter().filter(|gap| gap.counts && gap.scenario == *name).filter_map(gap));
         suite.add_test_cases(report.failures.iter().filter(|f| f.scenario == *name && is_otherwise(f)).map(failure));
         junit.add_test_suite(suite);
     }
@@ -55,14 +55,15 @@ fn is_otherwise(failure: &Failure) -> bool {
     failure.properties.is_empty() || matches!(failure.verdict, Outcome::Internal | Outcome::DataLoss)
 }
 
-/// A mark or a fault that a scenario asked for and did not get, where that counts.
+/// A mark or a fault that a scenario asked for and did not get.
 fn gap(gap: &Gap) -> Option<TestCase> {
-    let (name, message) = match gap.kind {
-        _ if !gap.counts => return None,
+    let (what, message) = match gap.kind {
+        // Its property's case tells it.
         GapKind::Property => return None,
-        GapKind::Mark => (format!("mark {}", gap.name), "never hit"),
-        GapKind::Fault => (format!("fault {}", gap.name), "never made a difference"),
+        GapKind::Mark => ("mark", "never hit"),
+        GapKind::Fault => ("fault", "never made a difference"),
     };
+    let name = format!("{what} {}", gap.name);
     let mut case = TestCase::new(name, bad(NonSuccessKind::Error, message));
     case.set_classname(gap.scenario.as_str());
     Some(case)

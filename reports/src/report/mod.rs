@@ -49,7 +49,7 @@ pub struct RunFacts {
     pub faults: BTreeMap<String, FaultCount>,
     /// Marks that the scenario requires.
     pub required_marks: BTreeSet<String>,
-    /// Whether somebody ended it early.
+    /// Whether it was cut short, by somebody or by its limit.
     pub interrupted: bool,
     /// Messages delivered.
     pub deliveries: u64,
@@ -126,7 +126,7 @@ pub struct RunReport {
     pub refused: BTreeMap<String, u64>,
     /// Alarms raised.
     pub alarms: Vec<AlarmReport>,
-    /// Whether somebody ended it early.
+    /// Whether it was cut short, by somebody or by its limit.
     #[serde(default)]
     pub interrupted: bool,
     /// Messages delivered.

@@ -83,10 +83,10 @@ impl Manifest {
             },
             // A folder of logs alone has none: a run's has.
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                match ["run.json", "history.jsonl"].iter().any(|own| folder.join(own).is_file()) {
-                    true => Err(CliError::NoManifest { path, what: "it is missing, and every run leaves one".into() }),
-                    false => Ok(None),
+                if ["run.json", "history.jsonl"].iter().any(|own| folder.join(own).is_file()) {
+                    return Err(CliError::NoManifest { path, what: "it is missing, and every run leaves one".into() });
                 }
+                Ok(None)
             }
             Err(why) => Err(CliError::Unreadable { path, why }),
         }
@@ -185,6 +185,8 @@ mod tests {
         let of = || Manifest::of(folder.path());
         assert_eq!(of().unwrap(), None);
         fs::write(folder.path().join("run.json"), "{}").unwrap();
+        assert!(matches!(of(), Err(CliError::NoManifest { .. })));
+        fs::rename(folder.path().join("run.json"), folder.path().join("history.jsonl")).unwrap();
         assert!(matches!(of(), Err(CliError::NoManifest { .. })));
         let manifest = Manifest::new();
         fs::write(folder.path().join(NAME), manifest.to_bytes()).unwrap();
