@@ -189,10 +189,10 @@ impl System {
         let terms =
             committee::Terms { barred: &barred, snapshot: &snapshot, spare: params.seats_spare, target: *k_result };
         let drawn = committee::draw(&seed, terms, params).map_err(|_| Reject::NoQuorum)?;
-        // A seat counts once its lien is booked; whoever has no free stake left leaves its seat to the spares.
+        // A seat counts once its lien is booked, and nobody has two; whoever has no free stake left leaves its seat to the spares.
         let lien = |verifier: &AgentId| LienId { need: seating.need, commit: *commit, verifier: *verifier };
         let can = |verifier: &AgentId| self.ledger.could_lien(&lien(verifier), params.lien).is_ok();
-        let seats: Vec<_> = drawn.members.into_iter().filter(can).collect();
+        let seats: BTreeSet<_> = drawn.members.into_iter().filter(can).collect();
         // Nothing is booked for a committee that will not sit: the next draw may seat some of them for the same result.
         if seats.len() < drawn.k as usize {
             return Err(Reject::NotEnough);
@@ -201,6 +201,7 @@ impl System {
             let key = doing.key();
             self.ledger.lien(key, lien(verifier), params.lien).expect("it was just looked at");
         }
+        let seats = seats.into_iter().collect();
         Ok(Answer::Seated { k_result: drawn.k, seats, seed, snapshot: snapshot.reference() })
     }
 }
