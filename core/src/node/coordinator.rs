@@ -204,8 +204,8 @@ impl Coordinator {
                     return Err(Reject::NotEntitled);
                 }
                 match thread {
-                    Thread::System => self.lane.hear(envelope, &message.entries)?,
-                    Thread::Need(need) => self.slot(need).lane.hear(envelope, &message.entries)?,
+                    Thread::System => self.lane.hear(desk, message)?,
+                    Thread::Need(need) => self.slot(need).lane.hear(desk, message)?,
                 }
                 self.believe(desk, thread);
             }

@@ -9,12 +9,13 @@ use crate::config::{Params, ms};
 use crate::id::{AgentId, Digest, Segment, Seq, Thread};
 use crate::node::desk::{Desk, Saying};
 use crate::node::duty::rank;
-use crate::node::io::{Note, Subject};
+use crate::node::io::{Message, Note, Subject};
 use crate::node::timer::Timer;
 use crate::register::{Applied, Believed, Chain, Command, Event, Feed, Outcome};
+use crate::reject::Reject;
 use crate::slot::{Stopwatch, Waiting};
 use crate::time::{Instant, Span};
-use crate::wire::{Body, EntryBatch, Envelope};
+use crate::wire::{Body, EntryBatch};
 
 /// Waits longer than this are also reported at each tenth, so that a coordinator's crash loses little of them.
 const LONG: Span = Span::from_secs(3_600);
@@ -189,8 +190,8 @@ impl Lane {
     }
 
     /// Takes another's (or one's own) ENTRY.
-    pub fn hear(&mut self, envelope: &Arc<Envelope>, entries: &[Arc<Applied>]) -> Result<(), crate::reject::Reject> {
-        self.feed.vouch(envelope, entries)
+    pub fn hear(&mut self, desk: &Desk, message: &Message) -> Result<(), Reject> {
+        self.feed.vouch(desk.roster.voices(), desk.roster.believe_at, &message.envelope, &message.entries)
     }
 
     /// The next entry believed, of those applied here.

@@ -175,10 +175,10 @@ impl Threads {
         if !desk.roster.is_member(&message.envelope.sender) {
             return Err(Reject::NotEntitled);
         }
-        followed.feed.vouch(&message.envelope, &message.entries)?;
+        let (voices, believe_at) = (desk.roster.voices(), desk.roster.believe_at);
+        followed.feed.vouch(voices, believe_at, &message.envelope, &message.entries)?;
         let mut news = Vec::new();
-        while let Some(Believed { entry, link, .. }) = followed.feed.poll(desk.roster.voices(), desk.roster.believe_at)
-        {
+        while let Some(Believed { entry, link, .. }) = followed.feed.poll(desk.roster.voices(), believe_at) {
             followed.fold(&entry);
             if followed.void.is_some() {
                 if let Some(note) = followed.reconcile(need) {

@@ -68,8 +68,9 @@ pub struct Believed {
     pub vouchers: Vec<Arc<Envelope>>,
 }
 
-/// Most entries past the believed ones that a feed keeps; what is further ahead is delivered again by the bus.
-const AHEAD_MAX: u64 = 4_096;
+/// Most entries that a feed keeps of one seat past the others. A newcomer hears a thread's whole past before it applies any of
+/// it, and the bus tells nothing twice: what seats say alike is kept however far it reaches, and one alone fills no memory.
+const ALONE_MAX: u64 = 4_096;
 
 /// One coordinator's word on one place.
 #[derive(Clone, Debug)]
@@ -84,6 +85,8 @@ struct Vouch {
 pub struct Feed {
     thread: Thread,
     chain: Chain,
+    /// How far each seat's word reaches that was heard here.
+    heard: BTreeMap<usize, Seq>,
     /// Who vouched for which link, per place not yet believed; in the order of links, and of those who vouched. As few as there
     /// are coordinators.
     vouches: BTreeMap<Seq, Vec<Vouch>>,
@@ -94,7 +97,8 @@ pub struct Feed {
 impl Feed {
     /// An empty feed of `thread`.
     pub fn new(thread: Thread) -> Self {
-        Self { thread, chain: Chain::default(), vouches: BTreeMap::new(), contents: BTreeMap::new() }
+        let chain = Chain::default();
+        Self { thread, chain, heard: BTreeMap::new(), vouches: BTreeMap::new(), contents: BTreeMap::new() }
     }
 
     /// How far belief has come.
@@ -102,13 +106,18 @@ impl Feed {
         self.chain
     }
 
-    fn is_ahead(&self, seq: Seq) -> bool {
-        seq > self.chain.seq && seq.0 - self.chain.seq.0 <= AHEAD_MAX
+    /// The last place at which a word is kept: not far beyond what so many seats have come to that nothing is believed without
+    /// one of them.
+    fn reach(&self, voices: Voices<'_>, believe_at: usize) -> Seq {
+        let mut heard: Vec<Seq> = self.heard.values().copied().collect();
+        heard.sort_unstable();
+        let come = heard.iter().nth_back(voices.seats().saturating_sub(believe_at));
+        Seq(come.copied().unwrap_or_default().max(self.chain.seq).0.saturating_add(ALONE_MAX))
     }
 
     /// Takes the content of an entry that this node applied itself.
     pub fn applied(&mut self, link: Digest, entry: Arc<Applied>) {
-        if self.is_ahead(entry.seq) {
+        if entry.seq > self.chain.seq {
             self.contents.insert((entry.seq, link), entry);
         }
     }
@@ -116,13 +125,27 @@ impl Feed {
     /// Takes a coordinator's ENTRY and whatever entries came beside it.
     ///
     /// # Errors
-    /// `WrongLink` if an entry beside it is not the one that the envelope vouches for.
-    pub fn vouch(&mut self, envelope: &Arc<Envelope>, entries: &[Arc<Applied>]) -> Result<(), Reject> {
+    /// `WrongLink` if an entry beside it is not the one that the envelope vouches for; `NoRoom` if it vouches for places that
+    /// too few other seats are near: of those, nothing is kept.
+    pub fn vouch(
+        &mut self,
+        voices: Voices<'_>,
+        believe_at: usize,
+        envelope: &Arc<Envelope>,
+        entries: &[Arc<Applied>],
+    ) -> Result<(), Reject> {
         let Body::Entry(batch) = &envelope.body else { return Err(Reject::WrongFields) };
+        let last = batch.chain().ok_or(Reject::WrongLink)?.seq;
+        if let Some(seat) = voices.seat(&envelope.sender) {
+            let heard = self.heard.entry(seat).or_default();
+            *heard = last.max(*heard);
+        }
+        let (believed, reach) = (self.chain.seq, self.reach(voices, believe_at));
+        let kept = |seq: Seq| seq > believed && seq <= reach;
         let mut fresh = Vec::new();
         for entry in entries {
             let link = vouched(envelope, entry.seq).ok_or(Reject::WrongLink)?;
-            if !self.is_ahead(entry.seq) || self.contents.contains_key(&(entry.seq, link)) {
+            if !kept(entry.seq) || self.contents.contains_key(&(entry.seq, link)) {
                 continue;
             }
             if entry.link(self.thread) != link {
@@ -131,13 +154,13 @@ impl Feed {
             fresh.push(((entry.seq, link), Arc::clone(entry)));
         }
         for (link, seq) in batch.links.iter().zip(batch.first.0..) {
-            if self.is_ahead(Seq(seq)) {
+            if kept(Seq(seq)) {
                 self.note(Seq(seq), *link, envelope);
             }
         }
         fresh.retain(|((seq, link), _)| self.has_voice(*seq, link, &envelope.sender));
         self.contents.extend(fresh);
-        Ok(())
+        if last > reach { Err(Reject::NoRoom) } else { Ok(()) }
     }
 
     /// A coordinator's first word on a place stands: whoever says another one lies, and could fill the memory of all.

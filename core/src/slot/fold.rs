@@ -11,7 +11,7 @@ use crate::plan::{Plan, TaskState};
 use crate::register::{Ask, Counted, Ending, Event};
 use crate::slot::record::Task;
 use crate::slot::{Decision, Lease, Phase, Record, Stopwatch, Waiting};
-use crate::wire::{Body, Due, ReleaseReason};
+use crate::wire::{Body, Due, ReleaseReason, Verdict};
 
 /// Organisations of winners remembered for the score's heterogeneity term.
 const WINNERS_MAX: usize = 4;
@@ -84,10 +84,13 @@ impl Record {
                 let lease = entry.lease.take();
                 entry.commit = None;
                 entry.seats.clear();
-                if let (ReleaseReason::Expired | ReleaseReason::Yielded, Some(lease)) = (reason, &lease) {
+                let failed_it =
+                    matches!(reason, ReleaseReason::Expired | ReleaseReason::Yielded | ReleaseReason::Unbonded);
+                if let Some(lease) = lease.as_ref().filter(|_| failed_it) {
                     entry.barred.insert(lease.bid.agent);
                 }
-                if matches!(reason, ReleaseReason::Unbonded | ReleaseReason::Unbid) {
+                // A window that somebody won who cannot pay was not dry: those who would ruin a task so run out first.
+                if *reason == ReleaseReason::Unbid {
                     entry.windows += 1;
                 }
                 if let (ReleaseReason::Unbonded, Some(lease)) = (reason, lease) {
@@ -108,7 +111,12 @@ impl Record {
                 (task.k_result, task.snapshot) = (*k_result, *snapshot);
                 task.seats.clone_from(seats);
             }
-            Event::Judged { .. } => {}
+            Event::Judged { task, verdict, .. } => {
+                let task = self.task(task);
+                if let Some(lease) = task.lease.as_ref().filter(|_| *verdict == Verdict::Fail) {
+                    task.barred.insert(lease.bid.agent);
+                }
+            }
             Event::Final { record } => {
                 let task = self.task(&record.task);
                 task.state = TaskState::Final;

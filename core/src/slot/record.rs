@@ -69,13 +69,14 @@ pub struct Task {
     pub fence: Fence,
     /// Grants so far.
     pub attempts: u32,
-    /// Bid windows that closed without a grant since the last one that did.
+    /// Bid windows that closed without a winner since the last grant.
     pub windows: u32,
     /// Draws of the present attempt that could not be seated.
     pub draws: u32,
     /// The open bid window.
     pub window: Window,
-    /// Workers that let a lease of this task expire, or gave it back.
+    /// Workers that let a lease of this task expire or gave it back, had no bond to give, or whose result a committee refused:
+    /// none of them wins it twice.
     pub barred: BTreeSet<AgentId>,
     /// The holder, from Granting to the attempt's end.
     pub lease: Option<Lease>,

@@ -270,6 +270,11 @@ impl System {
         let (key, sender) = (doing.key(), envelope.sender);
         match &envelope.body {
             Body::Manifest(_) => {
+                // Who brings up an old one again, in whatever order, changes nobody's mind.
+                let said = |manifest: &Envelope| (manifest.lamport, manifest.id());
+                if self.agents.get(&sender).is_some_and(|known| said(&known.manifest) >= said(envelope)) {
+                    return Err(Reject::NotBetter);
+                }
                 self.register(envelope);
                 doing.events.push(Event::Registered { manifest: Arc::clone(envelope) });
             }

@@ -50,7 +50,11 @@ impl Listener {
     }
 
     fn hears(&mut self, who: &str, entries: &[Arc<Applied>]) -> Result<(), Reject> {
-        self.feed.vouch(&signed(who, entries), entries)
+        self.takes(&signed(who, entries), entries)
+    }
+
+    fn takes(&mut self, envelope: &Arc<Envelope>, entries: &[Arc<Applied>]) -> Result<(), Reject> {
+        self.feed.vouch(Voices::new(&self.founders, &self.handovers), self.believe_at, envelope, entries)
     }
 
     /// Places of what has become believed, with how many vouch.
@@ -98,7 +102,7 @@ fn what_is_vouched_for_waits_for_its_content() {
     let mut l = Listener::of(3, 0);
     for who in ["c1", "c2"] {
         let envelope = signed(who, &[entry(1, 0)]);
-        l.feed.vouch(&envelope, &[]).unwrap();
+        l.takes(&envelope, &[]).unwrap();
     }
     assert_eq!(l.believes(), []);
     l.hears("c3", &[entry(1, 0)]).unwrap();
@@ -109,9 +113,9 @@ fn what_is_vouched_for_waits_for_its_content() {
 fn entries_beside_must_be_those_vouched_for() {
     let mut l = Listener::of(3, 0);
     let envelope = signed("c1", &[entry(1, 0)]);
-    assert_eq!(l.feed.vouch(&envelope, &[entry(1, 9)]), Err(Reject::WrongLink));
-    assert_eq!(l.feed.vouch(&envelope, &[entry(2, 0)]), Err(Reject::WrongLink), "no link for it");
-    assert_eq!(l.feed.vouch(&envelope, &[entry(0, 0)]), Err(Reject::WrongLink));
+    assert_eq!(l.takes(&envelope, &[entry(1, 9)]), Err(Reject::WrongLink));
+    assert_eq!(l.takes(&envelope, &[entry(2, 0)]), Err(Reject::WrongLink), "no link for it");
+    assert_eq!(l.takes(&envelope, &[entry(0, 0)]), Err(Reject::WrongLink));
     // A head that is not that of the links.
     let forged = entry_batch("c1", thread(), Seq(1), &[entry(1, 0).link(thread())], Digest::default());
     let swarm_core::wire::Body::Entry(mut batch) = forged.body.clone() else { panic!("{}", Verb::Entry.as_str()) };
@@ -188,15 +192,52 @@ fn t80_a_liar_has_one_voice_per_place() {
     assert_eq!(l.believes(), [(1, 2)]);
 }
 
+/// Everything a thread ever told, in the batches in which `who` said it.
+fn past(who: &str, entries: &[Arc<Applied>]) -> Vec<Arc<Envelope>> {
+    let mut chain = Chain::default();
+    let mut batches = Vec::new();
+    for batch in entries.chunks(64) {
+        let links: Vec<Digest> = batch.iter().map(|entry| entry.link(thread())).collect();
+        batches.push(entry_batch(who, thread(), batch[0].seq, &links, chain.head));
+        links.iter().for_each(|link| chain.push(link));
+    }
+    batches
+}
+
 #[test]
-fn what_is_too_far_ahead_is_left_for_later() {
-    let mut l = Listener::of(1, 0);
+fn a_newcomer_hears_a_long_past_at_once_and_loses_none_of_it() {
+    let all: Vec<_> = (1..=10_000).map(|seq| entry(seq, 0)).collect();
+    for (n, liars, speak) in [(3, 0, 2), (5, 0, 3), (5, 1, 4)] {
+        let mut l = Listener::of(n, liars);
+        let said: Vec<_> = (1..=speak).map(|c| past(&format!("c{c}"), &all)).collect();
+        // The bus tells what each of them said in the order of saying, and nothing twice.
+        for (at, batch) in all.chunks(64).enumerate() {
+            for said in &said {
+                assert_eq!(l.takes(&said[at], batch), Ok(()), "{n} {at}");
+            }
+        }
+        assert_eq!(l.believes().len(), all.len(), "{n}");
+    }
+}
+
+#[test]
+fn one_that_speaks_of_far_places_alone_fills_no_memory() {
     let far = entry(5_000, 0);
-    let links = [far.link(thread())];
-    let envelope = entry_batch("c1", thread(), Seq(5_000), &links, Digest::default());
-    assert_eq!(l.feed.vouch(&envelope, &[far]), Ok(()));
-    l.hears("c1", &[entry(1, 0)]).unwrap();
-    assert_eq!(l.believes(), [(1, 1)]);
+    for who in ["c1", "c2", "c3"] {
+        let mut l = Listener::of(3, 0);
+        let envelope = entry_batch(who, thread(), Seq(5_000), &[far.link(thread())], Digest::default());
+        assert_eq!(l.takes(&envelope, std::slice::from_ref(&far)), Err(Reject::NoRoom));
+        assert_eq!(l.takes(&envelope, &[]), Err(Reject::NoRoom), "saying it twice does not help");
+        l.hears("c1", &[entry(1, 0)]).unwrap();
+        l.hears("c2", &[entry(1, 0)]).unwrap();
+        assert_eq!(l.believes(), [(1, 2)]);
+    }
+    // What strangers say of them counts for nothing.
+    let mut l = Listener::of(3, 0);
+    for who in ["s1", "s2", "s3"] {
+        let envelope = entry_batch(who, thread(), Seq(5_000), &[far.link(thread())], Digest::default());
+        assert_eq!(l.takes(&envelope, &[]), Err(Reject::NoRoom));
+    }
 }
 
 #[test]

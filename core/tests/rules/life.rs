@@ -1,11 +1,12 @@
 //! A need's whole life, and each way it can end.
 
 use crate::kit::*;
-use swarm_core::id::label;
+use swarm_core::id::{Lamport, label};
 use swarm_core::plan::TaskState;
 use swarm_core::register::{Command, Ending};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Phase;
+use swarm_core::wire::{Body, Manifest, Role};
 
 #[test]
 fn from_need_to_closed() {
@@ -124,6 +125,9 @@ fn a_worker_without_a_bond_is_not_granted_and_the_budget_is_whole_again() {
     assert_eq!(stage.relay(), "Answered Released Bidding WaitOpened");
     assert_eq!((stage.record.budget, stage.record.fees), (budget, fees));
     assert_eq!(stage.record.tasks[&label("cut")].fence.0, 1, "the fence stays used");
+    assert_eq!(stage.act("w1", "claim cut 10"), Err(Reject::NotEntitled), "it wins this task once and no more");
+    assert_eq!(stage.record.tasks[&label("cut")].windows, 0, "and has not dried it up");
+    stage.lease("w2", "cut");
 }
 
 #[test]
@@ -138,6 +142,24 @@ fn a_failed_result_forfeits_the_bond_and_pays_the_verdicts() {
     assert_eq!(stage.system.ledger().commons().0, 1);
     assert_eq!((stage.open_pots(), stage.system.ledger().all_liens().count()), (1, 0));
     assert_eq!(stage.record.fees.0, 60 - 6 - 6, "three plan votes and three verdicts");
+    assert_eq!(stage.act("w1", "claim cut 10"), Err(Reject::NotEntitled), "the cheapest liar does not win it again");
+    stage.lease("w2", "cut");
+}
+
+#[test]
+fn an_old_manifest_brought_up_again_changes_nothing() {
+    let mut stage = Stage::new();
+    let founding = manifest_envelope("w1", vec![Role::Worker]);
+    let said = |stage: &mut Stage, lamport| {
+        let manifest = Manifest { tier: 3, ..manifest_of("w1", vec![Role::Worker]) };
+        stage.say_with("w1", Body::Manifest(manifest), |content| content.lamport = Lamport(lamport))
+    };
+    let [older, newer] = [50, 51].map(|lamport| said(&mut stage, lamport));
+    assert!(stage.submit_system(Command::Act(newer.clone())).is_ok());
+    for old in [founding, older] {
+        assert_eq!(stage.submit_system(Command::Act(old)), Err(Reject::NotBetter));
+    }
+    assert_eq!(stage.submit_system(Command::Act(newer)), Err(Reject::Duplicate));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! P10, convergence: every correct node has the same link at each position of a thread, without a gap where it applies
-//! itself; once the run is healed, every entry reaches every correct member of the register within a bound; and at the end
-//! of a healed run all correct replicas of a thread have the same heads and the same view, and none is missing.
+//! itself; once the run is healed, every entry reaches every correct member of the register within a bound, and is believed
+//! by all of them if by anyone; and at the end of a healed run all correct replicas of a thread have the same heads and the same view, and none is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,6 +31,10 @@ pub struct Convergence {
 struct Chain {
     /// Highest position applied, by each node.
     applied: BTreeMap<NodeNo, Seq>,
+    /// Highest position believed, by each node.
+    believed: BTreeMap<NodeNo, Seq>,
+    /// When each position was first believed by anyone.
+    convincing: BTreeMap<Seq, u64>,
     /// The first record of each position: whoever it is of, the entry was applied by then.
     links: BTreeMap<Seq, Record>,
     /// Each node's replica.
@@ -69,6 +73,10 @@ impl Checker for Convergence {
                         let what = format!("the node applied entry {seq} right after entry {before}");
                         self.notes.contradict(NAME, what, &[record]);
                     }
+                } else {
+                    let height = chain.believed.entry(record.node).or_default();
+                    *height = (*height).max(*seq);
+                    chain.convincing.entry(*seq).or_insert(record.at);
                 }
             }
             Event::View { thread, heads, .. } if !self.liars.told(record) => {
@@ -97,12 +105,19 @@ impl Checker for Convergence {
                     notes.unknown(format!("replicas of {thread} differ, but the run ended before they had to agree"));
                 }
             }
-            let Some(due) = self.due(chain, end) else { continue };
+            let times = chain.links.iter().map(|(seq, record)| (*seq, record.at));
+            let Some(due) = self.due(times, end) else { continue };
+            let convincing = chain.convincing.iter().map(|(seq, at)| (*seq, *at));
+            let believed_by_all = self.due(convincing, end).unwrap_or_default();
             for node in self.members.iter() {
                 let height = chain.applied.get(node).copied().unwrap_or_default();
                 notes.finding.checked += 1;
                 if height < due {
                     let what = format!("{node} has applied {height} entries of {thread}, and {due} had to reach it");
+                    notes.contradict(NAME, what, &chain.links.get(&height.next()).into_iter().collect::<Vec<_>>());
+                } else if chain.believed.get(node).copied().unwrap_or_default() < believed_by_all {
+                    let height = chain.believed.get(node).copied().unwrap_or_default();
+                    let what = format!("{node} believes {height} entries of {thread}, and others {believed_by_all}");
                     notes.contradict(NAME, what, &chain.links.get(&height.next()).into_iter().collect::<Vec<_>>());
                 } else if *thread != Thread::System && end.settled && !chain.views.contains_key(node) {
                     let what = format!("{node} is correct and shows no replica of {thread}");
@@ -115,11 +130,11 @@ impl Checker for Convergence {
 }
 
 impl Convergence {
-    /// The last entry of `chain` that must have reached every correct member by the end.
-    fn due(&self, chain: &Chain, end: &End) -> Option<Seq> {
+    /// The last of the places, each with when it was first told of, that must have reached every correct member by the end.
+    fn due(&self, times: impl DoubleEndedIterator<Item = (Seq, u64)>, end: &End) -> Option<Seq> {
         let (rules, healed_at) = (self.rules.as_deref()?, self.healed_at?);
-        let in_time = |record: &Record| record.at.max(healed_at).saturating_add(rules.lag_ns_max) < end.at;
-        chain.links.iter().rev().find(|(_, record)| in_time(record)).map(|(seq, _)| *seq)
+        let in_time = |at: u64| at.max(healed_at).saturating_add(rules.lag_ns_max) < end.at;
+        times.rev().find(|(_, at)| in_time(*at)).map(|(seq, _)| seq)
     }
 }
 
@@ -218,6 +233,19 @@ mod tests {
             assert_eq!(run.finding(Convergence::default()).violations, 0, "{kept}");
             caught(Convergence::default(), &later(run), &format!("node 1 has applied {kept} entries"));
         }
+    }
+
+    #[test]
+    fn a_member_that_stopped_believing_has_not_converged() {
+        let mut run = good();
+        run.records
+            .retain(|r| !(r.node == NodeNo(1) && matches!(r.event, Event::Believed { seq, .. } if seq > Seq(1))));
+        assert_eq!(run.finding(Convergence::default()).violations, 0, "what is on its way need not have arrived");
+        caught(Convergence::default(), &later(run), "node 1 believes 1 entries");
+        // What nobody believes yet, nobody has to.
+        let mut run = later(good());
+        run.drop_all(|e| matches!(e, Event::Believed { .. }));
+        holds(Convergence::default(), &run);
     }
 
     #[test]

@@ -21,6 +21,14 @@ impl System {
         let known = self.accounts.contains(&sender);
         let (purse, stake) = (free(&sender), Account::Stake(sender));
         let done = match &envelope.body {
+            // Of two that one agent said, the one it said last.
+            Body::Manifest(_)
+                if self.agents.get(&sender).is_some_and(|known| {
+                    known.manifest.lamport.cmp(&envelope.lamport).then(known.manifest.id().cmp(&envelope.id())).is_ge()
+                }) =>
+            {
+                false
+            }
             Body::Manifest(_) => {
                 self.register(envelope);
                 self.out.push(Did::Registered { manifest: Arc::clone(envelope) });

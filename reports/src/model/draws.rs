@@ -54,7 +54,8 @@ impl System {
             Some(_) => Did::Restored { mandate },
             None => Did::Replaced { mandate },
         });
-        if told.iter().any(|event| matches!(event, Did::RoundClosed { .. })) {
+        // Nobody who is left owes the open round a value: it ends, or what it was to serve waits for the next.
+        if told.iter().any(|event| matches!(event, Did::RoundClosed { .. } | Did::RoundOpened { .. })) {
             self.waits.remove(&Waiting::Reveals);
             self.close_round(told)?;
         }

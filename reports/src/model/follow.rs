@@ -43,8 +43,8 @@ impl Need {
             Answer::Denied(_) if task.stage == Stage::Granting => {
                 // Nothing was booked: what was carved goes back.
                 task.stage = Stage::Idle;
-                task.dry += 1;
                 if let Some(Winner { bid, fees, .. }) = task.winner.take() {
+                    task.barred.insert(bid.agent);
                     (self.budget, self.fees) = (self.budget + bid.cost.0, self.fees + fees);
                 }
                 self.did(Did::Released { fence, reason: ReleaseReason::Unbonded, task: name.clone() });
@@ -211,7 +211,7 @@ impl Need {
         task.stage = Stage::Idle;
         task.seats.clear();
         if let Some(winner) = task.winner.take() {
-            if matches!(reason, ReleaseReason::Expired | ReleaseReason::Yielded) {
+            if bond != BondFate::Back {
                 task.barred.insert(winner.bid.agent);
             }
             let spent: u64 = payouts.iter().map(|payout| payout.amount.0).sum();
