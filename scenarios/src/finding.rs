@@ -237,6 +237,19 @@ impl Diagnostic for Finding {
     }
 }
 
+/// Findings of a level that are told of one file; who mends these sees the next.
+const TOLD_MAX: usize = 100;
+
+/// The first of `findings`, and how many more there are.
+fn told(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let more = findings.len().saturating_sub(TOLD_MAX);
+    findings.truncate(TOLD_MAX);
+    if let Some(last) = findings.last_mut().filter(|_| more > 0) {
+        last.what = format!("{}; and {more} more in this file", last.what);
+    }
+    findings
+}
+
 /// Everything that is wrong with one file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -253,7 +266,7 @@ impl Report {
     pub(crate) fn new(file: PathBuf, mut findings: Vec<Finding>) -> Self {
         findings.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
         let (errors, warnings) = findings.into_iter().partition(|f| f.level == Level::Error);
-        Self { file, errors, warnings }
+        Self { file, errors: told(errors), warnings: told(warnings) }
     }
 
     /// Errors first, then warnings.

@@ -133,7 +133,7 @@ const fn default_seed() -> u64 {
 pub struct Limits {
     /// Simulated time.
     pub duration: Nanos,
-    /// Deliveries of the event kernel.
+    /// Deliveries of the event kernel; and as many times 64 of all its events, such as wakes and losses.
     pub max_deliveries: u64,
     /// Needs, synthetic or from a file.
     pub max_needs: u32,

@@ -612,6 +612,28 @@ fn a_file_of_one_long_line_is_shown_without_a_crash() {
 }
 
 #[test]
+fn of_a_thousand_mistakes_the_first_hundred_are_told() {
+    let text = format!("teaches = \"t\"\n{}", "[[faults]]\nkind = \"crush\"\n".repeat(1_000));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("many.toml"), text).unwrap();
+    let report = lint(&folder.path().join("many.toml"));
+    assert_eq!(report.errors.len(), 100);
+    let last = &report.errors[99];
+    assert!(last.what.contains("more in this file") && last.line > 100, "{last}");
+}
+
+#[test]
+fn a_bus_that_never_rests() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[network]
+delay = "0s"
+[bus]
+ack_wait = "1ns"
+"#), @r##"error out-of-range 6:1 the bus delivers again after 1ns, before an acknowledgement can be back => write at least "1ms""##);
+}
+
+#[test]
 fn needs_that_are_none() {
     insta::assert_snapshot!(check_needs(r#"
   

@@ -114,9 +114,9 @@ fn rates(scenario: &Scenario, notes: &mut Notes<'_>) {
             notes.error(path, Code::OutOfRange, what, "write at most \"1m\"");
         }
     }
-    if scenario.bus.ack_wait.0 < network.delay.max.0.saturating_mul(2) || scenario.bus.ack_wait.0 == 0 {
-        let what =
-            format!("the bus delivers again after {}, before an acknowledgement can be back", scenario.bus.ack_wait);
+    let ack_wait = scenario.bus.ack_wait;
+    if ack_wait < Nanos(network.delay.max.0.saturating_mul(2)) || ack_wait < Nanos(1_000_000) {
+        let what = format!("the bus delivers again after {ack_wait}, before an acknowledgement can be back");
         let mend = format!("write at least \"{}\"", Nanos(network.delay.max.0.saturating_mul(4).max(1)).up_to_ms());
         let at = notes.said(&["bus.ack_wait", "network.delay"]);
         notes.error(at, Code::OutOfRange, what, mend);

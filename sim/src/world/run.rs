@@ -85,6 +85,9 @@ pub struct Outcome {
 /// between two tries, nanoseconds.
 const LAG: u64 = 600_000_000_000;
 
+/// Events of the kernel for each delivery that a scenario's limit allows: a run in which nothing arrives ends too.
+const STEPS_EACH: u64 = 64;
+
 /// How far apart the run looks whether everything has ended, nanoseconds.
 const STEP: u64 = 60_000_000_000;
 
@@ -125,6 +128,8 @@ struct World<'a> {
     posted_by: BTreeMap<usize, (u32, usize)>,
     expect: Expect,
     cut_short: bool,
+    /// Events of the kernel so far, of whatever kind.
+    steps: u64,
     stop: Option<&'a AtomicBool>,
 }
 
@@ -256,6 +261,7 @@ impl<'a> World<'a> {
             posted_by: BTreeMap::new(),
             expect: expect(scenario),
             cut_short: false,
+            steps: 0,
             stop: options.stop,
         };
         let held_min = held_min(scenario, &timetable);
@@ -371,9 +377,10 @@ impl<'a> World<'a> {
             }
             self.recorder.borrow_mut().stamp(now);
             let stopped = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
-            if stopped || self.kernel.counters().deliveries >= self.scenario.limits.max_deliveries {
-                self.cut_short = true;
-            }
+            self.steps += 1;
+            let most = self.scenario.limits.max_deliveries;
+            let spent = self.kernel.counters().deliveries >= most || self.steps >= most.saturating_mul(STEPS_EACH);
+            self.cut_short = stopped || spent;
         }
         // What is due now happens now, also where nothing has happened for a while.
         if !self.cut_short {
