@@ -135,7 +135,7 @@ impl Feed {
         entries: &[Arc<Applied>],
     ) -> Result<(), Reject> {
         let Body::Entry(batch) = &envelope.body else { return Err(Reject::WrongFields) };
-        let last = batch.chain().ok_or(Reject::WrongLink)?.seq;
+        let last = Seq(batch.first.0.saturating_add(batch.links.len() as u64).saturating_sub(1));
         if let Some(seat) = voices.seat(&envelope.sender) {
             let heard = self.heard.entry(seat).or_default();
             *heard = last.max(*heard);
