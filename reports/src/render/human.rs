@@ -25,8 +25,8 @@ const NAME_SHOWN_MAX: usize = 40;
 pub fn run(report: &RunReport, style: Style) -> String {
     let mut out = String::new();
     let verdict = style.paint(report.verdict.as_str(), outcome_color(report.verdict));
-    let interrupted = interrupted(report.interrupted, style);
-    let _ = writeln!(out, "{}, seed {}{interrupted}: {verdict}", report.scenario, report.seed);
+    let cut = cut(report.interrupted, report.limited, style);
+    let _ = writeln!(out, "{}, seed {}{cut}: {verdict}", report.scenario, report.seed);
     let _ = writeln!(out, "\nneeds: {}", needs(&report.needs));
 
     let mut table = style.table(&["property", "verdict", "checked"]);
@@ -72,9 +72,13 @@ pub fn run(report: &RunReport, style: Style) -> String {
     out
 }
 
-/// That it was cut short, if it was.
-fn interrupted(was: bool, style: Style) -> String {
-    if was { style.paint(", interrupted", Color::Yellow) } else { String::new() }
+/// That it was cut short, if it was, and by what.
+fn cut(interrupted: bool, limited: bool, style: Style) -> String {
+    match (interrupted, limited) {
+        (true, _) => style.paint(", interrupted", Color::Yellow),
+        (_, true) => style.paint(", stopped at its limit", Color::Yellow),
+        _ => String::new(),
+    }
 }
 
 /// A sweep for people.
@@ -86,7 +90,7 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
         true => format!("{} of {}", grouped(total.runs), counted(report.planned_runs, "run")),
         false => counted(total.runs, "run"),
     };
-    let interrupted = interrupted(report.interrupted, style);
+    let interrupted = cut(report.interrupted, false, style);
     let scenarios = counted(report.scenarios.len() as u64, "scenario");
     let _ = writeln!(out, "{runs} of {scenarios}{interrupted}: {verdict}");
     let _ = writeln!(out, "\nneeds: {}", needs(&total.needs));
@@ -392,6 +396,8 @@ mod tests {
         assert!(sweep(&report, Style::default()).starts_with("1 of 400 runs of 1 scenario, interrupted: unknown\n"));
         let cut = RunReport { interrupted: true, ..held(1) };
         assert!(run(&cut, Style::default()).lines().next().unwrap().contains(", seed 1, interrupted: "));
+        let cut = RunReport { limited: true, ..held(1) };
+        assert!(run(&cut, Style::default()).lines().next().unwrap().contains(", seed 1, stopped at its limit: "));
     }
 
     #[test]

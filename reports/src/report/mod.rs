@@ -49,8 +49,10 @@ pub struct RunFacts {
     pub faults: BTreeMap<String, FaultCount>,
     /// Marks that the scenario requires.
     pub required_marks: BTreeSet<String>,
-    /// Whether it was cut short, by somebody or by its limit.
+    /// Whether somebody cut it short.
     pub interrupted: bool,
+    /// Whether a limit of its scenario did.
+    pub limited: bool,
     /// Messages delivered.
     pub deliveries: u64,
     /// Distinct envelopes published.
@@ -126,9 +128,12 @@ pub struct RunReport {
     pub refused: BTreeMap<String, u64>,
     /// Alarms raised.
     pub alarms: Vec<AlarmReport>,
-    /// Whether it was cut short, by somebody or by its limit.
+    /// Whether somebody cut it short.
     #[serde(default)]
     pub interrupted: bool,
+    /// Whether a limit of its scenario did.
+    #[serde(default)]
+    pub limited: bool,
     /// Messages delivered.
     pub deliveries: u64,
     /// Distinct envelopes published.
@@ -178,6 +183,7 @@ impl RunReport {
             refused: judged.refused.clone(),
             alarms: judged.alarms.iter().map(alarm).collect(),
             interrupted: facts.interrupted,
+            limited: facts.limited,
             deliveries: facts.deliveries,
             envelopes: facts.envelopes,
             signatures: facts.signatures,
@@ -235,6 +241,7 @@ pub(crate) mod fixture {
             faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
             required_marks: if scenario == "quiet" { ["lost-disk".to_owned()].into() } else { BTreeSet::new() },
             interrupted: false,
+            limited: false,
             deliveries: 4_211,
             envelopes: 97,
             signatures: 120,

@@ -128,6 +128,8 @@ struct World<'a> {
     posted_by: BTreeMap<usize, (u32, usize)>,
     expect: Expect,
     cut_short: bool,
+    /// A limit of the scenario cut it short.
+    limited: bool,
     /// Events of the kernel so far, of whatever kind.
     steps: u64,
     stop: Option<&'a AtomicBool>,
@@ -261,6 +263,7 @@ impl<'a> World<'a> {
             posted_by: BTreeMap::new(),
             expect: expect(scenario),
             cut_short: false,
+            limited: false,
             steps: 0,
             stop: options.stop,
         };
@@ -379,8 +382,9 @@ impl<'a> World<'a> {
             let stopped = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
             self.steps += 1;
             let most = self.scenario.limits.max_deliveries;
-            let spent = self.kernel.counters().deliveries >= most || self.steps >= most.saturating_mul(STEPS_EACH);
-            self.cut_short = stopped || spent;
+            self.limited =
+                self.kernel.counters().deliveries >= most || self.steps >= most.saturating_mul(STEPS_EACH);
+            self.cut_short = stopped || self.limited;
         }
         // What is due now happens now, also where nothing has happened for a while.
         if !self.cut_short {
@@ -576,7 +580,8 @@ impl<'a> World<'a> {
             trace_hash: self.kernel.trace_hash(),
             faults: self.strikes.counts(),
             required_marks: self.expect.marks.clone(),
-            interrupted: self.cut_short,
+            interrupted: self.cut_short && !self.limited,
+            limited: self.limited,
             deliveries: counters.deliveries,
             envelopes: recorder.envelopes,
             signatures,

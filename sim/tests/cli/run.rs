@@ -187,6 +187,7 @@ for = \"10m\"
     assert_eq!(did.code, 2, "{}{}", did.out, did.err);
     let report: Value = serde_json::from_str(&did.out).unwrap();
     assert_eq!((&report["needs"]["posted"], &report["needs"]["unfinished"]), (&1.into(), &0.into()), "{}", did.out);
+    assert_eq!((&report["limited"], &report["interrupted"]), (&true.into(), &false.into()), "nobody stopped it");
     for fault in ["skew", "crash"] {
         assert_eq!(report["faults"][fault]["injected"], 0, "{fault}");
         assert_eq!(report["faults"][fault]["bites"], 0, "{fault}");
