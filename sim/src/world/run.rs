@@ -382,8 +382,7 @@ impl<'a> World<'a> {
             let stopped = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
             self.steps += 1;
             let most = self.scenario.limits.max_deliveries;
-            self.limited =
-                self.kernel.counters().deliveries >= most || self.steps >= most.saturating_mul(STEPS_EACH);
+            self.limited = self.kernel.counters().deliveries >= most || self.steps >= most.saturating_mul(STEPS_EACH);
             self.cut_short = stopped || self.limited;
         }
         // What is due now happens now, also where nothing has happened for a while.

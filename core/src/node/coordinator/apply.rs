@@ -1,0 +1,168 @@
+//! Entries of the register: what they do here, and what has to be looked at after each.
+
+use super::*;
+
+impl Coordinator {
+    /// The register put an entry in its place.
+    pub fn applied(&mut self, desk: &mut Desk, entry: Entry) {
+        match entry.thread {
+            Thread::System => {
+                self.apply_system(desk, &entry);
+                // Entries that cite the system thread may have waited for this one.
+                let waiting: Vec<NeedId> =
+                    self.slots.iter().filter(|(_, slot)| !slot.held.is_empty()).map(|(need, _)| *need).collect();
+                waiting.into_iter().for_each(|need| self.apply_held(desk, need));
+            }
+            Thread::Need(need) => {
+                self.slot(need).held.push_back(entry);
+                self.apply_held(desk, need);
+            }
+        }
+    }
+
+    pub(super) fn apply_held(&mut self, desk: &mut Desk, need: NeedId) {
+        loop {
+            let reached = self.lane.chain.seq;
+            let slot = self.slot(need);
+            let Some(entry) = slot.held.front().cloned() else { return };
+            let expected = slot.lane.chain.seq.next();
+            if entry.seq != expected {
+                assert!(entry.seq < expected, "the register hands entries over in order");
+                slot.held.pop_front();
+                continue;
+            }
+            if let Command::Relay(proof) = &*entry.command
+                && proof.thread == Thread::System
+                && proof.entry.seq > reached
+                && self.convinces(Thread::Need(need), &entry.command)
+            {
+                // What is proved comes; what is only claimed is not waited for, or one liar would stop the thread.
+                return;
+            }
+            self.slot(need).held.pop_front();
+            self.apply_need(desk, need, &entry);
+        }
+    }
+
+    fn apply_need(&mut self, desk: &mut Desk, need: NeedId, entry: &Entry) {
+        let slot = self.slots.get_mut(&need).expect("its entry was held here");
+        let outcome: Outcome = slot.record.apply(entry.seq, &entry.command, &self.system).into();
+        heed(desk, &entry.command, &outcome);
+        if let (Command::Count(votes), Outcome::Did(events)) = (&*entry.command, &outcome)
+            && let Some(Event::Decided { counted, .. }) = events.iter().find(|e| matches!(e, Event::Decided { .. }))
+        {
+            let counts = |vote: &&Arc<Envelope>| counted.iter().any(|c| c.attest == vote.id());
+            slot.approvals = votes.iter().filter(counts).cloned().collect();
+        }
+        let applied = slot.lane.push(desk, &entry.command, outcome);
+        slot.lane.watch(desk, slot.record.waits.iter());
+        if settles(&entry.command, &applied.outcome) {
+            self.duties.done(desk, &key(entry.thread, &applied.command));
+        }
+        let events = applied.outcome.events();
+        let params = &desk.setup.genesis.clone().params;
+        for event in events {
+            match event {
+                Event::Bid { task, .. } => slot.lane.extend(desk, &Waiting::Bids(task.clone()), params),
+                Event::Proposed { .. } => slot.lane.extend(desk, &Waiting::Proposals, params),
+                _ => {}
+            }
+        }
+        if !events.is_empty() {
+            self.stand_down(desk, Thread::Need(need));
+            self.look_again(desk, need);
+            self.look_at_members(desk, need, events);
+        }
+        self.believe(desk, Thread::Need(need));
+    }
+
+    pub(super) fn apply_system(&mut self, desk: &mut Desk, entry: &Entry) {
+        if entry.seq != self.lane.chain.seq.next() {
+            assert!(entry.seq <= self.lane.chain.seq, "the register hands entries over in order");
+            if !planted(Mutant::StaleEntryTaken) {
+                return;
+            }
+        }
+        let outcome: Outcome = self.system.apply(entry.seq, &entry.command).into();
+        heed(desk, &entry.command, &outcome);
+        let bookings = self.system.take_bookings();
+        if !bookings.is_empty() {
+            desk.emit(Note::Booked { bookings, seq: entry.seq });
+        }
+        let applied = self.lane.push(desk, &entry.command, outcome);
+        self.lane.watch(desk, self.system.waits().iter());
+        if settles(&entry.command, &applied.outcome) {
+            self.duties.done(desk, &key(entry.thread, &applied.command));
+        }
+        if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
+            desk.emit(Note::Pool(self.system.pool()));
+        }
+        self.stand_down(desk, Thread::System);
+        self.look_at_seats(desk, &applied);
+        self.look_at_round(desk);
+        self.look_at_pool(desk);
+        self.believe(desk, Thread::System);
+    }
+
+    /// Offers again what came early, and counts again what was voted.
+    pub(super) fn look_again(&mut self, desk: &mut Desk, need: NeedId) {
+        for envelope in self.slot(need).early.take() {
+            if let Err(reject) = self.offer(desk, need, &envelope) {
+                self.deny(desk, &envelope, reject);
+            }
+        }
+        let tasks: BTreeSet<Option<TaskName>> =
+            self.slots[&need].ballots.keys().map(|(task, _)| task.clone()).collect();
+        tasks.into_iter().for_each(|task| self.count(desk, need, task));
+    }
+
+    pub(super) fn look_at_round(&mut self, desk: &mut Desk) {
+        if let Some(since) = self.system.anchor_due(&desk.me())
+            && self.anchored < since
+        {
+            self.anchored = since;
+            desk.anchor(since);
+        }
+        if let Some(round) = self.system.open_round()
+            && !self.system.has_revealed(&desk.me())
+            && self.revealed < round
+            && let Some((since, index)) = self.system.chain_of(&desk.me(), round)
+        {
+            self.revealed = round;
+            desk.reveal(round, since, index);
+        }
+    }
+
+    /// The host grew this coordinator's next chain.
+    pub fn anchored(&mut self, desk: &mut Desk, since: u32, anchor: Digest) {
+        let by = desk.me();
+        self.submit(desk, Thread::System, Command::Anchor { anchor, by, since });
+    }
+
+    /// The host revealed this coordinator's value.
+    pub fn revealed(&mut self, desk: &mut Desk, round: u32, value: Digest) {
+        let by = desk.me();
+        self.submit(desk, Thread::System, Command::Reveal { by, round, value });
+    }
+
+    pub(super) fn look_at_pool(&mut self, desk: &mut Desk) {
+        if self.system.is_dirty() && !desk.is_waiting(&Timer::Snapshot) {
+            let pause = ms(desk.setup.genesis.params.snapshot_ms);
+            desk.wake_in(pause, Timer::Snapshot);
+        }
+    }
+}
+
+/// What took effect came before whatever is said from now on. One member alone can have anything ordered, so a value far
+/// ahead moves nothing: what is true of it, the members' own envelopes will tell (T07).
+fn heed(desk: &mut Desk, command: &Command, outcome: &Outcome) {
+    if let (Command::Act(envelope), Outcome::Did(_)) = (command, outcome) {
+        desk.clock.take(envelope.lamport);
+    }
+}
+
+/// Whether an applied command needs no more submitting. A relay that was refused may have been another's forgery under the
+/// same id, which does not cover the proof; one that has no effect any more is given up for that.
+fn settles(command: &Command, outcome: &Outcome) -> bool {
+    !matches!((command, outcome), (Command::Relay(_), Outcome::Refused(_)))
+}

@@ -1,0 +1,97 @@
+//! What a coordinator owes the register: submitted until it was applied, given up when it would have no effect.
+
+use super::*;
+
+impl Coordinator {
+    pub(super) fn submit(&mut self, desk: &mut Desk, thread: Thread, command: Command) {
+        if self.seated.is_some() {
+            self.duties.submit(desk, self.place, self.of, thread, command);
+        }
+    }
+
+    pub(super) fn say(&mut self, desk: &mut Desk, saying: Saying) {
+        if self.seated.is_some() {
+            self.duties.say(desk, self.place, self.of, saying);
+        }
+    }
+
+    /// Whose word counts for which seat in `thread`.
+    pub(super) fn voices(&self, thread: Thread) -> Voices<'_> {
+        match thread {
+            Thread::System => self.system.members().voices(),
+            Thread::Need(need) => self.slots[&need].record.voices(self.system.genesis()),
+        }
+    }
+
+    /// Whether a proof is enough in the thread it is to be shown to. One that speaks of newcomers has to wait for them.
+    pub(super) fn convinces(&self, thread: Thread, command: &Command) -> bool {
+        match command {
+            Command::Relay(proof) => proof.check(self.voices(thread), self.system.params().believe_at(self.of)).is_ok(),
+            _ => true,
+        }
+    }
+
+    /// Whether a submission of one's own would take effect now. A proof was checked when it was believed: only whether it
+    /// is still wanted is looked at again.
+    pub(super) fn stands(&self, thread: Thread, command: &Command) -> Result<(), Reject> {
+        match (thread, command) {
+            (Thread::System, Command::Relay(proof)) => self.system.turn_of(proof),
+            (Thread::Need(need), Command::Relay(proof)) => self.slots[&need].record.awaits(proof),
+            // Every mandate was vetted when it came: by the system thread, or by the operator's own act.
+            (Thread::Need(need), Command::Mandate(mandate)) => {
+                self.slots[&need].record.lacks(mandate, self.system.genesis())
+            }
+            (Thread::System, command) => self.system.check(command),
+            (Thread::Need(need), command) => self.slots[&need].record.check(command, &self.system),
+        }
+    }
+
+    /// Gives up what would have no effect any more.
+    pub(super) fn stand_down(&mut self, desk: &mut Desk, thread: Thread) {
+        let moot: Vec<Digest> = (self.duties.submissions(thread))
+            .filter(|(_, command)| match thread {
+                Thread::System => !matches!(self.stands(thread, command), Ok(()) | Err(Reject::WrongPhase)),
+                Thread::Need(need) => match self.stands(thread, command) {
+                    Ok(()) => false,
+                    Err(reject) => match &**command {
+                        Command::Act(envelope) => {
+                            !may_pass(&self.slots[&need].record, self.system.params(), envelope, reject)
+                        }
+                        _ => true,
+                    },
+                },
+            })
+            .map(|(key, _)| key)
+            .collect();
+        moot.iter().for_each(|key| self.duties.done(desk, key));
+    }
+
+    pub(super) fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
+        let Some((what, attempts)) = self.duties.due(key) else { return };
+        match what {
+            // The thread does not know yet whose word it is shown.
+            What::Submit { thread, command } if !self.convinces(thread, &command) => {
+                desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
+            }
+            What::Submit { thread: Thread::System, command } if self.stands(Thread::System, &command).is_err() => {
+                if self.system.check(&command) == Err(Reject::WrongPhase) {
+                    // Its turn has not come: another ask of the same need goes first.
+                    desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
+                } else {
+                    self.duties.done(desk, key);
+                }
+            }
+            What::Submit { thread, command } => {
+                desk.submit(thread, command);
+                // It is done when it was applied; until then it is submitted again, more and more rarely.
+                let answer = ms(desk.setup.local.answer_ms);
+                let pause = desk.back_off(attempts);
+                desk.wake_in(answer + pause, Timer::Duty(*key));
+            }
+            What::Say(saying) => {
+                self.duties.done(desk, key);
+                desk.say((*saying).clone());
+            }
+        }
+    }
+}
