@@ -203,6 +203,25 @@ fn t50_an_acknowledgement_that_comes_after_the_loss_is_none() {
     }
 }
 
+/// T50: who was cut off hears of two losses as of one. What was kept between them is there, and a bus that says so now is believed:
+/// it would be published again and again, for ever.
+#[test]
+fn t50_what_was_kept_between_two_losses_is_there() {
+    let losses = "[[faults]]\nkind = \"partition-isolate\"\nwho = \"coordinator:1\"\nat = \"10s\"\nfor = \"60s\"\n\
+                  [[faults]]\nkind = \"bus-acked-then-lost\"\nwithin = \"6s\"\nat = \"14s\"\nfor = \"1s\"\n\
+                  [[faults]]\nkind = \"bus-acked-then-lost\"\nwithin = \"3s\"\nat = \"45s\"\nfor = \"1s\"\n\
+                  [limits]\nmax_deliveries = 200_000\n";
+    let text = format!("{CLUSTER}{losses}").replace("needs = 2", "needs = 8");
+    let scenario = load_text(Path::new("between.toml"), text).unwrap();
+    let mut lost = 0;
+    for seed in 0..4 {
+        let outcome = run(&scenario, seed, RunOptions::default()).unwrap();
+        assert_eq!(outcome.report.verdict, Verdict::Held, "seed {seed}: {:#?}", outcome.report.contradictions);
+        lost += outcome.report.faults["bus-acked-then-lost"].bites;
+    }
+    assert!(lost > 0);
+}
+
 /// T50: a coordinator loses its disk, and the bus what that one had said. Its successor heard it in time and has no reason to say
 /// it once more; whoever follows a need later misses the voice unless those who heard it bring it.
 #[test]

@@ -30,11 +30,32 @@ pub(super) struct Duties {
 }
 
 impl Duties {
-    /// Takes on a submission. A coordinator's own word has no line to stand in.
+    /// Takes on a submission.
     pub fn submit(&mut self, desk: &mut Desk, place: usize, of: usize, thread: Thread, command: Command) {
-        let key = key(thread, &command.id());
-        let rank = if command.author().is_some() { 0 } else { rank(&key, place, of) };
+        let key = key(thread, &command, &command.id());
+        let rank = match &command {
+            // Everybody times a wait, and a majority's word ends it.
+            Command::Elapsed { segment, .. } => {
+                rank(&Digest::of_json("swarm/segment", &(thread, segment)), place, of).saturating_sub(of / 2)
+            }
+            // What else is a coordinator's own word has no line to stand in.
+            _ if command.author().is_some() => 0,
+            _ => rank(&key, place, of),
+        };
         self.take(desk, key, rank, What::Submit { thread, command: Arc::new(command) });
+    }
+
+    /// `command`, whose id this is, was applied, whoever had submitted it.
+    pub fn applied(&mut self, desk: &mut Desk, thread: Thread, command: &Command, id: &Digest) {
+        let key = key(thread, command, id);
+        // Other votes on the same thing may still count where these did not.
+        let same = |what: &What| match what {
+            What::Submit { command: own, .. } => !matches!(**own, Command::Count(_)) || own.id() == *id,
+            What::Say(_) => false,
+        };
+        if self.open.get(&key).is_some_and(|(what, _)| same(what)) {
+            self.done(desk, &key);
+        }
     }
 
     /// Takes on a saying, known to all coordinators by its thread and body.
@@ -80,9 +101,19 @@ impl Duties {
     }
 }
 
-/// The name of a submission: commands that say the same in two threads are two.
-pub(super) fn key(thread: Thread, command: &Digest) -> Digest {
-    Digest::of_json("swarm/submission", &(thread, command))
+/// The name of a submission: commands that say the same in two threads are two. Votes on one thing are one thing to count,
+/// although each coordinator has heard others of them.
+fn key(thread: Thread, command: &Command, id: &Digest) -> Digest {
+    match command {
+        Command::Count(votes) => {
+            let task = votes.first().and_then(|vote| match &vote.body {
+                Body::Attest(attest) => Some(&attest.task),
+                _ => None,
+            });
+            Digest::of_json("swarm/count", &(thread, task))
+        }
+        _ => Digest::of_json("swarm/submission", &(thread, id)),
+    }
 }
 
 /// This coordinator's place in line for a duty.

@@ -47,7 +47,7 @@ impl Post {
     }
 }
 
-/// Where the bus keeps a message: its number, in an era that ends when numbers are given out anew.
+/// Where the bus keeps a message: its number, as of the era in which the bus says so. An era ends when numbers are given out anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub era: u64,

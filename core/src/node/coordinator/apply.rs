@@ -57,7 +57,7 @@ impl Coordinator {
         let applied = slot.lane.push(desk, &entry.command, outcome);
         slot.lane.watch(desk, slot.record.waits.iter());
         if settles(&entry.command, &applied.outcome) {
-            self.duties.done(desk, &key(entry.thread, &applied.command));
+            self.duties.applied(desk, entry.thread, &entry.command, &applied.command);
         }
         let events = applied.outcome.events();
         let params = &desk.setup.genesis.clone().params;
@@ -92,7 +92,7 @@ impl Coordinator {
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());
         if settles(&entry.command, &applied.outcome) {
-            self.duties.done(desk, &key(entry.thread, &applied.command));
+            self.duties.applied(desk, entry.thread, &entry.command, &applied.command);
         }
         if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
             desk.emit(Note::Pool(self.system.pool()));

@@ -19,7 +19,7 @@ use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread, label};
 use crate::members::{Mandate, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
-use crate::node::duty::{Duties, What, key, name};
+use crate::node::duty::{Duties, What, name};
 use crate::node::early::Early;
 use crate::node::has_a_stake;
 use crate::node::io::{Message, Note, Subject};

@@ -79,7 +79,7 @@ pub struct Bus {
     /// Everything kept, in order, if somebody may join late who has to read it all.
     history: Option<Vec<Rc<Post>>>,
     /// What is kept, and where.
-    kept: BTreeMap<Cid, Place>,
+    kept: BTreeMap<Cid, u64>,
     threads: BTreeMap<NeedId, Vec<Rc<Post>>>,
     pending: BTreeMap<u64, Pending>,
     due: BTreeSet<(LocalTime, u64)>,
@@ -160,17 +160,23 @@ impl Bus {
     /// de-duplication by id).
     fn keep(&mut self, cx: &mut Cx<'_, Wire>, from: NodeId, post: &Rc<Post>) -> Place {
         let id = post.message.envelope.id();
-        if let Some(place) = self.kept.get(&id) {
-            return *place;
+        if let Some(seq) = self.kept.get(&id) {
+            return self.still(*seq);
         }
         self.place.seq += 1;
         let place = self.place;
-        self.kept.insert(id, place);
+        self.kept.insert(id, place.seq);
         self.remember(cx, post);
         if !self.gathers(cx, from, post) {
             self.spread(cx, post);
         }
         place
+    }
+
+    /// Where a message is that is kept as the `seq`-th. That it is there is said now: after every loss so far, whether or not
+    /// it was before.
+    fn still(&self, seq: u64) -> Place {
+        Place { seq, ..self.place }
     }
 
     fn spread(&mut self, cx: &mut Cx<'_, Wire>, post: &Rc<Post>) {
@@ -234,7 +240,7 @@ impl Bus {
     }
 
     fn send(&mut self, cx: &mut Cx<'_, Wire>, group: usize, delivery: u64, post: Rc<Post>) {
-        let place = *self.kept.get(&post.message.envelope.id()).expect("what is delivered is kept");
+        let place = self.still(*self.kept.get(&post.message.envelope.id()).expect("what is delivered is kept"));
         let post = self.read_back(cx, post);
         let group = &mut self.groups[group];
         let member = group.members[group.turn % group.members.len()];
