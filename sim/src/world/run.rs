@@ -185,7 +185,7 @@ impl<'a> World<'a> {
         }
         let maker = Maker::new(scenario, root, &cluster, &recorder, disks, options.keep_audit);
         let mut parties = Vec::new();
-        let replayed: Vec<u32> = replayed(seed, total, options);
+        let replayed = replayed(seed, scenario.cluster.coordinators, total, options);
         let mut chance = fork_of.stream("clocks");
         let mut variant = 0;
         let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, ..Healthy::default() };
@@ -617,13 +617,15 @@ fn topics(agent: swarm_core::id::AgentId, roles: &[Role]) -> Topics {
     }
 }
 
-/// Nodes whose inputs are lived through again: all that are asked for, or a coordinator and one other, by the seed.
-fn replayed(seed: u64, total: u32, options: RunOptions<'_>) -> Vec<u32> {
+/// Nodes whose inputs are lived through again: all that are asked for, or one by the seed. A coordinator's life is the fullest, and
+/// there are few of them: it is one of theirs every other time.
+fn replayed(seed: u64, coordinators: u32, total: u32, options: RunOptions<'_>) -> Vec<u32> {
     if options.replay_all || options.keep_audit {
         return (0..total).collect();
     }
     let mut stream = Stream::new(&Digest::of("swarm-sim/replay", &[&seed.to_be_bytes()]));
-    vec![0, stream.below(u64::from(total)) as u32]
+    let of = if stream.below(2) == 0 { coordinators } else { total };
+    vec![stream.below(u64::from(of)) as u32]
 }
 
 /// Lives a node's life again from its inputs: the first effect that differs.
