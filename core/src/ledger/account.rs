@@ -26,6 +26,8 @@ pub enum Pot {
     Escrow(NeedId),
     /// What the holder of one lease forfeits if it lets go.
     Bond(NeedId, TaskName, Fence),
+    /// What a challenger forfeits if it is wrong, by its CHALLENGE; and what offenders lose, until that is divided.
+    Challenge(NeedId, Cid),
 }
 
 /// A place where credits lie.

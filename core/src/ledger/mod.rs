@@ -5,7 +5,7 @@
 //!
 //! Each operation carries a key ([`OpKey`]); a key that was applied before is answered `Ok` and changes nothing. Who may
 //! ask for an operation is the caller's to judge (the system slot holds the signed envelopes), the books only know
-//! amounts. SLASH comes with challenges: it will be one more move out of `Stake`, `Delegated`, `Unbonding` and `Bond`.
+//! amounts.
 
 mod account;
 mod escrow;
@@ -306,7 +306,7 @@ impl Ledger {
                 if into {
                     tranches.push(Tranche { amount, id: op, matured: false });
                 } else {
-                    stake::take_matured(tranches, amount);
+                    stake::take(tranches, amount);
                 }
                 apply(&mut self.totals.bound);
             }

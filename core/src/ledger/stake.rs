@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Account, Booking, Ledger, LienId, OpKey, Tranche, positive};
+use super::{Account, Booking, Ledger, LienId, OpKey, Pot, Tranche, positive};
 use crate::id::{AgentId, Cid, Credits, NeedId};
 use crate::mutant::{Mutant, planted};
 use crate::reject::Reject;
@@ -111,6 +111,40 @@ impl Ledger {
         })
     }
 
+    /// SLASH: `agent` loses `amount` of what it has bound, stake before what unbonds, and everyone who lent to its weight loses
+    /// the same part of that, rounded down. All of it goes into `pot`, which is open. What it answers for with the rest stays
+    /// covered: liens for what it is punished for have ended before.
+    ///
+    /// # Errors
+    /// [`Reject::NotEnough`] (not so much is bound), [`Reject::Encumbered`] (the rest would not cover its liens),
+    /// [`Reject::NoSuchThing`] (the pot never opened), [`Reject::WrongPhase`] (it has ended), [`Reject::NoSuchAccount`],
+    /// [`Reject::OutOfBounds`].
+    pub fn slash(&mut self, key: OpKey, agent: AgentId, amount: Credits, pot: &Pot) -> Result<(), Reject> {
+        self.once(key, |books| {
+            positive(amount)?;
+            books.pots.get(pot).ok_or(Reject::NoSuchThing)?.ok_or(Reject::WrongPhase)?;
+            let holding = books.known(&agent)?;
+            let (stake, unbonding) = (holding.stake.0, holding.unbonding().0);
+            let bound = stake.checked_add(unbonding).expect("no more credits than the cap");
+            let left = bound.checked_sub(amount.0).ok_or(Reject::NotEnough)?;
+            if left < holding.liens.0 {
+                return Err(Reject::Encumbered);
+            }
+            let part = |lent: Credits| u128::from(lent.0) * u128::from(amount.0) / u128::from(bound);
+            let backers: Vec<(AgentId, u128)> = books.backers(agent).map(|(by, lent)| (by, part(lent))).collect();
+            let own = amount.0.min(stake);
+            let from = [(Account::Stake(agent), own), (Account::Unbonding(agent), amount.0 - own)];
+            let lent = backers.into_iter().map(|(by, part)| {
+                let part = u64::try_from(part).expect("no more than was lent");
+                (Account::Delegated { by, to: agent }, part)
+            });
+            for (account, part) in from.into_iter().chain(lent).filter(|(_, part)| *part > 0) {
+                books.post(key, account, Account::Pot(pot.clone()), Credits(part));
+            }
+            Ok(())
+        })
+    }
+
     /// LIEN: `amount` of the verifier's own stake answers for a seat.
     ///
     /// # Errors
@@ -196,14 +230,17 @@ impl Ledger {
     }
 }
 
-/// Takes `amount` from matured tranches, oldest first, and drops those that are empty.
-pub(super) fn take_matured(tranches: &mut Vec<Tranche>, amount: Credits) {
+/// Takes `amount` from tranches, matured ones first and older before newer, and drops those that are empty. Whoever withdraws has
+/// looked that enough has matured.
+pub(super) fn take(tranches: &mut Vec<Tranche>, amount: Credits) {
     let mut left = amount.0;
-    for tranche in tranches.iter_mut().filter(|t| t.matured) {
-        let part = tranche.amount.0.min(left);
-        tranche.amount.0 -= part;
-        left -= part;
+    for matured in [true, false] {
+        for tranche in tranches.iter_mut().filter(|t| t.matured == matured) {
+            let part = tranche.amount.0.min(left);
+            tranche.amount.0 -= part;
+            left -= part;
+        }
     }
-    assert!(left == 0, "withdraw checks that enough has matured");
+    assert!(left == 0, "an operation checks what it moves before it moves it");
     tranches.retain(|t| t.amount.0 > 0);
 }

@@ -72,12 +72,13 @@ fn pot_name(pot: &ledger::Pot) -> Arc<str> {
     match pot {
         ledger::Pot::Escrow(need) => format!("escrow/{need}").into(),
         ledger::Pot::Bond(need, task, fence) => format!("bond/{need}/{task}/{fence}").into(),
+        ledger::Pot::Challenge(need, challenge) => format!("challenge/{need}/{challenge}").into(),
     }
 }
 
 fn need_of(pot: &ledger::Pot) -> NeedId {
     match pot {
-        ledger::Pot::Escrow(need) | ledger::Pot::Bond(need, ..) => *need,
+        ledger::Pot::Escrow(need) | ledger::Pot::Bond(need, ..) | ledger::Pot::Challenge(need, _) => *need,
     }
 }
 
@@ -100,7 +101,8 @@ fn kind(posting: &ledger::Posting) -> Move {
         (A::Mint, _) => Move::Mint,
         (_, A::Burnt) => Move::Burn,
         (A::Available(_), A::Pot(ledger::Pot::Escrow(_))) => Move::Reserve,
-        (A::Available(_), A::Pot(ledger::Pot::Bond(..))) => Move::Bond,
+        (A::Available(_), A::Pot(ledger::Pot::Bond(..) | ledger::Pot::Challenge(..))) => Move::Bond,
+        (A::Stake(_) | A::Unbonding(_) | A::Delegated { .. }, A::Pot(_)) => Move::Slash,
         (A::Available(_), A::Stake(_)) => Move::Stake,
         (A::Available(_), A::Delegated { .. }) => Move::Delegate,
         (A::Stake(_), A::Unbonding(_)) => Move::Unstake,
