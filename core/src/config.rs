@@ -69,6 +69,8 @@ knobs! {
         bootstrap_needs: u32 = 100, 0, 1_000_000;
         /// Register buckets.
         buckets: u32 = 256, 1, 4_096;
+        /// A challenger's bond.
+        challenge_bond: Credits = Credits(10), Credits(1), Credits(1_000_000_000);
         /// The shortest challenge window a need may ask for: who would object must hear of the result first; milliseconds.
         challenge_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// The shortest wait for a decision a need may ask for: its voters have a round trip to make; milliseconds.
@@ -101,8 +103,16 @@ knobs! {
         reveal_ms: u32 = 5_000, 1, 3_600_000;
         /// Values in each hash chain of a coordinator.
         reveals: u32 = 4_096, 4, crate::reveal::LENGTH;
+        /// What a challenger that is right gets of what the offenders lose, in basis points; as much is for those who judged well.
+        reward_bp: u32 = 2_500, 0, 2_500;
+        /// How long a verdict on a challenge is waited for, by each of the committees drawn for it; milliseconds.
+        ruling_ms: u32 = 3_600_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
+        /// Committees that may be drawn for one challenge.
+        rulings_max: u32 = 3, 1, 20;
         /// Spare seats of a committee, and how many more than K_plan vote on plans.
         seats_spare: u32 = 2, 0, 50;
+        /// What a verifier loses that passed what is void, in basis points of the stake behind its seat.
+        slash_bp: u32 = 5_000, 0, 10_000;
         /// Least time between two pool snapshots; milliseconds.
         snapshot_ms: u32 = 10_000, 0, 3_600_000;
         /// Own stake a member must have.

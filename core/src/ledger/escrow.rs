@@ -68,6 +68,23 @@ impl Ledger {
         })
     }
 
+    /// Ends `from` in favour of `into`, which is open.
+    ///
+    /// # Errors
+    /// [`Reject::WrongPhase`] (one of them has ended), [`Reject::NoSuchThing`] (one of them never opened).
+    pub fn pour(&mut self, key: OpKey, from: &Pot, into: &Pot) -> Result<(), Reject> {
+        self.once(key, |books| {
+            let amount = books.left_after(from, &[])?;
+            books.left_after(into, &[])?;
+            books.post(key, Account::Pot(from.clone()), Account::Pot(into.clone()), amount);
+            if let Some(Booking::Moved(last)) = books.bookings.last_mut() {
+                last.ends = true;
+            }
+            books.pots.insert(from.clone(), None);
+            Ok(())
+        })
+    }
+
     /// Ends `pot` in favour of the commons fund.
     ///
     /// # Errors

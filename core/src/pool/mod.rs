@@ -14,7 +14,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use weigh::{REPUTATION_START, counted, lease_expired, recency_bp, succeeded, weight};
+pub use weigh::{REPUTATION_START, counted, disproved, lease_expired, recency_bp, succeeded, weight};
 
 use crate::config::Params;
 use crate::id::{AgentId, Credits, Digest};

@@ -25,6 +25,11 @@ pub fn lease_expired(reputation_bp: u32) -> u32 {
     (u64::from(reputation_bp) * 95 / 100) as u32
 }
 
+/// Reputation after a challenge that was upheld against its work or its verdict: half.
+pub fn disproved(reputation_bp: u32) -> u32 {
+    reputation_bp / 2
+}
+
 /// What is left of a weight after `idle_snapshots` without a counted verdict: 1 % less each, never below a quarter.
 pub fn recency_bp(idle_snapshots: u32) -> u32 {
     WHOLE.saturating_sub(idle_snapshots.saturating_mul(100)).max(2_500)

@@ -118,6 +118,50 @@ pub enum Ask {
         /// The task.
         task: TaskName,
     },
+    /// Book a challenger's bond, if this is its first draw, and draw a committee that rules on its challenge.
+    Contest {
+        /// Whose passes made the result final; neither they nor their relations sit.
+        attesters: Vec<AgentId>,
+        /// The challenger's bond.
+        bond: Credits,
+        /// The CHALLENGE.
+        challenge: Cid,
+        /// The challenger; neither it nor its relations sit.
+        challenger: AgentId,
+        /// Which draw it is, from 1.
+        draw: u32,
+        /// Equal rulings wanted.
+        k_ruling: u32,
+        /// Planner of the decided proposal; neither it nor its relations sit.
+        planner: AgentId,
+        /// The task.
+        task: TaskName,
+        /// The worker; neither it nor its relations sit.
+        worker: AgentId,
+    },
+    /// A challenge is over: divide its bond, and if it was right what the offenders lose. Told, not answered.
+    Rule {
+        /// The CHALLENGE.
+        challenge: Cid,
+        /// The challenger.
+        challenger: AgentId,
+        /// The COMMIT it was about.
+        commit: Cid,
+        /// That attempt's fence.
+        fence: Fence,
+        /// What is due to workers whose work is void through no fault of theirs, rising.
+        honest: Vec<Payout>,
+        /// Whose passes made final what is void, rising; nobody where it stands.
+        offenders: Vec<AgentId>,
+        /// Members of the committee whose rulings counted, rising.
+        panel: Vec<AgentId>,
+        /// What was ruled; nothing if nobody did in time.
+        ruling: Option<bool>,
+        /// The task.
+        task: TaskName,
+        /// The worker.
+        worker: AgentId,
+    },
     /// The need is over: pay what is due from the escrow and give the rest back. Told, not answered.
     Close {
         /// How it ended.
@@ -130,7 +174,7 @@ pub enum Ask {
 impl Ask {
     /// Whether the need waits for an answer.
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Self::End { .. } | Self::Close { .. })
+        !matches!(self, Self::End { .. } | Self::Close { .. } | Self::Rule { .. })
     }
 }
 
@@ -215,6 +259,16 @@ pub enum Event {
     Judged { counted: Vec<Counted>, task: TaskName, verdict: Verdict },
     /// A result is final; the challenge window opens.
     Final { record: Arc<FinalizeRecord> },
+    /// A final result is disputed: its window stands still, with so much of it left.
+    Challenged { challenge: Arc<Envelope>, left: Span, task: TaskName },
+    /// The committee that rules on it sits.
+    Empanelled { k_ruling: u32, seats: Vec<AgentId>, seed: Digest, snapshot: SnapshotRef, task: TaskName },
+    /// This committee did not rule in time, or could not agree.
+    Unruled { task: TaskName },
+    /// The dispute is over: the challenge was right, or wrong, or nobody said.
+    Ruled { challenge: Cid, counted: Vec<Counted>, ruling: Option<bool>, task: TaskName },
+    /// A result is void; the task is idle, and asks for so many passes from here on.
+    Invalidated { challenge: Cid, commit: Cid, k_result: u32, offenders: Vec<AgentId>, task: TaskName },
     /// The window closed; the payouts are fixed.
     Settled { payouts: Vec<Payout>, task: TaskName },
     /// Paid; the task has ended.

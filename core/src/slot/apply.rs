@@ -20,7 +20,9 @@ use crate::reject::Reject;
 use crate::slot::perform::Doing;
 use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
-use crate::wire::{AttestPlan, Body, Cancel, Claim, Commit, Envelope, Need, Propose, Role, Verb, Verdict, bounds};
+use crate::wire::{
+    AttestPlan, Body, Cancel, Challenge, Claim, Commit, Envelope, Evidence, Need, Propose, Role, Verb, Verdict, bounds,
+};
 
 /// What is registered of an agent in a pool snapshot. Bids are scored from this alone, never from what a bid says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,18 @@ pub(super) enum Move {
     Judge {
         task: TaskName,
         verdict: Option<Verdict>,
+        counted: Vec<Counted>,
+    },
+    /// A final result is disputed, with so much of its window left.
+    Challenge {
+        task: TaskName,
+        challenge: Arc<Envelope>,
+        left: Span,
+    },
+    /// A dispute's committee has ruled; nothing if it cannot agree.
+    Rule {
+        task: TaskName,
+        ruling: Option<bool>,
         counted: Vec<Counted>,
     },
     /// What the event says, and nothing else.
@@ -135,6 +149,7 @@ impl Record {
             Command::Count(votes) => match votes.first().map(|v| v.verb()) {
                 Some(Verb::AttestPlan) => self.count_plan_votes(seq, votes),
                 Some(Verb::Attest) => self.count_verdicts(seq, votes),
+                Some(Verb::Verdict) => self.count_rulings(seq, votes),
                 _ => Err(Reject::NoEvidence),
             },
             Command::Relay(proof) => self.answered(proof, registry),
@@ -187,6 +202,7 @@ impl Record {
             }
             Body::Cancel(cancel) => self.cancel(envelope, cancel),
             Body::Commit(commit) => self.commit(envelope, commit),
+            Body::Challenge(challenge) => self.challenge(envelope, challenge, registry),
             _ => Err(Reject::WrongFields),
         }
     }
@@ -348,6 +364,64 @@ impl Record {
             return Err(Reject::BadPlan);
         }
         Ok(Move::Accept(commit.task.clone(), Arc::clone(envelope)))
+    }
+
+    /// Anyone may dispute a final result once while its window runs, and one at a time.
+    fn challenge(
+        &self,
+        envelope: &Arc<Envelope>,
+        challenge: &Challenge,
+        registry: &impl Registry,
+    ) -> Result<Move, Reject> {
+        if envelope.epoch != Some(self.epoch) {
+            return Err(Reject::StaleEpoch);
+        }
+        let task = self.tasks.get(&challenge.task).ok_or(Reject::NoSuchThing)?;
+        if envelope.fence != Some(task.fence) {
+            return Err(Reject::StaleFence);
+        }
+        if task.commit.as_ref().is_none_or(|commit| commit.id() != challenge.commit) {
+            return Err(Reject::NoSuchThing);
+        }
+        let Evidence::OutputMismatch { label } = &challenge.evidence;
+        if task.committed().is_none_or(|commit| !commit.outputs.contains_key(label)) {
+            return Err(Reject::NoEvidence);
+        }
+        if task.challengers.contains(&envelope.sender) {
+            return Err(Reject::Duplicate);
+        }
+        let name = || challenge.task.clone();
+        let window = match task.state {
+            TaskState::Final => Waiting::Challenge(name()),
+            TaskState::Settled => Waiting::Late(name()),
+            _ => return Err(Reject::WrongPhase),
+        };
+        let watch = self.waits.get(&window).ok_or(Reject::WrongPhase)?;
+        let left = watch.total.saturating_sub(watch.agreed(registry.genesis().coordinators.len()));
+        Ok(Move::Challenge { task: name(), challenge: Arc::clone(envelope), left })
+    }
+
+    fn count_rulings(&self, seq: Seq, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {
+        let Some(Body::Verdict(first)) = votes.first().map(|v| &v.body) else { return Err(Reject::NoEvidence) };
+        let task = self.tasks.get(&first.task).ok_or(Reject::NoSuchThing)?;
+        let dispute = task.dispute.as_ref().filter(|dispute| !dispute.seats.is_empty()).ok_or(Reject::WrongPhase)?;
+        let mut tally = Tally::new(dispute.k_ruling, dispute.seats.iter().copied());
+        for vote in self.of_this_epoch(seq, votes)? {
+            let Body::Verdict(ruling) = &vote.body else { return Err(Reject::NoEvidence) };
+            let present = ruling.challenge == dispute.challenge.id() && vote.fence == Some(task.fence);
+            if ruling.task != first.task || !present {
+                return Err(Reject::StaleFence);
+            }
+            tally.count(&vote.sender, ruling.upheld)?;
+        }
+        let ruling = match tally.outcome() {
+            quorum::Outcome::Reached(upheld) => Some(upheld),
+            quorum::Outcome::Impossible => None,
+            quorum::Outcome::Undecided => return Err(Reject::NoQuorum),
+        };
+        let agrees = |vote: &&Arc<Envelope>| matches!(&vote.body, Body::Verdict(said) if Some(said.upheld) == ruling);
+        let counted = votes.iter().filter(agrees).map(|v| counted(v)).collect();
+        Ok(Move::Rule { task: first.task.clone(), ruling, counted })
     }
 
     fn count_plan_votes(&self, seq: Seq, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::bids::Window;
 use crate::id::{Cid, Credits, Epoch, Seq, TaskName};
@@ -10,7 +11,7 @@ use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Ask, Counted, Ending, Event};
 use crate::slot::record::Task;
-use crate::slot::{Decision, Lease, Phase, Record, Stopwatch, Waiting};
+use crate::slot::{Decision, Dispute, Lease, Phase, Record, Stopwatch, Waiting};
 use crate::wire::{Body, Due, ReleaseReason, Verdict};
 
 /// Organisations of winners remembered for the score's heterogeneity term.
@@ -80,10 +81,7 @@ impl Record {
                 if planted(Mutant::ExpiredStands) && *reason == ReleaseReason::Expired {
                     return;
                 }
-                entry.state = TaskState::Idle;
-                let lease = entry.lease.take();
-                entry.commit = None;
-                entry.seats.clear();
+                let lease = entry.reopen();
                 let failed_it =
                     matches!(reason, ReleaseReason::Expired | ReleaseReason::Yielded | ReleaseReason::Unbonded);
                 if let Some(lease) = lease.as_ref().filter(|_| failed_it) {
@@ -121,6 +119,44 @@ impl Record {
                 let task = self.task(&record.task);
                 task.state = TaskState::Final;
                 task.record = Some(Arc::clone(record));
+            }
+            Event::Challenged { challenge, left, task } => {
+                [Waiting::Challenge(task.clone()), Waiting::Late(task.clone())].iter().for_each(|waiting| {
+                    self.waits.remove(waiting);
+                });
+                let task = self.task(task);
+                task.challengers.insert(challenge.sender);
+                task.dispute = Some(Dispute {
+                    challenge: Arc::clone(challenge),
+                    late: task.state == TaskState::Settled,
+                    left: *left,
+                    draws: 1,
+                    seats: Vec::new(),
+                    k_ruling: 0,
+                });
+            }
+            Event::Empanelled { k_ruling, seats, task, .. } => {
+                if let Some(dispute) = &mut self.task(task).dispute {
+                    dispute.k_ruling = *k_ruling;
+                    dispute.seats.clone_from(seats);
+                }
+            }
+            Event::Unruled { task } => {
+                if let Some(dispute) = &mut self.task(task).dispute {
+                    dispute.draws += 1;
+                    dispute.seats.clear();
+                }
+            }
+            Event::Ruled { task, .. } => self.task(task).dispute = None,
+            Event::Invalidated { task, .. } => {
+                let task = self.task(task);
+                task.voided += 1;
+                if let Some(lease) = task.reopen() {
+                    task.barred.insert(lease.bid.agent);
+                    // Nothing of it was paid yet.
+                    self.budget = Credits(self.budget.0 + lease.bid.cost.0);
+                    self.fees = Credits(self.fees.0 + lease.fees.0);
+                }
             }
             Event::Settled { task, .. } => self.task(task).state = TaskState::Settled,
             Event::Paid { task } => self.task(task).state = TaskState::Paid,
@@ -212,7 +248,7 @@ impl Record {
     fn ask(&mut self, seq: Seq, at: u32, ask: &Ask) {
         if ask.is_answered() {
             let task = match ask {
-                Ask::Grant { task, .. } | Ask::Seats { task, .. } => Some(task.clone()),
+                Ask::Grant { task, .. } | Ask::Seats { task, .. } | Ask::Contest { task, .. } => Some(task.clone()),
                 _ => None,
             };
             self.asks.insert((seq, at), task);

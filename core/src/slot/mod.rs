@@ -4,6 +4,7 @@
 //! command, same answer on every coordinator. Agents do not apply commands; they fold the events they believe.
 
 mod apply;
+mod dispute;
 mod fence;
 mod fold;
 mod perform;
@@ -12,5 +13,5 @@ mod stopwatch;
 
 pub(crate) use apply::PROPOSALS_EACH;
 pub use apply::{Registry, Standing, lease_margin, terms};
-pub use record::{Decision, Lease, Phase, Record, Task};
+pub use record::{Decision, Dispute, Lease, Phase, Record, Task};
 pub use stopwatch::{Stopwatch, Waiting};

@@ -14,12 +14,13 @@ use crate::plan::{Plan, TaskState};
 use crate::register::{Answer, Ask, BondFate, Counted, Ending, Event};
 use crate::slot::apply::Move;
 use crate::slot::{Phase, Record, Registry, Waiting};
+use crate::time::Span;
 use crate::wire::{Due, Envelope, FinalizeRecord, Need, Payout, ReleaseReason, Verdict};
 
 /// A record being changed by one entry.
 pub(super) struct Doing<'a, R> {
-    record: &'a mut Record,
-    registry: &'a R,
+    pub(super) record: &'a mut Record,
+    pub(super) registry: &'a R,
     seq: Seq,
     events: Vec<Event>,
 }
@@ -37,28 +38,33 @@ impl<'a, R: Registry> Doing<'a, R> {
         self.events
     }
 
-    fn emit(&mut self, event: Event) {
+    pub(super) fn emit(&mut self, event: Event) {
         self.record.fold(self.seq, self.events.len() as u32, &event);
         self.events.push(event);
     }
 
-    fn ask(&mut self, ask: Ask) {
+    pub(super) fn ask(&mut self, ask: Ask) {
         let number = self.record.asked + 1;
         self.emit(Event::Asked { ask, number });
     }
 
-    fn wait(&mut self, waiting: Waiting, total_ms: u32) {
-        let segment = crate::id::Segment(self.record.segment.0 + 1);
-        self.emit(Event::WaitOpened { segment, total: ms(total_ms), waiting });
+    pub(super) fn wait(&mut self, waiting: Waiting, total_ms: u32) {
+        self.wait_for(waiting, ms(total_ms));
     }
 
-    fn stop(&mut self, waiting: Waiting) {
+    /// Waits for `total`; what is over at once takes a moment, in which it can be reported.
+    pub(super) fn wait_for(&mut self, waiting: Waiting, total: Span) {
+        let segment = crate::id::Segment(self.record.segment.0 + 1);
+        self.emit(Event::WaitOpened { segment, total: total.max(ms(1)), waiting });
+    }
+
+    pub(super) fn stop(&mut self, waiting: Waiting) {
         if self.record.waits.contains_key(&waiting) {
             self.emit(Event::WaitClosed { waiting });
         }
     }
 
-    fn need(&self) -> &Need {
+    pub(super) fn need(&self) -> &Need {
         self.record.need().expect("a need that moves was opened")
     }
 
@@ -106,6 +112,18 @@ impl<'a, R: Registry> Doing<'a, R> {
                 self.ask_for_seats(task);
             }
             Move::Judge { task, verdict, counted } => self.judge(task, verdict, counted),
+            Move::Challenge { task, challenge, left } => {
+                self.emit(Event::Challenged { challenge, left, task: task.clone() });
+                self.ask_for_a_panel(task);
+            }
+            Move::Rule { task, ruling: Some(upheld), counted } => {
+                self.stop(Waiting::Ruling(task.clone()));
+                self.conclude(task, Some(upheld), counted);
+            }
+            Move::Rule { task, .. } => {
+                self.stop(Waiting::Ruling(task.clone()));
+                self.unruled(task);
+            }
             Move::Note(event) => self.emit(event),
             Move::Answer { answer, seq, at } => self.take_answer(answer, seq, at),
         }
@@ -131,6 +149,7 @@ impl<'a, R: Registry> Doing<'a, R> {
                 let lease_ms = self.need().windows.lease_ms;
                 self.wait(Waiting::Lease(task), lease_ms);
             }
+            (answer, Some(task)) if self.record.tasks[&task].dispute.is_some() => self.take_panel(answer, task),
             (Answer::Seated { k_result, seats, seed, snapshot }, Some(task)) => {
                 self.emit(Event::Seated { k_result, seats, seed, snapshot, task: task.clone() });
                 let verify_ms = self.need().windows.verify_ms;
@@ -188,7 +207,7 @@ impl<'a, R: Registry> Doing<'a, R> {
         let ask = Ask::Seats {
             commit: commit.id(),
             fence: task.fence,
-            k_result: self.need().k_result,
+            k_result: task.k_target(self.need().k_result),
             planner: decision.proposal.sender,
             worker: lease.bid.agent,
             task: name,
@@ -243,7 +262,7 @@ impl<'a, R: Registry> Doing<'a, R> {
     }
 
     /// Ends an attempt without a final result. What it costs is asked before the task forgets who held it.
-    fn release(&mut self, name: TaskName, reason: ReleaseReason, bond: BondFate, payouts: Vec<Payout>) {
+    pub(super) fn release(&mut self, name: TaskName, reason: ReleaseReason, bond: BondFate, payouts: Vec<Payout>) {
         let task = &self.record.tasks[&name];
         let fence = task.fence;
         let commit = task.commit.as_ref().map(|c| c.id());
@@ -312,6 +331,7 @@ impl<'a, R: Registry> Doing<'a, R> {
             },
             Waiting::Verdicts(task) => self.judge(task, None, Vec::new()),
             Waiting::Redraw(task) => self.ask_for_seats(task),
+            Waiting::Ruling(task) => self.unruled(task),
             // The fold remembers it; `move_tasks` settles once the parents are settled.
             Waiting::Challenge(_) => {}
             Waiting::Late(task) => self.pay(task),
@@ -324,9 +344,9 @@ impl<'a, R: Registry> Doing<'a, R> {
 
     fn grant(&mut self, name: TaskName) {
         let (need, params) = (self.need(), self.registry.params());
-        let seats = u64::from(need.k_result) + u64::from(params.seats_spare);
-        let fees = Credits(need.fee.0.saturating_mul(seats));
         let task = &self.record.tasks[&name];
+        let seats = u64::from(task.k_target(need.k_result)) + u64::from(params.seats_spare);
+        let fees = Credits(need.fee.0.saturating_mul(seats));
         let founded = self.record.bases.last().map_or(0, |base| base.generation);
         let fence = if planted(Mutant::FenceReused) && task.fence != Fence::NONE {
             task.fence
@@ -371,6 +391,9 @@ impl<'a, R: Registry> Doing<'a, R> {
         let params = self.registry.params();
         let plan = Arc::clone(&self.record.decision.as_ref().expect("decided").plan);
         for (name, planned) in plan.tasks() {
+            if planned.parents.iter().any(|p| !self.record.tasks[p].is_final()) && self.void(name) {
+                return true;
+            }
             let task = &self.record.tasks[name];
             let parents = || planned.parents.iter().map(|p| &self.record.tasks[p]);
             match task.state {
@@ -394,6 +417,7 @@ impl<'a, R: Registry> Doing<'a, R> {
                 }
                 TaskState::Final
                     if task.unchallenged
+                        && task.dispute.is_none()
                         && parents().all(|p| matches!(p.state, TaskState::Settled | TaskState::Paid)) =>
                 {
                     let payouts = task.record.as_ref().expect("final").payouts.clone();

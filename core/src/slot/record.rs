@@ -14,7 +14,9 @@ use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
-use crate::wire::{Body, Commit, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
+use crate::time::Span;
+use crate::wire::bounds::K_MAX;
+use crate::wire::{Body, Commit, Due, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
 
 /// Where a need stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +62,23 @@ pub struct Lease {
     pub rest_ms: u32,
 }
 
+/// What is disputed of a final result, and how far that has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    /// The CHALLENGE.
+    pub challenge: Arc<Envelope>,
+    /// The result was settled before: it stands with its payouts, and only stake can be lost.
+    pub late: bool,
+    /// What is left of the window, which stands still.
+    pub left: Span,
+    /// Committees asked for so far.
+    pub draws: u32,
+    /// The committee that rules, rising; empty while it is being drawn.
+    pub seats: Vec<AgentId>,
+    /// Equal rulings it takes.
+    pub k_ruling: u32,
+}
+
 /// Where a task stands.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -92,6 +111,12 @@ pub struct Task {
     pub record: Option<Arc<FinalizeRecord>>,
     /// The challenge window is over.
     pub unchallenged: bool,
+    /// The dispute about it, while there is one.
+    pub dispute: Option<Dispute>,
+    /// Who has disputed it: nobody does so twice.
+    pub challengers: BTreeSet<AgentId>,
+    /// How many of its results were void.
+    pub voided: u32,
 }
 
 impl Task {
@@ -111,7 +136,33 @@ impl Task {
             snapshot: SnapshotRef::default(),
             record: None,
             unchallenged: false,
+            dispute: None,
+            challengers: BTreeSet::new(),
+            voided: 0,
         }
+    }
+
+    /// The attempt is over without a result, and everything that was known of one is gone.
+    pub(super) fn reopen(&mut self) -> Option<Lease> {
+        self.state = TaskState::Idle;
+        (self.commit, self.record, self.dispute) = (None, None, None);
+        self.unchallenged = false;
+        self.seats.clear();
+        self.challengers.clear();
+        self.lease.take()
+    }
+
+    /// Passes that its next result is asked for, of a need that asks for `k_result`: two more for each one that was void.
+    pub fn k_target(&self, k_result: u32) -> u32 {
+        k_result.saturating_add(self.voided.saturating_mul(2)).min(K_MAX)
+    }
+
+    /// Whose passes made its result final, rising.
+    pub fn passed_by(&self) -> Vec<AgentId> {
+        let payouts = self.record.iter().flat_map(|record| &record.payouts);
+        let mut all: Vec<_> = payouts.filter(|payout| payout.due == Due::Fee).map(|payout| payout.to).collect();
+        all.sort_unstable();
+        all
     }
 
     /// What the accepted COMMIT says.
@@ -268,8 +319,7 @@ impl Record {
     pub fn plan_fees(&self) -> Vec<Payout> {
         let fee = self.need().map_or(Credits(0), |n| n.fee);
         let counted = self.decision.iter().flat_map(|d| &d.counted);
-        let mut due: Vec<_> =
-            counted.map(|c| Payout { amount: fee, due: crate::wire::Due::PlanFee, to: c.verifier }).collect();
+        let mut due: Vec<_> = counted.map(|c| Payout { amount: fee, due: Due::PlanFee, to: c.verifier }).collect();
         due.sort_unstable();
         due
     }

@@ -30,6 +30,8 @@ pub enum Waiting {
     Redraw(TaskName),
     /// The challenge window.
     Challenge(TaskName),
+    /// The verdict on a challenge.
+    Ruling(TaskName),
     /// The late window, before Pay.
     Late(TaskName),
     /// The first day (system thread only).

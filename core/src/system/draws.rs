@@ -175,12 +175,50 @@ impl System {
         self.open_next_round(doing);
     }
 
+    /// Draws a committee that rules on a challenge. Its members stake nothing on it: what they say of the result, anyone can see.
+    fn empanel(
+        &mut self,
+        doing: &mut Doing,
+        seating: &Seating,
+        reveals: &BTreeMap<AgentId, Digest>,
+    ) -> Result<Answer, Reject> {
+        let Ask::Contest { attesters, challenge, challenger, draw, k_ruling, planner, worker, .. } = &seating.ask
+        else {
+            return Err(Reject::NoEvidence);
+        };
+        let seed = committee::seed(challenge, reveals);
+        let (snapshot, genesis) = (Arc::clone(self.snapshot()), Arc::clone(&self.genesis));
+        let params = &genesis.params;
+        let parties = attesters.iter().chain([challenger, planner, worker]);
+        let barred: Vec<_> = parties.map(|agent| self.identity(agent)).collect();
+        let terms =
+            committee::Terms { barred: &barred, snapshot: &snapshot, spare: params.seats_spare, target: *k_ruling };
+        match committee::draw(&seed, terms, params) {
+            Ok(drawn) => {
+                let mut seats = drawn.members;
+                seats.sort_unstable();
+                Ok(Answer::Seated { k_result: drawn.k, seats, seed, snapshot: snapshot.reference() })
+            }
+            Err(_) => {
+                // Where nobody ever sat, the bond is as if it had never been booked.
+                if *draw == 1 {
+                    let pot = Pot::Challenge(seating.need, *challenge);
+                    self.ledger.pay(doing.key(), &pot, &[], *challenger).expect("it was booked for this very draw");
+                }
+                Err(Reject::NoQuorum)
+            }
+        }
+    }
+
     fn seat(
         &mut self,
         doing: &mut Doing,
         seating: &Seating,
         reveals: &BTreeMap<AgentId, Digest>,
     ) -> Result<Answer, Reject> {
+        if let Ask::Contest { .. } = seating.ask {
+            return self.empanel(doing, seating, reveals);
+        }
         let Ask::Seats { commit, k_result, planner, worker, .. } = &seating.ask else { return Err(Reject::NoEvidence) };
         let seed = committee::seed(commit, reveals);
         let (snapshot, params) = (Arc::clone(self.snapshot()), Arc::clone(&self.genesis));

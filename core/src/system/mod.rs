@@ -6,6 +6,7 @@
 
 mod draws;
 mod registry;
+mod rulings;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
@@ -406,6 +407,22 @@ impl System {
                 self.queue.push_back(Seating { need, seq, at, ask: ask.clone() });
                 doing.events.push(Event::Queued { at, need, seq });
                 self.open_next_round(doing);
+                return Ok(());
+            }
+            Ask::Contest { bond, challenge, challenger, draw, .. } => {
+                let pot = Pot::Challenge(need, *challenge);
+                let booked = *draw > 1 || self.ledger.reserve(doing.key(), pot, *challenger, *bond).is_ok();
+                if booked {
+                    self.queue.push_back(Seating { need, seq, at, ask: ask.clone() });
+                    doing.events.push(Event::Queued { at, need, seq });
+                    self.open_next_round(doing);
+                    return Ok(());
+                }
+                Err(Reject::NotEnough)
+            }
+            Ask::Rule { .. } => {
+                self.rule(doing, need, ask);
+                doing.events.push(Event::Told { at, need, seq });
                 return Ok(());
             }
             Ask::End { .. } => {

@@ -120,7 +120,12 @@ impl Body {
             Self::Need(need) => check_need(need),
             Self::Propose(propose) => check_propose(propose),
             // Fixed in length, and judged against the slot.
-            Self::AttestPlan(_) | Self::Release(_) => Ok(()),
+            Self::AttestPlan(_) | Self::Release(_) | Self::Challenge(_) | Self::Verdict(_) => Ok(()),
+            Self::Invalidate(body) => {
+                at_most(body.offenders.len(), ATTESTATIONS_MAX)?;
+                within(body.k_result, 1, K_MAX)?;
+                rising(&body.offenders, true)
+            }
             Self::Decide(decide) => {
                 at_most(decide.approvals.len(), APPROVALS_MAX)?;
                 within(decide.k_plan, 1, K_PLAN_MAX)?;

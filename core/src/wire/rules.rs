@@ -64,7 +64,14 @@ impl Verb {
             // A bid may say for which stand of the task it is made: the last fence, where there was one.
             Self::Claim => (Need, Needed, Free),
             // Acts under a lease, and about one: without both tokens a zombie's word would count for its successor's.
-            Self::Heartbeat | Self::Yield | Self::Release | Self::Commit | Self::Attest => (Need, Needed, Needed),
+            Self::Heartbeat
+            | Self::Yield
+            | Self::Release
+            | Self::Commit
+            | Self::Attest
+            | Self::Challenge
+            | Self::Verdict
+            | Self::Invalidate => (Need, Needed, Needed),
             // The record names epoch and fence itself (and must not contradict the envelope).
             Self::Finalize | Self::Settle => (Need, Free, Free),
             Self::Entry | Self::Deny => (Any, Barred, Barred),

@@ -123,6 +123,12 @@ verbs! {
     Attest "ATTEST" Attest => [Verifier],
     /// A result is final.
     Finalize "FINALIZE" FinalizeRecord => [Coordinator],
+    /// Anyone disputes a final result, with a bond.
+    Challenge "CHALLENGE" Challenge => [],
+    /// A verifier drawn for it rules on a challenge.
+    Verdict "VERDICT" Ruling => [Verifier],
+    /// A final result is void.
+    Invalidate "INVALIDATE" Invalidate => [Coordinator],
     /// What a final result pays, fixed.
     Settle "SETTLE" Settle => [Coordinator],
     /// A coordinator vouches for applied entries.
@@ -381,6 +387,10 @@ pub enum ReleaseReason {
     Unbonded,
     /// Nobody bid.
     Unbid,
+    /// It rests on a result that is void.
+    Voided,
+    /// Its result was challenged, and nobody ruled on it in time.
+    Unruled,
 }
 
 /// Body of RELEASE. Epoch and the ended fence are the envelope's.
@@ -457,6 +467,62 @@ pub struct Attest {
     pub task: TaskName,
     /// Pass or fail.
     pub verdict: Verdict,
+}
+
+/// What a challenge says is wrong with a result: something that can be seen again from the result itself, by its address
+/// (PROTOCOL 8: proof classes). Nothing that the challenger says is taken for true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Evidence {
+    /// The job, done again on the same inputs, does not give this output.
+    OutputMismatch {
+        /// The output.
+        label: Label,
+    },
+}
+
+/// Body of CHALLENGE. Epoch and fence are the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Challenge {
+    /// The COMMIT disputed (its envelope id).
+    pub commit: Cid,
+    /// What is wrong with it.
+    pub evidence: Evidence,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of VERDICT. Epoch and fence are the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ruling {
+    /// The CHALLENGE ruled on (its envelope id).
+    pub challenge: Cid,
+    /// What looking took: steps of the job done again.
+    pub gas: Count,
+    /// Digest of what was seen: the outputs of the job done again.
+    pub seen: Digest,
+    /// The task.
+    pub task: TaskName,
+    /// Whether the challenge is right, and the result void.
+    pub upheld: bool,
+}
+
+/// Body of INVALIDATE. Epoch and fence are the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invalidate {
+    /// The CHALLENGE that was upheld (its envelope id).
+    pub challenge: Cid,
+    /// The COMMIT that is void (its envelope id).
+    pub commit: Cid,
+    /// Passes that the task asks for from here on, before the clamp of PROTOCOL 6.
+    pub k_result: u32,
+    /// Whose passes made it final, rising: each is slashed.
+    pub offenders: Vec<AgentId>,
+    /// The task.
+    pub task: TaskName,
 }
 
 /// Why an amount is due.

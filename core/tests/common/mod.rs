@@ -277,6 +277,30 @@ impl Bytes {
                     task: self.label(),
                 })
             }
+            Verb::Challenge => Body::Challenge(Challenge {
+                commit: self.cid(),
+                evidence: Evidence::OutputMismatch { label: self.label() },
+                task: self.label(),
+            }),
+            Verb::Verdict => Body::Verdict(Ruling {
+                challenge: self.cid(),
+                gas: Count(self.u64()),
+                seen: self.digest(),
+                task: self.label(),
+                upheld: self.pick(&[true, false]),
+            }),
+            Verb::Invalidate => {
+                let mut offenders = self.list(3, Self::agent);
+                offenders.sort();
+                offenders.dedup();
+                Body::Invalidate(Invalidate {
+                    challenge: self.cid(),
+                    commit: self.cid(),
+                    k_result: 1 + self.u32() % 50,
+                    offenders,
+                    task: self.label(),
+                })
+            }
             Verb::Settle => Body::Settle(Settle { payouts: self.payouts(), task: self.label() }),
             Verb::Entry => {
                 let links = [vec![self.digest()], self.list(4, Self::digest)].concat();

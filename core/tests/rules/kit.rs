@@ -283,6 +283,8 @@ impl Stage {
             Body::Yield(b) => Some(&b.task),
             Body::Commit(b) => Some(&b.task),
             Body::Attest(b) => Some(&b.task),
+            Body::Challenge(b) => Some(&b.task),
+            Body::Verdict(b) => Some(&b.task),
             _ => None,
         };
         let held = named.and_then(|t| self.record.tasks.get(t)).map(|t| t.fence);
@@ -466,6 +468,22 @@ impl Stage {
                     verdict: if words[0] == "pass" { Verdict::Pass } else { Verdict::Fail },
                 })
             }
+            "challenge" => {
+                let commit = self.record.tasks.get(&of(1)).and_then(|t| t.commit.as_ref()).map(|c| c.id());
+                let output = self.record.tasks.get(&of(1)).and_then(|t| t.committed()?.outputs.keys().next().cloned());
+                let evidence = Evidence::OutputMismatch { label: output.unwrap_or_else(|| label("none")) };
+                Body::Challenge(Challenge { commit: commit.unwrap_or_default(), evidence, task: of(1) })
+            }
+            "uphold" | "dismiss" => {
+                let dispute = self.record.tasks.get(&of(1)).and_then(|t| t.dispute.as_ref());
+                Body::Verdict(Ruling {
+                    challenge: dispute.map_or_else(Cid::default, |d| d.challenge.id()),
+                    gas: Count(1),
+                    seen: Digest::default(),
+                    task: of(1),
+                    upheld: words[0] == "uphold",
+                })
+            }
             other => panic!("{other}?"),
         }
     }
@@ -504,6 +522,7 @@ impl Stage {
             "redraw" => Waiting::Redraw(task()),
             "challenge" => Waiting::Challenge(task()),
             "late" => Waiting::Late(task()),
+            "ruling" => Waiting::Ruling(task()),
             other => panic!("{other}?"),
         }
     }
@@ -576,6 +595,24 @@ impl Stage {
         let task = label(words.split_whitespace().nth(1).unwrap());
         let k = self.record.tasks[&task].k_result as usize;
         let votes = self.verdicts(words, &(0..k).collect::<Vec<_>>());
+        self.submit(Command::Count(votes))
+    }
+
+    /// `who` disputes `task`, and a committee sits.
+    pub fn challenge(&mut self, who: &str, task: &str) {
+        self.act(who, &format!("challenge {task}")).unwrap();
+        self.relay();
+        self.reveal();
+        self.relay();
+    }
+
+    /// Rulings (`uphold` or `dismiss`) of as many of the committee as it takes.
+    pub fn rule(&mut self, words: &str) -> Told {
+        let task = label(words.split_whitespace().nth(1).unwrap());
+        let dispute = self.record.tasks[&task].dispute.clone().expect("disputed");
+        let sits: Vec<String> = dispute.seats.iter().take(dispute.k_ruling as usize).map(|a| self.who(a)).collect();
+        let body = self.parse(words);
+        let votes = sorted(sits.iter().map(|name| self.say(name, body.clone())).collect());
         self.submit(Command::Count(votes))
     }
 

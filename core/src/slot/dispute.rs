@@ -1,0 +1,149 @@
+//! What becomes of a final result that somebody disputes (PROTOCOL 8).
+//!
+//! Its window stands still from the challenge to the end of the dispute, and runs on for what was left of it. Whoever yields,
+//! cancels or falls silent meanwhile ends nothing of that (T76).
+
+use alloc::vec::Vec;
+
+use crate::id::{AgentId, TaskName};
+use crate::plan::TaskState;
+use crate::register::{Answer, Ask, BondFate, Counted, Event};
+use crate::slot::perform::Doing;
+use crate::slot::{Registry, Waiting};
+use crate::wire::{Due, Payout, ReleaseReason};
+
+impl<R: Registry> Doing<'_, R> {
+    /// Asks for a committee that rules on the open dispute, of others than those who have a part in it.
+    pub(super) fn ask_for_a_panel(&mut self, name: TaskName) {
+        let task = &self.record.tasks[&name];
+        let dispute = task.dispute.as_ref().expect("it is disputed");
+        let ask = Ask::Contest {
+            attesters: task.passed_by(),
+            bond: self.registry.params().challenge_bond,
+            challenge: dispute.challenge.id(),
+            challenger: dispute.challenge.sender,
+            draw: dispute.draws,
+            k_ruling: self.need().k_result,
+            planner: self.record.decision.as_ref().expect("decided").proposal.sender,
+            worker: task.lease.as_ref().expect("a final result has its worker").bid.agent,
+            task: name,
+        };
+        self.ask(ask);
+    }
+
+    /// The answer to that.
+    pub(super) fn take_panel(&mut self, answer: Answer, name: TaskName) {
+        match answer {
+            Answer::Seated { k_result: k_ruling, seats, seed, snapshot } => {
+                self.emit(Event::Empanelled { k_ruling, seats, seed, snapshot, task: name.clone() });
+                let ruling_ms = self.registry.params().ruling_ms;
+                self.wait(Waiting::Ruling(name), ruling_ms);
+            }
+            // At first nothing is booked: it is as if nobody had said anything.
+            _ if self.record.tasks[&name].dispute.as_ref().is_some_and(|dispute| dispute.draws == 1) => {
+                self.dismiss(name, None, Vec::new());
+            }
+            _ => self.unruled(name),
+        }
+    }
+
+    /// A committee did not rule: another may, and if none does the challenge comes to nothing.
+    pub(super) fn unruled(&mut self, name: TaskName) {
+        let draws = self.record.tasks[&name].dispute.as_ref().expect("it is disputed").draws;
+        if draws >= self.registry.params().rulings_max {
+            return self.conclude(name, None, Vec::new());
+        }
+        self.emit(Event::Unruled { task: name.clone() });
+        self.ask_for_a_panel(name);
+    }
+
+    /// The dispute is over.
+    pub(super) fn conclude(&mut self, name: TaskName, ruling: Option<bool>, counted: Vec<Counted>) {
+        let task = &self.record.tasks[&name];
+        let dispute = task.dispute.as_ref().expect("it is disputed");
+        let (challenge, late) = (dispute.challenge.id(), dispute.late);
+        let (commit, fence) = (task.commit.as_ref().expect("final").id(), task.fence);
+        let upheld = ruling == Some(true);
+        let mut panel: Vec<AgentId> = counted.iter().map(|c| c.verifier).collect();
+        panel.sort_unstable();
+        let offenders = if upheld { task.passed_by() } else { Vec::new() };
+        let ask = Ask::Rule {
+            challenge,
+            challenger: dispute.challenge.sender,
+            commit,
+            fence,
+            honest: if upheld && !late { self.in_vain(&name) } else { Vec::new() },
+            offenders: offenders.clone(),
+            panel,
+            ruling,
+            task: name.clone(),
+            worker: task.lease.as_ref().expect("a final result has its worker").bid.agent,
+        };
+        self.ask(ask);
+        match ruling {
+            Some(true) if !late => {
+                self.emit(Event::Ruled { challenge, counted, ruling, task: name.clone() });
+                let task = &self.record.tasks[&name];
+                let k_result = task.k_target(self.need().k_result.saturating_add(2));
+                self.emit(Event::Invalidated { challenge, commit, k_result, offenders, task: name });
+            }
+            // Nobody is known to be at fault: the work is done again.
+            None if !late => {
+                self.emit(Event::Ruled { challenge, counted, ruling, task: name.clone() });
+                self.release(name, ReleaseReason::Unruled, BondFate::Back, Vec::new());
+            }
+            _ => self.dismiss(name, ruling, counted),
+        }
+    }
+
+    /// The result stands, and its window runs on.
+    fn dismiss(&mut self, name: TaskName, ruling: Option<bool>, counted: Vec<Counted>) {
+        let dispute = self.record.tasks[&name].dispute.as_ref().expect("it is disputed");
+        let (challenge, late, left) = (dispute.challenge.id(), dispute.late, dispute.left);
+        self.emit(Event::Ruled { challenge, counted, ruling, task: name.clone() });
+        self.wait_for(if late { Waiting::Late(name) } else { Waiting::Challenge(name) }, left);
+    }
+
+    /// What workers are owed whose results rest on a task's, and were found good: what they are void of is no fault of theirs.
+    fn in_vain(&self, void: &TaskName) -> Vec<Payout> {
+        let plan = &self.record.decision.as_ref().expect("decided").plan;
+        let mut below: Vec<&TaskName> = Vec::from([void]);
+        let mut at = 0;
+        while let Some(parent) = below.get(at).copied() {
+            let children =
+                plan.tasks().iter().filter(|(name, task)| task.parents.contains(parent) && !below.contains(name));
+            let children: Vec<&TaskName> = children.map(|(name, _)| name).collect();
+            below.extend(children);
+            at += 1;
+        }
+        let work = below.into_iter().skip(1).filter_map(|name| {
+            let task = &self.record.tasks[name];
+            let lease = task.lease.as_ref().filter(|_| task.state == TaskState::Final)?;
+            Some(Payout { amount: lease.bid.cost, due: Due::Price, to: lease.bid.agent })
+        });
+        let mut work: Vec<Payout> = work.collect();
+        work.sort_unstable();
+        work
+    }
+
+    /// Takes back what was begun on a result that is void (T77); false if there is nothing, or it is on its way and will be.
+    pub(super) fn void(&mut self, name: &TaskName) -> bool {
+        let task = &self.record.tasks[name];
+        let wait = match task.state {
+            TaskState::Idle => Waiting::Bids(name.clone()),
+            TaskState::Leased => Waiting::Lease(name.clone()),
+            TaskState::Verifying => Waiting::Verdicts(name.clone()),
+            TaskState::Final if task.dispute.is_none() => Waiting::Challenge(name.clone()),
+            _ => return false,
+        };
+        let idle = task.state == TaskState::Idle;
+        if idle && !self.record.waits.contains_key(&wait) {
+            return false;
+        }
+        self.stop(wait);
+        if !idle {
+            self.release(name.clone(), ReleaseReason::Voided, BondFate::Back, Vec::new());
+        }
+        true
+    }
+}

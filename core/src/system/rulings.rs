@@ -1,0 +1,83 @@
+//! What a ruling on a challenge costs whom, and who gets it (PROTOCOL 8: Bond, Slash).
+//!
+//! Whatever offenders lose goes into the pot of the challenge and out of it again in one step: a quarter to the challenger, a
+//! quarter to those who worked and judged well, the rest to the commons fund. Nobody gains by challenging its own (T32), and
+//! no share of nobody's makes or loses a credit (T40).
+
+use super::*;
+use crate::config::COMMONS;
+use crate::ledger::split;
+
+impl System {
+    /// Carries out an [`Ask::Rule`].
+    pub(super) fn rule(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask) {
+        let Ask::Rule { challenge, challenger, panel, ruling, .. } = ask else { return };
+        let pot = Pot::Challenge(need, *challenge);
+        let Some(bond) = self.ledger.pot(&pot) else { return };
+        let params = self.params();
+        let payouts = match ruling {
+            Some(true) => self.punish(doing, need, ask, bond),
+            // What was said without ground pays for having been looked at.
+            Some(false) => {
+                let each = Credits(bond.0 / (panel.len() as u64).max(1));
+                panel.iter().map(|member| (*member, each)).collect()
+            }
+            None => {
+                let fee = bond.share(params.yield_fee_bp).max(Credits(1)).min(bond);
+                Vec::from([(*challenger, Credits(bond.0 - fee.0))])
+            }
+        };
+        let held = self.ledger.pot(&pot).unwrap_or_default();
+        let rest = held.0 - payouts.iter().map(|(_, part)| part.0).sum::<u64>();
+        self.ledger.pay(doing.key(), &pot, &payouts, COMMONS).expect("no more is paid than the pot holds");
+        if *ruling == Some(false) && rest > 0 {
+            self.ledger.burn(doing.key(), COMMONS, Credits(rest)).expect("it was just paid in");
+        }
+        let number = self.number();
+        for member in panel {
+            if let Some(agent) = self.agents.get_mut(member) {
+                agent.served_at = number;
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// Takes from the offenders what they answer with, and divides it. Returns what is paid out of the pot.
+    fn punish(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask, bond: Credits) -> Vec<(AgentId, Credits)> {
+        let Ask::Rule { challenge, challenger, commit, fence, honest, offenders, panel, task, worker, .. } = ask else {
+            return Vec::new();
+        };
+        let (pot, genesis) = (Pot::Challenge(need, *challenge), Arc::clone(&self.genesis));
+        let params = &genesis.params;
+        let liens = self.ledger.liens(need, *commit).filter(|(id, _)| offenders.contains(&id.verifier));
+        let losses: Vec<_> = liens.map(|(id, lien)| (id.verifier, lien.share(params.slash_bp))).collect();
+        self.ledger.unlien_all(doing.key(), need, *commit).expect("liens end once, with their attempt");
+        for (offender, loss) in losses.into_iter().filter(|(_, loss)| loss.0 > 0) {
+            self.ledger.slash(doing.key(), offender, loss, &pot).expect("a lien lies on stake that is there");
+        }
+        let held = (need, task.clone(), *fence);
+        if self.bonds.remove(&held).is_some() {
+            let of_worker = Pot::Bond(need, task.clone(), *fence);
+            self.ledger.pour(doing.key(), &of_worker, &pot).expect("a bond ends once, with its attempt");
+        }
+        for offender in offenders.iter().chain([worker]) {
+            if let Some(agent) = self.agents.get_mut(offender) {
+                agent.reputation_bp = pool::disproved(agent.reputation_bp);
+            }
+        }
+        let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - bond.0);
+        let share = lost.share(params.reward_bp);
+        let accuser = self.identity(challenger);
+        let own = offenders.iter().chain([worker]).any(|offender| self.identity(offender).related(&accuser));
+        let reward = if own { Credits(0) } else { share };
+        let mut payouts = Vec::from([(*challenger, Credits(bond.0 + reward.0))]);
+        let mut left = share;
+        for work in honest {
+            let part = work.amount.min(left);
+            left = Credits(left.0 - part.0);
+            payouts.push((work.to, part));
+        }
+        payouts.extend(panel.iter().copied().zip(split(left, &alloc::vec![1; panel.len()])));
+        payouts
+    }
+}

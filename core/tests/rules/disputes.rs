@@ -1,0 +1,285 @@
+//! Disputes about final results: who may, what stands still meanwhile, what it costs whom, and what is done again.
+
+use std::sync::Arc;
+
+use crate::kit::*;
+use swarm_core::id::{AgentId, Credits, Nonce, label};
+use swarm_core::plan::TaskState;
+use swarm_core::register::Command;
+use swarm_core::reject::Reject;
+use swarm_core::slot::{Phase, Waiting};
+use swarm_core::wire::{Body, Challenge, Evidence};
+
+/// A need whose first task is final.
+fn first_final() -> Stage {
+    let mut stage = Stage::with(3, |params| params.bond_bp = 10_000, |_| {});
+    stage.decide(two_steps());
+    stage.finish("w1", "cut");
+    assert_eq!(stage.state("cut"), TaskState::Final);
+    stage
+}
+
+/// Somebody who has had nothing to do with it.
+fn bystander(stage: &Stage) -> String {
+    let task = &stage.record.tasks[&label("cut")];
+    let has_part = |agent: &AgentId| task.seats.contains(agent);
+    let all = stage.people.iter().filter(|(name, keys)| name.starts_with('v') && !has_part(&keys.agent()));
+    all.map(|(name, _)| name.clone()).next().expect("not everybody sits")
+}
+
+fn stake(stage: &Stage, agent: &AgentId) -> u64 {
+    stage.system.ledger().balance(agent).unwrap().staked.0
+}
+
+#[test]
+fn an_upheld_challenge_voids_slashes_rewards_and_asks_for_more() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    let passed = stage.record.tasks[&label("cut")].passed_by();
+    let (before, worker) = (stage.available(&who), stage.available("w1"));
+    let staked: Vec<u64> = passed.iter().map(|agent| stake(&stage, agent)).collect();
+    assert_eq!(stage.act(&who, "challenge cut").unwrap(), "Challenged Asked");
+    stage.relay();
+    assert_eq!(stage.available(&who), before - 10, "the bond is booked");
+    stage.reveal();
+    assert_eq!(stage.relay(), "Answered Empanelled WaitOpened");
+    let task = &stage.record.tasks[&label("cut")];
+    let dispute = task.dispute.clone().unwrap();
+    let barred = passed.iter().chain([&id_of(&who), &id_of("w1"), &id_of("p1")]).any(|a| dispute.seats.contains(a));
+    assert!(!barred, "nobody rules who has a part in it");
+    assert!(!stage.record.waits.contains_key(&Waiting::Challenge(label("cut"))), "the window stands still");
+    assert_eq!(stage.rule("uphold cut").unwrap(), "WaitClosed Asked Ruled Invalidated Bidding WaitOpened WaitClosed");
+    stage.relay();
+    // Each lost half of what stood behind its seat, the worker its bond: a quarter of that is the challenger's.
+    for (agent, staked) in passed.iter().zip(staked) {
+        assert_eq!(stake(&stage, agent), staked - 50);
+    }
+    let lost = 50 * passed.len() as u64 + 10;
+    assert_eq!(stage.available("w1"), worker, "its bond does not come back, and it is paid nothing");
+    assert_eq!(stage.available(&who), before + lost / 4);
+    let panel: u64 = dispute.seats.iter().map(|agent| stage.system.ledger().balance(agent).unwrap().available.0).sum();
+    assert_eq!(panel, 1_000_000 * dispute.seats.len() as u64 + lost / 4, "as much is for those who ruled");
+    assert_eq!(stage.system.ledger().commons(), Credits(lost - 2 * (lost / 4)));
+    assert_eq!((stage.open_pots(), stage.system.ledger().all_liens().count()), (1, 0), "only the escrow is left");
+    assert_eq!(stage.act("w1", "claim cut 10"), Err(Reject::NotEntitled), "it does not win it again");
+    // Two more must pass the next one.
+    stage.lease("w2", "cut");
+    stage.commit("w2", "cut");
+    assert_eq!(stage.record.tasks[&label("cut")].k_target(3), 5);
+    stage.judge("pass cut").unwrap();
+    assert_eq!(stage.state("cut"), TaskState::Final);
+}
+
+#[test]
+fn a_dismissed_challenge_pays_those_who_looked_and_the_window_runs_on() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    let before = stage.available(&who);
+    let total = stage.record.waits[&Waiting::Challenge(label("cut"))].total;
+    let third = swarm_core::time::Span(total.0 / 3);
+    stage.report("c1", "challenge cut", third).unwrap();
+    stage.report("c2", "challenge cut", third).unwrap();
+    stage.challenge(&who, "cut");
+    assert_eq!(stage.rule("dismiss cut").unwrap(), "WaitClosed Asked Ruled WaitOpened");
+    stage.relay();
+    assert_eq!(stage.available(&who), before - 10);
+    assert_eq!(stage.record.waits[&Waiting::Challenge(label("cut"))].total.0, total.0 - third.0, "what was left of it");
+    assert_eq!(stage.system.ledger().burned(), Credits(10 % 3), "what cannot be divided is burned");
+    assert_eq!(stage.act(&who, "challenge cut"), Err(Reject::Duplicate), "nobody disputes a result twice");
+    stage.finish("w2", "join");
+    for wait in ["challenge cut", "challenge join", "late cut", "late join"] {
+        stage.elapse(wait).unwrap();
+        stage.relay();
+    }
+    assert_eq!((stage.open_pots(), stage.record.is_over()), (0, true));
+}
+
+#[test]
+fn t32_challenging_one_s_own_never_profits() {
+    // Whoever passed it, and whoever did the work.
+    for own in ["passer", "w1"] {
+        let mut stage = first_final();
+        let who = match own {
+            "passer" => stage.who(&stage.record.tasks[&label("cut")].passed_by()[0]),
+            name => name.to_owned(),
+        };
+        let before = stage.available(&who);
+        stage.challenge(&who, "cut");
+        stage.rule("uphold cut").unwrap();
+        stage.relay();
+        assert_eq!(stage.available(&who), before, "{own}: the bond back, and nothing else");
+    }
+}
+
+#[test]
+fn t76_nobody_ends_a_dispute_by_leaving() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    assert_eq!(stage.act("w1", "yield cut"), Err(Reject::WrongPhase));
+    assert_eq!(stage.act("r1", "cancel cut"), Err(Reject::WrongPhase));
+    assert_eq!(stage.elapse("challenge cut"), Err(Reject::NoSuchThing), "no window ends meanwhile");
+    let other = stage.people.keys().filter(|name| name.starts_with('r')).next_back().unwrap().clone();
+    assert_eq!(stage.act(&other, "challenge cut"), Err(Reject::WrongPhase), "one at a time");
+    assert!(stage.rule("uphold cut").is_ok());
+}
+
+#[test]
+fn t77_what_rests_on_a_void_result_is_taken_back_and_honest_work_is_paid() {
+    for upto in ["bids", "leased", "verifying", "final"] {
+        let mut stage = first_final();
+        match upto {
+            "leased" => stage.lease("w2", "join"),
+            "verifying" => {
+                stage.lease("w2", "join");
+                stage.commit("w2", "join");
+            }
+            "final" => stage.finish("w2", "join"),
+            _ => {}
+        }
+        let worker = stage.available("w2");
+        let who = bystander(&stage);
+        stage.challenge(&who, "cut");
+        stage.rule("uphold cut").unwrap();
+        stage.relay();
+        assert_eq!((stage.state("cut"), stage.state("join")), (TaskState::Idle, TaskState::Idle), "{upto}");
+        assert!(!stage.record.waits.contains_key(&Waiting::Bids(label("join"))), "{upto}: nobody bids on what is void");
+        let bond = if upto == "bids" { 0 } else { 10 };
+        let pay = if upto == "final" { 10 } else { 0 };
+        assert_eq!(stage.available("w2"), worker + bond + pay, "{upto}");
+        assert_eq!((stage.open_pots(), stage.system.ledger().all_liens().count()), (1, 0), "{upto}");
+        // All of it is done again, and the need closes.
+        stage.finish("w3", "cut");
+        stage.finish("w2", "join");
+        for wait in ["challenge cut", "challenge join", "late cut", "late join"] {
+            stage.elapse(wait).unwrap();
+            stage.relay();
+        }
+        assert_eq!((stage.open_pots(), stage.record.is_over()), (0, true), "{upto}");
+    }
+}
+
+#[test]
+fn a_grant_on_its_way_is_taken_back_when_it_comes() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    stage.act("w2", "claim join 10").unwrap();
+    stage.elapse("bids join").unwrap();
+    assert_eq!(stage.state("join"), TaskState::Granting);
+    let told = stage.rule("uphold cut").unwrap();
+    assert_eq!(told, "WaitClosed Asked Ruled Invalidated Bidding WaitOpened");
+    assert!(stage.relay().contains("Leased WaitOpened WaitClosed Asked Released"), "held for a moment");
+    assert_eq!((stage.state("join"), stage.available("w2")), (TaskState::Idle, 1_000_000));
+}
+
+#[test]
+fn silence_draws_anew_and_then_opens_the_task_unslashed() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    let (before, worker) = (stage.available(&who), stage.available("w1"));
+    stage.challenge(&who, "cut");
+    for draw in 2..=3 {
+        let told = stage.elapse("ruling cut").unwrap();
+        assert_eq!(told, "Reported WaitClosed Unruled Asked");
+        stage.relay();
+        stage.reveal();
+        assert_eq!(stage.relay(), "Answered Empanelled WaitOpened");
+        assert_eq!(stage.record.tasks[&label("cut")].dispute.as_ref().unwrap().draws, draw);
+    }
+    let told = stage.elapse("ruling cut").unwrap();
+    assert_eq!(told, "Reported WaitClosed Asked Ruled Asked Released Bidding WaitOpened WaitClosed");
+    stage.relay();
+    assert_eq!(
+        (stage.available(&who), stage.available("w1")),
+        (before - 1, worker + 10),
+        "less a fee; the bond is back"
+    );
+    assert_eq!((stage.open_pots(), stage.system.ledger().all_liens().count()), (1, 0));
+}
+
+#[test]
+fn t30_a_late_challenge_slashes_and_changes_neither_record_nor_payouts() {
+    let mut stage = first_final();
+    stage.finish("w2", "join");
+    stage.elapse("challenge cut").unwrap();
+    assert_eq!(stage.state("cut"), TaskState::Settled);
+    let passed = stage.record.tasks[&label("cut")].passed_by();
+    let staked: Vec<u64> = passed.iter().map(|agent| stake(&stage, agent)).collect();
+    let record = stage.record.tasks[&label("cut")].record.clone();
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    assert_eq!(stage.elapse("late cut"), Err(Reject::NoSuchThing), "Pay waits");
+    assert_eq!(stage.rule("uphold cut").unwrap(), "WaitClosed Asked Ruled WaitOpened");
+    stage.relay();
+    assert_eq!((stage.state("cut"), &stage.record.tasks[&label("cut")].record), (TaskState::Settled, &record));
+    for (agent, staked) in passed.iter().zip(staked) {
+        assert_eq!(stake(&stage, agent), staked - 50);
+    }
+    let worker = stage.available("w1");
+    for wait in ["late cut", "challenge join", "late join"] {
+        stage.elapse(wait).unwrap();
+        stage.relay();
+    }
+    assert_eq!(stage.available("w1"), worker + 10, "the price; its bond is gone");
+    assert_eq!((stage.open_pots(), stage.record.phase != Phase::Decided), (0, true));
+}
+
+#[test]
+fn a_challenger_without_a_bond_stops_nothing() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    let all = swarm_core::wire::AmountTo { amount: Credits(stage.available(&who)), to: id_of("r1") };
+    let spend = stage.say(&who, Body::Transfer(all));
+    stage.submit_system(Command::Act(spend)).unwrap();
+    assert_eq!(stage.act(&who, "challenge cut").unwrap(), "Challenged Asked");
+    assert_eq!(stage.relay(), "Answered Ruled WaitOpened");
+    assert_eq!(stage.act(&who, "challenge cut"), Err(Reject::Duplicate));
+    stage.elapse("challenge cut").unwrap();
+}
+
+#[test]
+fn what_no_challenge_can_be_about() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    let good = stage.parse("challenge cut");
+    let Body::Challenge(Challenge { commit, task, .. }) = good.clone() else { panic!("a challenge") };
+    let evidence = Evidence::OutputMismatch { label: label("unheard-of") };
+    let other = Body::Challenge(Challenge { commit, evidence, task });
+    let say = |stage: &mut Stage, body: Body, edit: fn(&mut swarm_core::wire::Content)| {
+        let envelope = stage.say_with(&who, body, edit);
+        stage.submit(Command::Act(envelope))
+    };
+    assert_eq!(say(&mut stage, other, |_| {}), Err(Reject::NoEvidence), "an output it does not have");
+    assert_eq!(say(&mut stage, good.clone(), |c| c.fence.as_mut().unwrap().0 += 1), Err(Reject::StaleFence));
+    assert_eq!(say(&mut stage, good.clone(), |c| c.epoch.as_mut().unwrap().0 += 1), Err(Reject::StaleEpoch));
+    assert_eq!(stage.act(&bystander(&stage), "challenge join"), Err(Reject::NoSuchThing), "nothing is committed");
+    let envelope = stage.say_with("r1", good, |c| c.nonce = Nonce(77));
+    assert!(stage.submit(Command::Act(Arc::clone(&envelope))).is_ok());
+    assert_eq!(stage.submit(Command::Act(envelope)), Err(Reject::Duplicate));
+}
+
+#[test]
+fn rulings_of_others_and_of_other_disputes_do_not_count() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    let early = stage.parse("uphold cut");
+    let envelope = stage.say(&who, early);
+    assert_eq!(stage.submit(Command::Count(vec![envelope])), Err(Reject::WrongPhase));
+    stage.challenge(&who, "cut");
+    let body = stage.parse("uphold cut");
+    let votes = sorted([&who, "w1", "p1"].map(|name| stage.say(name, body.clone())).to_vec());
+    assert!(stage.submit(Command::Count(votes)).is_err(), "none of them sits");
+    let seats = stage.record.tasks[&label("cut")].dispute.clone().unwrap().seats;
+    let names: Vec<String> = seats.iter().map(|seat| stage.who(seat)).collect();
+    let (yes, no) = (stage.parse("uphold cut"), stage.parse("dismiss cut"));
+    let one = sorted(vec![stage.say(&names[0], yes.clone()), stage.say(&names[0], no.clone())]);
+    assert!(stage.submit(Command::Count(one)).is_err(), "nobody rules twice");
+    let few = sorted(vec![stage.say(&names[0], yes.clone()), stage.say(&names[1], no.clone())]);
+    assert_eq!(stage.submit(Command::Count(few)), Err(Reject::NoQuorum));
+    // A committee that cannot agree is one that does not rule.
+    let split: Vec<_> = names.iter().zip([&yes, &no].into_iter().cycle()).collect();
+    let split = sorted(split.into_iter().take(4).map(|(name, body)| stage.say(name, body.clone())).collect());
+    let told = stage.submit(Command::Count(split));
+    assert!(matches!(told.as_deref(), Ok("WaitClosed Unruled Asked") | Err(&Reject::NoQuorum)), "{told:?}");
+}
