@@ -43,8 +43,12 @@ impl Dues {
             Event::Tallied { need, commit, counted, verdict: Verdict::Fail, .. } => {
                 self.need(need).failed.entry(*commit).or_insert_with(|| counted.clone());
             }
-            Event::Finalized { need, task, .. } => {
-                self.need(need).finals.entry(task.clone()).or_insert_with(|| record.clone());
+            // The last one is what stands, if one before was void.
+            Event::Finalized { need, task, fence, .. } => {
+                let known = self.need(need).finals.entry(task.clone()).or_insert_with(|| record.clone());
+                if matches!(&known.event, Event::Finalized { fence: before, .. } if before < fence) {
+                    *known = record.clone();
+                }
             }
             Event::Settled { need, task, payouts } => {
                 notes.checked();

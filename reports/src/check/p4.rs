@@ -279,6 +279,11 @@ impl Judging<'_> {
                     });
                 }
             }
+            // Its window stands still: what was seen of it is in what is left.
+            Did::Challenged { task, .. } => {
+                let stops = [Waiting::Challenge(task.clone()), Waiting::Late(task.clone())];
+                need.waits.retain(|_, wait| !stops.contains(&wait.waiting));
+            }
             Did::Over { .. } => need.over = Some(self.record.clone()),
             _ => self.of_task(need, event),
         }
@@ -298,7 +303,10 @@ impl Judging<'_> {
                 }
                 (&record.task, Some(record.fence))
             }
-            Did::Settled { task, .. } | Did::Paid { task } | Did::TaskEnded { task, .. } => (task, None),
+            Did::Settled { task, .. }
+            | Did::Paid { task }
+            | Did::TaskEnded { task, .. }
+            | Did::Invalidated { task, .. } => (task, None),
             _ => return,
         };
         let task = need.tasks.entry(name.clone()).or_default();
@@ -321,7 +329,10 @@ impl Judging<'_> {
             }
             Did::Released { reason, .. } => {
                 let (held, judged) = (task.holder.take().is_some(), task.commit.take().is_some());
+                let was_final = std::mem::take(&mut task.is_final);
                 match reason {
+                    ReleaseReason::Unruled => was_final,
+                    ReleaseReason::Voided => held || judged,
                     ReleaseReason::Expired if held && !task.run_out => {
                         return self.wrong("a lease expires that no majority saw through");
                     }
@@ -336,6 +347,9 @@ impl Judging<'_> {
                 task.commit == Some(record.commit)
             }
             Did::Settled { .. } | Did::Paid { .. } => task.is_final,
+            Did::Invalidated { commit, .. } => {
+                std::mem::take(&mut task.is_final) && task.commit.take() == Some(*commit)
+            }
             _ => {
                 let idle = task.holder.is_none() && task.commit.is_none();
                 (task.winner, task.holder, task.commit) = (None, None, None);
@@ -357,6 +371,7 @@ fn word(event: &Did) -> &'static str {
         Did::Released { .. } => "a release",
         Did::Final { .. } => "finality",
         Did::Settled { .. } | Did::Paid { .. } => "a settlement",
+        Did::Invalidated { .. } => "an invalidation",
         _ => "an end",
     }
 }

@@ -237,8 +237,11 @@ impl Task {
                 };
                 let fits = match reason {
                     ReleaseReason::Expired | ReleaseReason::Yielded => held.is_some(),
-                    ReleaseReason::Failed | ReleaseReason::Unseated => {
+                    ReleaseReason::Failed | ReleaseReason::Unseated | ReleaseReason::Unruled => {
                         matches!(&belief.state, State::Judged(f, _) if f == fence)
+                    }
+                    ReleaseReason::Voided => {
+                        matches!(&belief.state, State::Held(Lease { fence: f, .. }) | State::Judged(f, _) if f == fence)
                     }
                     ReleaseReason::Unbonded => held.is_some() || matches!(belief.state, State::Idle),
                     ReleaseReason::Unbid => matches!(belief.state, State::Idle),
@@ -358,7 +361,9 @@ impl Wait {
             Event::LeaseEnded { fence, reason, .. }
                 if *fence == self.fence && *reason != ReleaseReason::Unbid && !self.awaits(Due::NextGrant) =>
             {
-                self.next(Some(Due::NextGrant), record, bound, notes);
+                // What rests on a void result waits until that is done again, which has bounds of its own.
+                let due = (*reason != ReleaseReason::Voided).then_some(Due::NextGrant);
+                self.next(due, record, bound, notes);
             }
             Event::TaskEnded { .. } => self.end(record, bound, notes),
             _ => {}

@@ -289,7 +289,14 @@ impl Conservation {
         let Some((op, filler)) = &pot.filled else { return };
         if *op == Move::Bond {
             notes.checked();
-            if let Some(other) = pot.paid.keys().find(|to| *to != filler && **to != Account::Commons) {
+            let is_challenge = |pot: &str| pot.starts_with("challenge/");
+            // Whom a challenge's pot pays follows from who was right: the model says so.
+            let strays = |to: &&Account| match to {
+                Account::Commons => false,
+                Account::Pot(pot) => !is_challenge(pot),
+                _ => **to != *filler && !is_challenge(name),
+            };
+            if let Some(other) = pot.paid.keys().find(strays) {
                 let what = format!("bond {name} goes to {other:?}, who did not give it");
                 notes.contradict(NAME, what, &[opened]);
             }

@@ -306,6 +306,14 @@ pub enum Event {
         record: Arc<[u8]>,
         task: TaskName,
     },
+    /// A final result is disputed, and the committee that is to rule on it is being drawn.
+    Challenged { challenge: Cid, challenger: AgentId, commit: Cid, fence: Fence, need: NeedId, task: TaskName },
+    /// The dispute is over: upheld, dismissed, or nobody ruled.
+    Ruled { challenge: Cid, need: NeedId, panel: Arc<[AgentId]>, ruling: Option<bool>, task: TaskName },
+    /// A final result is void; who passed it.
+    Invalidated { commit: Cid, fence: Fence, need: NeedId, offenders: Arc<[AgentId]>, task: TaskName },
+    /// World: an honest host did a task's job on these inputs, and got this.
+    Worked { inputs: Arc<[Cid]>, need: NeedId, outputs: Arc<[Cid]>, task: TaskName },
     /// The payouts of a final result are fixed.
     Settled { need: NeedId, payouts: Arc<[Payout]>, task: TaskName },
     /// The money moved.

@@ -51,7 +51,11 @@ impl System {
             Body::Stake(body) => known && body.amount.0 > 0 && self.books.shift(&purse, &stake, body.amount.0),
             Body::Delegate(body) => {
                 let may = body.amount.0 > 0 && known && self.accounts.contains(&body.to) && body.to != sender;
-                may && self.books.shift(&purse, &Account::Delegated(body.to), body.amount.0)
+                let done = may && self.books.shift(&purse, &Account::Delegated(body.to), body.amount.0);
+                if done {
+                    *self.lent.entry((body.to, sender)).or_default() += body.amount.0;
+                }
+                done
             }
             Body::Unstake(body) => {
                 let done =

@@ -145,6 +145,7 @@ impl Need {
                 self.did(Did::Accepted { commit: Arc::clone(envelope), fence, task: name.clone() });
                 self.ask_for_seats(name);
             }
+            Body::Challenge(challenge) => self.challenge(envelope, challenge, elsewhere)?,
             _ => return None,
         }
         Some(())

@@ -28,7 +28,7 @@ impl System {
         drawn(pool, voters, own, k, size..=size)
     }
 
-    fn current(&self, snapshot: &SnapshotRef) -> Result<&Pool, String> {
+    pub(super) fn current(&self, snapshot: &SnapshotRef) -> Result<&Pool, String> {
         let pool = self.pools.last().filter(|_| snapshot.number as usize == self.pools.len());
         pool.ok_or_else(|| {
             format!("snapshot {} was drawn from, and {} is current here", snapshot.number, self.pools.len())
@@ -136,6 +136,9 @@ impl System {
     }
 
     fn seat(&mut self, need: NeedId, ask: &Ask, answer: &Answer) -> Result<(), String> {
+        if let Ask::Contest { .. } = ask {
+            return self.empanel(need, ask, answer);
+        }
         let (Ask::Seats { commit, k_result, planner, worker, .. }, Answer::Seated { k_result: k, seats, snapshot, .. }) =
             (ask, answer)
         else {
@@ -165,7 +168,7 @@ impl System {
     }
 
     /// Whether two are one, or of one known organisation or network.
-    fn related(&self, a: &AgentId, b: &AgentId) -> bool {
+    pub(super) fn related(&self, a: &AgentId, b: &AgentId) -> bool {
         let of = |agent: &AgentId| self.agents.get(agent).and_then(|known| manifest(&known.manifest));
         let (Some(x), Some(y)) = (of(a), of(b)) else { return a == b };
         a == b || (!x.org.is_empty() && x.org == y.org) || (!x.asn.is_empty() && x.asn == y.asn)
@@ -173,7 +176,7 @@ impl System {
 }
 
 /// Whether `list` can have been drawn: members of the pool, each once, as many as there should be, and K is K.
-fn drawn(
+pub(super) fn drawn(
     pool: &Pool,
     list: &[AgentId],
     own: usize,

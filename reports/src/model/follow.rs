@@ -16,6 +16,9 @@ const WINNERS_MAX: usize = 4;
 
 impl Need {
     pub(super) fn take_task_answer(&mut self, answer: &Answer, name: &TaskName, params: &Params) {
+        if self.tasks[name].dispute.is_some() {
+            return self.take_panel(answer, name, params);
+        }
         let (windows, task) = (self.windows(), self.tasks.get_mut(name).expect("an ask names a task of the plan"));
         let fence = task.fence;
         match answer {
@@ -98,6 +101,7 @@ impl Need {
                     task.unchallenged = true;
                 }
             }
+            Waiting::Ruling(task) => self.unruled(&task, elsewhere.params()),
             Waiting::Late(task) => self.pay(&task),
             _ => {}
         }
@@ -131,7 +135,8 @@ impl Need {
 
     fn grant(&mut self, name: &TaskName, elsewhere: &impl Elsewhere) {
         let (params, text) = (elsewhere.params(), self.text().expect("decided").clone());
-        let fees = text.fee.0 * (u64::from(text.k_result) + u64::from(params.seats_spare));
+        let seats = u64::from(self.tasks[name].k_target(text.k_result)) + u64::from(params.seats_spare);
+        let fees = text.fee.0 * seats;
         let (budget, left, snapshot) = (self.budget, self.fees, self.snapshot.number);
         let task = self.tasks.get_mut(name).expect("a window is a task's");
         let Some(bid) = task.best.clone().filter(|bid| bid.cost.0 <= budget && fees <= left) else {
@@ -156,7 +161,8 @@ impl Need {
     }
 
     pub(super) fn ask_for_seats(&mut self, name: &TaskName) {
-        let (task, k_result) = (&self.tasks[name], self.text().map_or(0, |text| text.k_result));
+        let task = &self.tasks[name];
+        let k_result = task.k_target(self.text().map_or(0, |text| text.k_result));
         let (Some(winner), Some(commit), Some(decision)) = (&task.winner, &task.commit, &self.decision) else { return };
         let (planner, worker) = (decision.proposal.sender, winner.bid.agent);
         let ask = Ask::Seats { commit: commit.id(), fence: task.fence, k_result, planner, task: name.clone(), worker };
@@ -208,8 +214,7 @@ impl Need {
     pub(super) fn release(&mut self, name: &TaskName, reason: ReleaseReason, bond: BondFate, payouts: Vec<Payout>) {
         let task = self.tasks.get_mut(name).expect("a task of the plan");
         let (fence, commit) = (task.fence, task.commit.take().map(|commit| commit.id()));
-        task.stage = Stage::Idle;
-        task.seats.clear();
+        task.forget();
         if let Some(winner) = task.winner.take() {
             if bond != BondFate::Back {
                 task.barred.insert(winner.bid.agent);
@@ -293,6 +298,9 @@ impl Need {
         for name in &names {
             let parents = self.decision.as_ref().map(|d| d.plan[name].parents.clone()).unwrap_or_default();
             let stages: Vec<Stage> = parents.iter().map(|parent| self.tasks[parent].stage).collect();
+            if stages.iter().any(|stage| !stage.has_result()) && self.void(name) {
+                return true;
+            }
             let task = &self.tasks[name];
             if task.stage == Stage::Idle {
                 let spent = task.attempts >= params.attempts_max || task.dry >= params.bid_windows_max;
@@ -311,7 +319,7 @@ impl Need {
                 }
             }
             let settled = |stage: &Stage| matches!(stage, Stage::Settled | Stage::Paid);
-            if task.stage == Stage::Final && task.unchallenged && stages.iter().all(settled) {
+            if task.stage == Stage::Final && task.unchallenged && task.dispute.is_none() && stages.iter().all(settled) {
                 let payouts = task.result.as_ref().expect("final").payouts.clone();
                 self.tasks.get_mut(name).expect("one of its tasks").stage = Stage::Settled;
                 self.did(Did::Settled { payouts, task: name.clone() });

@@ -15,6 +15,7 @@ use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Envelope, Expires, FinalizeRecord, Need as Text, Role, SnapshotRef, Windows};
 
+use super::dispute::Dispute;
 use super::plan::Planned;
 
 /// What is registered of an agent.
@@ -104,6 +105,10 @@ pub struct Task {
     pub snapshot: SnapshotRef,
     pub result: Option<Arc<FinalizeRecord>>,
     pub unchallenged: bool,
+    pub dispute: Option<Dispute>,
+    /// Who disputed the result, and how many of the task's results were void.
+    pub challengers: BTreeSet<AgentId>,
+    pub voided: u32,
 }
 
 /// A running wait.
@@ -265,7 +270,7 @@ impl Need {
     pub fn ask(&mut self, ask: Ask) {
         self.asked += 1;
         let about = match &ask {
-            Ask::Grant { task, .. } | Ask::Seats { task, .. } => Some(Some(task.clone())),
+            Ask::Grant { task, .. } | Ask::Seats { task, .. } | Ask::Contest { task, .. } => Some(Some(task.clone())),
             Ask::Escrow { .. } | Ask::Voters { .. } => Some(None),
             _ => None,
         };
@@ -276,8 +281,12 @@ impl Need {
     }
 
     pub fn wait(&mut self, waiting: Waiting, ms: u32) {
+        self.wait_span(waiting, Span::from_ms(u64::from(ms)));
+    }
+
+    pub fn wait_span(&mut self, waiting: Waiting, total: Span) {
         self.segment = Segment(self.segment.0 + 1);
-        let (segment, total) = (self.segment, Span::from_ms(u64::from(ms)));
+        let segment = self.segment;
         self.waits.insert(waiting.clone(), Watch { segment, total, seen: BTreeMap::new() });
         self.did(Did::WaitOpened { segment, total, waiting });
     }

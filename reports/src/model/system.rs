@@ -22,7 +22,7 @@ use crate::history::{Account, PoolSnapshot};
 #[derive(Clone, Debug)]
 pub(super) struct Agent {
     pub(super) manifest: Arc<Envelope>,
-    reputation_bp: u32,
+    pub(super) reputation_bp: u32,
 }
 
 /// A pool snapshot: who may be drawn.
@@ -53,7 +53,9 @@ pub struct System {
     asked: BTreeMap<NeedId, u32>,
     pub(super) acts: BTreeSet<Cid>,
     requesters: BTreeMap<NeedId, AgentId>,
-    bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
+    pub(super) bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
+    /// What backs a member (to, by).
+    pub(super) lent: BTreeMap<(AgentId, AgentId), u64>,
     /// Unbonding credits by agent, oldest first: name, amount, whether the time is over.
     pub(super) tranches: BTreeMap<AgentId, Vec<(Digest, u64, bool)>>,
     pub(super) queue: Vec<Seating>,
@@ -86,6 +88,7 @@ impl System {
             acts: BTreeSet::new(),
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
+            lent: BTreeMap::new(),
             tranches: BTreeMap::new(),
             queue: Vec::new(),
             round: None,
@@ -275,6 +278,19 @@ impl System {
                 self.open_round(told);
                 return Ok(true);
             }
+            (Ask::Contest { .. }, _) if self.contest(need, ask) => {
+                self.queue.push((need, seq, at, ask.clone()));
+                self.out.push(Did::Queued { at, need, seq });
+                self.open_round(told);
+                return Ok(true);
+            }
+            (Ask::Contest { .. }, Some(answer @ Answer::Denied(Reject::NotEnough))) => answer,
+            (Ask::Contest { .. }, _) => return Err("a challenge without a bond is not denied".into()),
+            (Ask::Rule { .. }, _) => {
+                self.rule(need, ask);
+                self.out.push(Did::Told { at, need, seq });
+                return Ok(true);
+            }
             (Ask::End { .. }, _) => {
                 self.end(need, ask)?;
                 self.out.push(Did::Told { at, need, seq });
@@ -426,6 +442,6 @@ fn escrow(need: &NeedId) -> Account {
     Account::Pot(format!("escrow/{need}").into())
 }
 
-fn bond_of((need, task, fence): &(NeedId, TaskName, Fence)) -> Account {
+pub(super) fn bond_of((need, task, fence): &(NeedId, TaskName, Fence)) -> Account {
     Account::Pot(format!("bond/{need}/{task}/{fence}").into())
 }

@@ -44,6 +44,7 @@ impl Need {
                 }
                 Some(())
             }
+            Body::Verdict(_) => self.count_rulings(votes, elsewhere.params()),
             _ => None,
         }
     }
@@ -98,6 +99,6 @@ impl Need {
     }
 }
 
-fn counted(vote: &Envelope) -> Counted {
+pub(super) fn counted(vote: &Envelope) -> Counted {
     Counted { attest: vote.id(), engine: vote.policy.engine, verifier: vote.sender }
 }

@@ -224,11 +224,9 @@ impl Recorder {
                 let mut anew = false;
                 if let Some(void) = &mut self.void {
                     void.applied(no, thread, &entry);
-                    anew = void.is_new(no);
-                    // What it is founded on was told by the members of the lost one.
-                    if anew && entry.seq <= void.kept(thread) {
-                        return;
-                    }
+                    // What it is founded on is of the lost one: mostly told by a member of that, or else by the first to find it on
+                    // a disk whose owner never came to apply it.
+                    anew = void.is_new(no) && entry.seq > void.kept(thread);
                 }
                 if advances(self.ordered.entry((anew, thread)).or_default(), entry.seq) {
                     self.tell(no, Event::Ordered { command, entry, thread });
@@ -434,6 +432,34 @@ impl Recorder {
                 self.finals.entry(no).or_default().push(Arc::clone(&bytes));
                 self.outputs.entry(need).or_default().insert(record.task.clone(), record.outputs.clone());
                 Event::Finalized { fence: record.fence, need, record: bytes, task: record.task.clone() }
+            }
+            Did::Challenged { challenge, task, .. } => {
+                let of = told.tasks.entry(task.clone()).or_default();
+                let (commit, fence) = (of.commit, of.fence);
+                self.mark("result-challenged");
+                Event::Challenged {
+                    challenge: challenge.id(),
+                    challenger: challenge.sender,
+                    commit,
+                    fence,
+                    need,
+                    task: task.clone(),
+                }
+            }
+            Did::Ruled { challenge, counted, ruling, task } => {
+                self.mark(match ruling {
+                    Some(true) => "challenge-upheld",
+                    Some(false) => "challenge-dismissed",
+                    None => "challenge-unruled",
+                });
+                let panel = counted.iter().map(|c| c.verifier).collect();
+                Event::Ruled { challenge: *challenge, need, panel, ruling: *ruling, task: task.clone() }
+            }
+            Did::Invalidated { commit, offenders, task, .. } => {
+                let fence = told.tasks.entry(task.clone()).or_default().fence;
+                let (commit, offenders) = (*commit, offenders.as_slice().into());
+                self.tell(no, Event::Invalidated { commit, fence, need, offenders, task: task.clone() });
+                Event::LeaseEnded { fence, need, reason: ReleaseReason::Failed, task: task.clone() }
             }
             Did::Settled { payouts, task } => {
                 Event::Settled { need, payouts: payouts.as_slice().into(), task: task.clone() }

@@ -21,7 +21,7 @@ pub struct Void {
     records: Vec<(Record, Option<About>)>,
     /// Records before this one that a host told of a need beyond what was kept are void: it forgot what they tell.
     forgot: BTreeMap<(u32, Thread), usize>,
-    /// What the members of the first one applied, for those who fold it anew.
+    /// What was applied of the first one, for those who fold it anew.
     applied: BTreeMap<NeedId, BTreeMap<Seq, Arc<Applied>>>,
 }
 
@@ -51,7 +51,8 @@ impl Void {
     }
 
     pub fn applied(&mut self, no: u32, thread: Thread, entry: &Arc<Applied>) {
-        if let (false, Thread::Need(need)) = (self.is_new(no), thread) {
+        let beyond = self.is_new(no) && entry.seq > self.kept(thread);
+        if let (false, Thread::Need(need)) = (beyond, thread) {
             self.applied.entry(need).or_default().insert(entry.seq, Arc::clone(entry));
         }
     }
@@ -106,7 +107,8 @@ impl Void {
                 record.event,
                 Event::View { .. } | Event::Correct { .. } | Event::Replayed { .. } | Event::Mark(_)
             );
-            if self.founded.is_some() && !beyond && !last_word && !self.is_new(record.node.0) {
+            let of_base = matches!(record.event, Event::Ordered { .. });
+            if self.founded.is_some() && !beyond && !last_word && (of_base || !self.is_new(record.node.0)) {
                 old.see(record);
             }
         }

@@ -1,0 +1,379 @@
+//! Final results that somebody disputes, and what that costs whom (PROTOCOL 8: Window, Upheld, Bond, Slash).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use swarm_core::config::Params;
+use swarm_core::id::{AgentId, NeedId, TaskName};
+use swarm_core::register::{Answer, Ask, BondFate, Counted, Event as Did};
+use swarm_core::reject::Reject;
+use swarm_core::slot::Waiting;
+use swarm_core::time::Span;
+use swarm_core::wire::{Body, Challenge, Due, Envelope, Evidence, Payout, ReleaseReason};
+
+use super::need::{Elsewhere, Need, Stage, Task};
+use super::quorum::{self, Count, count};
+use super::system::{System, bond_of, free};
+use crate::history::Account;
+
+/// A dispute about a final result.
+#[derive(Clone, Debug)]
+pub struct Dispute {
+    challenge: Arc<Envelope>,
+    late: bool,
+    left: Span,
+    draws: u32,
+    seats: Vec<AgentId>,
+    k: u32,
+}
+
+impl Task {
+    /// Passes that the next result is asked for: two more for each that was void.
+    pub fn k_target(&self, k_result: u32) -> u32 {
+        (k_result + 2 * self.voided).min(50)
+    }
+
+    /// The attempt is over, and nothing of it is left.
+    pub fn forget(&mut self) {
+        self.stage = Stage::Idle;
+        (self.commit, self.result, self.dispute) = (None, None, None);
+        self.unchallenged = false;
+        self.seats.clear();
+        self.challengers.clear();
+    }
+
+    /// Whose passes made the result final.
+    fn passed_by(&self) -> Vec<AgentId> {
+        let fees = self.result.iter().flat_map(|result| &result.payouts).filter(|payout| payout.due == Due::Fee);
+        fees.map(|payout| payout.to).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+impl Need {
+    pub(super) fn challenge(
+        &mut self,
+        envelope: &Arc<Envelope>,
+        said: &Challenge,
+        elsewhere: &impl Elsewhere,
+    ) -> Option<()> {
+        let task = self.tasks.get(&said.task)?;
+        let present = envelope.epoch == Some(self.epoch) && envelope.fence == Some(task.fence);
+        let Body::Commit(commit) = &task.commit.as_ref()?.body else { return None };
+        let Evidence::OutputMismatch { label } = &said.evidence;
+        let about = task.commit.as_ref()?.id() == said.commit && commit.outputs.contains_key(label);
+        if !present || !about || task.challengers.contains(&envelope.sender) {
+            return None;
+        }
+        let (window, late) = match task.stage {
+            Stage::Final => (Waiting::Challenge(said.task.clone()), false),
+            Stage::Settled => (Waiting::Late(said.task.clone()), true),
+            _ => return None,
+        };
+        let watch = self.waits.remove(&window)?;
+        // What a majority has seen pass is gone from it.
+        let mut seen: Vec<Span> = watch.seen.values().copied().collect();
+        seen.sort_unstable_by(|a, b| b.cmp(a));
+        let gone = seen.get(elsewhere.members() / 2).copied().unwrap_or_default();
+        let left = Span(watch.total.0.saturating_sub(gone.0));
+        let task = self.tasks.get_mut(&said.task)?;
+        task.challengers.insert(envelope.sender);
+        let challenge = Arc::clone(envelope);
+        task.dispute =
+            Some(Dispute { challenge: Arc::clone(&challenge), late, left, draws: 1, seats: Vec::new(), k: 0 });
+        self.did(Did::Challenged { challenge, left, task: said.task.clone() });
+        self.ask_for_a_panel(&said.task, elsewhere.params());
+        Some(())
+    }
+
+    fn ask_for_a_panel(&mut self, name: &TaskName, params: &Params) {
+        let task = &self.tasks[name];
+        let (Some(dispute), Some(winner), Some(decision)) = (&task.dispute, &task.winner, &self.decision) else {
+            return;
+        };
+        let ask = Ask::Contest {
+            attesters: task.passed_by(),
+            bond: params.challenge_bond,
+            challenge: dispute.challenge.id(),
+            challenger: dispute.challenge.sender,
+            draw: dispute.draws,
+            k_ruling: self.text().map_or(0, |text| text.k_result),
+            planner: decision.proposal.sender,
+            task: name.clone(),
+            worker: winner.bid.agent,
+        };
+        self.ask(ask);
+    }
+
+    pub(super) fn take_panel(&mut self, answer: &Answer, name: &TaskName, params: &Params) {
+        let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.as_mut()) else { return };
+        match answer {
+            Answer::Seated { k_result: k, seats, seed, snapshot } => {
+                dispute.k = *k;
+                dispute.seats.clone_from(seats);
+                let (seats, seed, snapshot) = (seats.clone(), *seed, *snapshot);
+                self.did(Did::Empanelled { k_ruling: *k, seats, seed, snapshot, task: name.clone() });
+                self.wait(Waiting::Ruling(name.clone()), params.ruling_ms);
+            }
+            _ if dispute.draws == 1 => self.stands(name, None, Vec::new()),
+            _ => self.unruled(name, params),
+        }
+    }
+
+    pub(super) fn count_rulings(&mut self, votes: &[Arc<Envelope>], params: &Params) -> Option<()> {
+        let Body::Verdict(first) = &votes.first()?.body else { return None };
+        let name = first.task.clone();
+        let task = self.tasks.get(&name)?;
+        let dispute = task.dispute.as_ref().filter(|dispute| !dispute.seats.is_empty())?;
+        let (challenge, fence) = (dispute.challenge.id(), task.fence);
+        let mut ballots = Vec::new();
+        for vote in votes {
+            let Body::Verdict(ruling) = &vote.body else { return None };
+            if ruling.task != name || ruling.challenge != challenge || vote.fence != Some(fence) {
+                return None;
+            }
+            ballots.push((vote.sender, ruling.upheld));
+        }
+        match count(dispute.k as usize, &dispute.seats, &ballots) {
+            Count::Reached(upheld) => {
+                let agree = |vote: &&Arc<Envelope>| matches!(&vote.body, Body::Verdict(r) if r.upheld == upheld);
+                let counted = votes.iter().filter(agree).map(|vote| super::votes::counted(vote)).collect();
+                self.stop(Waiting::Ruling(name.clone()));
+                self.conclude(&name, Some(upheld), counted);
+            }
+            Count::Hung(_) => {
+                self.stop(Waiting::Ruling(name.clone()));
+                self.unruled(&name, params);
+            }
+            Count::Open | Count::Void => return None,
+        }
+        Some(())
+    }
+
+    pub(super) fn unruled(&mut self, name: &TaskName, params: &Params) {
+        let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.as_mut()) else { return };
+        if dispute.draws >= params.rulings_max {
+            return self.conclude(name, None, Vec::new());
+        }
+        dispute.draws += 1;
+        dispute.seats.clear();
+        self.did(Did::Unruled { task: name.clone() });
+        self.ask_for_a_panel(name, params);
+    }
+
+    fn conclude(&mut self, name: &TaskName, ruling: Option<bool>, counted: Vec<Counted>) {
+        let task = &self.tasks[name];
+        let (Some(dispute), Some(winner), Some(commit)) = (&task.dispute, &task.winner, &task.commit) else { return };
+        let (challenge, late, commit) = (dispute.challenge.id(), dispute.late, commit.id());
+        let offenders = if ruling == Some(true) { task.passed_by() } else { Vec::new() };
+        let ask = Ask::Rule {
+            challenge,
+            challenger: dispute.challenge.sender,
+            commit,
+            fence: task.fence,
+            honest: if ruling == Some(true) && !late { self.in_vain(name) } else { Vec::new() },
+            offenders: offenders.clone(),
+            panel: counted.iter().map(|c| c.verifier).collect::<BTreeSet<_>>().into_iter().collect(),
+            ruling,
+            task: name.clone(),
+            worker: winner.bid.agent,
+        };
+        self.ask(ask);
+        if late || ruling == Some(false) {
+            return self.stands(name, ruling, counted);
+        }
+        self.did(Did::Ruled { challenge, counted, ruling, task: name.clone() });
+        if ruling.is_none() {
+            return self.release(name, ReleaseReason::Unruled, BondFate::Back, Vec::new());
+        }
+        let k_result = self.text().map_or(0, |text| text.k_result);
+        let task = self.tasks.get_mut(name).expect("one of its tasks");
+        task.voided += 1;
+        let k_result = task.k_target(k_result);
+        task.forget();
+        if let Some(winner) = task.winner.take() {
+            task.barred.insert(winner.bid.agent);
+            (self.budget, self.fees) = (self.budget + winner.bid.cost.0, self.fees + winner.fees);
+        }
+        self.did(Did::Invalidated { challenge, commit, k_result, offenders, task: name.clone() });
+    }
+
+    /// The result stands; its window runs on.
+    fn stands(&mut self, name: &TaskName, ruling: Option<bool>, counted: Vec<Counted>) {
+        let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.take()) else { return };
+        self.did(Did::Ruled { challenge: dispute.challenge.id(), counted, ruling, task: name.clone() });
+        let name = name.clone();
+        let window = if dispute.late { Waiting::Late(name) } else { Waiting::Challenge(name) };
+        self.wait_span(window, Span(dispute.left.0.max(1_000_000)));
+    }
+
+    /// What is owed for final results that rest, however far below, on one that is void.
+    fn in_vain(&self, void: &TaskName) -> Vec<Payout> {
+        let Some(decision) = &self.decision else { return Vec::new() };
+        let mut below: BTreeSet<&TaskName> = BTreeSet::new();
+        loop {
+            let rests = |parent: &TaskName| parent == void || below.contains(parent);
+            let more: Vec<&TaskName> = (decision.plan.iter())
+                .filter(|(name, planned)| !below.contains(name) && planned.parents.iter().any(rests))
+                .map(|(name, _)| name)
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            below.extend(more);
+        }
+        let mut owed: Vec<Payout> = (below.into_iter().map(|name| &self.tasks[name]))
+            .filter(|task| task.stage == Stage::Final)
+            .filter_map(|task| task.winner.as_ref())
+            .map(|winner| Payout { amount: winner.bid.cost, due: Due::Price, to: winner.bid.agent })
+            .collect();
+        owed.sort_unstable();
+        owed
+    }
+
+    /// Takes back what was begun on a result that is void.
+    pub(super) fn void(&mut self, name: &TaskName) -> bool {
+        let task = &self.tasks[name];
+        let wait = match task.stage {
+            Stage::Idle => Waiting::Bids(name.clone()),
+            Stage::Leased => Waiting::Lease(name.clone()),
+            Stage::Verifying => Waiting::Verdicts(name.clone()),
+            Stage::Final if task.dispute.is_none() => Waiting::Challenge(name.clone()),
+            _ => return false,
+        };
+        if task.stage == Stage::Idle {
+            let running = self.waits.contains_key(&wait);
+            self.stop(wait);
+            return running;
+        }
+        self.stop(wait);
+        self.release(name, ReleaseReason::Voided, BondFate::Back, Vec::new());
+        true
+    }
+}
+
+impl System {
+    /// Whether a challenger's bond is booked.
+    pub(super) fn contest(&mut self, need: NeedId, ask: &Ask) -> bool {
+        let Ask::Contest { bond, challenge, challenger, draw, .. } = ask else { return false };
+        let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
+        *draw > 1 || (self.accounts.contains(challenger) && self.books.shift(&free(challenger), &pot, bond.0))
+    }
+
+    /// A committee that rules, held against who may.
+    pub(super) fn empanel(&mut self, need: NeedId, ask: &Ask, answer: &Answer) -> Result<(), String> {
+        let Ask::Contest { attesters, bond, challenge, challenger, draw, k_ruling, planner, worker, .. } = ask else {
+            return Ok(());
+        };
+        let (seats, k, snapshot) = match answer {
+            Answer::Seated { k_result, seats, snapshot, .. } => (seats, *k_result, snapshot),
+            Answer::Denied(Reject::NoQuorum) => {
+                if *draw == 1 {
+                    let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
+                    self.books.shift(&pot, &free(challenger), bond.0);
+                }
+                return Ok(());
+            }
+            _ => return Err("a committee was asked for, and something else was answered".into()),
+        };
+        let pool = self.current(snapshot)?;
+        let parties: Vec<&AgentId> = attesters.iter().chain([challenger, planner, worker]).collect();
+        let kin = |agent: &AgentId| parties.iter().any(|party| self.related(agent, party));
+        let strangers = pool.members.iter().filter(|agent| !kin(agent)).count();
+        let eligible = if pool.bootstrap { pool.members.len() } else { strangers };
+        let own = quorum::k(*k_ruling, pool.members.len(), eligible, self.params());
+        let most = (own + self.params().seats_spare as usize).min(eligible);
+        super::draws::drawn(pool, seats, own, k, own..=most)?;
+        match seats.iter().find(|agent| !pool.bootstrap && kin(agent)) {
+            Some(one) => Err(format!("{one} rules on what it has a part in")),
+            None => Ok(()),
+        }
+    }
+
+    /// A dispute is over: what it costs whom.
+    pub(super) fn rule(&mut self, need: NeedId, ask: &Ask) {
+        let Ask::Rule { challenge, challenger, commit, fence, honest, offenders, panel, ruling, task, worker } = ask
+        else {
+            return;
+        };
+        let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
+        let bond = self.books.at(&pot);
+        let part = |amount: u64, bp: u32| (u128::from(amount) * u128::from(bp) / 10_000) as u64;
+        self.dirty = true;
+        match ruling {
+            None => {
+                let fee = part(bond, self.params().yield_fee_bp).max(1).min(bond);
+                self.books.shift(&pot, &free(challenger), bond - fee);
+                self.books.shift(&pot, &Account::Commons, fee);
+            }
+            Some(false) => {
+                let each = bond / (panel.len() as u64).max(1);
+                panel.iter().for_each(|member| {
+                    self.books.shift(&pot, &free(member), each);
+                });
+                let rest = self.books.at(&pot);
+                self.books.shift(&pot, &Account::Outside, rest);
+                self.minted -= rest;
+            }
+            Some(true) => {
+                let prefix = format!("lien/{need}/{commit}/");
+                let (slash_bp, reward_bp) = (self.params().slash_bp, self.params().reward_bp);
+                for offender in offenders {
+                    let lien = self.books.liens.get(format!("{prefix}{offender}").as_str()).map_or(0, |(_, n)| *n);
+                    self.lose(offender, part(lien, slash_bp), &pot);
+                }
+                self.books.free(&prefix);
+                let name = (need, task.clone(), *fence);
+                if self.bonds.remove(&name).is_some() {
+                    let (from, held) = (bond_of(&name), self.books.at(&bond_of(&name)));
+                    self.books.shift(&from, &pot, held);
+                }
+                for offender in offenders.iter().chain([worker]) {
+                    if let Some(agent) = self.agents.get_mut(offender) {
+                        agent.reputation_bp /= 2;
+                    }
+                }
+                let share = part(self.books.at(&pot) - bond, reward_bp);
+                let own = offenders.iter().chain([worker]).any(|one| self.related(one, challenger));
+                self.books.shift(&pot, &free(challenger), bond + if own { 0 } else { share });
+                let mut left = share;
+                for work in honest {
+                    let paid = work.amount.0.min(left);
+                    self.books.shift(&pot, &free(&work.to), paid);
+                    left -= paid;
+                }
+                let (n, each) = (panel.len() as u64, left.checked_div(panel.len() as u64).unwrap_or(0));
+                for (member, at) in panel.iter().zip(0..) {
+                    // What does not divide goes to the first, one credit each.
+                    self.books.shift(&pot, &free(member), each + u64::from(at < left - each * n));
+                }
+                let rest = self.books.at(&pot);
+                self.books.shift(&pot, &Account::Commons, rest);
+            }
+        }
+    }
+
+    /// `agent` loses `amount` of what it bound, and its backers as much in proportion.
+    fn lose(&mut self, agent: &AgentId, amount: u64, pot: &Account) {
+        let (stake, unbonding) = (Account::Stake(*agent), Account::Unbonding(*agent));
+        let bound = self.books.at(&stake) + self.books.at(&unbonding);
+        let own = amount.min(self.books.at(&stake));
+        self.books.shift(&stake, pot, own);
+        let mut rest = amount - own;
+        self.books.shift(&unbonding, pot, rest);
+        let tranches = self.tranches.entry(*agent).or_default();
+        for ripe in [true, false] {
+            for (_, held, over) in tranches.iter_mut().filter(|(.., over)| *over == ripe) {
+                debug_assert_eq!(*over, ripe);
+                let taken = rest.min(*held);
+                *held -= taken;
+                rest -= taken;
+            }
+        }
+        tranches.retain(|(_, held, _)| *held > 0);
+        for ((to, _), lent) in self.lent.iter_mut().filter(|((to, _), _)| to == agent) {
+            let lost = (u128::from(*lent) * u128::from(amount) / u128::from(bound.max(1))) as u64;
+            *lent -= lost;
+            self.books.shift(&Account::Delegated(*to), pot, lost);
+        }
+    }
+}
