@@ -163,6 +163,9 @@ knobs! {
         raft_tick_ms: u32 = 200, 1, 60_000;
         /// How long each further coordinator waits for an earlier one to do what any of them may do; milliseconds.
         stagger_ms: u32 = 500, 0, 60_000;
+        /// Share of the final results it hears of, without a part in them, that a verifier does again to see whether they are right;
+        /// basis points.
+        watch_bp: u32 = 0, 0, 10_000;
     }
 }
 

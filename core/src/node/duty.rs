@@ -107,7 +107,8 @@ fn key(thread: Thread, command: &Command, id: &Digest) -> Digest {
     match command {
         Command::Count(votes) => {
             let task = votes.first().and_then(|vote| match &vote.body {
-                Body::Attest(attest) => Some(&attest.task),
+                Body::Attest(attest) => Some((vote.verb(), &attest.task)),
+                Body::Verdict(ruling) => Some((vote.verb(), &ruling.task)),
                 _ => None,
             });
             Digest::of_json("swarm/count", &(thread, task))

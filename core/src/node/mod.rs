@@ -438,6 +438,9 @@ impl Node {
             (Body::Release(release), Thread::Need(need)) => {
                 self.worker.released(desk, need, release, envelope.fence.unwrap_or_default());
             }
+            (Body::Invalidate(body), Thread::Need(need)) => {
+                self.worker.invalidated(desk, need, &body.task, envelope.fence.unwrap_or_default());
+            }
             (Body::Member(new), _) => {
                 // Whoever carries it, it speaks for itself.
                 new.mandate.vet(&desk.setup.genesis)?;
@@ -486,6 +489,8 @@ impl Node {
             match event {
                 Event::Opened { .. } | Event::Voting { .. } => self.verifier.vote(desk, need, record),
                 Event::Seated { task, .. } => self.verifier.seated(desk, need, record, task),
+                Event::Final { record: result } => self.verifier.finalized(desk, need, record, &result.task),
+                Event::Empanelled { task, .. } => self.verifier.empanelled(desk, need, record, task),
                 _ => {}
             }
         }

@@ -64,6 +64,10 @@ impl Sheet {
             | Event::Paid { task }
             | Event::TaskEnded { task, .. } => self.restate(record, task),
             Event::Final { record: result } => self.restate(record, &result.task),
+            Event::Invalidated { task, .. } => {
+                self.view.invalidate(task.clone(), record.epoch, record.tasks[task].fence);
+                self.restate(record, task);
+            }
             _ => {}
         }
     }

@@ -1,4 +1,5 @@
-//! Judges plans and results: votes for the best valid proposal, and does accepted work again.
+//! Judges plans, results and disputes: votes for the best valid proposal, does accepted work again, and says so where what became
+//! final is not what that gives.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -12,14 +13,26 @@ use crate::plan::{Source, TaskState};
 use crate::policy;
 use crate::register::Event;
 use crate::slot::{Phase, Record};
-use crate::wire::{Attest, AttestPlan, Body, Envelope, Role, Verdict};
+use crate::wire::{Attest, AttestPlan, Body, Challenge, Envelope, Evidence, Role, Ruling, Telemetry, Verdict};
 
 /// Times a result whose artifacts cannot be had is tried before it is failed as unavailable.
 const TRIES: u32 = 5;
 
+/// Why a result is checked.
+#[derive(Clone)]
+enum Purpose {
+    /// This verifier sits on its committee.
+    Attest,
+    /// It is final, and this verifier looks whether it is right.
+    Watch,
+    /// It is disputed, and this verifier rules on what is said of one output.
+    Rule { challenge: Cid, output: Label },
+}
+
 /// A result being checked.
 #[derive(Clone)]
 struct Check {
+    purpose: Purpose,
     need: NeedId,
     task: TaskName,
     epoch: Epoch,
@@ -33,6 +46,8 @@ struct Check {
 pub(super) struct Verifier {
     voted: BTreeSet<(NeedId, Epoch)>,
     checking: BTreeMap<OpId, Check>,
+    /// Results that this verifier failed on a committee, and the output that was another.
+    failed: BTreeMap<Cid, Label>,
 }
 
 /// Key of a verifier's proof of work for one commit: its id and a salt that only this slot has (PROTOCOL 8).
@@ -59,13 +74,33 @@ pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, key: Digest, 
     })
 }
 
+/// The first output of `commit` that is not the one here.
+fn other_output(commit: &Envelope, outputs: &BTreeMap<Label, Cid>) -> Option<Label> {
+    let Body::Commit(commit) = &commit.body else { return None };
+    commit.outputs.iter().find(|(label, cid)| outputs.get(*label) != Some(*cid)).map(|(label, _)| label.clone())
+}
+
+fn challenge(
+    desk: &mut Desk,
+    need: NeedId,
+    epoch: Epoch,
+    fence: Fence,
+    commit: &Envelope,
+    task: &TaskName,
+    label: Label,
+) {
+    let body = Challenge { commit: commit.id(), evidence: Evidence::OutputMismatch { label }, task: task.clone() };
+    let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Challenge(body));
+    desk.say(saying.epoch(epoch).fence(fence));
+}
+
 impl Verifier {
     /// An ENTRY in the inbox: if it calls this verifier to a thread, follow it. One coordinator's word is enough to look.
     pub fn called(&mut self, desk: &mut Desk, threads: &mut Threads, message: &Message) {
         let me = desk.me();
         let calls = |event: &Event| match event {
             Event::Opened { voters, .. } => voters.contains(&me),
-            Event::Seated { seats, .. } => seats.contains(&me),
+            Event::Seated { seats, .. } | Event::Empanelled { seats, .. } => seats.contains(&me),
             _ => false,
         };
         if let Thread::Need(need) = message.envelope.thread
@@ -98,8 +133,41 @@ impl Verifier {
         if task.state != TaskState::Verifying || !task.seats.contains(&desk.me()) {
             return;
         }
+        self.check(desk, need, record, name, Purpose::Attest);
+    }
+
+    /// A result is final: whoever knows that it is wrong says so, and some look.
+    pub fn finalized(&mut self, desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName) {
+        let task = &record.tasks[name];
+        let (Some(commit), Some(lease)) = (&task.commit, &task.lease) else { return };
+        if let Some(output) = self.failed.remove(&commit.id()) {
+            return challenge(desk, need, record.epoch, task.fence, commit, name, output);
+        }
+        let me = desk.me();
+        let lot = Digest::of("swarm/watch", &[&me.0, &commit.id().0.0]).prefix() % 10_000;
+        let has_part = task.seats.contains(&me) || lease.bid.agent == me;
+        if !has_part && lot < u64::from(desk.setup.local.watch_bp) {
+            self.check(desk, need, record, name, Purpose::Watch);
+        }
+    }
+
+    /// A committee sits that rules on a dispute.
+    pub fn empanelled(&mut self, desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName) {
+        let Some(dispute) = record.tasks[name].dispute.as_ref().filter(|d| d.seats.contains(&desk.me())) else {
+            return;
+        };
+        let Body::Challenge(said) = &dispute.challenge.body else { return };
+        let Evidence::OutputMismatch { label: output } = &said.evidence;
+        let purpose = Purpose::Rule { challenge: dispute.challenge.id(), output: output.clone() };
+        self.check(desk, need, record, name, purpose);
+    }
+
+    /// Has a task's work done again.
+    fn check(&mut self, desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName, purpose: Purpose) {
+        let task = &record.tasks[name];
         let Some(commit) = &task.commit else { return };
         let check = Check {
+            purpose,
             need,
             task: name.clone(),
             epoch: record.epoch,
@@ -119,6 +187,9 @@ impl Verifier {
         let Some(mut check) = self.checking.remove(&op) else { return };
         let record = threads.record(&check.need);
         match outcome {
+            Outcome::Ran { outputs, telemetry, .. } if !matches!(check.purpose, Purpose::Attest) => {
+                self.looked(desk, &check, outputs, *telemetry);
+            }
             Outcome::Ran { outputs, proof, telemetry, .. } => {
                 let same = matches!(&check.commit.body, Body::Commit(commit) if commit.outputs == *outputs);
                 // The commit gate compares what the worker says it took with what it took here.
@@ -126,6 +197,9 @@ impl Verifier {
                 let mut reasons = Vec::new();
                 if !same {
                     reasons.push(label("output-mismatch"));
+                }
+                if let Some(output) = other_output(&check.commit, outputs) {
+                    self.failed.insert(check.commit.id(), output);
                 }
                 let policy = match gate {
                     Ok(evaluation) => evaluation.digest,
@@ -144,11 +218,41 @@ impl Verifier {
                     self.checking.insert(op, check);
                 }
             }
+            // What cannot be seen cannot be disputed, nor ruled on.
+            _ if !matches!(check.purpose, Purpose::Attest) => {}
             Outcome::CouldNot(reason) => {
                 let reasons = alloc::vec![reason.clone()];
                 self.attest(desk, &check, reasons, Digest::default(), Digest::default());
             }
             _ => {}
+        }
+    }
+
+    /// A final result was looked at: dispute it, or rule on a dispute.
+    fn looked(&self, desk: &mut Desk, check: &Check, outputs: &BTreeMap<Label, Cid>, telemetry: Telemetry) {
+        let Check { need, task, epoch, fence, commit, purpose, .. } = check;
+        match purpose {
+            Purpose::Attest => {}
+            Purpose::Watch => {
+                if let Some(output) = other_output(commit, outputs) {
+                    challenge(desk, *need, *epoch, *fence, commit, task, output);
+                }
+            }
+            Purpose::Rule { challenge, output } => {
+                let committed = match &commit.body {
+                    Body::Commit(body) => body.outputs.get(output),
+                    _ => None,
+                };
+                let body = Ruling {
+                    challenge: *challenge,
+                    gas: telemetry.steps,
+                    seen: Digest::of_json("swarm/seen", outputs),
+                    task: task.clone(),
+                    upheld: outputs.get(output) != committed,
+                };
+                let saying = Saying::new(Subject::Thread(*need), Thread::Need(*need), Body::Verdict(body));
+                desk.say(saying.epoch(*epoch).fence(*fence));
+            }
         }
     }
 

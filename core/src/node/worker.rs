@@ -136,6 +136,24 @@ impl Worker {
         self.look(desk, need);
     }
 
+    /// A final result is void: its task is open again, and whatever rests on it will be when that is done.
+    pub fn invalidated(&mut self, desk: &mut Desk, need: NeedId, task: &TaskName, fence: Fence) {
+        let release = Release { reason: ReleaseReason::Voided, task: task.clone() };
+        self.released(desk, need, &release, fence);
+        let Some(offer) = self.offers.get_mut(&need) else { return };
+        let Some(plan) = offer.plan.clone() else { return };
+        let mut void = BTreeSet::from([task.clone()]);
+        // Tasks that rest on each other are as many as their longest chain has links.
+        for _ in 0..plan.tasks().len() {
+            let below = plan.tasks().iter().filter(|(_, planned)| planned.parents.iter().any(|p| void.contains(p)));
+            let below: Vec<TaskName> = below.map(|(name, _)| name.clone()).collect();
+            void.extend(below);
+        }
+        void.remove(task);
+        offer.finals.retain(|name| !void.contains(name));
+        offer.bids.retain(|name, _| !void.contains(name));
+    }
+
     /// Pauses a random while before bidding for whatever is open and within this worker's abilities.
     fn look(&mut self, desk: &mut Desk, need: NeedId) {
         let Some(offer) = self.offers.get(&need) else { return };

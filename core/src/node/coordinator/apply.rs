@@ -111,9 +111,8 @@ impl Coordinator {
                 self.deny(desk, &envelope, reject);
             }
         }
-        let tasks: BTreeSet<Option<TaskName>> =
-            self.slots[&need].ballots.keys().map(|(task, _)| task.clone()).collect();
-        tasks.into_iter().for_each(|task| self.count(desk, need, task));
+        let choices: BTreeSet<Choice> = self.slots[&need].ballots.keys().map(|(choice, _)| choice.clone()).collect();
+        choices.into_iter().for_each(|choice| self.count(desk, need, choice));
     }
 
     pub(super) fn look_at_round(&mut self, desk: &mut Desk) {

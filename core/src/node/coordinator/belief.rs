@@ -111,6 +111,17 @@ impl Coordinator {
                 saying.refs = record.outputs.values().copied().collect();
                 saying.epoch(record.epoch).fence(record.fence)
             }
+            Event::Invalidated { challenge, commit, k_result, offenders, task } => {
+                let body = Invalidate {
+                    challenge: *challenge,
+                    commit: *commit,
+                    k_result: *k_result,
+                    offenders: offenders.clone(),
+                    task: task.clone(),
+                };
+                let saying = Saying::new(Subject::MarketTask, thread, Body::Invalidate(body));
+                saying.epoch(epoch).fence(fence(task))
+            }
             Event::Settled { payouts, task } => {
                 let body = Settle { payouts: payouts.clone(), task: task.clone() };
                 Saying::new(Subject::Thread(need), thread, Body::Settle(body)).epoch(epoch).fence(fence(task))
@@ -125,7 +136,7 @@ pub(super) fn called(entry: &Applied) -> Vec<AgentId> {
     (entry.outcome.events().iter())
         .flat_map(|event| match event {
             Event::Opened { voters, .. } => voters.as_slice(),
-            Event::Seated { seats, .. } => seats.as_slice(),
+            Event::Seated { seats, .. } | Event::Empanelled { seats, .. } => seats.as_slice(),
             _ => &[],
         })
         .copied()

@@ -15,6 +15,16 @@ impl Coordinator {
         }
     }
 
+    /// Whether `segment` is of a window that a challenge, which is here and not applied yet, would stop.
+    pub(super) fn is_disputed(&self, need: NeedId, segment: Segment) -> bool {
+        let record = &self.slots[&need].record;
+        let Some(Waiting::Challenge(task) | Waiting::Late(task)) = record.waiting(segment) else { return false };
+        self.duties.submissions(Thread::Need(need)).any(|(_, command)| match &*command {
+            Command::Act(envelope) => matches!(&envelope.body, Body::Challenge(said) if said.task == *task),
+            _ => false,
+        })
+    }
+
     /// Whose word counts for which seat in `thread`.
     pub(super) fn voices(&self, thread: Thread) -> Voices<'_> {
         match thread {

@@ -15,7 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::{Params, ms};
-use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread, label};
+use crate::id::{AgentId, Digest, Fence, NeedId, Segment, Seq, TaskName, Thread, label};
 use crate::members::{Mandate, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
@@ -30,11 +30,12 @@ use crate::plan::TaskState;
 use crate::quorum::votes_of;
 use crate::register::{Applied, Believed, Chain, Command, Entry, Event, Outcome, Proof};
 use crate::reject::Reject;
-use crate::slot::{Phase, Record, Registry as _, Waiting};
+use crate::slot::{Dispute, Phase, Record, Registry as _, Waiting};
 use crate::system::System;
 use crate::time::{Instant, Span};
-use crate::wire::{Body, Decide, Deny, Envelope, NewMember, Release, Settle, Verdict};
+use crate::wire::{Body, Decide, Deny, Envelope, Invalidate, NewMember, Release, Settle, Verdict};
 use belief::{called, registered};
+use votes::Choice;
 
 /// Agents told of a refusal within a second.
 const DENIED_MAX: usize = 1_024;
@@ -50,7 +51,7 @@ struct Slot {
     /// Envelopes that may yet take effect.
     early: Early,
     /// Votes not yet counted: for a plan under no task, for a result under its task.
-    ballots: BTreeMap<(Option<TaskName>, AgentId), Arc<Envelope>>,
+    ballots: BTreeMap<(Choice, AgentId), Arc<Envelope>>,
     /// The approvals that decided.
     approvals: Vec<Arc<Envelope>>,
     /// Entries that wait for the system thread to come as far as they cite.
@@ -206,6 +207,7 @@ impl Coordinator {
                 | Body::Finalize(_)
                 | Body::Settle(_)
                 | Body::Release(_)
+                | Body::Invalidate(_)
                 | Body::Snapshot(_)
                 | Body::Member(_)),
                 _,
@@ -216,7 +218,9 @@ impl Coordinator {
                 self.duties.done(desk, &name(envelope.thread, body));
             }
             (Body::UpdatePlan(_), Thread::Need(need)) => self.slot(need).sheet.add(envelope)?,
-            (Body::AttestPlan(_) | Body::Attest(_), Thread::Need(need)) => self.vote(desk, need, envelope)?,
+            (Body::AttestPlan(_) | Body::Attest(_) | Body::Verdict(_), Thread::Need(need)) => {
+                self.vote(desk, need, envelope)?;
+            }
             (Body::Deny(_) | Body::Refuse(_), _) => {}
             (_, Thread::Need(need)) => self.offer(desk, need, envelope)?,
             (_, Thread::System) => self.submit(desk, Thread::System, Command::Act(Arc::clone(envelope))),
@@ -267,6 +271,10 @@ impl Coordinator {
             }
             // Nobody counts its reports before it has its seat in that thread.
             Timer::Watch(thread, _) if !self.voices(*thread).holds(&desk.me()) => {
+                desk.wake_in(ms(desk.setup.local.stagger_ms), timer.clone());
+            }
+            // A dispute that is on its way stops the window that it is about: nobody says meanwhile that it is over.
+            Timer::Watch(Thread::Need(need), segment) if self.is_disputed(*need, *segment) => {
                 desk.wake_in(ms(desk.setup.local.stagger_ms), timer.clone());
             }
             Timer::Watch(thread, segment) => {
@@ -327,6 +335,7 @@ fn may_pass(record: &Record, params: &Params, envelope: &Envelope, reject: Rejec
                 Body::Heartbeat(b) => &b.task,
                 Body::Yield(b) => &b.task,
                 Body::Commit(b) => &b.task,
+                Body::Challenge(b) => &b.task,
                 _ => return false,
             };
             record.tasks.get(task).is_some_and(|t| envelope.fence > Some(t.fence))
@@ -335,6 +344,11 @@ fn may_pass(record: &Record, params: &Params, envelope: &Envelope, reject: Rejec
         Reject::WrongPhase => match &envelope.body {
             // A window for proposals opens with the voters of an epoch, as long as there is nothing to vote for.
             Body::Propose(_) => record.phase <= Phase::Open && record.voters.is_empty() && record.candidates.is_empty(),
+            // What it is about may not be final here yet, or another dispute has to end first.
+            Body::Challenge(challenge) => record
+                .tasks
+                .get(&challenge.task)
+                .is_some_and(|t| t.dispute.is_some() || matches!(t.state, TaskState::Drawing | TaskState::Verifying)),
             Body::Claim(claim) => {
                 record.decision.is_none() || record.tasks.get(&claim.task).is_some_and(|t| t.state == TaskState::Idle)
             }

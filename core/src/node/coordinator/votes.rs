@@ -5,14 +5,36 @@ use super::*;
 /// Votes on one need kept until they count.
 const BALLOTS_MAX: usize = 256;
 
+/// What a vote is on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Choice {
+    /// The plans of a need.
+    Plan,
+    /// A task's result.
+    Result(TaskName),
+    /// The dispute about one.
+    Dispute(TaskName),
+}
+
+impl Choice {
+    /// What `vote` is on.
+    fn of(vote: &Envelope) -> Self {
+        match &vote.body {
+            Body::Attest(attest) => Self::Result(attest.task.clone()),
+            Body::Verdict(ruling) => Self::Dispute(ruling.task.clone()),
+            _ => Self::Plan,
+        }
+    }
+}
+
 impl Coordinator {
     pub(super) fn vote(&mut self, desk: &mut Desk, need: NeedId, envelope: &Arc<Envelope>) -> Result<(), Reject> {
-        let task = match &envelope.body {
-            Body::Attest(attest) => Some(attest.task.clone()),
+        let choice = Choice::of(envelope);
+        let slot = self.slot(need);
+        let of = match &choice {
+            Choice::Result(task) => slot.record.tasks.get(task),
             _ => None,
         };
-        let slot = self.slot(need);
-        let of = task.as_ref().and_then(|task| slot.record.tasks.get(task));
         if of.is_some_and(|t| {
             let over = t.state > TaskState::Verifying || t.state == TaskState::Idle;
             envelope.fence < Some(t.fence) || (envelope.fence == Some(t.fence) && over)
@@ -21,9 +43,9 @@ impl Coordinator {
         }
         let slot = self.slot(need);
         // Strangers can fill the box with votes that never count; they make room for those that do.
-        if slot.ballots.len() >= BALLOTS_MAX && counts(&slot.record, task.as_ref(), envelope) {
+        if slot.ballots.len() >= BALLOTS_MAX && counts(&slot.record, &choice, envelope) {
             let Slot { ballots, record, .. } = slot;
-            if let Some(idle) = ballots.iter().find(|((of, _), vote)| !counts(record, of.as_ref(), vote)) {
+            if let Some(idle) = ballots.iter().find(|((of, _), vote)| !counts(record, of, vote)) {
                 let idle = idle.0.clone();
                 ballots.remove(&idle);
             }
@@ -32,28 +54,38 @@ impl Coordinator {
             return Err(Reject::NoRoom);
         }
         // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
-        let newer = |old: &Arc<Envelope>| (old.epoch, old.fence) < (envelope.epoch, envelope.fence);
-        let key = (task.clone(), envelope.sender);
+        let newer = |old: &Arc<Envelope>| match (&old.body, &envelope.body) {
+            // One dispute may follow another about the same result.
+            (Body::Verdict(old), Body::Verdict(new)) if old.challenge != new.challenge => {
+                counts(&slot.record, &choice, envelope)
+            }
+            _ => (old.epoch, old.fence) < (envelope.epoch, envelope.fence),
+        };
+        let key = (choice.clone(), envelope.sender);
         if slot.ballots.get(&key).is_none_or(newer) {
             slot.ballots.insert(key, Arc::clone(envelope));
         }
-        self.count(desk, need, task);
+        self.count(desk, need, choice);
         Ok(())
     }
 
     /// Submits the votes on a plan (no task) or a result, if they decide.
-    pub(super) fn count(&mut self, desk: &mut Desk, need: NeedId, task: Option<TaskName>) {
+    pub(super) fn count(&mut self, desk: &mut Desk, need: NeedId, choice: Choice) {
         let slot = &self.slots[&need];
         let record = &slot.record;
-        let (seats, k) = match &task {
-            None => (&record.voters, record.k_plan),
-            Some(task) => match record.tasks.get(task) {
+        let (seats, k) = match &choice {
+            Choice::Plan => (&record.voters, record.k_plan),
+            Choice::Result(task) => match record.tasks.get(task) {
                 Some(t) => (&t.seats, t.k_result),
+                None => return,
+            },
+            Choice::Dispute(task) => match record.tasks.get(task).and_then(|t| t.dispute.as_ref()) {
+                Some(dispute) => (&dispute.seats, dispute.k_ruling),
                 None => return,
             },
         };
         let votes: Vec<&Arc<Envelope>> = (slot.ballots.iter())
-            .filter(|((of, _), vote)| *of == task && counts(record, task.as_ref(), vote))
+            .filter(|((of, _), vote)| *of == choice && counts(record, &choice, vote))
             .map(|(_, vote)| vote)
             .collect();
         if votes.is_empty() {
@@ -64,6 +96,7 @@ impl Coordinator {
             let choice = match &vote.body {
                 Body::AttestPlan(attest) => Digest::of_json("choice", &attest.proposal),
                 Body::Attest(attest) => Digest::of_json("choice", &(attest.verdict, attest.commit)),
+                Body::Verdict(ruling) => Digest::of_json("choice", &ruling.upheld),
                 _ => continue,
             };
             choices.entry(choice).or_default().push(Arc::clone(vote));
@@ -89,16 +122,20 @@ impl Coordinator {
 }
 
 /// Whether a vote counts now: of one who is called, under the present tokens, for what is up for choice.
-fn counts(record: &Record, task: Option<&TaskName>, vote: &Envelope) -> bool {
+fn counts(record: &Record, choice: &Choice, vote: &Envelope) -> bool {
     if !record.is_of_epoch(vote) {
         return false;
     }
-    match (&vote.body, task) {
-        (Body::AttestPlan(attest), None) => {
+    match (&vote.body, choice) {
+        (Body::AttestPlan(attest), Choice::Plan) => {
             let offered = attest.proposal.is_none_or(|proposal| record.candidates.contains(&proposal));
             record.phase == Phase::Open && record.voters.contains(&vote.sender) && offered
         }
-        (Body::Attest(attest), Some(task)) => record.tasks.get(task).is_some_and(|t| {
+        (Body::Verdict(ruling), Choice::Dispute(task)) => record.tasks.get(task).is_some_and(|t| {
+            let sits = |d: &Dispute| d.challenge.id() == ruling.challenge && d.seats.contains(&vote.sender);
+            vote.fence == Some(t.fence) && t.dispute.as_ref().is_some_and(sits)
+        }),
+        (Body::Attest(attest), Choice::Result(task)) => record.tasks.get(task).is_some_and(|t| {
             let judged = t.is_judged_by(attest.commit, vote.fence);
             t.state == TaskState::Verifying && t.seats.contains(&vote.sender) && judged
         }),
@@ -110,6 +147,7 @@ fn most_len_reached(evidence: &[Arc<Envelope>], k: usize) -> bool {
     let choice = |vote: &Arc<Envelope>| match &vote.body {
         Body::AttestPlan(attest) => (attest.proposal, None),
         Body::Attest(attest) => (Some(attest.commit), Some(attest.verdict == Verdict::Pass)),
+        Body::Verdict(ruling) => (Some(ruling.challenge), Some(ruling.upheld)),
         _ => (None, None),
     };
     evidence.len() >= k && evidence.windows(2).all(|pair| choice(&pair[0]) == choice(&pair[1]))
