@@ -19,12 +19,16 @@ const fn mark(name: &'static str, what: &'static str) -> Mark {
 
 /// All marks, in alphabetic order.
 pub const MARKS: &[Mark] = &[
+    mark("adversary-lied", "an adversary said what was not so"),
     mark("agent-joined", "an agent that joined mid-run became a member of the pool"),
     mark("agent-left", "an agent unstaked mid-run"),
     mark("belief-voided", "a node forgot what it had believed of a register that was lost"),
     mark("bid-beaten", "a kept best bid was replaced by a better one"),
     mark("bid-window-extended", "a late bid extended its window"),
     mark("bus-loss-noticed", "a host saw that the bus forgot what it had acknowledged, and published it again"),
+    mark("challenge-dismissed", "a challenge was ruled wrong"),
+    mark("challenge-unruled", "nobody ruled on a challenge in time"),
+    mark("challenge-upheld", "a challenge was ruled right"),
     mark("clock-jumped", "a skew moved a node's clock while a window was open"),
     mark("corrupt-read-refused", "bytes from the store did not match their address and were refused"),
     mark("damaged-delivery-refused", "a message that the bus gave back damaged was refused, and came again"),
@@ -51,6 +55,7 @@ pub const MARKS: &[Mark] = &[
     mark("register-log-cut", "a crash took records of a register's log that were not yet durable"),
     mark("register-log-torn", "a crash tore the last record of a register's log"),
     mark("register-restored", "a lost register was restored under a higher generation"),
+    mark("result-challenged", "a final result was disputed"),
     mark("snapshot-installed", "a member of a Raft group that was far behind took over the history of another"),
     mark("task-reassigned", "a task was granted to another worker than before"),
     mark("task-refused", "a worker refused a need"),

@@ -53,6 +53,9 @@ pub struct Scenario {
     /// Fault, heal, settle.
     #[serde(default)]
     pub phases: Phases,
+    /// `[[adversaries]]`: who lies, and how.
+    #[serde(default)]
+    pub adversaries: Vec<Adversaries>,
     /// `[[faults]]`: what goes wrong.
     #[serde(default)]
     pub faults: Vec<FaultSection>,
@@ -81,6 +84,12 @@ impl Scenario {
             workers: cluster.workers,
             verifiers: cluster.verifiers,
         }
+    }
+
+    /// How the workers (or the verifiers, if `verifies`) lie that do, the first of them first.
+    pub fn strategies(&self, verifies: bool) -> impl Iterator<Item = Strategy> + '_ {
+        let of = self.adversaries.iter().filter(move |some| some.strategy.verifies() == verifies);
+        of.flat_map(|some| std::iter::repeat_n(some.strategy, some.count as usize))
     }
 
     /// The random faults as the nemeses take them.
@@ -125,6 +134,49 @@ impl Scenario {
 
 const fn default_seed() -> u64 {
     1
+}
+
+/// Some who lie in one way. They have their own keys and nothing else that an honest agent has not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Adversaries {
+    /// How they lie.
+    pub strategy: Strategy,
+    /// How many they are, of the first in their role.
+    #[serde(default = "one")]
+    pub count: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// How an adversary lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// A worker that commits to results which its job does not give.
+    WrongResult,
+    /// A verifier that passes everything, and dismisses whatever is said against it.
+    AlwaysPass,
+    /// A verifier that disputes every final result it hears of.
+    FalseChallenger,
+}
+
+impl Strategy {
+    /// Whether it is one of verifiers; the others are of workers.
+    pub const fn verifies(self) -> bool {
+        !matches!(self, Self::WrongResult)
+    }
+
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WrongResult => "wrong-result",
+            Self::AlwaysPass => "always-pass",
+            Self::FalseChallenger => "false-challenger",
+        }
+    }
 }
 
 /// `[limits]`: a run that reaches one is stopped; liveness is then unknown.
@@ -263,6 +315,8 @@ pub struct Protocol {
     pub k_result: u32,
     /// Share of the active pool that bounds both targets, in basis points.
     pub alpha_bp: u32,
+    /// How many of the final results that they have no part in honest verifiers do again, in basis points.
+    pub watch_bp: u32,
 }
 
 impl Default for Protocol {
@@ -279,6 +333,7 @@ impl Default for Protocol {
             k_plan: 3,
             k_result: 5,
             alpha_bp: 3_000,
+            watch_bp: 0,
         }
     }
 }
@@ -431,7 +486,9 @@ pub struct Properties {
 
 impl Default for Properties {
     fn default() -> Self {
-        Self { check: Property::ALL.into(), ends: vec![NeedEnd::Closed], sometimes: Vec::new(), data_loss: false }
+        // Where nobody lies there is nothing to see of P3.
+        let check = Property::ALL.into_iter().filter(|property| *property != Property::P3).collect();
+        Self { check, ends: vec![NeedEnd::Closed], sometimes: Vec::new(), data_loss: false }
     }
 }
 
@@ -454,6 +511,8 @@ pub enum Property {
     P1,
     /// Deterministic replay.
     P2,
+    /// Challenge safety; asked for wherever somebody lies.
+    P3,
     /// Lease and fencing.
     P4,
     /// Lease lifetime.
@@ -474,14 +533,15 @@ pub enum Property {
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 9] =
-        [Self::P1, Self::P2, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness, Self::Model];
+    pub const ALL: [Self; 10] =
+        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness, Self::Model];
 
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::P1 => "P1",
             Self::P2 => "P2",
+            Self::P3 => "P3",
             Self::P4 => "P4",
             Self::P5 => "P5",
             Self::P6 => "P6",

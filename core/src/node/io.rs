@@ -103,6 +103,13 @@ pub enum Act {
     YieldAll,
     /// Decline a need.
     Refuse(NeedId),
+    /// Dispute a final result of a need that it follows (verifiers).
+    Challenge {
+        /// The need.
+        need: NeedId,
+        /// The task.
+        task: TaskName,
+    },
     /// Bring an act of the recovery keys before the register (coordinators).
     Mandate(Arc<Mandate>),
 }

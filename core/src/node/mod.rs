@@ -221,6 +221,12 @@ impl Node {
                 }
                 return;
             }
+            Act::Challenge { need, task } => {
+                if let Some(record) = self.threads.record(&need) {
+                    verifier::dispute(desk, need, record, &task);
+                }
+                return;
+            }
             Act::Mandate(mandate) => {
                 match &mut self.coordinator {
                     Some(coordinator) => coordinator.mandate(desk, mandate),

@@ -80,6 +80,15 @@ fn other_output(commit: &Envelope, outputs: &BTreeMap<Label, Cid>) -> Option<Lab
     commit.outputs.iter().find(|(label, cid)| outputs.get(*label) != Some(*cid)).map(|(label, _)| label.clone())
 }
 
+/// Disputes a final result on its agent's word.
+pub(super) fn dispute(desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName) {
+    let Some(task) = record.tasks.get(name) else { return };
+    let output = task.committed().and_then(|commit| commit.outputs.keys().next().cloned());
+    if let (Some(commit), Some(output)) = (&task.commit, output) {
+        challenge(desk, need, record.epoch, task.fence, commit, name, output);
+    }
+}
+
 fn challenge(
     desk: &mut Desk,
     need: NeedId,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::sums::Sums;
 use super::{
-    Checker, Conservation, Convergence, End, Fencing, Finding, LeaseLifetime, Liveness, NeedCounts, Outcome,
-    QuorumValidity, SameFinalize, SingleDecide, Verdict,
+    ChallengeSafety, Checker, Conservation, Convergence, End, Fencing, Finding, LeaseLifetime, Liveness, NeedCounts,
+    Outcome, QuorumValidity, SameFinalize, SingleDecide, Verdict,
 };
 use crate::history::{AlarmKind, Record};
 use crate::model::Model;
@@ -48,6 +48,7 @@ impl Default for Judge {
         Self::with(vec![
             Box::<SingleDecide>::default(),
             Box::<SameFinalize>::default(),
+            Box::<ChallengeSafety>::default(),
             Box::<Fencing>::default(),
             Box::<LeaseLifetime>::default(),
             Box::<QuorumValidity>::default(),

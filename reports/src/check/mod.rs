@@ -16,6 +16,7 @@ mod outcome;
 mod p1;
 mod p10;
 mod p2;
+mod p3;
 mod p4;
 mod p5;
 mod p6;
@@ -29,6 +30,7 @@ pub use liveness::Liveness;
 pub use outcome::{Outcome, exit_code};
 pub use p1::SingleDecide;
 pub use p2::SameFinalize;
+pub use p3::ChallengeSafety;
 pub use p4::Fencing;
 pub use p5::LeaseLifetime;
 pub use p6::QuorumValidity;
@@ -86,7 +88,7 @@ pub struct Expect {
 }
 
 /// The properties judged here.
-pub const PROPERTIES: [&str; 9] = ["P1", "P2", "P4", "P5", "P6", "P9", "P10", "liveness", "model"];
+pub const PROPERTIES: [&str; 10] = ["P1", "P2", "P3", "P4", "P5", "P6", "P9", "P10", "liveness", "model"];
 
 impl Default for Expect {
     /// Every need closed, every property checked, no marks.
@@ -97,7 +99,8 @@ impl Default for Expect {
             excused: BTreeSet::new(),
             marks: BTreeSet::new(),
             needs: BTreeMap::new(),
-            properties: PROPERTIES.map(str::to_owned).into(),
+            // Where nobody lies there is nothing to see of P3.
+            properties: PROPERTIES.into_iter().filter(|name| *name != "P3").map(str::to_owned).collect(),
         }
     }
 }

@@ -3,10 +3,10 @@
 //!
 //! What one node alone tells is compared with nothing, and does not count as checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{NeedId, TaskName};
+use swarm_core::id::{Fence, NeedId, TaskName};
 use swarm_core::wire::FinalizeRecord;
 
 use super::{Checker, End, Finding, Liars, Notes};
@@ -18,7 +18,9 @@ const NAME: &str = "P2";
 #[derive(Debug, Default)]
 pub struct SameFinalize {
     liars: Liars,
-    first: BTreeMap<NeedId, BTreeMap<TaskName, Record>>,
+    first: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Fence, Record>>>,
+    /// Grants whose result fell after it was final.
+    fallen: BTreeSet<(NeedId, TaskName, Fence)>,
     notes: Notes,
 }
 
@@ -31,29 +33,33 @@ impl Checker for SameFinalize {
         self.liars.see(record);
         match &record.event {
             Event::Finalized { need, task, fence, record: bytes } if !self.liars.told(record) => {
-                let tasks = self.first.entry(*need).or_default();
-                let Some(first) = tasks.get(task) else {
+                let grants = self.first.entry(*need).or_default().entry(task.clone()).or_default();
+                let Some(first) = grants.get(fence) else {
                     if !says(bytes, need, task, *fence) {
                         self.notes.contradict(NAME, "the record is not of the task it is told for", &[record]);
                     }
-                    tasks.insert(task.clone(), record.clone());
+                    let fell = |before: &Fence| self.fallen.contains(&(*need, task.clone(), *before));
+                    if let Some((before, first)) = grants.iter().find(|(before, _)| !fell(before)) {
+                        let what = format!("one task is final twice, under fence {before} and under {fence}");
+                        self.notes.contradict(NAME, what, &[first, record]);
+                    }
+                    grants.insert(*fence, record.clone());
                     return;
                 };
                 if first.node != record.node {
                     self.notes.checked();
                 }
-                let Event::Finalized { record: other, fence: before, .. } = &first.event else {
-                    unreachable!("kept by kind")
-                };
-                if before != fence {
-                    let what = format!("one task is final twice, under fence {before} and under {fence}");
-                    self.notes.contradict(NAME, what, &[first, record]);
-                } else if !Arc::ptr_eq(other, bytes)
+                let Event::Finalized { record: other, .. } = &first.event else { unreachable!("kept by kind") };
+                if !Arc::ptr_eq(other, bytes)
                     && let Some(at) = difference(other, bytes)
                 {
                     let what = format!("two FINALIZE records of one grant differ from byte {at} on");
                     self.notes.contradict(NAME, what, &[first, record]);
                 }
+            }
+            // Whoever judges that it had to fall is P3's and the model's affair: told by anyone, it may be done again.
+            Event::LeaseEnded { need, task, fence, .. } => {
+                self.fallen.insert((*need, task.clone(), *fence));
             }
             Event::Replayed { equal, first_difference } if !self.liars.told(record) => {
                 self.notes.checked();
@@ -72,7 +78,7 @@ impl Checker for SameFinalize {
 }
 
 /// Whether `bytes` are the record of this grant.
-fn says(bytes: &[u8], need: &NeedId, task: &TaskName, fence: swarm_core::id::Fence) -> bool {
+fn says(bytes: &[u8], need: &NeedId, task: &TaskName, fence: Fence) -> bool {
     let record: Result<FinalizeRecord, _> = serde_json::from_slice(bytes);
     record.is_ok_and(|r| r.need == *need && r.task == *task && r.fence == fence)
 }
@@ -89,7 +95,6 @@ fn difference(a: &[u8], b: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::check::fixture::{caught, good, holds};
-    use swarm_core::id::Fence;
 
     #[test]
     fn a_good_history_holds() {

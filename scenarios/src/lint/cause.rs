@@ -67,6 +67,9 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
                 || met().next().is_some(),
             "`redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`",
         ),
+        "adversary-lied" | "challenge-dismissed" | "challenge-unruled" | "challenge-upheld" | "result-challenged" => {
+            (!scenario.adversaries.is_empty(), "`[[adversaries]]`")
+        }
         "need-cancelled" => (workload.cancel_bp > 0, "`cancel_bp` in `[workload]`"),
         "partition-healed" => (kind("partition-"), "a fault such as `partition-halves`"),
         "task-refused" => (workload.refuse_bp > 0, "`refuse_bp` in `[workload]`"),

@@ -172,6 +172,25 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
     let limits = &scenario.limits;
     notes.within("limits.max_deliveries", limits.max_deliveries, 1_000, 10_000_000_000);
     notes.within("limits.max_needs", limits.max_needs.into(), 1, 100_000);
+    for (strategy, verifies, role, of) in [
+        ("workers", false, "workers", scenario.cluster.workers),
+        ("verifiers", true, "verifiers", scenario.cluster.verifiers),
+    ] {
+        let liars = scenario.adversaries.iter().filter(|some| some.strategy.verifies() == verifies);
+        let liars: u64 = liars.map(|some| u64::from(some.count)).sum();
+        if liars >= u64::from(of) {
+            let what = format!("{liars} of {of} {strategy} lie: nobody is left who would do it right");
+            notes.error("adversaries", Code::NobodyLeft, what, format!("add {role}, or let fewer of them lie"));
+        }
+    }
+    if scenario.adversaries.iter().any(|some| some.count == 0) {
+        notes.error("adversaries", Code::OutOfRange, "a `count` of 0", "write at least 1, or take the entry out");
+    }
+    notes.within("protocol.watch_bp", scenario.protocol.watch_bp.into(), 0, 10_000);
+    if scenario.adversaries.is_empty() && scenario.properties.check.contains(&crate::scenario::Property::P3) {
+        let mend = "add `[[adversaries]]`, or leave P3 out";
+        notes.error("properties.check", Code::Vacuous, "where nobody lies there is nothing to see of P3", mend);
+    }
     if scenario.properties.check.is_empty() {
         let mend = "list at least one, or leave the key out to check them all";
         notes.error("properties.check", Code::Vacuous, "no property would be checked", mend);

@@ -177,6 +177,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         heartbeat_ms: (scenario.protocol.heartbeat.0 / 1_000_000) as u32,
         entry_batch_ms: (cluster.entry_batch.0 / 1_000_000) as u32,
         raft_fold_entries: cluster.fold_entries,
+        watch_bp: scenario.protocol.watch_bp,
         ..Local::default()
     };
     Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })

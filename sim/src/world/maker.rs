@@ -15,7 +15,7 @@ use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{Ring, Role};
 use swarm_nemeses::{Between, Node as Party, Nodes};
-use swarm_scenarios::{Nanos, Register, Scenario};
+use swarm_scenarios::{Nanos, Register, Scenario, Strategy};
 
 use crate::kernel::{ClockSpec, Span, Stream as Chance};
 use crate::world::actor::host_id;
@@ -111,6 +111,8 @@ impl<'a> Maker<'a> {
             yield_bp: if works { scenario.workload.yield_bp } else { 0 },
             refuse_bp: if works { scenario.workload.refuse_bp } else { 0 },
             variant,
+            lies: self.strategy_of(party),
+            tells_truth: !scenario.adversaries.is_empty(),
         };
         let audit = self.keep_audit.then(|| AuditLog::open(&setup));
         let may_die = self.disks.iter().any(|nodes| nodes.contains(party));
@@ -140,6 +142,18 @@ impl<'a> Maker<'a> {
         let mut host = Host::new(no, setup, keys, chains, habits, register, memory);
         host.audit = audit;
         host
+    }
+
+    /// How a party lies, if it does: in each role the first ones do.
+    pub fn strategy_of(&self, party: Party) -> Option<Strategy> {
+        let shape = self.scenario.shape();
+        let Party::Agent(no) = party else { return None };
+        let worker = no.checked_sub(shape.requesters + shape.planners)?;
+        match worker.checked_sub(shape.workers) {
+            None => self.scenario.strategies(false).nth(worker as usize),
+            Some(verifier) if verifier < shape.verifiers => self.scenario.strategies(true).nth(verifier as usize),
+            Some(_) => None,
+        }
     }
 
     /// How members read and write what stands in the register's log.

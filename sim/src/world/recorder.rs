@@ -194,6 +194,11 @@ impl Recorder {
         self.tell(no, event);
     }
 
+    /// An honest host got this for its work.
+    pub fn worked(&mut self, need: NeedId, inputs: Arc<[Cid]>, outputs: Arc<[Cid]>, task: TaskName) {
+        self.world(Event::Worked { inputs, need, outputs, task });
+    }
+
     /// A node told something.
     pub fn note(&mut self, no: u32, note: Note) {
         match &note {

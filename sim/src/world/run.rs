@@ -207,7 +207,7 @@ impl<'a> World<'a> {
                 agent,
                 asn: manifest.asn,
                 coordinator: chains.is_some(),
-                honest: true,
+                honest: maker.strategy_of(party_of(no, &shape)).is_none(),
                 node: NodeNo(no),
                 org: manifest.org,
                 region: manifest.region,
@@ -665,7 +665,9 @@ fn expect(scenario: &Scenario) -> Expect {
         ends: scenario.properties.ends.iter().map(end).collect(),
         marks: scenario.properties.sometimes.iter().cloned().collect(),
         data_loss: scenario.properties.data_loss,
-        properties: scenario.properties.check.iter().map(|p| p.name().to_owned()).collect(),
+        properties: (scenario.properties.check.iter().map(|p| p.name().to_owned()))
+            .chain((!scenario.adversaries.is_empty()).then(|| "P3".to_owned()))
+            .collect(),
         ..Expect::default()
     }
 }

@@ -133,8 +133,8 @@ impl Host {
                 takes /= 8;
                 (self.plan(need), BTreeMap::new())
             }
-            Work::Run { inputs, job: kind, key, produces, verify, .. } => {
-                let inputs: Vec<Arc<[u8]>> = inputs.iter().filter_map(|cid| at.inputs[cid].clone()).collect();
+            Work::Run { inputs: given, job: kind, key, need, produces, task, verify } => {
+                let inputs: Vec<Arc<[u8]>> = given.iter().filter_map(|cid| at.inputs[cid].clone()).collect();
                 if let (true, Some((factor, extra))) = (*verify, self.ills.slow) {
                     takes = takes.saturating_mul(u64::from(factor)).saturating_add(extra);
                     self.harm.slowed += 1;
@@ -143,7 +143,12 @@ impl Host {
                     self.harm.failed += 1;
                     (Outcome::CouldNot(label("job-failed")), BTreeMap::new())
                 } else {
-                    run(kind, &inputs, produces, *key)
+                    let (mut outcome, mut unkept) = run(kind, &inputs, produces, *key);
+                    self.tell_truth(*need, given, task, &outcome);
+                    if !verify {
+                        self.falsify(&mut outcome, &mut unkept);
+                    }
+                    (outcome, unkept)
                 }
             }
         };

@@ -6,6 +6,7 @@
 mod crash;
 mod disk;
 mod jobs;
+mod lies;
 mod outbox;
 
 use std::cell::{OnceCell, RefCell};
@@ -21,6 +22,7 @@ use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope, Ring};
 use swarm_reports::history::{AlarmKind, Event};
+use swarm_scenarios::Strategy;
 
 use self::crash::Return;
 use self::disk::Disk;
@@ -67,6 +69,10 @@ pub struct Habits {
     pub refuse_bp: u32,
     /// Which variant of a plan it proposes.
     pub variant: u32,
+    /// How it lies, if it does.
+    pub lies: Option<Strategy>,
+    /// What honest hosts get for their work is told.
+    pub tells_truth: bool,
 }
 
 /// What faults make of a host.
@@ -516,10 +522,14 @@ impl Host {
     fn carry_out(&mut self, cx: &mut Cx<'_, Wire>, effect: Effect) {
         match effect {
             Effect::Publish { op, subject, inboxes, draft, entries } => {
+                if self.withholds(&draft) {
+                    return self.input(cx, Input::Done { op, outcome: Outcome::Committed });
+                }
                 let post = match self.posts.get(&draft.id()) {
                     Some(post) => Rc::clone(post),
                     None => {
-                        let envelope = Arc::new(self.sign(&draft));
+                        let said = self.lie(&draft);
+                        let envelope = Arc::new(self.sign(said.as_ref().unwrap_or(&draft)));
                         self.recorder.borrow_mut().published(self.no, &envelope);
                         let post = Rc::new(Post {
                             subject,
@@ -566,6 +576,7 @@ impl Host {
                 if matches!(note, Note::Retired { .. }) {
                     self.register = Half::Embedded(Embedded::default());
                 }
+                self.disputes(cx, &note);
                 self.recorder.borrow_mut().note(self.no, note);
             }
         }

@@ -1,0 +1,217 @@
+//! P3, challenge safety: a final result that is wrong and is disputed in time is void once that is ruled, and everyone who passed
+//! it is slashed; one that is right is never ruled void; and nobody honest is ever slashed.
+//!
+//! What is right is what honest hosts got when they did the same work, whether the protocol asked them to or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use swarm_core::id::{AgentId, Cid, Fence, NeedId, TaskName};
+use swarm_core::wire::FinalizeRecord;
+
+use super::{Checker, End, Finding, Liars, Notes};
+use crate::history::{Account, Event, LedgerEvent, Move, Record};
+
+const NAME: &str = "P3";
+
+/// One final result.
+type Grant = (NeedId, TaskName, Fence);
+
+/// The oracle of P3.
+#[derive(Debug, Default)]
+pub struct ChallengeSafety {
+    liars: Liars,
+    dishonest: BTreeSet<AgentId>,
+    notes: Notes,
+    /// What honest hosts got for each task.
+    truth: BTreeMap<(NeedId, TaskName), BTreeSet<Arc<[Cid]>>>,
+    finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,
+    disputes: BTreeMap<Cid, (Grant, Record)>,
+    ruled: BTreeMap<Cid, (Option<bool>, Record)>,
+    void: BTreeMap<Grant, (BTreeSet<AgentId>, Record)>,
+    settled: BTreeSet<(NeedId, TaskName)>,
+    slashed: BTreeMap<AgentId, Record>,
+}
+
+impl Checker for ChallengeSafety {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn see(&mut self, record: &Record) {
+        self.liars.see(record);
+        match &record.event {
+            Event::Genesis { parties, .. } => {
+                self.dishonest.extend(parties.iter().filter(|party| !party.honest).map(|party| party.agent));
+            }
+            Event::Worked { need, task, outputs, .. } => {
+                self.truth.entry((*need, task.clone())).or_default().insert(outputs.clone());
+            }
+            _ if self.liars.told(record) => {}
+            Event::Finalized { need, task, fence, record: bytes } => {
+                if let Ok(said) = serde_json::from_slice::<FinalizeRecord>(bytes) {
+                    let outputs = said.outputs.values().copied().collect();
+                    self.finals.entry((*need, task.clone(), *fence)).or_insert_with(|| (record.clone(), outputs));
+                }
+            }
+            Event::Challenged { challenge, need, task, fence, .. } => {
+                self.disputes.entry(*challenge).or_insert_with(|| ((*need, task.clone(), *fence), record.clone()));
+            }
+            Event::Ruled { challenge, ruling, .. } => {
+                self.ruled.entry(*challenge).or_insert_with(|| (*ruling, record.clone()));
+            }
+            Event::Invalidated { need, task, fence, offenders, .. } => {
+                let offenders = offenders.iter().copied().collect();
+                self.void.entry((*need, task.clone(), *fence)).or_insert_with(|| (offenders, record.clone()));
+            }
+            Event::Settled { need, task, .. } => {
+                self.settled.insert((*need, task.clone()));
+            }
+            Event::Ledger(LedgerEvent::Posted { legs, op, .. }) if *op == Move::Slash => {
+                for leg in legs.iter() {
+                    let (Account::Stake(agent) | Account::Unbonding(agent)) = &leg.from else { continue };
+                    self.notes.checked();
+                    if !self.dishonest.contains(agent) {
+                        self.notes.contradict(NAME, format!("{agent} is honest and is slashed"), &[record]);
+                    }
+                    self.slashed.entry(*agent).or_insert_with(|| record.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, end: &End) -> Finding {
+        let mut notes = self.notes.clone();
+        for (grant, (told, outputs)) in &self.finals {
+            let Some(truth) = self.truth.get(&(grant.0, grant.1.clone())) else { continue };
+            let is_right = truth.contains(outputs);
+            notes.checked();
+            if let (true, Some((_, void))) = (is_right, self.void.get(grant)) {
+                notes.contradict(NAME, "a result that is right is void", &[told, void]);
+            }
+            for (challenge, (_, said)) in self.disputes.iter().filter(|(_, (of, _))| of == grant) {
+                notes.checked();
+                match (is_right, self.ruled.get(challenge)) {
+                    (true, Some((Some(true), ruled))) => {
+                        notes.contradict(NAME, "a challenge of a result that is right is upheld", &[told, said, ruled]);
+                    }
+                    (false, Some((Some(false), ruled))) => {
+                        notes.contradict(
+                            NAME,
+                            "a challenge of a result that is wrong is dismissed",
+                            &[told, said, ruled],
+                        );
+                    }
+                    (false, Some((Some(true), ruled))) => self.judge_upheld(grant, ruled, &mut notes),
+                    (_, None) if end.settled => notes.contradict(NAME, "a dispute has no end", &[told, said]),
+                    (_, None) => notes.unknown("a dispute had no end when the run was cut short".to_owned()),
+                    _ => {}
+                }
+            }
+        }
+        notes.finding
+    }
+}
+
+impl ChallengeSafety {
+    /// What is wrong was ruled so: it is void unless it was settled before, and all who passed it have lost stake.
+    fn judge_upheld(&self, grant: &Grant, ruled: &Record, notes: &mut Notes) {
+        let Some((offenders, void)) = self.void.get(grant) else {
+            if !self.settled.contains(&(grant.0, grant.1.clone())) {
+                notes.contradict(NAME, "a result was ruled wrong, and stands", &[ruled]);
+            }
+            return;
+        };
+        for offender in offenders.iter().filter(|offender| !self.slashed.contains_key(offender)) {
+            notes.contradict(NAME, format!("{offender} passed what is void, and is not slashed"), &[void]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::fixture::{Run, caught, good, need};
+    use crate::history::Leg;
+    use swarm_core::id::Credits;
+
+    fn final_of(run: &Run) -> (TaskName, Fence, Arc<[Cid]>) {
+        let found = run.records.iter().find_map(|r| match &r.event {
+            Event::Finalized { task, fence, record, .. } => Some((task.clone(), *fence, record.clone())),
+            _ => None,
+        });
+        let (task, fence, bytes) = found.expect("the good run has a result");
+        let said: FinalizeRecord = serde_json::from_slice(&bytes).unwrap();
+        (task, fence, said.outputs.values().copied().collect())
+    }
+
+    /// A good run in which honest hosts got `outputs`.
+    fn with_truth(right: bool) -> (Run, TaskName, Fence) {
+        let mut run = good();
+        let (task, fence, outputs) = final_of(&run);
+        let outputs = if right { outputs } else { [Cid::of(b"what it should be")].into() };
+        run.tell(0, Event::Worked { inputs: [].into(), need: need(), outputs, task: task.clone() });
+        (run, task, fence)
+    }
+
+    fn dispute(run: &mut Run, task: &TaskName, fence: Fence, ruling: Option<Option<bool>>) {
+        let (challenge, commit) = (Cid::of(b"challenge"), Cid::of(b"commit"));
+        let challenger = AgentId([9; 32]);
+        run.tell(0, Event::Challenged { challenge, challenger, commit, fence, need: need(), task: task.clone() });
+        if let Some(ruling) = ruling {
+            run.tell(0, Event::Ruled { challenge, need: need(), panel: [].into(), ruling, task: task.clone() });
+        }
+    }
+
+    fn void(run: &mut Run, task: &TaskName, fence: Fence, offenders: &[AgentId]) {
+        let (commit, offenders) = (Cid::of(b"commit"), offenders.into());
+        run.tell(0, Event::Invalidated { commit, fence, need: need(), offenders, task: task.clone() });
+    }
+
+    fn slash(run: &mut Run, agent: AgentId) {
+        let leg = Leg { amount: Credits(5), from: Account::Stake(agent), to: Account::Commons };
+        run.tell(0, Event::Ledger(LedgerEvent::Posted { key: "slash".into(), legs: [leg].into(), op: Move::Slash }));
+    }
+
+    #[test]
+    fn nothing_is_known_where_nobody_honest_did_the_work() {
+        assert_eq!(good().finding(ChallengeSafety::default()).checked, 0);
+    }
+
+    #[test]
+    fn what_is_right_stands() {
+        let (mut run, task, fence) = with_truth(true);
+        dispute(&mut run, &task, fence, Some(Some(false)));
+        assert_eq!(run.finding(ChallengeSafety::default()).violations, 0);
+        let mut upheld = with_truth(true).0;
+        dispute(&mut upheld, &task, fence, Some(Some(true)));
+        caught(ChallengeSafety::default(), &upheld, "that is right is upheld");
+        void(&mut run, &task, fence, &[]);
+        caught(ChallengeSafety::default(), &run, "that is right is void");
+    }
+
+    #[test]
+    fn what_is_wrong_falls_and_costs_stake() {
+        let (mut run, task, fence) = with_truth(false);
+        let liar = AgentId([7; 32]);
+        dispute(&mut run, &task, fence, Some(Some(true)));
+        run.records.retain(|r| !matches!(r.event, Event::Settled { .. }));
+        caught(ChallengeSafety::default(), &run, "ruled wrong, and stands");
+        void(&mut run, &task, fence, &[liar]);
+        caught(ChallengeSafety::default(), &run, "is not slashed");
+        let (mut dismissed, ..) = with_truth(false);
+        dispute(&mut dismissed, &task, fence, Some(Some(false)));
+        caught(ChallengeSafety::default(), &dismissed, "that is wrong is dismissed");
+        let (mut open, ..) = with_truth(false);
+        dispute(&mut open, &task, fence, None);
+        caught(ChallengeSafety::default(), &open, "has no end");
+    }
+
+    #[test]
+    fn nobody_honest_is_slashed() {
+        let mut run = good();
+        slash(&mut run, AgentId([7; 32]));
+        caught(ChallengeSafety::default(), &run, "is honest and is slashed");
+    }
+}
