@@ -48,6 +48,12 @@ mutants! {
     FinalizeFromTheDay: "finalize-from-the-day", "P2", "market";
     /// FINALIZE holds the time at which it is said.
     FinalizeTimed: "finalize-timed", "P2", "quiet";
+    /// A result that was ruled wrong stands, as one does that was disputed without ground.
+    WrongStands: "wrong-stands", "P3", "liars";
+    /// Whoever passed what is void loses nothing.
+    SlashForgotten: "slash-forgotten", "P3", "liars";
+    /// Whatever a committee rules, the challenger is right.
+    AccuserBelieved: "accuser-believed", "P3", "false-alarms";
     /// A lease that expired is told as ended, and its holder keeps the task.
     ExpiredStands: "expired-stands", "P4", "zombie";
     /// A verdict on an earlier attempt counts for the present one.
@@ -92,6 +98,8 @@ mutants! {
     ViewByArrival: "view-by-arrival", "P10", "lossy";
     /// Of links that close a cycle the one that arrives last is ignored.
     CycleByArrival: "cycle-by-arrival", "P10", "core";
+    /// One coordinator's word on an entry is enough to believe it.
+    BeliefOfOne: "belief-of-one", "P10", "lossy";
     /// An entry of the register that is handed over again after a restart is applied again.
     StaleEntryTaken: "stale-entry-taken", "P10", "core";
     /// A member of a register group says whom it votes for before its disk holds it.

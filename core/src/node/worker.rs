@@ -121,7 +121,12 @@ impl Worker {
         let task = &release.task;
         if self.needs.contains_key(&need) || self.offers.contains_key(&need) {
             let attempt = self.released.entry((need, task.clone())).or_default();
-            attempt.unbid = if release.reason == ReleaseReason::Unbid { attempt.unbid + 1 } else { 0 };
+            attempt.unbid = match release.reason {
+                ReleaseReason::Unbid => attempt.unbid + 1,
+                // A window that one won who could not pay says nothing of who would bid.
+                ReleaseReason::Unbonded => attempt.unbid,
+                _ => 0,
+            };
             attempt.fence = fence;
         }
         let Some(offer) = self.offers.get_mut(&need) else { return };

@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use crate::bids::{self, Bid};
 use crate::config::Params;
 use crate::genesis::Genesis;
-use crate::id::{AgentId, Cid, Credits, Label, Seq, TaskName, Thread};
+use crate::id::{AgentId, Cid, Credits, Label, Lamport, Seq, TaskName, Thread};
+use crate::lamport::AHEAD_MAX;
 use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
@@ -123,14 +124,19 @@ impl Record {
     fn remember(&mut self, command: &Command) {
         match command {
             Command::Act(envelope) => {
-                self.lamport = self.lamport.max(envelope.lamport);
+                self.lamport = self.reached(envelope.lamport);
                 self.acts.insert(envelope.id());
             }
             Command::Count(votes) => {
-                self.lamport = votes.iter().map(|vote| vote.lamport).fold(self.lamport, Ord::max);
+                votes.iter().for_each(|vote| self.lamport = self.reached(vote.lamport));
             }
             _ => {}
         }
+    }
+
+    /// How far evidence of this Lamport value brings the thread: one from far ahead would end everything that expires by it.
+    fn reached(&self, lamport: Lamport) -> Lamport {
+        self.lamport.max(lamport.min(Lamport(self.lamport.0.saturating_add(AHEAD_MAX))))
     }
 
     fn examine(&self, seq: Seq, command: &Command, registry: &impl Registry) -> Result<Move, Reject> {
@@ -415,7 +421,7 @@ impl Record {
             tally.count(&vote.sender, ruling.upheld)?;
         }
         let ruling = match tally.outcome() {
-            quorum::Outcome::Reached(upheld) => Some(upheld),
+            quorum::Outcome::Reached(upheld) => Some(upheld || planted(Mutant::AccuserBelieved)),
             quorum::Outcome::Impossible => None,
             quorum::Outcome::Undecided => return Err(Reject::NoQuorum),
         };

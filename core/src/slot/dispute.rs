@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::id::{AgentId, TaskName};
+use crate::mutant::{Mutant, planted};
 use crate::plan::TaskState;
 use crate::register::{Answer, Ask, BondFate, Counted, Event};
 use crate::slot::perform::Doing;
@@ -81,7 +82,7 @@ impl<R: Registry> Doing<'_, R> {
         };
         self.ask(ask);
         match ruling {
-            Some(true) if !late => {
+            Some(true) if !late && !planted(Mutant::WrongStands) => {
                 self.emit(Event::Ruled { challenge, counted, ruling, task: name.clone() });
                 let task = &self.record.tasks[&name];
                 let k_result = task.k_target(self.need().k_result.saturating_add(2));

@@ -17,6 +17,7 @@ use crate::committee;
 use crate::config::{Params, ms};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName, Thread};
+use crate::lamport::AHEAD_MAX;
 use crate::ledger::{Booking, Ledger, LienId, OpKey, Pot, only_authority, op_key};
 use crate::members::{Mandate, Members, Succession};
 use crate::mutant::{Mutant, planted};
@@ -298,7 +299,8 @@ impl System {
             doing.events.push(Event::Booked { envelope: envelope.id() });
         }
         self.acts.insert(envelope.id());
-        self.lamport = self.lamport.max(envelope.lamport);
+        // One value from far ahead would end everything that expires by it.
+        self.lamport = self.lamport.max(envelope.lamport.min(Lamport(self.lamport.0.saturating_add(AHEAD_MAX))));
         self.dirty = true;
         Ok(())
     }

@@ -24,6 +24,8 @@ pub struct Convergence {
     members: Arc<[NodeNo]>,
     notes: Notes,
     rules: Option<Arc<Rules>>,
+    /// Members that the register was founded with.
+    seats: usize,
     threads: BTreeMap<Thread, Chain>,
 }
 
@@ -49,7 +51,10 @@ impl Checker for Convergence {
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
         match &record.event {
-            Event::Genesis { rules, .. } => self.rules = Some(rules.clone()),
+            Event::Genesis { rules, parties } => {
+                self.rules = Some(rules.clone());
+                self.seats = parties.iter().filter(|party| party.coordinator).count();
+            }
             Event::Phase(phase) if *phase >= Phase::Heal => {
                 self.healed_at.get_or_insert(record.at);
             }
@@ -74,6 +79,12 @@ impl Checker for Convergence {
                         self.notes.contradict(NAME, what, &[record]);
                     }
                 } else {
+                    // Whoever vouches for an entry has applied it: with fewer than a majority of those, belief has no ground.
+                    let ground = chain.applied.values().filter(|height| **height >= *seq).count();
+                    if ground <= self.seats / 2 {
+                        let what = format!("entry {seq} is believed, and {ground} of {} have applied it", self.seats);
+                        self.notes.contradict(NAME, what, &[record]);
+                    }
                     let height = chain.believed.entry(record.node).or_default();
                     *height = (*height).max(*seq);
                     chain.convincing.entry(*seq).or_insert(record.at);

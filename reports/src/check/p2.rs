@@ -10,7 +10,7 @@ use swarm_core::id::{Fence, NeedId, TaskName};
 use swarm_core::wire::FinalizeRecord;
 
 use super::{Checker, End, Finding, Liars, Notes};
-use crate::history::{Event, Record};
+use crate::history::{Event, NodeNo, Record};
 
 const NAME: &str = "P2";
 
@@ -22,6 +22,8 @@ pub struct SameFinalize {
     /// Grants whose result fell after it was final.
     fallen: BTreeSet<(NeedId, TaskName, Fence)>,
     notes: Notes,
+    /// Nodes that told of a result.
+    tellers: BTreeSet<NodeNo>,
 }
 
 impl Checker for SameFinalize {
@@ -33,6 +35,7 @@ impl Checker for SameFinalize {
         self.liars.see(record);
         match &record.event {
             Event::Finalized { need, task, fence, record: bytes } if !self.liars.told(record) => {
+                self.tellers.insert(record.node);
                 let grants = self.first.entry(*need).or_default().entry(task.clone()).or_default();
                 let Some(first) = grants.get(fence) else {
                     if !says(bytes, need, task, *fence) {
@@ -62,7 +65,10 @@ impl Checker for SameFinalize {
                 self.fallen.insert((*need, task.clone(), *fence));
             }
             Event::Replayed { equal, first_difference } if !self.liars.told(record) => {
-                self.notes.checked();
+                // A life in which nothing became final shows nothing of the promise.
+                if self.tellers.contains(&record.node) {
+                    self.notes.checked();
+                }
                 if !equal {
                     let at = first_difference.as_deref().unwrap_or("an unnamed place");
                     self.notes.contradict(NAME, format!("a replay of this node's log differs at {at}"), &[record]);

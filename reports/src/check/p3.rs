@@ -27,7 +27,9 @@ pub struct ChallengeSafety {
     truth: BTreeMap<(NeedId, TaskName), BTreeSet<Arc<[Cid]>>>,
     finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,
     disputes: BTreeMap<Cid, (Grant, Record)>,
-    ruled: BTreeMap<Cid, (Option<bool>, Record)>,
+    /// How disputes were ruled on, and whether anybody honest ruled so: K liars on one committee say what they like, and there
+    /// the promise ends.
+    ruled: BTreeMap<Cid, (Option<bool>, bool, Record)>,
     void: BTreeMap<Grant, (BTreeSet<AgentId>, Record)>,
     settled: BTreeSet<(NeedId, TaskName)>,
     slashed: BTreeMap<AgentId, Record>,
@@ -57,8 +59,9 @@ impl Checker for ChallengeSafety {
             Event::Challenged { challenge, need, task, fence, .. } => {
                 self.disputes.entry(*challenge).or_insert_with(|| ((*need, task.clone(), *fence), record.clone()));
             }
-            Event::Ruled { challenge, ruling, .. } => {
-                self.ruled.entry(*challenge).or_insert_with(|| (*ruling, record.clone()));
+            Event::Ruled { challenge, ruling, panel, .. } => {
+                let honest = panel.iter().any(|member| !self.dishonest.contains(member)) || panel.is_empty();
+                self.ruled.entry(*challenge).or_insert_with(|| (*ruling, honest, record.clone()));
             }
             Event::Invalidated { need, task, fence, offenders, .. } => {
                 let offenders = offenders.iter().copied().collect();
@@ -93,17 +96,18 @@ impl Checker for ChallengeSafety {
             for (challenge, (_, said)) in self.disputes.iter().filter(|(_, (of, _))| of == grant) {
                 notes.checked();
                 match (is_right, self.ruled.get(challenge)) {
-                    (true, Some((Some(true), ruled))) => {
+                    (_, Some((_, false, _))) => {}
+                    (true, Some((Some(true), _, ruled))) => {
                         notes.contradict(NAME, "a challenge of a result that is right is upheld", &[told, said, ruled]);
                     }
-                    (false, Some((Some(false), ruled))) => {
+                    (false, Some((Some(false), _, ruled))) => {
                         notes.contradict(
                             NAME,
                             "a challenge of a result that is wrong is dismissed",
                             &[told, said, ruled],
                         );
                     }
-                    (false, Some((Some(true), ruled))) => self.judge_upheld(grant, ruled, &mut notes),
+                    (false, Some((Some(true), _, ruled))) => self.judge_upheld(grant, ruled, &mut notes),
                     (_, None) if end.settled => notes.contradict(NAME, "a dispute has no end", &[told, said]),
                     (_, None) => notes.unknown("a dispute had no end when the run was cut short".to_owned()),
                     _ => {}

@@ -7,7 +7,7 @@
 //! A count whose evidence was not told yet waits for it. If it never comes, the verdict is unknown where somebody else had
 //! to tell it; where the same thread had to, there was none, and that is a contradiction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, TaskName, Thread};
@@ -41,11 +41,14 @@ struct Need {
     decided: Option<(AgentId, Record)>,
     finals: BTreeMap<TaskName, BTreeMap<Fence, Record>>,
     targets: Option<(u32, u32)>,
+    /// Grants whose result was void: the next one needs two passes more for each.
+    void: BTreeMap<TaskName, BTreeSet<Fence>>,
     voters: BTreeMap<Epoch, Record>,
 }
 
 #[derive(Debug, Default)]
 struct Commit {
+    fence: Option<Fence>,
     seated: Option<Record>,
     tallied: Option<Record>,
     worker: Option<AgentId>,
@@ -100,8 +103,13 @@ impl Checker for QuorumValidity {
                     self.weigh(record);
                 }
             }
-            Event::Accepted { need, task, commit, worker, .. } => {
-                self.needs.entry(*need).or_default().commit(task, commit).worker.get_or_insert(*worker);
+            Event::Accepted { need, task, commit, worker, fence } => {
+                let known = self.needs.entry(*need).or_default().commit(task, commit);
+                known.worker.get_or_insert(*worker);
+                known.fence.get_or_insert(*fence);
+            }
+            Event::Invalidated { need, task, fence, .. } => {
+                self.needs.entry(*need).or_default().void.entry(task.clone()).or_default().insert(*fence);
             }
             Event::Seated { need, task, commit, .. } => {
                 let state = self.needs.entry(*need).or_default().commit(task, commit);
@@ -205,7 +213,7 @@ impl QuorumValidity {
             }
             Event::Seated { need, task, commit, snapshot, seats, seed } => {
                 let state = self.need(need)?;
-                let (_, k_result) = self.targets(need)?;
+                let k_result = self.k_result(need, task, commit)?;
                 let pool = self.pool(snapshot)?;
                 let judged = self.judged(state, task, commit)?;
                 let reveals = self.rounds.reveals(need, seed).ok_or(Missing::Done("a round that gave this seed"))?;
@@ -245,7 +253,7 @@ impl QuorumValidity {
             }
             Event::Tallied { need, task, commit, counted: votes, k, verdict } => {
                 let state = self.need(need)?;
-                let (_, k_result) = self.targets(need)?;
+                let k_result = self.k_result(need, task, commit)?;
                 let known = state.commits.get(task).and_then(|c| c.get(commit));
                 let seated = known.and_then(|c| c.seated.as_ref()).ok_or(Missing::Done("a draw of its committee"))?;
                 let Event::Seated { seats, snapshot, .. } = &seated.event else { unreachable!("kept by kind") };
@@ -323,6 +331,16 @@ impl QuorumValidity {
 
     fn targets(&self, need: &NeedId) -> Result<(u32, u32), Missing> {
         self.need(need)?.targets.ok_or(Missing::Told("the need's own text"))
+    }
+
+    /// Passes that this commit is asked for.
+    fn k_result(&self, need: &NeedId, task: &TaskName, commit: &Cid) -> Result<u32, Missing> {
+        let (_, k_result) = self.targets(need)?;
+        let state = self.need(need)?;
+        let known = state.commits.get(task).and_then(|commits| commits.get(commit));
+        let fence = known.and_then(|known| known.fence).ok_or(Missing::Told("the acceptance of the commit"))?;
+        let void = state.void.get(task).map_or(0, |fences| fences.range(..fence).count());
+        Ok((k_result + 2 * void as u32).min(50))
     }
 
     fn pool(&self, snapshot: &SnapshotRef) -> Result<&Pool, Missing> {

@@ -39,9 +39,11 @@ pub struct Model {
     notes: Notes,
     system: Option<System>,
     needs: BTreeMap<NeedId, Tracked>,
-    /// The books by what was told of them, and who tells them: whoever was first.
+    /// The books by what was told of them; how many tellings that is, and how many of them each node has told: all tell the same
+    /// in the same order (P9), and whoever is furthest is followed.
     told: Books,
-    teller: Option<NodeNo>,
+    heard: usize,
+    tellers: BTreeMap<NodeNo, usize>,
     /// Threads this model could not follow to the end, and why.
     lost: BTreeMap<Thread, String>,
     pools: BTreeSet<u32>,
@@ -81,7 +83,14 @@ impl Checker for Model {
             }
             Event::Applied { thread: Thread::System, seq, .. } => self.compare_books(record, *seq),
             Event::Ledger(LedgerEvent::Books { .. }) => {}
-            Event::Ledger(event) if *self.teller.get_or_insert(record.node) == record.node => self.told.follow(event),
+            Event::Ledger(event) => {
+                let told = self.tellers.entry(record.node).or_default();
+                if *told == self.heard {
+                    self.told.follow(event);
+                    self.heard += 1;
+                }
+                *told += 1;
+            }
             _ => {}
         }
     }
@@ -132,10 +141,10 @@ impl Model {
         self.compare_books(record, entry.seq);
     }
 
-    /// Holds the books against what was told of them, once the teller has told all up to the entry the model is at.
+    /// Holds the books against what was told of them, once one that is furthest has told all up to the entry the model is at.
     fn compare_books(&mut self, record: &Record, seq: Seq) {
         let Some(system) = self.system.as_mut().filter(|system| system.seq == seq) else { return };
-        if self.teller == Some(record.node)
+        if self.tellers.get(&record.node) == Some(&self.heard)
             && !self.lost.contains_key(&Thread::System)
             && let Some(what) = system.books.differs(&mut self.told)
         {

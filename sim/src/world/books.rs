@@ -12,7 +12,8 @@ pub fn told(bookings: &[Booking]) -> Vec<LedgerEvent> {
     for op in bookings.chunk_by(|a, b| a.op() == b.op()) {
         let moves: Vec<_> = op.iter().filter_map(moved).collect();
         for posting in &moves {
-            if let (ledger::Account::Pot(pot), false) = (&posting.credit, posting.ends) {
+            // What is set aside opens a pot; what a punishment or another pot adds does not.
+            if let (ledger::Account::Available(_), ledger::Account::Pot(pot)) = (&posting.debit, &posting.credit) {
                 events.push(LedgerEvent::PotOpened { need: need_of(pot), pot: pot_name(pot) });
             }
         }
