@@ -90,6 +90,10 @@ pub enum CliError {
     #[error("--json and --junit: {} cannot hold both reports", .0.display())]
     #[diagnostic(help("name two files"))]
     OneFile(PathBuf),
+    /// A report would take the place of what is swept.
+    #[error("{}: is a scenario of this sweep; a report in its place would destroy it", .0.display())]
+    #[diagnostic(help("name another file for --json or --junit"))]
+    OverInput(PathBuf),
 }
 
 impl CliError {
@@ -100,6 +104,7 @@ impl CliError {
             | Self::WrongKind { .. }
             | Self::SweepInput
             | Self::OneFile(_)
+            | Self::OverInput(_)
             | Self::Input { source: InputError::Unused } => code::USAGE,
             Self::NoScenarios(_)
             | Self::Scenarios(_)

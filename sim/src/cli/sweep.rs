@@ -4,6 +4,7 @@
 //! number of threads nor on who was first. Of a run only its report is kept, and of that only the sums.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -30,6 +31,13 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
         return Err(CliError::OneFile(json.clone()));
     }
     let plan = Plan { scenarios: scenarios::all(&args.files)?, seeds: args.seeds };
+    let is = |report: &PathBuf, scenario: &PathBuf| {
+        fs::canonicalize(report).is_ok_and(|report| fs::canonicalize(scenario).is_ok_and(|scenario| scenario == report))
+    };
+    let mut reports = args.json.iter().chain(&args.junit);
+    if let Some(report) = reports.find(|report| plan.scenarios.iter().any(|(scenario, _)| is(report, scenario))) {
+        return Err(CliError::OverInput(report.clone()));
+    }
     let junit_file = args.junit.as_deref().map(LateFile::begin).transpose()?;
     let json_file = args.json.as_deref().map(LateFile::begin).transpose()?;
     let jobs = args.jobs.map_or_else(cores, usize::from);

@@ -341,8 +341,17 @@ impl<'a> World<'a> {
         while at < end && !self.cut_short {
             at = (at + STEP).min(end);
             self.live_until(at);
-            if self.is_quiet() || self.is_lost() {
+            if self.is_lost() {
                 break;
+            }
+            if self.is_quiet() {
+                // Whatever is on its way to a member that says nothing, or to a slow disk, still has its time: a member that never
+                // caught up would else be asked for nothing.
+                at = (at + LAG + STEP).min(end);
+                self.live_until(at);
+                if self.is_quiet() {
+                    break;
+                }
             }
         }
     }
