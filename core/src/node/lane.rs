@@ -71,7 +71,7 @@ struct Unsaid {
 }
 
 impl Unsaid {
-    /// How much of its patience is left. A moment on the clock of an earlier boot means that all of it is.
+    /// How much of its patience is left.
     fn left(&self, now: Instant) -> Option<Span> {
         self.wanted.map(|(since, patience)| patience.saturating_sub(now.since(since)))
     }
@@ -281,6 +281,9 @@ impl Lane {
     /// After a reboot a stopwatch goes on from its last applied report: it neither restarts for ever nor ends early (T72).
     pub fn reboot<'a>(&mut self, desk: &mut Desk, waits: impl Iterator<Item = (&'a Waiting, &'a Stopwatch)>) {
         let me = desk.me();
+        // What waited to be vouched for waited on another clock, and long enough.
+        let wanted = self.unsaid.iter_mut().filter_map(|unsaid| unsaid.wanted.as_mut());
+        wanted.for_each(|(since, patience)| (*since, *patience) = (desk.now.mono, Span::ZERO));
         for (_, stopwatch) in waits {
             if let Some(watch) = self.watches.get_mut(&stopwatch.segment) {
                 let applied = stopwatch.reports.get(&me).copied().unwrap_or_default();
@@ -366,6 +369,24 @@ mod tests {
         fn due(&self) -> Option<u64> {
             self.desk.next_deadline().map(|at| at.0 / 1_000_000_000)
         }
+    }
+
+    /// T72: nothing that a reboot finds half done waits until the new clock shows what the old one did.
+    #[test]
+    fn t72_what_was_not_vouched_for_before_a_reboot_is_soon_after() {
+        let mut bench = Bench::new(Waiting::Decision, Span::from_secs(60));
+        let Bench { desk, lane, .. } = &mut bench;
+        desk.now.mono = Instant(Span::from_secs(100_000).0);
+        let command = Arc::new(Command::Snapshot { number: 1 });
+        let did = Outcome::Did(alloc::vec![Event::Bidding { task: label("t") }]);
+        lane.push(desk, &command, did);
+        desk.now.mono = Instant(0);
+        lane.reboot(desk, core::iter::empty());
+        for _ in 0..3 {
+            lane.vouch(desk, Subject::Coordinators, |_| Vec::new());
+            desk.now.mono = desk.now.mono + Span::from_secs(1);
+        }
+        assert!(lane.unsaid.is_empty(), "it waits for a clock of a hundred thousand seconds");
     }
 
     #[test]

