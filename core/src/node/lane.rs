@@ -287,6 +287,8 @@ impl Lane {
         for (_, stopwatch) in waits {
             if let Some(watch) = self.watches.get_mut(&stopwatch.segment) {
                 let applied = stopwatch.reports.get(&me).copied().unwrap_or_default();
+                // What late bids added was over before the whole of it begins anew.
+                watch.patience = Span::ZERO;
                 (watch.base, watch.reported, watch.started) = (applied, applied, desk.now.mono);
                 desk.wake_in(watch.next(desk.now.mono).0, Timer::Watch(self.thread, stopwatch.segment));
             }
