@@ -119,7 +119,7 @@ fn t76_nobody_ends_a_dispute_by_leaving() {
     assert_eq!(stage.act("w1", "yield cut"), Err(Reject::WrongPhase));
     assert_eq!(stage.act("r1", "cancel cut"), Err(Reject::WrongPhase));
     assert_eq!(stage.elapse("challenge cut"), Err(Reject::NoSuchThing), "no window ends meanwhile");
-    let other = stage.people.keys().filter(|name| name.starts_with('r')).next_back().unwrap().clone();
+    let other = stage.people.keys().rfind(|name| name.starts_with('r')).unwrap().clone();
     assert_eq!(stage.act(&other, "challenge cut"), Err(Reject::WrongPhase), "one at a time");
     assert!(stage.rule("uphold cut").is_ok());
 }

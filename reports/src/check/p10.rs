@@ -240,7 +240,6 @@ mod tests {
         for kept in 0..3 {
             let mut run = good();
             run.records.retain(|r| !(r.node == NodeNo(1) && beyond(&r.event, Seq(kept))));
-            let mut run = run;
             // One of two is no majority: what the others believe has to rest on more than this one here.
             run.edit_all(|e| {
                 if let Event::Genesis { parties, .. } = e {

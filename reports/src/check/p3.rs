@@ -3,6 +3,7 @@
 //!
 //! What is right is what honest hosts got when they did the same work, whether the protocol asked them to or not.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct ChallengeSafety {
     /// the promise ends.
     ruled: BTreeMap<Cid, (Option<bool>, bool, Record)>,
     void: BTreeMap<Grant, (BTreeSet<AgentId>, Record)>,
+    /// Disputes that began when their result was settled already: money cannot be taken back, stake can.
+    late: BTreeSet<Cid>,
     settled: BTreeSet<(NeedId, TaskName)>,
     slashed: BTreeMap<AgentId, Record>,
 }
@@ -57,7 +60,13 @@ impl Checker for ChallengeSafety {
                 }
             }
             Event::Challenged { challenge, need, task, fence, .. } => {
-                self.disputes.entry(*challenge).or_insert_with(|| ((*need, task.clone(), *fence), record.clone()));
+                let grant = (*need, task.clone(), *fence);
+                if let Entry::Vacant(first) = self.disputes.entry(*challenge) {
+                    if self.settled.contains(&(grant.0, grant.1.clone())) {
+                        self.late.insert(*challenge);
+                    }
+                    first.insert((grant, record.clone()));
+                }
             }
             Event::Ruled { challenge, ruling, panel, .. } => {
                 let honest = panel.iter().any(|member| !self.dishonest.contains(member)) || panel.is_empty();
@@ -107,7 +116,7 @@ impl Checker for ChallengeSafety {
                             &[told, said, ruled],
                         );
                     }
-                    (false, Some((Some(true), _, ruled))) => self.judge_upheld(grant, ruled, &mut notes),
+                    (false, Some((Some(true), _, ruled))) => self.judge_upheld(challenge, grant, ruled, &mut notes),
                     (_, None) if end.settled => notes.contradict(NAME, "a dispute has no end", &[told, said]),
                     (_, None) => notes.unknown("a dispute had no end when the run was cut short".to_owned()),
                     _ => {}
@@ -120,9 +129,9 @@ impl Checker for ChallengeSafety {
 
 impl ChallengeSafety {
     /// What is wrong was ruled so: it is void unless it was settled before, and all who passed it have lost stake.
-    fn judge_upheld(&self, grant: &Grant, ruled: &Record, notes: &mut Notes) {
+    fn judge_upheld(&self, challenge: &Cid, grant: &Grant, ruled: &Record, notes: &mut Notes) {
         let Some((offenders, void)) = self.void.get(grant) else {
-            if !self.settled.contains(&(grant.0, grant.1.clone())) {
+            if !self.late.contains(challenge) {
                 notes.contradict(NAME, "a result was ruled wrong, and stands", &[ruled]);
             }
             return;
@@ -200,7 +209,15 @@ mod tests {
         let (mut run, task, fence) = with_truth(false);
         let liar = AgentId([7; 32]);
         dispute(&mut run, &task, fence, Some(Some(true)));
-        run.records.retain(|r| !matches!(r.event, Event::Settled { .. }));
+        // What is paid only after it was disputed is no excuse; what was paid before it cannot be taken back.
+        let is_paid = |r: &Record| matches!(r.event, Event::Settled { .. });
+        let (paid, rest): (Vec<Record>, Vec<Record>) = run.records.iter().cloned().partition(is_paid);
+        let mut late = run.clone();
+        late.records = paid.iter().chain(&rest).cloned().collect();
+        assert_eq!(late.finding(ChallengeSafety::default()).violations, 0);
+        run.records = rest;
+        caught(ChallengeSafety::default(), &run, "ruled wrong, and stands");
+        run.records.extend(paid);
         caught(ChallengeSafety::default(), &run, "ruled wrong, and stands");
         void(&mut run, &task, fence, &[liar]);
         caught(ChallengeSafety::default(), &run, "is not slashed");
