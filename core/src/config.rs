@@ -79,6 +79,8 @@ knobs! {
         delegated_times_max: u32 = 4, 0, 100;
         /// Delegators one member may have.
         delegators_max: u32 = 10, 0, 1_000;
+        /// Challenges of one agent that may be open at once; of one that was seldom right, a single one.
+        disputes_max: u32 = 10, 1, 1_000;
         /// Draws that may fail before a task fails.
         draws_max: u32 = 3, 1, 20;
         /// Most weight one entity may have, in basis points of the total.

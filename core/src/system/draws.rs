@@ -204,6 +204,7 @@ impl System {
                 if *draw == 1 {
                     let pot = Pot::Challenge(seating.need, *challenge);
                     self.ledger.pay(doing.key(), &pot, &[], *challenger).expect("it was booked for this very draw");
+                    self.accused(challenger, None);
                 }
                 Err(Reject::NoQuorum)
             }

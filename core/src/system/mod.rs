@@ -28,6 +28,7 @@ use crate::slot::{Registry, Standing, Stopwatch, Waiting};
 use crate::time::Span;
 use crate::wire::{Body, Envelope, Manifest, Verb};
 use draws::{Promise, Round, Seating};
+use rulings::Accuser;
 
 /// A registered agent.
 #[derive(Clone, Debug)]
@@ -74,6 +75,7 @@ pub struct System {
     /// Whose escrow and whose bond it is.
     requesters: BTreeMap<NeedId, AgentId>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
+    accusers: BTreeMap<AgentId, Accuser>,
     queue: VecDeque<Seating>,
     round: Option<Round>,
     rounds: u32,
@@ -136,6 +138,7 @@ impl System {
             lamport: Lamport(0),
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
+            accusers: BTreeMap::new(),
             queue: VecDeque::new(),
             round: None,
             rounds: 0,
@@ -412,15 +415,14 @@ impl System {
                 return Ok(());
             }
             Ask::Contest { bond, challenge, challenger, draw, .. } => {
-                let pot = Pot::Challenge(need, *challenge);
-                let booked = *draw > 1 || self.ledger.reserve(doing.key(), pot, *challenger, *bond).is_ok();
-                if booked {
+                let taken = if *draw == 1 { self.accuse(doing, need, *challenge, *challenger, *bond) } else { Ok(()) };
+                if taken.is_ok() {
                     self.queue.push_back(Seating { need, seq, at, ask: ask.clone() });
                     doing.events.push(Event::Queued { at, need, seq });
                     self.open_next_round(doing);
                     return Ok(());
                 }
-                Err(Reject::NotEnough)
+                taken.map(|()| unreachable!("it was taken"))
             }
             Ask::Rule { .. } => {
                 self.rule(doing, need, ask);

@@ -8,12 +8,62 @@ use super::*;
 use crate::config::COMMONS;
 use crate::ledger::split;
 
+/// What is known of one that challenges. There is no clock here to count challenges an hour by; how many are open at once
+/// bounds them as well, since each is over within the time its committees have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Accuser {
+    open: u32,
+    ruled: u32,
+    upheld: u32,
+}
+
+impl Accuser {
+    /// How many of its challenges may be open at once, `most` or one: whoever was right in less than a fifth of at least five.
+    fn room(&self, most: u32) -> u32 {
+        if self.ruled >= 5 && u64::from(self.upheld) * 5 < u64::from(self.ruled) { 1 } else { most }
+    }
+}
+
 impl System {
+    /// Books the bond of a new challenge.
+    ///
+    /// # Errors
+    /// [`Reject::NoRoom`] if too many of the challenger's are open, [`Reject::NotEnough`] without the credits.
+    pub(super) fn accuse(
+        &mut self,
+        doing: &mut Doing,
+        need: NeedId,
+        challenge: Cid,
+        challenger: AgentId,
+        bond: Credits,
+    ) -> Result<(), Reject> {
+        let known = self.accusers.get(&challenger).copied().unwrap_or_default();
+        if known.open >= known.room(self.params().disputes_max) {
+            return Err(Reject::NoRoom);
+        }
+        let pot = Pot::Challenge(need, challenge);
+        self.ledger.reserve(doing.key(), pot, challenger, bond).map_err(|_| Reject::NotEnough)?;
+        self.accusers.insert(challenger, Accuser { open: known.open + 1, ..known });
+        Ok(())
+    }
+
+    /// One of an agent's challenges is over.
+    pub(super) fn accused(&mut self, challenger: &AgentId, ruling: Option<bool>) {
+        let Some(known) = self.accusers.get_mut(challenger) else { return };
+        known.open = known.open.saturating_sub(1);
+        known.ruled = known.ruled.saturating_add(u32::from(ruling.is_some()));
+        known.upheld = known.upheld.saturating_add(u32::from(ruling == Some(true)));
+        if known.open == 0 && known.ruled == 0 {
+            self.accusers.remove(challenger);
+        }
+    }
+
     /// Carries out an [`Ask::Rule`].
     pub(super) fn rule(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask) {
         let Ask::Rule { challenge, challenger, panel, ruling, .. } = ask else { return };
         let pot = Pot::Challenge(need, *challenge);
         let Some(bond) = self.ledger.pot(&pot) else { return };
+        self.accused(challenger, *ruling);
         let params = self.params();
         let payouts = match ruling {
             Some(true) => self.punish(doing, need, ask, bond),
@@ -80,5 +130,16 @@ impl System {
         }
         payouts.extend(panel.iter().copied().zip(split(left, &alloc::vec![1; panel.len()])));
         payouts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_seldom_right_waits_for_each_to_end() {
+        let room = |ruled, upheld| Accuser { open: 0, ruled, upheld }.room(10);
+        assert_eq!([room(0, 0), room(4, 0), room(5, 0), room(5, 1), room(11, 2), room(10, 2)], [10, 10, 1, 10, 1, 10]);
     }
 }

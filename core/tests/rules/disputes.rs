@@ -95,6 +95,26 @@ fn a_dismissed_challenge_pays_those_who_looked_and_the_window_runs_on() {
 }
 
 #[test]
+fn nobody_disputes_everything_at_once() {
+    let mut stage = Stage::with(3, |params| (params.bond_bp, params.disputes_max) = (10_000, 1), |_| {});
+    stage.decide(two_steps());
+    stage.finish("w1", "cut");
+    stage.finish("w2", "join");
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    let before = stage.available(&who);
+    stage.act(&who, "challenge join").unwrap();
+    assert_eq!(stage.relay(), "Answered Ruled WaitOpened", "it comes to nothing");
+    assert_eq!((stage.available(&who), stage.state("join")), (before, TaskState::Final), "and costs nothing");
+    // Whatever was ruled, there is room again.
+    stage.rule("uphold cut").unwrap();
+    stage.relay();
+    stage.finish("w2", "cut");
+    stage.challenge(&who, "cut");
+    assert!(!stage.record.tasks[&label("cut")].dispute.as_ref().unwrap().seats.is_empty());
+}
+
+#[test]
 fn t32_challenging_one_s_own_never_profits() {
     // Whoever passed it, and whoever did the work.
     for own in ["passer", "w1"] {

@@ -252,11 +252,25 @@ impl Need {
 }
 
 impl System {
-    /// Whether a challenger's bond is booked.
-    pub(super) fn contest(&mut self, need: NeedId, ask: &Ask) -> bool {
-        let Ask::Contest { bond, challenge, challenger, draw, .. } = ask else { return false };
+    /// Books a challenger's bond; why not, if it cannot be.
+    pub(super) fn contest(&mut self, need: NeedId, ask: &Ask) -> Option<Reject> {
+        let Ask::Contest { bond, challenge, challenger, draw, .. } = ask else { return None };
+        if *draw > 1 {
+            return None;
+        }
+        let rulings = self.rulings.entry(*challenger).or_default();
+        let (ruled, right) = (rulings.len(), rulings.iter().filter(|upheld| **upheld).count());
+        let most = if ruled >= 5 && right * 5 < ruled { 1 } else { self.params().disputes_max as usize };
+        let open = self.contested.iter().filter(|(_, by)| by == challenger).count();
+        if open >= most {
+            return Some(Reject::NoRoom);
+        }
         let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
-        *draw > 1 || (self.accounts.contains(challenger) && self.books.shift(&free(challenger), &pot, bond.0))
+        if !self.accounts.contains(challenger) || !self.books.shift(&free(challenger), &pot, bond.0) {
+            return Some(Reject::NotEnough);
+        }
+        self.contested.insert((*challenge, *challenger));
+        None
     }
 
     /// A committee that rules, held against who may.
@@ -270,6 +284,7 @@ impl System {
                 if *draw == 1 {
                     let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
                     self.books.shift(&pot, &free(challenger), bond.0);
+                    self.contested.remove(&(*challenge, *challenger));
                 }
                 return Ok(());
             }
@@ -297,6 +312,8 @@ impl System {
         };
         let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
         let bond = self.books.at(&pot);
+        self.contested.remove(&(*challenge, *challenger));
+        self.rulings.entry(*challenger).or_default().extend(*ruling);
         let part = |amount: u64, bp: u32| (u128::from(amount) * u128::from(bp) / 10_000) as u64;
         self.dirty = true;
         match ruling {

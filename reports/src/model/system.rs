@@ -58,6 +58,10 @@ pub struct System {
     pub(super) lent: BTreeMap<(AgentId, AgentId), u64>,
     /// Unbonding credits by agent, oldest first: name, amount, whether the time is over.
     pub(super) tranches: BTreeMap<AgentId, Vec<(Digest, u64, bool)>>,
+    /// Challenges that are open, and whose they are.
+    pub(super) contested: BTreeSet<(Cid, AgentId)>,
+    /// How each agent's challenges were ruled on: whether upheld.
+    pub(super) rulings: BTreeMap<AgentId, Vec<bool>>,
     pub(super) queue: Vec<Seating>,
     pub(super) round: Option<(Vec<Seating>, BTreeSet<AgentId>)>,
     pub(super) rounds: u32,
@@ -90,6 +94,8 @@ impl System {
             bonds: BTreeMap::new(),
             lent: BTreeMap::new(),
             tranches: BTreeMap::new(),
+            contested: BTreeSet::new(),
+            rulings: BTreeMap::new(),
             queue: Vec::new(),
             round: None,
             rounds: 0,
@@ -278,14 +284,15 @@ impl System {
                 self.open_round(told);
                 return Ok(true);
             }
-            (Ask::Contest { .. }, _) if self.contest(need, ask) => {
-                self.queue.push((need, seq, at, ask.clone()));
-                self.out.push(Did::Queued { at, need, seq });
-                self.open_round(told);
-                return Ok(true);
+            (Ask::Contest { .. }, _) => {
+                let Some(why) = self.contest(need, ask) else {
+                    self.queue.push((need, seq, at, ask.clone()));
+                    self.out.push(Did::Queued { at, need, seq });
+                    self.open_round(told);
+                    return Ok(true);
+                };
+                Answer::Denied(why)
             }
-            (Ask::Contest { .. }, Some(answer @ Answer::Denied(Reject::NotEnough))) => answer,
-            (Ask::Contest { .. }, _) => return Err("a challenge without a bond is not denied".into()),
             (Ask::Rule { .. }, _) => {
                 self.rule(need, ask);
                 self.out.push(Did::Told { at, need, seq });
