@@ -67,9 +67,12 @@ knobs! {
         bootstrap_active_min: u32 = 10, 1, 10_000;
         /// Finalized needs after which bootstrap may end.
         bootstrap_needs: u32 = 100, 0, 1_000_000;
+        /// As `challenge_bond`, for having the policy asked again.
+        breach_bond: Credits = Credits(100), Credits(1), Credits(1_000_000_000);
         /// Register buckets.
         buckets: u32 = 256, 1, 4_096;
-        /// A challenger's bond.
+        /// A challenger's bond, for looking at an output that takes up to `gas_step` steps to make; for each such step more, as much
+        /// again.
         challenge_bond: Credits = Credits(10), Credits(1), Credits(1_000_000_000);
         /// The shortest challenge window a need may ask for: who would object must hear of the result first; milliseconds.
         challenge_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
@@ -87,6 +90,8 @@ knobs! {
         entity_cap_bp: u32 = 1_000, 1, 10_000;
         /// Epochs without a Decide before a need fails.
         epochs_max: u32 = 5, 1, 100;
+        /// Steps of a job for which a challenge of its result costs one bond more, nine more at most.
+        gas_step: u32 = 10_000_000, 1, u32::MAX;
         /// The shortest lease a need may ask for: nobody should bid for what cannot be done in time; milliseconds.
         lease_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// A lease is prolonged to at most this share of the bid's eta, in basis points.

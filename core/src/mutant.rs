@@ -54,6 +54,8 @@ mutants! {
     SlashForgotten: "slash-forgotten", "P3", "liars";
     /// Whatever a committee rules, the challenger is right.
     AccuserBelieved: "accuser-believed", "P3", "false-alarms";
+    /// Of a worker that says its work took less than it took nobody makes anything.
+    BreachShrugged: "breach-shrugged", "P3", "false-claims";
     /// A lease that expired is told as ended, and its holder keeps the task.
     ExpiredStands: "expired-stands", "P4", "zombie";
     /// A verdict on an earlier attempt counts for the present one.

@@ -157,6 +157,8 @@ const fn one() -> u32 {
 pub enum Strategy {
     /// A worker that commits to results which its job does not give.
     WrongResult,
+    /// A worker that says its job took half the steps it took.
+    FalseClaim,
     /// A verifier that passes everything, and dismisses whatever is said against it.
     AlwaysPass,
     /// A verifier that disputes every final result it hears of.
@@ -166,13 +168,14 @@ pub enum Strategy {
 impl Strategy {
     /// Whether it is one of verifiers; the others are of workers.
     pub const fn verifies(self) -> bool {
-        !matches!(self, Self::WrongResult)
+        !matches!(self, Self::WrongResult | Self::FalseClaim)
     }
 
     /// Its name in files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::WrongResult => "wrong-result",
+            Self::FalseClaim => "false-claim",
             Self::AlwaysPass => "always-pass",
             Self::FalseChallenger => "false-challenger",
         }

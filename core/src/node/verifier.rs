@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, OpId, TaskName, Thread, label};
+use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Message, Outcome, Subject, Work};
 use crate::node::threads::Threads;
@@ -25,8 +26,8 @@ enum Purpose {
     Attest,
     /// It is final, and this verifier looks whether it is right.
     Watch,
-    /// It is disputed, and this verifier rules on what is said of one output.
-    Rule { challenge: Cid, output: Label },
+    /// It is disputed, and this verifier rules on what is said against it.
+    Rule { challenge: Cid, evidence: Evidence },
 }
 
 /// A result being checked.
@@ -46,8 +47,8 @@ struct Check {
 pub(super) struct Verifier {
     voted: BTreeSet<(NeedId, Epoch)>,
     checking: BTreeMap<OpId, Check>,
-    /// Results that this verifier failed on a committee, and the output that was another.
-    failed: BTreeMap<Cid, Label>,
+    /// Results that this verifier failed on a committee, and what speaks against them.
+    failed: BTreeMap<Cid, Evidence>,
 }
 
 /// Key of a verifier's proof of work for one commit: its id and a salt that only this slot has (PROTOCOL 8).
@@ -74,18 +75,38 @@ pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, key: Digest, 
     })
 }
 
-/// The first output of `commit` that is not the one here.
-fn other_output(commit: &Envelope, outputs: &BTreeMap<Label, Cid>) -> Option<Label> {
-    let Body::Commit(commit) = &commit.body else { return None };
-    commit.outputs.iter().find(|(label, cid)| outputs.get(*label) != Some(*cid)).map(|(label, _)| label.clone())
+/// What doing the work again says of a COMMIT.
+struct Seen {
+    /// Everything that speaks against it; nothing if it is right.
+    against: Vec<Evidence>,
+    /// Digest of the policy's answer at the commit gate, which compares what the worker says it took with what it took here.
+    policy: Digest,
+}
+
+impl Seen {
+    fn of(desk: &Desk, commit: &Envelope, outputs: &BTreeMap<Label, Cid>, took: Telemetry) -> Self {
+        let committed = match &commit.body {
+            Body::Commit(body) => Some(&body.outputs),
+            _ => None,
+        };
+        let others = committed.into_iter().flatten().filter(|(label, cid)| outputs.get(*label) != Some(*cid));
+        let mut against: Vec<_> = others.map(|(label, _)| Evidence::OutputMismatch { label: label.clone() }).collect();
+        let answer = match policy::commit(&*desk.setup.evaluator, commit, &[Role::Worker], Some(took)) {
+            Ok(evaluation) => Some(evaluation),
+            Err(denial) => denial.evaluation.map(|evaluation| *evaluation),
+        };
+        let reasons = answer.iter().flat_map(|answer| &answer.reasons).cloned();
+        against.extend(reasons.map(|rule| Evidence::PolicyBreach { capsule: commit.policy.capsule, rule }));
+        Self { against, policy: answer.map_or_else(Digest::default, |answer| answer.digest) }
+    }
 }
 
 /// Disputes a final result on its agent's word.
 pub(super) fn dispute(desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName) {
     let Some(task) = record.tasks.get(name) else { return };
-    let output = task.committed().and_then(|commit| commit.outputs.keys().next().cloned());
-    if let (Some(commit), Some(output)) = (&task.commit, output) {
-        challenge(desk, need, record.epoch, task.fence, commit, name, output);
+    let label = task.committed().and_then(|commit| commit.outputs.keys().next().cloned());
+    if let (Some(commit), Some(label)) = (&task.commit, label) {
+        challenge(desk, need, record.epoch, task.fence, commit, name, Evidence::OutputMismatch { label });
     }
 }
 
@@ -96,9 +117,9 @@ fn challenge(
     fence: Fence,
     commit: &Envelope,
     task: &TaskName,
-    label: Label,
+    evidence: Evidence,
 ) {
-    let body = Challenge { commit: commit.id(), evidence: Evidence::OutputMismatch { label }, task: task.clone() };
+    let body = Challenge { commit: commit.id(), evidence, task: task.clone() };
     let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Challenge(body));
     desk.say(saying.epoch(epoch).fence(fence));
 }
@@ -149,8 +170,8 @@ impl Verifier {
     pub fn finalized(&mut self, desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName) {
         let task = &record.tasks[name];
         let (Some(commit), Some(lease)) = (&task.commit, &task.lease) else { return };
-        if let Some(output) = self.failed.remove(&commit.id()) {
-            return challenge(desk, need, record.epoch, task.fence, commit, name, output);
+        if let Some(evidence) = self.failed.remove(&commit.id()) {
+            return challenge(desk, need, record.epoch, task.fence, commit, name, evidence);
         }
         let me = desk.me();
         let lot = Digest::of("swarm/watch", &[&me.0, &commit.id().0.0]).prefix() % 10_000;
@@ -166,8 +187,7 @@ impl Verifier {
             return;
         };
         let Body::Challenge(said) = &dispute.challenge.body else { return };
-        let Evidence::OutputMismatch { label: output } = &said.evidence;
-        let purpose = Purpose::Rule { challenge: dispute.challenge.id(), output: output.clone() };
+        let purpose = Purpose::Rule { challenge: dispute.challenge.id(), evidence: said.evidence.clone() };
         self.check(desk, need, record, name, purpose);
     }
 
@@ -200,23 +220,16 @@ impl Verifier {
                 self.looked(desk, &check, outputs, *telemetry);
             }
             Outcome::Ran { outputs, proof, telemetry, .. } => {
-                let same = matches!(&check.commit.body, Body::Commit(commit) if commit.outputs == *outputs);
-                // The commit gate compares what the worker says it took with what it took here.
-                let gate = policy::commit(&*desk.setup.evaluator, &check.commit, &[Role::Worker], Some(*telemetry));
-                let mut reasons = Vec::new();
-                if !same {
-                    reasons.push(label("output-mismatch"));
-                }
-                if let Some(output) = other_output(&check.commit, outputs) {
-                    self.failed.insert(check.commit.id(), output);
-                }
-                let policy = match gate {
-                    Ok(evaluation) => evaluation.digest,
-                    Err(denial) => {
-                        reasons.push(label("policy-denied"));
-                        denial.evaluation.map_or_else(Digest::default, |e| e.digest)
-                    }
+                let Seen { against, policy } = Seen::of(desk, &check.commit, outputs, *telemetry);
+                let reason = |evidence: &Evidence| match evidence {
+                    Evidence::OutputMismatch { .. } => label("output-mismatch"),
+                    Evidence::PolicyBreach { .. } => label("policy-denied"),
                 };
+                let mut reasons: Vec<Label> = against.iter().map(reason).collect();
+                reasons.dedup();
+                if let Some(first) = against.into_iter().next() {
+                    self.failed.insert(check.commit.id(), first);
+                }
                 self.attest(desk, &check, reasons, *proof, policy);
             }
             _ if check.tries + 1 < TRIES => {
@@ -240,24 +253,22 @@ impl Verifier {
     /// A final result was looked at: dispute it, or rule on a dispute.
     fn looked(&self, desk: &mut Desk, check: &Check, outputs: &BTreeMap<Label, Cid>, telemetry: Telemetry) {
         let Check { need, task, epoch, fence, commit, purpose, .. } = check;
+        let against = Seen::of(desk, commit, outputs, telemetry).against;
         match purpose {
             Purpose::Attest => {}
             Purpose::Watch => {
-                if let Some(output) = other_output(commit, outputs) {
-                    challenge(desk, *need, *epoch, *fence, commit, task, output);
+                if let Some(first) = against.into_iter().next() {
+                    challenge(desk, *need, *epoch, *fence, commit, task, first);
                 }
             }
-            Purpose::Rule { challenge, output } => {
-                let committed = match &commit.body {
-                    Body::Commit(body) => body.outputs.get(output),
-                    _ => None,
-                };
+            Purpose::Rule { challenge, evidence } => {
+                let shrugged = planted(Mutant::BreachShrugged) && matches!(evidence, Evidence::PolicyBreach { .. });
                 let body = Ruling {
                     challenge: *challenge,
                     gas: telemetry.steps,
-                    seen: Digest::of_json("swarm/seen", outputs),
+                    seen: Digest::of_json("swarm/seen", &(outputs, telemetry)),
                     task: task.clone(),
-                    upheld: outputs.get(output) != committed,
+                    upheld: against.contains(evidence) && !shrugged,
                 };
                 let saying = Saying::new(Subject::Thread(*need), Thread::Need(*need), Body::Verdict(body));
                 desk.say(saying.epoch(*epoch).fence(*fence));

@@ -22,7 +22,7 @@ use crate::slot::perform::Doing;
 use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
 use crate::wire::{
-    AttestPlan, Body, Cancel, Challenge, Claim, Commit, Envelope, Evidence, Need, Propose, Role, Verb, Verdict, bounds,
+    AttestPlan, Body, Cancel, Challenge, Claim, Commit, Envelope, Need, Propose, Role, Verb, Verdict, bounds,
 };
 
 /// What is registered of an agent in a pool snapshot. Bids are scored from this alone, never from what a bid says.
@@ -389,8 +389,7 @@ impl Record {
         if task.commit.as_ref().is_none_or(|commit| commit.id() != challenge.commit) {
             return Err(Reject::NoSuchThing);
         }
-        let Evidence::OutputMismatch { label } = &challenge.evidence;
-        if task.committed().is_none_or(|commit| !commit.outputs.contains_key(label)) {
+        if !task.commit.as_deref().is_some_and(|commit| challenge.evidence.is_about(commit)) {
             return Err(Reject::NoEvidence);
         }
         if task.challengers.contains(&envelope.sender) {

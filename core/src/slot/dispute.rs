@@ -5,13 +5,24 @@
 
 use alloc::vec::Vec;
 
-use crate::id::{AgentId, TaskName};
+use crate::config::Params;
+use crate::id::{AgentId, Credits, TaskName};
 use crate::mutant::{Mutant, planted};
 use crate::plan::TaskState;
 use crate::register::{Answer, Ask, BondFate, Counted, Event};
 use crate::slot::perform::Doing;
 use crate::slot::{Registry, Waiting};
-use crate::wire::{Due, Payout, ReleaseReason};
+use crate::wire::{Body, Challenge, Commit, Due, Envelope, Evidence, Payout, ReleaseReason};
+
+/// What a challenge costs to make: the base of its class, times how long looking takes if the COMMIT says so truly.
+fn bond(params: &Params, challenge: &Envelope, commit: &Commit) -> Credits {
+    let base = match &challenge.body {
+        Body::Challenge(Challenge { evidence: Evidence::PolicyBreach { .. }, .. }) => params.breach_bond,
+        _ => params.challenge_bond,
+    };
+    let more = (commit.telemetry.steps.0 / u64::from(params.gas_step)).min(9);
+    Credits(base.0 * (1 + more))
+}
 
 impl<R: Registry> Doing<'_, R> {
     /// Asks for a committee that rules on the open dispute, of others than those who have a part in it.
@@ -20,7 +31,7 @@ impl<R: Registry> Doing<'_, R> {
         let dispute = task.dispute.as_ref().expect("it is disputed");
         let ask = Ask::Contest {
             attesters: task.passed_by(),
-            bond: self.registry.params().challenge_bond,
+            bond: bond(self.registry.params(), &dispute.challenge, task.committed().expect("it is final")),
             challenge: dispute.challenge.id(),
             challenger: dispute.challenge.sender,
             draw: dispute.draws,

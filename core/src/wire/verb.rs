@@ -479,6 +479,24 @@ pub enum Evidence {
         /// The output.
         label: Label,
     },
+    /// The policy that the COMMIT was said under denies it at the commit gate, once it is known what the job takes.
+    PolicyBreach {
+        /// The policy, as the COMMIT names it.
+        capsule: Cid,
+        /// The reason of the denial.
+        rule: Label,
+    },
+}
+
+impl Evidence {
+    /// Whether it names something that `commit` says.
+    pub fn is_about(&self, commit: &Envelope) -> bool {
+        let Body::Commit(body) = &commit.body else { return false };
+        match self {
+            Self::OutputMismatch { label } => body.outputs.contains_key(label),
+            Self::PolicyBreach { capsule, .. } => commit.policy.capsule == *capsule,
+        }
+    }
 }
 
 /// Body of CHALLENGE. Epoch and fence are the envelope's.

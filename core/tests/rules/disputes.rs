@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::kit::*;
-use swarm_core::id::{AgentId, Credits, Nonce, label};
+use swarm_core::id::{AgentId, Cid, Credits, Nonce, label};
 use swarm_core::plan::TaskState;
 use swarm_core::register::Command;
 use swarm_core::reject::Reject;
 use swarm_core::slot::{Phase, Waiting};
-use swarm_core::wire::{Body, Challenge, Evidence};
+use swarm_core::wire::{Body, Challenge, Count, Evidence};
 
 /// A need whose first task is final.
 fn first_final() -> Stage {
@@ -277,6 +277,39 @@ fn what_no_challenge_can_be_about() {
     let envelope = stage.say_with("r1", good, |c| c.nonce = Nonce(77));
     assert!(stage.submit(Command::Act(Arc::clone(&envelope))).is_ok());
     assert_eq!(stage.submit(Command::Act(envelope)), Err(Reject::Duplicate));
+}
+
+#[test]
+fn a_challenge_costs_by_its_class_and_by_how_long_looking_takes() {
+    let cases = [(0, 10, 100), (9_999_999, 10, 100), (10_000_000, 20, 200), (u64::MAX, 100, 1_000)];
+    for (steps, costs, is_breach) in cases.into_iter().flat_map(|(steps, a, b)| [(steps, a, false), (steps, b, true)]) {
+        let mut stage = Stage::new();
+        stage.decide(two_steps());
+        stage.lease("w1", "cut");
+        let Body::Commit(mut commit) = stage.parse("commit cut") else { panic!("a commit") };
+        commit.telemetry.steps = Count(steps);
+        // Past what the native rules let a worker say, but that is for them.
+        let envelope = stage.say("w1", Body::Commit(commit));
+        stage.submit(Command::Act(Arc::clone(&envelope))).unwrap();
+        stage.relay();
+        stage.reveal();
+        stage.relay();
+        stage.judge("pass cut").unwrap();
+        let Body::Challenge(mut said) = stage.parse("challenge cut") else { panic!("a challenge") };
+        let who = bystander(&stage);
+        if is_breach {
+            let breach = |capsule| Evidence::PolicyBreach { capsule, rule: label("telemetry") };
+            said.evidence = breach(Cid::of(b"another policy"));
+            let other = stage.say(&who, Body::Challenge(said.clone()));
+            assert_eq!(stage.submit(Command::Act(other)), Err(Reject::NoEvidence), "it was not said under that");
+            said.evidence = breach(envelope.policy.capsule);
+        }
+        let before = stage.available(&who);
+        let challenge = stage.say(&who, Body::Challenge(said));
+        stage.submit(Command::Act(challenge)).unwrap();
+        stage.relay();
+        assert_eq!(before - stage.available(&who), costs, "{steps} steps, {is_breach}");
+    }
 }
 
 #[test]

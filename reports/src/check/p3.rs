@@ -1,22 +1,25 @@
 //! P3, challenge safety: a final result that is wrong and is disputed in time is void once that is ruled, and everyone who passed
 //! it is slashed; one that is right is never ruled void; and nobody honest is ever slashed.
 //!
-//! What is right is what honest hosts got when they did the same work, whether the protocol asked them to or not.
+//! What is right is what honest hosts got, and took, when they did the same work, whether the protocol asked them to or not.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use swarm_core::id::{AgentId, Cid, Fence, NeedId, TaskName};
-use swarm_core::wire::FinalizeRecord;
+use swarm_core::wire::{FinalizeRecord, Telemetry};
 
 use super::{Checker, End, Finding, Liars, Notes};
-use crate::history::{Account, Event, LedgerEvent, Move, Record};
+use crate::history::{Account, Claim, Event, LedgerEvent, Move, Record};
 
 const NAME: &str = "P3";
 
 /// One final result.
 type Grant = (NeedId, TaskName, Fence);
+
+/// What an honest host got for its work, and what that took.
+type Got = (Arc<[Cid]>, Telemetry);
 
 /// The oracle of P3.
 #[derive(Debug, Default)]
@@ -24,10 +27,10 @@ pub struct ChallengeSafety {
     liars: Liars,
     dishonest: BTreeSet<AgentId>,
     notes: Notes,
-    /// What honest hosts got for each task.
-    truth: BTreeMap<(NeedId, TaskName), BTreeSet<Arc<[Cid]>>>,
+    /// What honest hosts got for each task, and what it took.
+    truth: BTreeMap<(NeedId, TaskName), Vec<Got>>,
     finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,
-    disputes: BTreeMap<Cid, (Grant, Record)>,
+    disputes: BTreeMap<Cid, (Grant, Claim, Record)>,
     /// How disputes were ruled on, and whether anybody honest ruled so: K liars on one committee say what they like, and there
     /// the promise ends.
     ruled: BTreeMap<Cid, (Option<bool>, bool, Record)>,
@@ -49,8 +52,11 @@ impl Checker for ChallengeSafety {
             Event::Genesis { parties, .. } => {
                 self.dishonest.extend(parties.iter().filter(|party| !party.honest).map(|party| party.agent));
             }
-            Event::Worked { need, task, outputs, .. } => {
-                self.truth.entry((*need, task.clone())).or_default().insert(outputs.clone());
+            Event::Worked { need, task, outputs, took, .. } => {
+                let known = self.truth.entry((*need, task.clone())).or_default();
+                if !known.iter().any(|(got, cost)| (got, cost) == (outputs, took)) {
+                    known.push((outputs.clone(), *took));
+                }
             }
             _ if self.liars.told(record) => {}
             Event::Finalized { need, task, fence, record: bytes } => {
@@ -59,13 +65,13 @@ impl Checker for ChallengeSafety {
                     self.finals.entry((*need, task.clone(), *fence)).or_insert_with(|| (record.clone(), outputs));
                 }
             }
-            Event::Challenged { challenge, need, task, fence, .. } => {
+            Event::Challenged { challenge, claim, need, task, fence, .. } => {
                 let grant = (*need, task.clone(), *fence);
                 if let Entry::Vacant(first) = self.disputes.entry(*challenge) {
                     if self.settled.contains(&(grant.0, grant.1.clone())) {
                         self.late.insert(*challenge);
                     }
-                    first.insert((grant, record.clone()));
+                    first.insert((grant, *claim, record.clone()));
                 }
             }
             Event::Ruled { challenge, ruling, panel, .. } => {
@@ -97,24 +103,23 @@ impl Checker for ChallengeSafety {
         let mut notes = self.notes.clone();
         for (grant, (told, outputs)) in &self.finals {
             let Some(truth) = self.truth.get(&(grant.0, grant.1.clone())) else { continue };
-            let is_right = truth.contains(outputs);
+            let of_it: Vec<_> = self.disputes.iter().filter(|(_, (of, ..))| of == grant).collect();
             notes.checked();
-            if let (true, Some((_, void))) = (is_right, self.void.get(grant)) {
+            if let Some((_, void)) = self.void.get(grant)
+                && truth.iter().any(|(got, _)| got == outputs)
+                && of_it.iter().all(|(_, (_, claim, _))| is_true(*claim, outputs, truth))
+            {
                 notes.contradict(NAME, "a result that is right is void", &[told, void]);
             }
-            for (challenge, (_, said)) in self.disputes.iter().filter(|(_, (of, _))| of == grant) {
+            for (challenge, (_, claim, said)) in of_it {
                 notes.checked();
-                match (is_right, self.ruled.get(challenge)) {
+                match (is_true(*claim, outputs, truth), self.ruled.get(challenge)) {
                     (_, Some((_, false, _))) => {}
                     (true, Some((Some(true), _, ruled))) => {
-                        notes.contradict(NAME, "a challenge of a result that is right is upheld", &[told, said, ruled]);
+                        notes.contradict(NAME, "a challenge of what is right is upheld", &[told, said, ruled]);
                     }
                     (false, Some((Some(false), _, ruled))) => {
-                        notes.contradict(
-                            NAME,
-                            "a challenge of a result that is wrong is dismissed",
-                            &[told, said, ruled],
-                        );
+                        notes.contradict(NAME, "a challenge of what is wrong is dismissed", &[told, said, ruled]);
                     }
                     (false, Some((Some(true), _, ruled))) => self.judge_upheld(challenge, grant, ruled, &mut notes),
                     (_, None) if end.settled => notes.contradict(NAME, "a dispute has no end", &[told, said]),
@@ -125,6 +130,15 @@ impl Checker for ChallengeSafety {
         }
         notes.finding
     }
+}
+
+/// Whether what is disputed is so, by what any honest host got and took.
+fn is_true(claim: Claim, outputs: &[Cid], truth: &[Got]) -> bool {
+    truth.iter().any(|(got, took)| match claim {
+        Claim::Output(at) => got.get(at as usize) == outputs.get(at as usize),
+        Claim::Took(said) => took.bytes <= said.bytes && took.steps <= said.steps,
+        Claim::Lawful => true,
+    })
 }
 
 impl ChallengeSafety {
@@ -148,6 +162,7 @@ mod tests {
     use crate::check::fixture::{Run, caught, good, need};
     use crate::history::Leg;
     use swarm_core::id::Credits;
+    use swarm_core::wire::Count;
 
     fn final_of(run: &Run) -> (TaskName, Fence, Arc<[Cid]>) {
         let found = run.records.iter().find_map(|r| match &r.event {
@@ -164,14 +179,22 @@ mod tests {
         let mut run = good();
         let (task, fence, outputs) = final_of(&run);
         let outputs = if right { outputs } else { [Cid::of(b"what it should be")].into() };
-        run.tell(0, Event::Worked { inputs: [].into(), need: need(), outputs, task: task.clone() });
+        let took = Telemetry { bytes: Count(10), steps: Count(10) };
+        run.tell(0, Event::Worked { inputs: [].into(), need: need(), outputs, task: task.clone(), took });
         (run, task, fence)
     }
 
     fn dispute(run: &mut Run, task: &TaskName, fence: Fence, ruling: Option<Option<bool>>) {
+        dispute_of(Claim::Output(0), run, task, fence, ruling);
+    }
+
+    fn dispute_of(claim: Claim, run: &mut Run, task: &TaskName, fence: Fence, ruling: Option<Option<bool>>) {
         let (challenge, commit) = (Cid::of(b"challenge"), Cid::of(b"commit"));
         let challenger = AgentId([9; 32]);
-        run.tell(0, Event::Challenged { challenge, challenger, commit, fence, need: need(), task: task.clone() });
+        run.tell(
+            0,
+            Event::Challenged { challenge, challenger, claim, commit, fence, need: need(), task: task.clone() },
+        );
         if let Some(ruling) = ruling {
             run.tell(0, Event::Ruled { challenge, need: need(), panel: [].into(), ruling, task: task.clone() });
         }
@@ -199,7 +222,7 @@ mod tests {
         assert_eq!(run.finding(ChallengeSafety::default()).violations, 0);
         let mut upheld = with_truth(true).0;
         dispute(&mut upheld, &task, fence, Some(Some(true)));
-        caught(ChallengeSafety::default(), &upheld, "that is right is upheld");
+        caught(ChallengeSafety::default(), &upheld, "what is right is upheld");
         void(&mut run, &task, fence, &[]);
         caught(ChallengeSafety::default(), &run, "that is right is void");
     }
@@ -223,10 +246,29 @@ mod tests {
         caught(ChallengeSafety::default(), &run, "is not slashed");
         let (mut dismissed, ..) = with_truth(false);
         dispute(&mut dismissed, &task, fence, Some(Some(false)));
-        caught(ChallengeSafety::default(), &dismissed, "that is wrong is dismissed");
+        caught(ChallengeSafety::default(), &dismissed, "what is wrong is dismissed");
         let (mut open, ..) = with_truth(false);
         dispute(&mut open, &task, fence, None);
         caught(ChallengeSafety::default(), &open, "has no end");
+    }
+
+    #[test]
+    fn a_challenge_is_held_against_what_it_calls_untrue() {
+        let took = |steps| Claim::Took(Telemetry { bytes: Count(10), steps: Count(steps) });
+        let (run, task, fence) = with_truth(true);
+        for (claim, is_true) in [(took(9), false), (took(10), true), (Claim::Lawful, true), (Claim::Output(0), true)] {
+            let mut dismissed = run.clone();
+            dispute_of(claim, &mut dismissed, &task, fence, Some(Some(false)));
+            let mut upheld = run.clone();
+            dispute_of(claim, &mut upheld, &task, fence, Some(Some(true)));
+            void(&mut upheld, &task, fence, &[]);
+            let found = [dismissed, upheld].map(|run| run.finding(ChallengeSafety::default()).violations > 0);
+            assert_eq!(found, [!is_true, is_true], "{claim:?}");
+        }
+        // What is wrong elsewhere is not what was disputed.
+        let (mut run, task, fence) = with_truth(false);
+        dispute_of(took(10), &mut run, &task, fence, Some(Some(false)));
+        assert_eq!(run.finding(ChallengeSafety::default()).violations, 0);
     }
 
     #[test]

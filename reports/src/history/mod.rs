@@ -25,7 +25,7 @@ use swarm_core::genesis::Genesis;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::register::{Applied, Command};
 use swarm_core::reject::Reject;
-use swarm_core::wire::{Payout, ReleaseReason, SnapshotRef, Verdict};
+use swarm_core::wire::{Payout, ReleaseReason, SnapshotRef, Telemetry, Verdict};
 
 /// A node of the run, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -247,6 +247,18 @@ pub struct PoolSnapshot {
     pub snapshot: SnapshotRef,
 }
 
+/// What a COMMIT says, and a challenge calls untrue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Claim {
+    /// That its output of this place, in the order of their names, is what the job gives.
+    Output(u32),
+    /// That the job takes at most so much.
+    Took(Telemetry),
+    /// That it keeps some rule which no COMMIT can break that came so far.
+    Lawful,
+}
+
 /// What was told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -306,14 +318,23 @@ pub enum Event {
         record: Arc<[u8]>,
         task: TaskName,
     },
-    /// A final result is disputed, and the committee that is to rule on it is being drawn.
-    Challenged { challenge: Cid, challenger: AgentId, commit: Cid, fence: Fence, need: NeedId, task: TaskName },
+    /// A final result is disputed, and the committee that is to rule on it is being drawn; `claim` is what the result says that
+    /// the challenge calls untrue.
+    Challenged {
+        challenge: Cid,
+        challenger: AgentId,
+        claim: Claim,
+        commit: Cid,
+        fence: Fence,
+        need: NeedId,
+        task: TaskName,
+    },
     /// The dispute is over: upheld, dismissed, or nobody ruled.
     Ruled { challenge: Cid, need: NeedId, panel: Arc<[AgentId]>, ruling: Option<bool>, task: TaskName },
     /// A final result is void; who passed it.
     Invalidated { commit: Cid, fence: Fence, need: NeedId, offenders: Arc<[AgentId]>, task: TaskName },
-    /// World: an honest host did a task's job on these inputs, and got this.
-    Worked { inputs: Arc<[Cid]>, need: NeedId, outputs: Arc<[Cid]>, task: TaskName },
+    /// World: an honest host did a task's job on these inputs, and got this; it took that much.
+    Worked { inputs: Arc<[Cid]>, need: NeedId, outputs: Arc<[Cid]>, task: TaskName, took: Telemetry },
     /// The payouts of a final result are fixed.
     Settled { need: NeedId, payouts: Arc<[Payout]>, task: TaskName },
     /// The money moved.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use swarm_core::config::Params;
-use swarm_core::id::{AgentId, NeedId, TaskName};
+use swarm_core::id::{AgentId, Credits, NeedId, TaskName};
 use swarm_core::register::{Answer, Ask, BondFate, Counted, Event as Did};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
@@ -58,9 +58,12 @@ impl Need {
     ) -> Option<()> {
         let task = self.tasks.get(&said.task)?;
         let present = envelope.epoch == Some(self.epoch) && envelope.fence == Some(task.fence);
-        let Body::Commit(commit) = &task.commit.as_ref()?.body else { return None };
-        let Evidence::OutputMismatch { label } = &said.evidence;
-        let about = task.commit.as_ref()?.id() == said.commit && commit.outputs.contains_key(label);
+        let committed = task.commit.as_ref().filter(|commit| commit.id() == said.commit)?;
+        let Body::Commit(commit) = &committed.body else { return None };
+        let about = match &said.evidence {
+            Evidence::OutputMismatch { label } => commit.outputs.contains_key(label),
+            Evidence::PolicyBreach { capsule, .. } => committed.policy.capsule == *capsule,
+        };
         if !present || !about || task.challengers.contains(&envelope.sender) {
             return None;
         }
@@ -90,9 +93,19 @@ impl Need {
         let (Some(dispute), Some(winner), Some(decision)) = (&task.dispute, &task.winner, &self.decision) else {
             return;
         };
+        let (Body::Challenge(said), Some(Body::Commit(commit))) =
+            (&dispute.challenge.body, task.commit.as_ref().map(|commit| &commit.body))
+        else {
+            return;
+        };
+        let base = match said.evidence {
+            Evidence::OutputMismatch { .. } => params.challenge_bond,
+            Evidence::PolicyBreach { .. } => params.breach_bond,
+        };
+        let times = 10.min(1 + commit.telemetry.steps.0 / u64::from(params.gas_step));
         let ask = Ask::Contest {
             attesters: task.passed_by(),
-            bond: params.challenge_bond,
+            bond: Credits(base.0 * times),
             challenge: dispute.challenge.id(),
             challenger: dispute.challenge.sender,
             draw: dispute.draws,

@@ -15,9 +15,11 @@ use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool};
 use swarm_core::plan::Fact;
 use swarm_core::register::{Applied, Chain, Ending, Event as Did};
-use swarm_core::wire::{Body, Envelope, Need, ReleaseReason, SnapshotRef, canonical};
+use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, Telemetry, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
-use swarm_reports::history::{AlarmKind, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD};
+use swarm_reports::history::{
+    AlarmKind, Claim, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD,
+};
 use swarm_reports::render::story;
 
 use crate::world::books;
@@ -44,10 +46,24 @@ struct TaskTold {
     worker: AgentId,
     eta_ms: u32,
     commit: Cid,
+    /// The COMMIT itself.
+    committed: Option<Arc<Envelope>>,
     k_result: u32,
     /// A bid is kept in the open window.
     bid: bool,
     workers: BTreeSet<AgentId>,
+}
+
+/// What a challenge of a COMMIT calls untrue.
+fn disputed(challenge: &Envelope, commit: &Envelope) -> Claim {
+    let (Body::Challenge(said), Body::Commit(commit)) = (&challenge.body, &commit.body) else { return Claim::Lawful };
+    match &said.evidence {
+        Evidence::OutputMismatch { label } => {
+            Claim::Output(commit.outputs.keys().take_while(|output| *output != label).count() as u32)
+        }
+        Evidence::PolicyBreach { rule, .. } if rule.as_str() == "telemetry" => Claim::Took(commit.telemetry),
+        Evidence::PolicyBreach { .. } => Claim::Lawful,
+    }
 }
 
 /// Gathers a history and judges it.
@@ -195,8 +211,8 @@ impl Recorder {
     }
 
     /// An honest host got this for its work.
-    pub fn worked(&mut self, need: NeedId, inputs: Arc<[Cid]>, outputs: Arc<[Cid]>, task: TaskName) {
-        self.world(Event::Worked { inputs, need, outputs, task });
+    pub fn worked(&mut self, need: NeedId, inputs: Arc<[Cid]>, outputs: Arc<[Cid]>, task: TaskName, took: Telemetry) {
+        self.world(Event::Worked { inputs, need, outputs, task, took });
     }
 
     /// A node told something.
@@ -406,6 +422,7 @@ impl Recorder {
             Did::Accepted { commit, fence, task } => {
                 let of = told.tasks.entry(task.clone()).or_default();
                 of.commit = commit.id();
+                of.committed = Some(Arc::clone(commit));
                 Event::Accepted { commit: of.commit, fence: *fence, need, task: task.clone(), worker: commit.sender }
             }
             Did::Seated { k_result, seats, seed, snapshot, task } => {
@@ -441,10 +458,12 @@ impl Recorder {
             Did::Challenged { challenge, task, .. } => {
                 let of = told.tasks.entry(task.clone()).or_default();
                 let (commit, fence) = (of.commit, of.fence);
+                let claim = of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit));
                 self.mark("result-challenged");
                 Event::Challenged {
                     challenge: challenge.id(),
                     challenger: challenge.sender,
+                    claim,
                     commit,
                     fence,
                     need,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use swarm_core::id::{Cid, Label};
 use swarm_core::node::{Act, Input, Note, Outcome};
 use swarm_core::register::Event as Did;
-use swarm_core::wire::{Body, Draft, Verdict};
+use swarm_core::wire::{Body, Count, Draft, Telemetry, Verdict};
 use swarm_scenarios::Strategy;
 
 use super::Host;
@@ -37,11 +37,16 @@ impl Host {
         Some(Draft::new(content))
     }
 
-    /// A worker that lies keeps other outputs than its job gave.
+    /// A worker that lies keeps other outputs than its job gave, or says that it took less.
     pub(super) fn falsify(&self, outcome: &mut Outcome, unkept: &mut BTreeMap<Cid, Arc<[u8]>>) {
-        let Outcome::Ran { outputs, .. } = outcome else { return };
-        if self.habits.lies != Some(Strategy::WrongResult) {
-            return;
+        let Outcome::Ran { outputs, telemetry, .. } = outcome else { return };
+        match self.habits.lies {
+            Some(Strategy::WrongResult) => {}
+            Some(Strategy::FalseClaim) => {
+                *telemetry = Telemetry { bytes: telemetry.bytes, steps: Count(telemetry.steps.0 / 2) };
+                return self.recorder.borrow_mut().mark("adversary-lied");
+            }
+            _ => return,
         }
         let false_of = |cid: &mut Cid| {
             let mut bytes = unkept.remove(cid).map(|bytes| bytes.to_vec()).unwrap_or_default();
@@ -69,9 +74,11 @@ impl Host {
 
     /// What an honest host got for its work.
     pub(super) fn tell_truth(&self, need: swarm_core::id::NeedId, inputs: &[Cid], task: &Label, outcome: &Outcome) {
-        if let (true, None, Outcome::Ran { outputs, .. }) = (self.habits.tells_truth, self.habits.lies, outcome) {
+        if let (true, None, Outcome::Ran { outputs, telemetry, .. }) =
+            (self.habits.tells_truth, self.habits.lies, outcome)
+        {
             let (inputs, outputs) = (inputs.into(), outputs.values().copied().collect());
-            self.recorder.borrow_mut().worked(need, inputs, outputs, task.clone());
+            self.recorder.borrow_mut().worked(need, inputs, outputs, task.clone(), *telemetry);
         }
     }
 }
