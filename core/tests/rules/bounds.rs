@@ -260,7 +260,9 @@ fn t11_a_need_that_the_register_would_refuse_binds_nobody() {
     let mut host = Host::new();
     let (least, most) = (host.genesis.params.lease_min_ms, host.genesis.params.supply_max);
     let sound = Stage::new().body;
-    let bad: [fn(&mut Need, u32, Credits); 3] = [
+    let bad: [fn(&mut Need, u32, Credits); 4] = [
+        // Seats that nobody pays for would bind stake.
+        |need, _, _| need.fee = Credits(0),
         |need, least, _| need.windows.lease_ms = least - 1,
         |need, _, _| need.fees = Credits(1),
         |need, _, most| need.fees = most,
