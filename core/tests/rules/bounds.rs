@@ -69,7 +69,7 @@ fn t21_no_planner_takes_all_the_room_for_proposals() {
 #[test]
 fn who_yields_pays_at_least_a_credit_and_is_not_granted_the_task_again() {
     let mut stage = leased(1, 1_000);
-    assert_eq!(stage.available("w1"), 1_000_000 - 1, "a tenth of the price, but at least one");
+    assert_eq!(stage.available("w1"), 1_000_000 - 2, "a tenth of the task's cap");
     stage.act("w1", "yield cut").unwrap();
     stage.relay();
     assert_eq!(stage.available("w1"), 1_000_000 - 1);

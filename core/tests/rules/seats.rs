@@ -384,6 +384,6 @@ fn coordinators_keep_the_snapshots_of_open_needs_only() {
     }
     for name in host.coordinators() {
         let system = host.nodes[&name].system().unwrap();
-        assert!(system.number() > 6 && system.snapshots() <= 2, "{} of {}", system.snapshots(), system.number());
+        assert!(system.number() > 4 && system.snapshots() <= 2, "{} of {}", system.snapshots(), system.number());
     }
 }
