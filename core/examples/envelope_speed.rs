@@ -68,6 +68,6 @@ fn main() {
     let (mut nonces, mut nonce) = (Nonces::default(), 0);
     best("Nonces::accept", 100_000, || {
         nonce += 1;
-        nonces.accept(envelope.sender, Thread::System, Nonce(nonce), || false).expect("a fresh nonce");
+        nonces.accept(envelope.sender, Thread::System, Nonce(nonce), |_| false).expect("a fresh nonce");
     });
 }

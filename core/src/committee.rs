@@ -253,7 +253,7 @@ mod tests {
             if n == 0 { String::new() } else { format!("{what}{n}") }
         };
         let mut member = member(n, 1_000 + u64::from(n % 7) * 1_000);
-        let id = &mut member.identity;
+        let id = alloc::sync::Arc::make_mut(&mut member.identity);
         (id.org, id.asn, id.region) = (name('o', org), name('a', asn), name('r', region));
         member
     }
@@ -282,7 +282,7 @@ mod tests {
     /// The rules, said again in other words.
     fn holds(committee: &Committee, snapshot: &Snapshot, barred: &[Identity], params: &Params) {
         let sitting: Vec<&Identity> =
-            committee.members.iter().map(|a| &snapshot.seat(a).expect("is of the pool").identity).collect();
+            committee.members.iter().map(|a| &*snapshot.seat(a).expect("is of the pool").identity).collect();
         let distinct: BTreeSet<_> = committee.members.iter().collect();
         assert_eq!(distinct.len(), sitting.len(), "somebody sits twice");
         assert!(!sitting.iter().any(|s| barred.iter().any(|b| b.related(s))), "a relation sits");
@@ -353,7 +353,7 @@ mod tests {
         let params = Params::default();
         let alike: Vec<Member> = (0..4).map(|n| known(n, 0, 0, 0)).collect();
         let young = pool_in(YOUNG, alike.clone());
-        let worker = [young.seats()[0].identity.clone()];
+        let worker = [young.seats()[0].identity.as_ref().clone()];
         for n in 0..50 {
             let committee = draw(&nth(n), terms(&young, &worker), &params).unwrap();
             // K is 1 of 4; the three seats hold the three strangers.
@@ -370,7 +370,7 @@ mod tests {
     fn relations_of_worker_and_planner_do_not_sit() {
         let snapshot = make(spread(200));
         let outsider = Identity { agent: agent(9_999), org: "o3".into(), ..Identity::default() };
-        let barred = [snapshot.seats()[0].identity.clone(), outsider];
+        let barred = [snapshot.seats()[0].identity.as_ref().clone(), outsider];
         for n in 0..200 {
             let committee = draw(&nth(n), terms(&snapshot, &barred), &Params::default()).unwrap();
             assert_eq!(committee.members.len(), 7);
@@ -435,7 +435,7 @@ mod tests {
             let params = Params::default();
             let members: Vec<Member> = (0..).zip(&places).map(|(n, (o, a, r))| known(n, *o, *a, *r)).collect();
             let snapshot = pool_in(if young { YOUNG } else { GROWN }, members);
-            let barred: Vec<Identity> = snapshot.seat(&agent(worker)).map(|s| s.identity.clone()).into_iter().collect();
+            let barred: Vec<Identity> = snapshot.seat(&agent(worker)).map(|s| s.identity.as_ref().clone()).into_iter().collect();
             let terms = Terms { barred: &barred, snapshot: &snapshot, spare, target };
             match draw(&nth(seeded), terms, &params) {
                 Ok(committee) => {

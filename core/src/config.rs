@@ -61,7 +61,7 @@ knobs! {
         bid_rounds_max: u32 = 3, 1, 10;
         /// Bid windows without a grant before a task fails.
         bid_windows_max: u32 = 3, 1, 20;
-        /// A worker's bond for a lease, in basis points of the price.
+        /// A worker's bond for a lease, in basis points of the most that the task may cost.
         bond_bp: u32 = 1_000, 0, 10_000;
         /// Below this many active members the pool is in bootstrap.
         bootstrap_active_min: u32 = 10, 1, 10_000;

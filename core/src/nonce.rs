@@ -3,8 +3,13 @@
 //! A window of accepted nonces lies above a floor. When it is full, the floor rises to just above the lowest kept. Must never
 //! demand a rising order: two replicas that saw HEARTBEAT 7 before COMMIT 6 would differ for ever. Must never accept one
 //! twice, also after a restart: the state is part of what a node stores.
+//!
+//! Keys cost nothing, so the room is bounded, and nobody is kept out of it: when it is full, the oldest windows of those who
+//! have nothing to lose make room. What such a one said once may then be heard twice, which costs nobody anything; whoever has
+//! something to lose keeps its windows.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +23,12 @@ pub const WINDOW: u64 = 4_096;
 /// Threads one sender may have a window in. A thread that has ended gives its windows back ([`Nonces::forget`]).
 pub const THREADS_MAX: usize = 65_536;
 
-/// Senders with a window.
-pub const SENDERS_MAX: usize = 65_536;
+/// Runs of accepted nonces in all windows together, before strangers' windows make room.
+pub const RUNS_MAX: usize = 262_144;
 
-/// As many of them may be strangers: keys cost nothing, and must not use up the room of those who have something to lose.
-pub const STRANGERS_MAX: usize = SENDERS_MAX / 2;
+/// Windows looked at for each envelope while there is no room. So one in so many may be of those who have something to lose
+/// before strangers take more than their part.
+const LOOKS_MAX: usize = 8;
 
 /// Whether envelopes of `verb` need no nonce to be idempotent: entries are by index, proposals and plan facts by content id.
 /// What catch-up fetches is exempt too, by not being asked about.
@@ -86,48 +92,80 @@ impl Window {
 
 /// The windows of all senders in all threads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Nonces(BTreeMap<AgentId, BTreeMap<Thread, Window>>);
+#[serde(deny_unknown_fields)]
+pub struct Nonces {
+    windows: BTreeMap<AgentId, BTreeMap<Thread, Window>>,
+    /// Every window, in the order in which they were opened or last looked at for room.
+    order: VecDeque<(AgentId, Thread)>,
+    /// Runs in all of them.
+    runs: usize,
+}
 
 impl Nonces {
-    /// Uses `nonce` up. Asks whether the sender is a `stranger` only where that matters.
+    /// Uses `nonce` up. Asks who is a `stranger` only where there is no room.
     ///
     /// # Errors
     /// [`Reject::Replay`] if it was accepted before or lies below the floor; [`Reject::NoRoom`] if there is no room for one
-    /// more sender, or thread of this sender.
+    /// more thread of this sender.
     pub fn accept(
         &mut self,
         sender: AgentId,
         thread: Thread,
         nonce: Nonce,
-        stranger: impl FnOnce() -> bool,
+        stranger: impl Fn(&AgentId) -> bool,
     ) -> Result<(), Reject> {
-        let senders = self.0.len();
-        let threads = match self.0.get_mut(&sender) {
-            Some(threads) => threads,
-            None if senders < STRANGERS_MAX || (senders < SENDERS_MAX && !stranger()) => {
-                self.0.entry(sender).or_default()
-            }
-            None => return Err(Reject::NoRoom),
-        };
+        let threads = self.windows.entry(sender).or_default();
         if threads.len() >= THREADS_MAX && !threads.contains_key(&thread) {
             return Err(Reject::NoRoom);
         }
-        threads.entry(thread).or_default().accept(nonce)
+        let window = match threads.entry(thread) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                self.order.push_back((sender, thread));
+                entry.insert(Window::default())
+            }
+        };
+        let before = window.runs.len();
+        let accepted = window.accept(nonce);
+        self.runs = self.runs + window.runs.len() - before;
+        self.make_room(stranger);
+        accepted
+    }
+
+    /// While there are too many runs, the oldest windows of strangers go.
+    fn make_room(&mut self, stranger: impl Fn(&AgentId) -> bool) {
+        for _ in 0..LOOKS_MAX {
+            if self.runs <= RUNS_MAX {
+                return;
+            }
+            let Some((sender, thread)) = self.order.pop_front() else { return };
+            if stranger(&sender) {
+                self.remove(&sender, &thread);
+            } else {
+                self.order.push_back((sender, thread));
+            }
+        }
+    }
+
+    fn remove(&mut self, sender: &AgentId, thread: &Thread) {
+        let Some(threads) = self.windows.get_mut(sender) else { return };
+        self.runs -= threads.remove(thread).map_or(0, |window| window.runs.len());
+        if threads.is_empty() {
+            self.windows.remove(sender);
+        }
     }
 
     /// Whether `nonce` would be refused as a replay.
     pub fn used(&self, sender: &AgentId, thread: &Thread, nonce: Nonce) -> bool {
-        let window = self.0.get(sender).and_then(|threads| threads.get(thread));
+        let window = self.windows.get(sender).and_then(|threads| threads.get(thread));
         window.is_some_and(|window| window.clone().accept(nonce).is_err())
     }
 
     /// Drops the windows of a thread that has ended for good, in which every envelope is refused anyway.
     pub fn forget(&mut self, thread: Thread) {
-        self.0.retain(|_, threads| {
-            threads.remove(&thread);
-            !threads.is_empty()
-        });
+        let senders: Vec<AgentId> = self.order.iter().filter(|(_, of)| *of == thread).map(|(by, _)| *by).collect();
+        senders.iter().for_each(|sender| self.remove(sender, &thread));
+        self.order.retain(|(_, of)| *of != thread);
     }
 }
 
@@ -142,7 +180,7 @@ mod tests {
     }
 
     fn accepts(nonces: &mut Nonces, list: impl IntoIterator<Item = u64>) -> Vec<bool> {
-        list.into_iter().map(|nonce| nonces.accept(me(), Thread::System, Nonce(nonce), || false).is_ok()).collect()
+        list.into_iter().map(|nonce| nonces.accept(me(), Thread::System, Nonce(nonce), |_| false).is_ok()).collect()
     }
 
     #[test]
@@ -203,29 +241,51 @@ mod tests {
     }
 
     #[test]
-    fn threads_and_senders_are_apart_and_bounded() {
+    fn threads_and_senders_are_apart() {
         let mut nonces = Nonces::default();
         let other = Thread::Need(crate::id::NeedId::of(&me(), Nonce(1)));
-        assert_eq!(nonces.accept(me(), Thread::System, Nonce(1), || true), Ok(()));
-        assert_eq!(nonces.accept(me(), other, Nonce(1), || true), Ok(()));
-        assert_eq!(nonces.accept(AgentId([2; 32]), other, Nonce(1), || true), Ok(()));
+        assert_eq!(nonces.accept(me(), Thread::System, Nonce(1), |_| true), Ok(()));
+        assert_eq!(nonces.accept(me(), other, Nonce(1), |_| true), Ok(()));
+        assert_eq!(nonces.accept(AgentId([2; 32]), other, Nonce(1), |_| true), Ok(()));
         nonces.forget(other);
         assert!(nonces.used(&me(), &Thread::System, Nonce(1)) && !nonces.used(&me(), &other, Nonce(1)));
+        assert_eq!((nonces.runs, nonces.order.len(), nonces.windows.len()), (1, 1, 1));
+    }
 
-        let agent = |at: usize| AgentId(crate::id::Digest::sha256(&at.to_be_bytes()).0);
-        let mut accept = |at: usize, stranger| nonces.accept(agent(at), Thread::System, Nonce(at as u64), || stranger);
-        assert!((1..STRANGERS_MAX).all(|at| accept(at, true).is_ok()));
-        assert_eq!(accept(0, true), Err(Reject::NoRoom), "not a replay: it was never heard");
-        assert!((STRANGERS_MAX..SENDERS_MAX).all(|at| accept(at, false).is_ok()), "T45: others keep their room");
-        assert_eq!(accept(0, false), Err(Reject::NoRoom));
-        let known = nonces.accept(me(), Thread::System, Nonce(2), || true);
-        assert_eq!(known, Ok(()), "who was heard once is heard");
+    /// T45: however many keys somebody makes, one that comes new is heard, what those said who have something to lose is not
+    /// taken twice, and the room is bounded.
+    #[test]
+    fn t45_strangers_make_room_for_each_other_and_nobody_is_locked_out() {
+        let mut nonces = Nonces::default();
+        let known = |agent: &AgentId| agent.0[0] == 0;
+        let agent = |at: usize, first: u8| {
+            let mut id = crate::id::Digest::sha256(&at.to_be_bytes()).0;
+            id[0] = first;
+            AgentId(id)
+        };
+        let mut accept = |at: usize, first: u8, nonce: u64| {
+            let accepted = nonces.accept(agent(at, first), Thread::System, Nonce(nonce), |agent| !known(agent));
+            // A look at each of those who keep theirs costs one look.
+            assert!(nonces.runs.max(nonces.order.len()) <= RUNS_MAX + 1_000);
+            accepted
+        };
+        assert!((0..1_000).all(|at| accept(at, 0, 7).is_ok()));
+        // One that scatters its nonces takes as much room as many that do not.
+        assert!((0..WINDOW).all(|at| accept(0, 9, at * 2).is_ok()));
+        assert!((0..RUNS_MAX + 1_000).all(|at| accept(at, 1, 7).is_ok()), "every newcomer is heard");
+        assert!(
+            (0..1_000).all(|at| accept(at, 0, 7) == Err(Reject::Replay)),
+            "whoever has something to lose keeps its word"
+        );
+        assert_eq!(accept(RUNS_MAX + 999, 1, 7), Err(Reject::Replay), "and of strangers the latest are known");
+        assert_eq!(nonces.windows.values().map(|threads| threads.len()).sum::<usize>(), nonces.order.len());
+        assert!(!nonces.windows.contains_key(&agent(0, 9)), "the one that took most went with its first");
     }
 
     #[test]
     fn a_sender_that_counts_takes_no_room() {
         let mut nonces = Nonces::default();
         accepts(&mut nonces, 0..100_000);
-        assert_eq!(nonces.0[&me()][&Thread::System].runs.len(), 1);
+        assert_eq!(nonces.windows[&me()][&Thread::System].runs.len(), 1);
     }
 }

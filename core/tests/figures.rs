@@ -19,12 +19,12 @@ fn agent(n: u32) -> AgentId {
 fn pool(size: u32) -> Snapshot {
     let members = (0..size).map(|n| Member {
         delegated: Credits(0),
-        identity: Identity {
+        identity: std::sync::Arc::new(Identity {
             agent: agent(n),
             asn: format!("AS{}", n % 23),
             org: format!("org-{}", n % 40),
             region: format!("region-{}", n % 7),
-        },
+        }),
         idle_snapshots: n % 30,
         own: Credits(1_000 + u64::from(n * 37 % 9_000)),
         reputation_bp: REPUTATION_START,
@@ -48,7 +48,7 @@ fn what_a_draw_costs() {
     let params = Params::default();
     for size in [50, 1_000] {
         let snapshot = pool(size);
-        let barred = [snapshot.seats()[0].identity.clone(), snapshot.seats()[1].identity.clone()];
+        let barred = [0, 1].map(|at: usize| snapshot.seats()[at].identity.as_ref().clone());
         let terms = Terms { barred: &barred, snapshot: &snapshot, spare: 2, target: 5 };
         let each = figure(&format!("draw of 7 from {size}"), 2_000, |n| {
             let seed = Digest::sha256(&n.to_be_bytes());

@@ -20,7 +20,7 @@ use crate::job::{Job, WINDOWS};
 const COORDINATORS: u32 = 3;
 /// Planners.
 const PLANNERS: u32 = 2;
-/// What every verifier stakes, and every worker may pledge.
+/// What every verifier stakes, and every worker and planner may pledge.
 const STAKE: u64 = 1_000_000;
 
 /// A participant before it is a node.
@@ -93,7 +93,7 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
     coordinators.sort_by_key(|member| member.agent);
     let holding = |role| match role {
         Role::Requester => Holding { balance: Credits(job.cost()), stake: Credits(0) },
-        Role::Worker => Holding { balance: Credits(STAKE), stake: Credits(0) },
+        Role::Planner | Role::Worker => Holding { balance: Credits(STAKE), stake: Credits(0) },
         Role::Verifier => Holding { balance: Credits(0), stake: Credits(STAKE) },
         _ => Holding::default(),
     };

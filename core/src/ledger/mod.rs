@@ -258,7 +258,11 @@ impl Ledger {
         self.holdings.get(agent).ok_or(Reject::NoSuchAccount)
     }
 
-    fn affords(&self, agent: &AgentId, amount: Credits) -> Result<(), Reject> {
+    /// Whether `agent` has `amount` at hand.
+    ///
+    /// # Errors
+    /// [`Reject::NotEnough`], [`Reject::NoSuchAccount`].
+    pub fn affords(&self, agent: &AgentId, amount: Credits) -> Result<(), Reject> {
         if self.known(agent)?.available < amount { Err(Reject::NotEnough) } else { Ok(()) }
     }
 

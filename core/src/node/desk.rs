@@ -342,3 +342,33 @@ impl Desk {
         Span(self.stream.below(ms(most).0 + 1))
     }
 }
+
+#[cfg(test)]
+impl Desk {
+    /// The desk of an agent in a deployment of nobody.
+    pub fn of_nobody() -> Self {
+        use crate::config::{Local, Params};
+        use crate::genesis::Genesis;
+        use crate::id::Digest;
+        use crate::policy::{BaseRules, Limits};
+        let genesis = Genesis {
+            capsule: Cid::default(),
+            coordinators: Vec::new(),
+            engine: Digest::default(),
+            holdings: BTreeMap::new(),
+            manifests: Vec::new(),
+            mints: Vec::new(),
+            params: Params::default(),
+            recovery: Vec::new(),
+        };
+        let setup = Setup {
+            me: AgentId([1; 32]),
+            genesis: Arc::new(genesis),
+            local: Local::default(),
+            mandates: Vec::new(),
+            stream: Digest::default(),
+            evaluator: Arc::new(BaseRules::new(Limits::default())),
+        };
+        Desk::new(setup)
+    }
+}

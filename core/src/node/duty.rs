@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use crate::config::ms;
-use crate::id::{Digest, Thread};
+use crate::id::{Digest, Epoch, Fence, Thread};
 use crate::node::desk::{Desk, Saying};
 use crate::node::timer::Timer;
 use crate::register::Command;
@@ -60,7 +60,7 @@ impl Duties {
 
     /// Takes on a saying, known to all coordinators by its thread and body.
     pub fn say(&mut self, desk: &mut Desk, place: usize, of: usize, saying: Saying) {
-        let key = name(saying.thread, &saying.body);
+        let key = name(saying.thread, (saying.epoch, saying.fence), &saying.body);
         self.take(desk, key, rank(&key, place, of), What::Say(Arc::new(saying)));
     }
 
@@ -122,7 +122,34 @@ pub(super) fn rank(key: &Digest, place: usize, of: usize) -> usize {
     (place + of - (key.prefix() % of as u64) as usize) % of
 }
 
-/// The name under which every coordinator knows a saying.
-pub(super) fn name(thread: Thread, body: &Body) -> Digest {
-    Digest::of_json("swarm/duty", &(thread, body.verb(), body))
+/// The name under which every coordinator knows a saying. What is said of a task's next attempt may read like what was said of
+/// the one before: the tokens tell them apart.
+pub(super) fn name(thread: Thread, tokens: (Option<Epoch>, Option<Fence>), body: &Body) -> Digest {
+    Digest::of_json("swarm/duty", &(thread, tokens, body.verb(), body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{AgentId, NeedId, Nonce, label};
+    use crate::node::io::Subject;
+    use crate::wire::{Release, ReleaseReason};
+    use alloc::vec::Vec;
+
+    /// A lease of one task that expires twice is released twice, also where the first word comes again.
+    #[test]
+    fn what_was_said_of_one_attempt_is_not_said_of_the_next() {
+        let (mut desk, mut duties) = (Desk::of_nobody(), Duties::default());
+        let need = NeedId::of(&AgentId([1; 32]), Nonce(1));
+        let release = |fence: u64| {
+            let body = Body::Release(Release { reason: ReleaseReason::Expired, task: label("t") });
+            Saying::new(Subject::MarketTask, Thread::Need(need), body).epoch(Epoch::FIRST).fence(Fence(fence))
+        };
+        (1..=2).for_each(|fence| duties.say(&mut desk, 0, 1, release(fence)));
+        assert_eq!(duties.open.len(), 2, "the second is no copy of the first");
+        let heard = release(1);
+        duties.done(&mut desk, &name(heard.thread, (heard.epoch, heard.fence), &heard.body));
+        let left: Vec<_> = duties.open.values().collect();
+        assert!(matches!(&left[..], [(What::Say(saying), _)] if saying.fence == Some(Fence(2))));
+    }
 }

@@ -299,11 +299,7 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Local;
-    use crate::genesis::Genesis;
-    use crate::id::{Cid, NeedId, Nonce, label};
-    use crate::node::io::Setup;
-    use crate::policy::{BaseRules, Limits};
+    use crate::id::{NeedId, Nonce, label};
     use crate::time::{Now, WallTime};
     use core::slice::from_ref;
 
@@ -317,25 +313,7 @@ mod tests {
 
     impl Bench {
         fn new(waiting: Waiting, total: Span) -> Self {
-            let genesis = Genesis {
-                capsule: Cid::default(),
-                coordinators: Vec::new(),
-                engine: Digest::default(),
-                holdings: BTreeMap::new(),
-                manifests: Vec::new(),
-                mints: Vec::new(),
-                params: Params::default(),
-                recovery: Vec::new(),
-            };
-            let setup = Setup {
-                me: AgentId([1; 32]),
-                genesis: Arc::new(genesis),
-                local: Local::default(),
-                mandates: Vec::new(),
-                stream: Digest::default(),
-                evaluator: Arc::new(BaseRules::new(Limits::default())),
-            };
-            let mut desk = Desk::new(setup);
+            let mut desk = Desk::of_nobody();
             let mut lane = Lane::new(Thread::Need(NeedId::of(&AgentId([1; 32]), Nonce(1))), 0, 1, 1);
             let waits = BTreeMap::from([(waiting.clone(), Stopwatch::new(Segment(1), total))]);
             lane.watch(&mut desk, waits.iter());

@@ -372,7 +372,7 @@ impl Node {
             return self.park(Awaited::Need(need), message);
         }
         if !exempt(envelope.verb()) {
-            let stranger = || !has_a_stake(&self.desk, self.coordinator.as_ref(), &envelope.sender);
+            let stranger = |agent: &AgentId| !has_a_stake(&self.desk, self.coordinator.as_ref(), agent);
             match self.nonces.accept(envelope.sender, envelope.thread, envelope.nonce, stranger) {
                 // The bus delivers at least once: a second copy is no offence and no news (T02).
                 Err(Reject::Replay) => return Ok(false),
@@ -466,8 +466,10 @@ impl Node {
                 }
             }
             (Body::UpdatePlan(_), Thread::Need(need)) => {
-                if let Some(followed) = threads.followed.get_mut(&need) {
-                    followed.sheet.add(envelope)?;
+                if let Some(followed) = threads.followed.get_mut(&need)
+                    && let Some(lost) = followed.sheet.add(envelope)?
+                {
+                    self.refuse(&lost, Reject::NoRoom);
                 }
             }
             _ => {}

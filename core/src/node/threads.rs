@@ -9,7 +9,7 @@ use crate::id::{NeedId, Seq, TaskName, Thread};
 use crate::members::Base;
 use crate::node::desk::Desk;
 use crate::node::io::{Effect, Message, Note};
-use crate::plan::{Document, View};
+use crate::plan::{Document, Taken, View};
 use crate::register::{Applied, Believed, Event, Feed};
 use crate::reject::Reject;
 use crate::slot::Record;
@@ -20,25 +20,39 @@ use crate::wire::Envelope;
 pub(super) struct Sheet {
     pub document: Document,
     pub view: View,
+    /// The need was never opened: nothing is kept of it.
+    void: bool,
 }
 
 impl Sheet {
     pub fn new(need: NeedId) -> Self {
-        Self { document: Document::new(Thread::Need(need)), view: View::new() }
+        Self { document: Document::new(Thread::Need(need)), view: View::new(), void: false }
     }
 
-    /// Takes a PROPOSE or UPDATE_PLAN.
-    pub fn add(&mut self, envelope: &Arc<Envelope>) -> Result<(), Reject> {
-        if self.document.insert(envelope)? {
-            self.view.add_patch(envelope)?;
+    /// Takes a PROPOSE or UPDATE_PLAN. Returns the one that lost its place to it.
+    pub fn add(&mut self, envelope: &Arc<Envelope>) -> Result<Option<Arc<Envelope>>, Reject> {
+        if self.void {
+            return Err(Reject::WrongPhase);
         }
-        Ok(())
+        let lost = match self.document.insert(envelope)? {
+            Taken::Known => return Ok(None),
+            Taken::New => None,
+            Taken::Instead(lost) => Some(lost),
+        };
+        if let Some(lost) = &lost {
+            self.view.drop_patch(lost);
+        }
+        self.view.add_patch(envelope)?;
+        Ok(lost)
     }
 
     /// Takes what a believed entry did; `record` is the record after it.
     pub fn believe(&mut self, record: &Record, event: &Event) {
         match event {
             Event::Opening { need } => self.view.entitle(need.sender),
+            Event::Over { .. } if record.was_denied() => {
+                *self = Self { void: true, ..Self::new(record.id) };
+            }
             // Whatever the register holds of a plan, the document holds too.
             Event::Proposed { proposal, .. } => {
                 let _known_or_new = self.add(proposal);
@@ -219,5 +233,34 @@ impl Followed {
             self.record.fold(entry.seq, at, event);
             self.sheet.believe(&self.record, event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testkit::{note, thread, update};
+    use crate::register::Ending;
+
+    #[test]
+    fn nothing_is_kept_of_a_plan_whose_need_was_never_opened() {
+        let Thread::Need(need) = thread() else { panic!("the kit has a need") };
+        let opening = Event::Opening {
+            need: crate::plan::testkit::sealed(1, 1, crate::wire::Body::Need(crate::plan::testkit::need())),
+        };
+        let over = Event::Over { ending: Ending::Failed };
+        let mut sheets = [Sheet::new(need), Sheet::new(need)];
+        let remark = update(1, 1, alloc::vec![note("a", "k", "v")]);
+        assert_eq!(sheets[0].add(&remark), Ok(None));
+        let mut record = Record::new(need);
+        for event in [&opening, &over] {
+            record.fold(Seq(1), 0, event);
+            sheets.iter_mut().for_each(|sheet| sheet.believe(&record, event));
+        }
+        assert!(record.was_denied());
+        assert_eq!(sheets[1].add(&remark), Err(Reject::WrongPhase), "whether it came before or after");
+        let digests = |sheet: &Sheet| (sheet.document.heads_digest(), sheet.view.digest());
+        assert_eq!(digests(&sheets[0]), digests(&sheets[1]));
+        assert_eq!(sheets[0].document.patches().len(), 0);
     }
 }

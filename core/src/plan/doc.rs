@@ -25,12 +25,21 @@ use once_cell::race::OnceBox;
 use serde_json::value::RawValue;
 
 use super::facts_of;
-use crate::id::{Cid, Digest, Thread};
+use crate::id::{AgentId, Cid, Digest, Lamport, Thread};
 use crate::reject::Reject;
-use crate::wire::Envelope;
+use crate::wire::{Envelope, Verb};
 
 /// The most bytes [`Document::merge`] takes at once. A larger document travels in several pieces.
 pub const MERGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// UPDATE_PLANs of one author that a document keeps: one for each lease of every task of the largest plan.
+pub const UPDATES_EACH: usize = 256;
+
+/// UPDATE_PLANs that a document keeps in all.
+pub const UPDATES_MAX: usize = 1_024;
+
+/// The longest UPDATE_PLAN, in bytes.
+pub const UPDATE_BYTES_MAX: usize = 8 * 1_024;
 
 /// How a canonical envelope begins.
 const ENVELOPE_START: &[u8] = b"{\"body\":";
@@ -78,56 +87,116 @@ fn head_of(change: &Change) -> Digest {
     Digest(change.hash().0)
 }
 
+/// How many UPDATE_PLANs a document has room for. Which of them it keeps depends on all that ever came and not on their order:
+/// of each author the earliest by (Lamport, id), and of those again the earliest.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    each: usize,
+    all: usize,
+}
+
+/// What became of a patch that is sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was here.
+    Known,
+    /// It is kept.
+    New,
+    /// It is kept in place of this one.
+    Instead(Arc<Envelope>),
+}
+
 /// The op-log of one thread. Cheap to clone; clones share their patches.
 #[derive(Clone, Debug)]
 pub struct Document {
     thread: Thread,
     patches: BTreeMap<Cid, Arc<Patch>>,
+    room: Room,
+    /// The UPDATE_PLANs among them, earliest first.
+    updates: BTreeSet<(Lamport, Cid)>,
+    /// The same by author.
+    of: BTreeMap<AgentId, BTreeSet<(Lamport, Cid)>>,
 }
 
 impl Document {
     /// The empty document of `thread`.
     pub fn new(thread: Thread) -> Self {
-        Self { thread, patches: BTreeMap::new() }
+        Self::with(thread, Room { each: UPDATES_EACH, all: UPDATES_MAX })
     }
 
-    /// Takes a patch in, on form alone; says whether it is new. Grow-only and without a bound on the number of patches,
-    /// since a bound would keep different patches on replicas that saw different orders; budgets of messages bound it.
+    fn with(thread: Thread, room: Room) -> Self {
+        Self { thread, patches: BTreeMap::new(), room, updates: BTreeSet::new(), of: BTreeMap::new() }
+    }
+
+    /// Takes a patch in, on form alone. Proposals are as many as the register keeps; there is room for so many UPDATE_PLANs, and
+    /// replicas that heard the same keep the same, whatever order they came in. Who dates its own back can so crowd out what
+    /// others add beside the plan, on all replicas alike: nothing rests on that.
     ///
     /// # Errors
-    /// [`Reject::NoSuchThing`] if it belongs to another thread; those of [`facts_of`].
-    pub fn insert(&mut self, envelope: &Arc<Envelope>) -> Result<bool, Reject> {
+    /// [`Reject::NoSuchThing`] if it belongs to another thread; [`Reject::Oversize`] if it is an UPDATE_PLAN above
+    /// [`UPDATE_BYTES_MAX`]; [`Reject::NoRoom`] if there are enough earlier ones; those of [`facts_of`].
+    pub fn insert(&mut self, envelope: &Arc<Envelope>) -> Result<Taken, Reject> {
         self.check(envelope)?;
-        Ok(self.keep(envelope, OnceBox::new()))
+        self.keep(envelope, OnceBox::new())
     }
 
     /// An author can sign one patch twice, with different signatures. Of those the lower is kept, whichever came first: or two
     /// replicas would send each other theirs for ever.
-    fn keep(&mut self, envelope: &Arc<Envelope>, head: OnceBox<Digest>) -> bool {
+    fn keep(&mut self, envelope: &Arc<Envelope>, head: OnceBox<Digest>) -> Result<Taken, Reject> {
         let patch = Arc::new(Patch { envelope: Arc::clone(envelope), head });
         match self.patches.entry(envelope.id()) {
             Entry::Vacant(entry) => {
                 entry.insert(patch);
-                true
             }
             Entry::Occupied(mut entry) => {
                 if envelope.sig().0 < entry.get().envelope.sig().0 {
                     entry.insert(patch);
                 }
-                false
+                return Ok(Taken::Known);
             }
         }
+        if envelope.verb() != Verb::UpdatePlan {
+            return Ok(Taken::New);
+        }
+        let place = (envelope.lamport, envelope.id());
+        let own = self.of.entry(envelope.sender).or_default();
+        own.insert(place);
+        self.updates.insert(place);
+        let last = if own.len() > self.room.each { own.last() } else { self.updates.last() };
+        let last = last.copied().filter(|_| own.len() > self.room.each || self.updates.len() > self.room.all);
+        match last.and_then(|last| self.drop(last)) {
+            None => Ok(Taken::New),
+            Some(lost) if lost.id() == envelope.id() => Err(Reject::NoRoom),
+            Some(lost) => Ok(Taken::Instead(lost)),
+        }
+    }
+
+    /// Gives up the UPDATE_PLAN at this place.
+    fn drop(&mut self, place: (Lamport, Cid)) -> Option<Arc<Envelope>> {
+        self.updates.remove(&place);
+        let lost = Arc::clone(&self.patches.remove(&place.1)?.envelope);
+        if let Some(own) = self.of.get_mut(&lost.sender) {
+            own.remove(&place);
+            if own.is_empty() {
+                self.of.remove(&lost.sender);
+            }
+        }
+        Some(lost)
     }
 
     fn check(&self, envelope: &Envelope) -> Result<(), Reject> {
         if envelope.thread != self.thread {
             return Err(Reject::NoSuchThing);
         }
+        if envelope.verb() == Verb::UpdatePlan && envelope.bytes().len() > UPDATE_BYTES_MAX {
+            return Err(Reject::Oversize);
+        }
         facts_of(envelope).map(drop)
     }
 
     /// Takes in another replica's patches: what its [`Document::save`] or [`Document::missing`] gave, untrusted. All or
-    /// nothing. `verify` makes an envelope of bytes (a host may remember its verdicts). Returns the patches that are new.
+    /// nothing, but for what there is no room for. `verify` makes an envelope of bytes (a host may remember its verdicts). Returns
+    /// the patches that are new.
     ///
     /// # Errors
     /// [`Reject::Oversize`] above [`MERGE_BYTES_MAX`]; [`Reject::Malformed`] if no envelope is found where one should be;
@@ -151,10 +220,12 @@ impl Document {
         }
         let mut new = Vec::new();
         for (envelope, head) in taken {
-            if self.keep(&envelope, OnceBox::with_value(Box::new(head))) {
-                new.push(envelope);
+            match self.keep(&envelope, OnceBox::with_value(Box::new(head))) {
+                Ok(Taken::New | Taken::Instead(_)) => new.push(envelope),
+                Ok(Taken::Known) | Err(_) => {}
             }
         }
+        new.retain(|envelope: &Arc<Envelope>| self.patches.contains_key(&envelope.id()));
         Ok(new)
     }
 
@@ -234,7 +305,7 @@ mod tests {
     use super::*;
     use crate::id::{Epoch, label};
     use crate::plan::View;
-    use crate::plan::testkit::{note, planner, thread, update};
+    use crate::plan::testkit::{add, note, planner, thread, update};
     use proptest::prelude::*;
 
     fn verify(bytes: &[u8]) -> Result<Arc<Envelope>, Reject> {
@@ -244,7 +315,7 @@ mod tests {
     fn filled(count: u64) -> Document {
         let mut doc = Document::new(thread());
         for lamport in 1..=count {
-            assert_eq!(doc.insert(&update(1, lamport, vec![note("a", "k", &lamport.to_string())])), Ok(true));
+            assert_eq!(doc.insert(&update(1, lamport, vec![note("a", "k", &lamport.to_string())])), Ok(Taken::New));
         }
         doc
     }
@@ -295,8 +366,8 @@ mod tests {
     #[test]
     fn a_large_document_travels_in_pieces() {
         let mut full = Document::new(thread());
-        for lamport in 0..50 {
-            let facts = (0..30).map(|n| note("a", &alloc::format!("k{n}"), &"x".repeat(1_000))).collect();
+        for lamport in 0..200 {
+            let facts = (0..7).map(|n| note("a", &alloc::format!("k{n}"), &"x".repeat(1_000))).collect();
             full.insert(&update(1, lamport, facts)).unwrap();
         }
         assert_eq!(Document::new(thread()).merge(&full.save(), verify), Err(Reject::Oversize));
@@ -407,15 +478,31 @@ mod tests {
         let two = signed_again(&one, &key);
         assert_eq!((one.id(), one.sender), (two.id(), two.sender));
         let [mut left, mut right] = [Document::new(thread()), Document::new(thread())];
-        assert_eq!((left.insert(&one), right.insert(&two)), (Ok(true), Ok(true)));
+        assert_eq!((left.insert(&one), right.insert(&two)), (Ok(Taken::New), Ok(Taken::New)));
         assert_eq!(left.heads_digest(), right.heads_digest(), "replicas that heard one each agree");
-        assert_eq!((left.insert(&two), right.insert(&one)), (Ok(false), Ok(false)));
+        assert_eq!((left.insert(&two), right.insert(&one)), (Ok(Taken::Known), Ok(Taken::Known)));
         assert_eq!(left.save(), right.save(), "and have nothing to send each other once they heard both");
         let mut late = Document::new(thread());
         let higher = if one.sig().0 < two.sig().0 { &two } else { &one };
         late.insert(higher).unwrap();
         assert_eq!(late.merge(&left.missing(&late.heads()), verify), Ok(vec![]), "it is no new patch");
         assert!(late.sync_lag(&left.heads()) == 0 && left.missing(&late.heads()).is_empty());
+    }
+
+    #[test]
+    fn an_author_and_a_thread_have_so_much_room_and_no_more() {
+        let mut doc = Document::with(thread(), Room { each: 2, all: 3 });
+        let say = |by, lamport| update(by, lamport, vec![note("a", "k", &lamport.to_string())]);
+        assert_eq!((doc.insert(&say(1, 5)), doc.insert(&say(1, 7))), (Ok(Taken::New), Ok(Taken::New)));
+        assert_eq!(doc.insert(&say(1, 9)), Err(Reject::NoRoom), "it has its part");
+        assert_eq!(doc.insert(&say(2, 8)), Ok(Taken::New));
+        assert_eq!(doc.insert(&say(3, 9)), Err(Reject::NoRoom), "the thread is full");
+        assert_eq!(doc.insert(&say(1, 6)), Ok(Taken::Instead(say(1, 7))), "its author said it earlier");
+        assert_eq!(doc.insert(&say(3, 1)), Ok(Taken::Instead(say(2, 8))), "somebody else did");
+        assert_eq!(doc.insert(&planner(4, vec![add("a", "job", "text", "total")])), Ok(Taken::New), "plans are apart");
+        assert_eq!((doc.patches().len(), doc.updates.len(), doc.of.len()), (4, 3, 2));
+        let long = update(5, 0, (0..8).map(|n| note("a", &alloc::format!("k{n}"), &"x".repeat(1_000))).collect());
+        assert_eq!(doc.insert(&long), Err(Reject::Oversize));
     }
 
     #[test]
@@ -451,6 +538,38 @@ mod tests {
             let whole = cut && (at == 0 || honest.len() == 2 * at || outcome.is_ok() && doc.save() == bytes);
             prop_assert_eq!(outcome.is_ok(), whole);
             prop_assert!(whole || doc.patches().len() == 0);
+        }
+
+        /// What is kept where there is little room is the same too, however it was split, merged and repeated.
+        #[test]
+        fn what_is_kept_of_too_much_does_not_depend_on_the_order(
+            said in prop::collection::vec((0u8..4, 0u64..6), 1..24),
+            turn in 0usize..24,
+            cut in 0usize..24,
+        ) {
+            let patches: Vec<_> =
+                (0..).zip(&said).map(|(n, (by, at))| update(*by, *at, vec![note("a", "k", &i32::to_string(&n))])).collect();
+            let empty = || Document::with(thread(), Room { each: 3, all: 5 });
+            let fill = |doc: &mut Document, patches: &[Arc<Envelope>]| {
+                for patch in patches {
+                    let _kept_or_not = doc.insert(patch);
+                }
+            };
+            let (mut all, mut turned, mut left, mut right) = (empty(), empty(), empty(), empty());
+            fill(&mut all, &patches);
+            let (turn, cut) = (turn % patches.len(), cut % patches.len());
+            fill(&mut turned, &patches[turn..]);
+            fill(&mut turned, &patches[..turn]);
+            fill(&mut left, &patches[..cut]);
+            fill(&mut right, &patches[cut..]);
+            let theirs = right.save();
+            right.merge(&left.save(), verify).unwrap();
+            left.merge(&theirs, verify).unwrap();
+            for doc in [&turned, &left, &right] {
+                prop_assert_eq!(doc.heads_digest(), all.heads_digest());
+                prop_assert_eq!(&doc.updates, &all.updates);
+                prop_assert_eq!(&doc.of, &all.of);
+            }
         }
 
         #[test]

@@ -14,12 +14,12 @@ mod patch;
 mod view;
 
 #[cfg(test)]
-mod testkit;
+pub(crate) mod testkit;
 #[cfg(test)]
 mod traps;
 
 pub use check::{Plan, PlannedTask, Source, TASKS_MAX};
-pub use doc::{Document, MERGE_BYTES_MAX};
+pub use doc::{Document, MERGE_BYTES_MAX, Taken, UPDATE_BYTES_MAX, UPDATES_EACH, UPDATES_MAX};
 pub use fact::{Fact, TaskState};
 pub use patch::facts_of;
 pub use view::{Attested, Decision, Orphan, Standing, TaskView, ThreadView, View};

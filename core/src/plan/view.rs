@@ -167,6 +167,20 @@ impl View {
         Ok(true)
     }
 
+    /// The document gave a patch up for an earlier one.
+    pub fn drop_patch(&mut self, envelope: &Envelope) {
+        let id = envelope.id();
+        if self.patches.remove(&id).is_none() {
+            return;
+        }
+        let held = self.held.get_mut(&envelope.sender).is_some_and(|held| held.remove(&id));
+        if !held {
+            self.rebuild();
+        } else if self.held.get(&envelope.sender).is_some_and(BTreeSet::is_empty) {
+            self.held.remove(&envelope.sender);
+        }
+    }
+
     /// A believed entry makes `agent` a party to the thread (its requester, the decided planner, a holder, a seat), or it
     /// is a coordinator: what it adds to the plan is shown. It stays so, also for a holder whose lease ended.
     pub fn entitle(&mut self, agent: AgentId) {
@@ -335,7 +349,8 @@ impl View {
         Digest::of("swarm/view", &[&self.canonical()])
     }
 
-    /// Another proposal than the shown one counts now: shows everything anew. Only after a restore of the register.
+    /// Another proposal than the shown one counts now, after a restore of the register, or something shown is gone: shows
+    /// everything anew.
     fn rebuild(&mut self) {
         self.links = Links::default();
         self.plan = Links::default();

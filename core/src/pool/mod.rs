@@ -11,6 +11,7 @@
 mod weigh;
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -61,7 +62,7 @@ pub struct Member {
     /// Delegated stake that counts, by [`counted`].
     pub delegated: Credits,
     /// Who and where.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// Snapshots since its last counted verdict.
     pub idle_snapshots: u32,
     /// Own stake.
@@ -76,8 +77,8 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seat {
-    /// Who and where.
-    pub identity: Identity,
+    /// Who and where. Snapshots share it.
+    pub identity: Arc<Identity>,
     /// Its share, after the cap per entity.
     pub weight: Weight,
 }
@@ -204,7 +205,7 @@ pub(crate) mod tests {
     pub(crate) fn member(n: u32, own: u64) -> Member {
         Member {
             delegated: Credits(0),
-            identity: Identity { agent: agent(n), ..Identity::default() },
+            identity: Arc::new(Identity { agent: agent(n), ..Identity::default() }),
             idle_snapshots: 0,
             own: Credits(own),
             reputation_bp: REPUTATION_START,

@@ -153,7 +153,7 @@ mod tests {
     fn t44_no_entity_weighs_more_than_its_cap() {
         let org = |n, own, org: &str| {
             let mut member = member(n, own);
-            member.identity.org = org.into();
+            alloc::sync::Arc::make_mut(&mut member.identity).org = org.into();
             member
         };
         // One whale among a hundred; one organisation of thirty keys; and both.
@@ -206,7 +206,7 @@ mod tests {
             let params = Params { entity_cap_bp: cap_bp, ..Params::default() };
             let pool: Vec<Member> = (0..).zip(&stakes).map(|(n, (own, reputation, idle, org))| {
                 let mut member = Member { reputation_bp: *reputation, idle_snapshots: *idle, ..member(n, *own) };
-                member.identity.org = if *org < 10 { alloc::string::String::new() } else { format!("o{org}") };
+                alloc::sync::Arc::make_mut(&mut member.identity).org = if *org < 10 { alloc::string::String::new() } else { format!("o{org}") };
                 member
             }).collect();
             let snapshot = super::super::Snapshot::make(1, pool.clone(), super::super::tests::GROWN, &params);

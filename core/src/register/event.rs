@@ -168,6 +168,9 @@ pub enum Ask {
         ending: Ending,
         /// What is due.
         payouts: Vec<Payout>,
+        /// Whose plan it was carried out by, if one was decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        planner: Option<AgentId>,
     },
 }
 

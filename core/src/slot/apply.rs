@@ -38,6 +38,8 @@ pub struct Standing {
     pub roles: Vec<Role>,
     /// Names of what it can do.
     pub capabilities: Vec<Label>,
+    /// What it had at hand.
+    pub available: Credits,
 }
 
 /// Proposals that a need keeps of one planner: nobody takes all the room.
@@ -250,6 +252,10 @@ impl Record {
         if own >= PROPOSALS_EACH || self.proposals.len() >= registry.params().proposals_max as usize {
             return Err(Reject::NoRoom);
         }
+        // Keys cost nothing. Each that plans needs as much behind it as one that would hold the whole need as a task.
+        if standing.available < bond(need.budget, registry.params()) {
+            return Err(Reject::NotEnough);
+        }
         // Whoever is asked to approve it must be able to say so: it travels again inside its DECIDE.
         if envelope.bytes().len() > bounds::propose_bytes_max(need.k_plan) {
             return Err(Reject::Oversize);
@@ -301,6 +307,10 @@ impl Record {
         let planned = &decision.plan.tasks()[&claim.task];
         if claim.cost > self.budget {
             return Err(Reject::OutOfBounds);
+        }
+        // Were it kept, it would keep others out for a window, and could not be granted.
+        if standing.available < bond(planned.cost_cap, registry.params()) {
+            return Err(Reject::NotEnough);
         }
         let bounds = bids::Bounds { cost_cap: planned.cost_cap, deadline_ms: need.deadline_ms };
         let bid = Bid {
@@ -534,7 +544,8 @@ impl Record {
 /// # Errors
 /// `OutOfBounds`.
 pub fn terms(need: &Need, params: &Params) -> Result<(), Reject> {
-    if need.fee > need.class.fee_max() || need.k_plan == 0 || need.k_result == 0 {
+    // A seat that costs nothing would bind a verifier's stake for nothing.
+    if need.fee.0 == 0 || need.fee > need.class.fee_max() || need.k_plan == 0 || need.k_result == 0 {
         return Err(Reject::OutOfBounds);
     }
     let waits = &need.windows;
@@ -554,6 +565,12 @@ pub fn terms(need: &Need, params: &Params) -> Result<(), Reject> {
         return Err(Reject::OutOfBounds);
     }
     Ok(())
+}
+
+/// What it costs to hold a task that may cost `cap`, for whoever lets it down: where it costs a bond at all, it costs one. A
+/// share of the price asked would be nothing to one that asks for nothing, and wins by it.
+pub(super) fn bond(cap: Credits, params: &Params) -> Credits {
+    cap.share(params.bond_bp).max(Credits(u64::from(params.bond_bp > 0)))
 }
 
 fn counted(vote: &Envelope) -> Counted {

@@ -12,7 +12,7 @@ use crate::id::{Cid, Credits, Epoch, Fence, Seq, TaskName};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Answer, Ask, BondFate, Counted, Ending, Event};
-use crate::slot::apply::Move;
+use crate::slot::apply::{Move, bond};
 use crate::slot::{Phase, Record, Registry, Waiting};
 use crate::time::Span;
 use crate::wire::{Due, Envelope, FinalizeRecord, Need, Payout, ReleaseReason, Verdict};
@@ -278,7 +278,8 @@ impl<'a, R: Registry> Doing<'a, R> {
 
     fn close(&mut self, ending: Ending) {
         let payouts = self.record.plan_fees();
-        self.ask(Ask::Close { ending, payouts });
+        let planner = self.record.decision.as_ref().map(|decision| decision.proposal.sender);
+        self.ask(Ask::Close { ending, payouts, planner });
         self.emit(Event::Over { ending });
     }
 
@@ -358,8 +359,8 @@ impl<'a, R: Registry> Doing<'a, R> {
             let fence = task.fence;
             return self.emit(Event::Released { fence, reason: ReleaseReason::Unbid, task: name });
         };
-        // Where a lease costs a bond at all, it costs one.
-        let bond = bid.cost.share(params.bond_bp).max(Credits(u64::from(params.bond_bp > 0)));
+        let plan = &self.record.decision.as_ref().expect("decided").plan;
+        let bond = bond(plan.tasks()[&name].cost_cap, params);
         let org =
             self.registry.standing(self.record.snapshot.number, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
         let (carve, worker) = (Credits(bid.cost.0 + fees.0), bid.agent);

@@ -308,6 +308,11 @@ impl Record {
         matches!(self.phase, Phase::Over(_))
     }
 
+    /// Whether it ended before it was opened.
+    pub fn was_denied(&self) -> bool {
+        self.is_over() && self.k_plan == 0
+    }
+
     /// The wait that `segment` belongs to, if it is running.
     pub fn waiting(&self, segment: Segment) -> Option<&Waiting> {
         let own = self.waits.iter().find(|(_, watch)| watch.segment == segment);

@@ -34,12 +34,19 @@ use rulings::Accuser;
 #[derive(Clone, Debug)]
 struct Agent {
     manifest: Arc<Envelope>,
+    identity: Arc<pool::Identity>,
     reputation_bp: u32,
     /// Number of the snapshot that was current when its last counted verdict was booked.
     served_at: u32,
 }
 
 impl Agent {
+    fn new(manifest: &Arc<Envelope>, reputation_bp: u32, served_at: u32) -> Self {
+        let Body::Manifest(says) = &manifest.body else { unreachable!("only a MANIFEST is registered") };
+        let identity = Arc::new(pool::Identity::of(says));
+        Self { manifest: Arc::clone(manifest), identity, reputation_bp, served_at }
+    }
+
     fn manifest(&self) -> &Manifest {
         match &self.manifest.body {
             Body::Manifest(manifest) => manifest,
@@ -52,7 +59,7 @@ impl Agent {
 #[derive(Clone, Debug)]
 struct Taken {
     snapshot: Arc<Snapshot>,
-    standings: Arc<BTreeMap<AgentId, Standing>>,
+    standings: BTreeMap<AgentId, Arc<Standing>>,
 }
 
 /// The system slot.
@@ -62,8 +69,10 @@ pub struct System {
     members: Members,
     ledger: Ledger,
     agents: BTreeMap<AgentId, Agent>,
-    /// Every snapshot so far: slots cite them by number.
+    /// The newest snapshot, and those that needs cite by number.
     taken: BTreeMap<u32, Taken>,
+    /// Which each need was told, and may cite until it is over here ([`System::cites`]).
+    cited: BTreeMap<NeedId, BTreeSet<u32>>,
     /// Something changed since the last snapshot.
     dirty: bool,
     /// How many of each need's asks were carried out or queued: always the first so many.
@@ -109,10 +118,7 @@ impl System {
         let mut ledger = Ledger::new(params.supply_max);
         let mut agents = BTreeMap::new();
         for envelope in &genesis.manifests {
-            agents.insert(
-                envelope.sender,
-                Agent { manifest: Arc::clone(envelope), reputation_bp: pool::REPUTATION_START, served_at: 1 },
-            );
+            agents.insert(envelope.sender, Agent::new(envelope, pool::REPUTATION_START, 1));
             ledger.open_account(envelope.sender);
         }
         for (part, (agent, holding)) in genesis.holdings.iter().enumerate() {
@@ -132,6 +138,7 @@ impl System {
             ledger,
             agents,
             taken: BTreeMap::new(),
+            cited: BTreeMap::new(),
             dirty: false,
             asked: BTreeMap::new(),
             acts: BTreeSet::new(),
@@ -247,6 +254,23 @@ impl System {
         self.snapshot().number()
     }
 
+    /// The need's slot goes by snapshot `number` and later ones from now on, or by none any more. What nobody goes by is let
+    /// go with the next snapshot; that is no state of the thread, only what this replica of it may still be asked.
+    pub fn cites(&mut self, need: &NeedId, number: Option<u32>) {
+        let Some(cited) = self.cited.get_mut(need) else { return };
+        let keeps = number.map_or_else(BTreeSet::new, |number| cited.split_off(&number));
+        if keeps.is_empty() {
+            self.cited.remove(need);
+        } else {
+            *cited = keeps;
+        }
+    }
+
+    /// How many snapshots are kept.
+    pub fn snapshots(&self) -> usize {
+        self.taken.len()
+    }
+
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -313,12 +337,9 @@ impl System {
         let sender = manifest.sender;
         self.ledger.open_account(sender);
         let known = self.agents.get(&sender);
-        let agent = Agent {
-            manifest: Arc::clone(manifest),
-            reputation_bp: known.map_or(pool::REPUTATION_START, |a| a.reputation_bp),
-            served_at: known.map_or(self.number(), |a| a.served_at),
-        };
-        self.agents.insert(sender, agent);
+        let reputation_bp = known.map_or(pool::REPUTATION_START, |a| a.reputation_bp);
+        let served_at = known.map_or(self.number(), |a| a.served_at);
+        self.agents.insert(sender, Agent::new(manifest, reputation_bp, served_at));
     }
 
     /// A seat changes hands. What the one that goes has revealed stands, since others may have seen it; what it has reported
@@ -434,7 +455,7 @@ impl System {
                 doing.events.push(Event::Told { at, need, seq });
                 return Ok(());
             }
-            Ask::Close { ending, payouts } => {
+            Ask::Close { ending, payouts, planner } => {
                 let payouts: Vec<_> = payouts.iter().map(|p| (p.to, p.amount)).collect();
                 let key = doing.key();
                 if let Some(requester) = self.requesters.remove(&need) {
@@ -445,11 +466,15 @@ impl System {
                 if *ending == Ending::Closed {
                     self.finalized_needs += 1;
                 }
+                self.planned(planner.as_ref(), *ending);
                 doing.events.push(Event::Told { at, need, seq });
                 return Ok(());
             }
         };
         let answer = answer.unwrap_or_else(Answer::Denied);
+        if let Answer::Escrowed { snapshot, .. } | Answer::Voters { snapshot, .. } = &answer {
+            self.cited.entry(need).or_default().insert(snapshot.number);
+        }
         doing.events.push(Event::Answered { answer, at, need, seq });
         Ok(())
     }
@@ -462,6 +487,8 @@ impl System {
         amount: Credits,
         k_plan: u32,
     ) -> Result<Answer, Reject> {
+        // Nobody is drawn for what cannot be paid.
+        self.ledger.affords(&requester, amount)?;
         let (k_plan, voters) = self.voters(need, Epoch::FIRST, k_plan)?;
         let key = doing.key();
         self.ledger.reserve(key, Pot::Escrow(need), requester, amount)?;
@@ -476,6 +503,17 @@ impl System {
         let mut voters = drawn.members;
         voters.sort_unstable();
         Ok((drawn.k, voters))
+    }
+
+    /// What became of a need is what its plan was worth: whoever made it is known by that.
+    fn planned(&mut self, planner: Option<&AgentId>, ending: Ending) {
+        let Some(agent) = planner.and_then(|planner| self.agents.get_mut(planner)) else { return };
+        agent.reputation_bp = match ending {
+            Ending::Closed => pool::succeeded(agent.reputation_bp),
+            Ending::Failed => pool::lease_expired(agent.reputation_bp),
+            Ending::Cancelled => return,
+        };
+        self.dirty = true;
     }
 
     /// An attempt is over: money, liens and reputation follow.

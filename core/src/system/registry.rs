@@ -6,7 +6,8 @@ use crate::node::Pool;
 impl System {
     /// Fixes the pool as it is now under the next number.
     pub(super) fn take_snapshot(&mut self) -> Arc<Snapshot> {
-        let last = self.taken.last_key_value().map(|(_, taken)| Arc::clone(&taken.snapshot));
+        let before = self.taken.last_key_value().map(|(_, taken)| taken);
+        let last = before.map(|taken| Arc::clone(&taken.snapshot));
         let number = last.as_ref().map_or(1, |s| s.number() + 1);
         let age = Age {
             bootstrap: last.is_none_or(|s| s.bootstrap()),
@@ -19,7 +20,7 @@ impl System {
             let backing: Vec<_> = self.ledger.backers(*agent).collect();
             pool::Member {
                 delegated: pool::counted(own, backing, params),
-                identity: pool::Identity::of(known.manifest()),
+                identity: Arc::clone(&known.identity),
                 idle_snapshots: number.saturating_sub(known.served_at),
                 own,
                 reputation_bp: known.reputation_bp,
@@ -27,14 +28,23 @@ impl System {
             }
         });
         let snapshot = Arc::new(Snapshot::make(number, members.collect::<Vec<_>>(), age, params));
-        let standing = |known: &Agent| Standing {
+        let standing = |agent: &AgentId, known: &Agent| Standing {
+            available: self.ledger.balance(agent).map_or(Credits(0), |b| b.available),
             manifest: known.manifest.id(),
             org: known.manifest().org.clone(),
             reputation_bp: known.reputation_bp,
             roles: known.manifest().roles.clone(),
             capabilities: known.manifest().capabilities.iter().map(|c| c.name.clone()).collect(),
         };
-        let standings = Arc::new(self.agents.iter().map(|(agent, known)| (*agent, standing(known))).collect());
+        // Most stand where they stood.
+        let shared = |agent: &AgentId, known: &Agent| {
+            let now = standing(agent, known);
+            let same = before.and_then(|taken| taken.standings.get(agent)).filter(|then| ***then == now);
+            same.map_or_else(|| Arc::new(now), Arc::clone)
+        };
+        let standings = self.agents.iter().map(|(agent, known)| (*agent, shared(agent, known))).collect();
+        let cited: BTreeSet<u32> = self.cited.values().flatten().copied().collect();
+        self.taken.retain(|number, _| cited.contains(number));
         self.taken.insert(number, Taken { snapshot: Arc::clone(&snapshot), standings });
         self.dirty = false;
         snapshot
@@ -55,7 +65,7 @@ impl System {
     /// What is known of where an agent stands.
     pub(super) fn identity(&self, agent: &AgentId) -> pool::Identity {
         let unknown = || pool::Identity { agent: *agent, ..Default::default() };
-        self.agents.get(agent).map_or_else(unknown, |known| pool::Identity::of(known.manifest()))
+        self.agents.get(agent).map_or_else(unknown, |known| known.identity.as_ref().clone())
     }
 }
 
@@ -65,6 +75,6 @@ impl Registry for System {
     }
 
     fn standing(&self, number: u32, agent: &AgentId) -> Option<&Standing> {
-        self.taken.get(&number)?.standings.get(agent)
+        self.taken.get(&number)?.standings.get(agent).map(Arc::as_ref)
     }
 }

@@ -69,7 +69,7 @@ fn t21_no_planner_takes_all_the_room_for_proposals() {
 #[test]
 fn who_yields_pays_at_least_a_credit_and_is_not_granted_the_task_again() {
     let mut stage = leased(1, 1_000);
-    assert_eq!(stage.available("w1"), 1_000_000 - 1, "a tenth of the price, but at least one");
+    assert_eq!(stage.available("w1"), 1_000_000 - 2, "a tenth of the task's cap");
     stage.act("w1", "yield cut").unwrap();
     stage.relay();
     assert_eq!(stage.available("w1"), 1_000_000 - 1);
@@ -260,7 +260,9 @@ fn t11_a_need_that_the_register_would_refuse_binds_nobody() {
     let mut host = Host::new();
     let (least, most) = (host.genesis.params.lease_min_ms, host.genesis.params.supply_max);
     let sound = Stage::new().body;
-    let bad: [fn(&mut Need, u32, Credits); 3] = [
+    let bad: [fn(&mut Need, u32, Credits); 4] = [
+        // Seats that nobody pays for would bind stake.
+        |need, _, _| need.fee = Credits(0),
         |need, least, _| need.windows.lease_ms = least - 1,
         |need, _, _| need.fees = Credits(1),
         |need, _, most| need.fees = most,

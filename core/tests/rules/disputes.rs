@@ -12,7 +12,7 @@ use swarm_core::wire::{Body, Challenge, Count, Evidence};
 
 /// A need whose first task is final.
 fn first_final() -> Stage {
-    let mut stage = Stage::with(3, |params| params.bond_bp = 10_000, |_| {});
+    let mut stage = Stage::with(3, |params| params.bond_bp = 5_000, |_| {});
     stage.decide(two_steps());
     stage.finish("w1", "cut");
     assert_eq!(stage.state("cut"), TaskState::Final);

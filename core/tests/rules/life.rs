@@ -1,11 +1,11 @@
 //! A need's whole life, and each way it can end.
 
 use crate::kit::*;
-use swarm_core::id::{Lamport, label};
+use swarm_core::id::{Credits, Lamport, label};
 use swarm_core::plan::TaskState;
-use swarm_core::register::{Command, Ending};
+use swarm_core::register::{Answer, Command, Ending, Event};
 use swarm_core::reject::Reject;
-use swarm_core::slot::Phase;
+use swarm_core::slot::{Phase, Registry};
 use swarm_core::wire::{Body, Manifest, Role};
 
 #[test]
@@ -119,7 +119,7 @@ fn a_worker_without_a_bond_is_not_granted_and_the_budget_is_whole_again() {
     // The worker spends all it has before the grant reaches the system thread.
     stage.act("w1", "claim cut 10").unwrap();
     stage.elapse("bids cut").unwrap();
-    let all = swarm_core::wire::AmountTo { amount: swarm_core::id::Credits(1_000_000), to: id_of("r1") };
+    let all = swarm_core::wire::AmountTo { amount: Credits(1_000_000), to: id_of("r1") };
     let spend = stage.say("w1", swarm_core::wire::Body::Transfer(all));
     stage.submit_system(Command::Act(spend)).unwrap();
     assert_eq!(stage.relay(), "Answered Released Bidding WaitOpened");
@@ -128,6 +128,92 @@ fn a_worker_without_a_bond_is_not_granted_and_the_budget_is_whole_again() {
     assert_eq!(stage.act("w1", "claim cut 10"), Err(Reject::NotEntitled), "it wins this task once and no more");
     assert_eq!(stage.record.tasks[&label("cut")].windows, 0, "and has not dried it up");
     stage.lease("w2", "cut");
+}
+
+/// Whoever plans has something, and is known by what becomes of its plans.
+#[test]
+fn a_planner_has_means_and_a_name_to_lose() {
+    let reputation = |stage: &mut Stage| {
+        let number = stage.system.number() + 1;
+        stage.submit_system(Command::Snapshot { number }).unwrap();
+        // The snapshot that nobody goes by any more is still the newest.
+        stage.system.standing(number, &id_of("p1")).unwrap().reputation_bp
+    };
+    let mut stage = Stage::new();
+    stage.decide(two_steps());
+    ["cut", "join"].iter().for_each(|task| stage.finish("w1", task));
+    ["cut", "join"].iter().for_each(|task| drop(stage.elapse(&format!("challenge {task}")).unwrap()));
+    ["cut", "join"].iter().for_each(|task| drop(stage.elapse(&format!("late {task}")).unwrap()));
+    stage.relay();
+    assert_eq!((stage.record.phase, reputation(&mut stage)), (Phase::Over(Ending::Closed), 5_250));
+
+    let mut stage = Stage::new();
+    stage.decide(two_steps());
+    (0..3).for_each(|_| drop(stage.elapse("bids cut").unwrap()));
+    stage.relay();
+    assert_eq!((stage.record.phase, reputation(&mut stage)), (Phase::Over(Ending::Failed), 4_750));
+
+    // A tenth of the need's budget of 100 is what it takes.
+    let mut stage = Stage::new();
+    let most = swarm_core::wire::AmountTo { amount: Credits(1_000_000 - 9), to: id_of("r1") };
+    let spend = stage.say("p1", Body::Transfer(most));
+    stage.submit_system(Command::Act(spend)).unwrap();
+    stage.submit_system(Command::Snapshot { number: 2 }).unwrap();
+    stage.open();
+    assert_eq!(stage.act("p1", "propose"), Err(Reject::NotEnough));
+    assert_eq!(stage.act("p2", "propose").unwrap(), "Proposed");
+}
+
+/// Anyone can say NEEDs that nobody pays for: no voter is drawn for them.
+#[test]
+fn a_need_that_cannot_be_paid_draws_nobody() {
+    // Nobody can be drawn here, which would be the answer if it were looked at first.
+    let mut stage =
+        Stage::with(3, |params| params.stake_min = Credits(10_001), |need| need.budget = Credits(1_000_000));
+    stage.act("r1", "need").unwrap();
+    assert_eq!(stage.relay(), "Answered Over");
+    let denied = |event: &Event| matches!(event, Event::Answered { answer: Answer::Denied(Reject::NotEnough), .. });
+    assert!(stage.log.iter().any(denied), "{:?}", stage.log);
+    assert!(stage.record.was_denied());
+    assert_eq!(stage.act("r1", "need"), Err(Reject::Duplicate), "it does not rise again");
+}
+
+/// Whoever asks for next to nothing wins; what it answers with is a share of what the task may cost.
+#[test]
+fn a_lowball_bid_answers_with_no_less_than_any_other() {
+    let mut stage = Stage::new();
+    stage.decide(two_steps());
+    stage.act("w1", "claim cut 1").unwrap();
+    stage.elapse("bids cut").unwrap();
+    stage.relay();
+    assert_eq!(stage.available("w1"), 1_000_000 - 2, "a tenth of the task's cap of 20");
+    stage.elapse("lease cut").unwrap();
+    stage.relay();
+    assert_eq!(stage.system.ledger().commons().0, 2);
+}
+
+/// One that has not even the bond is refused at once: kept, it would cost the task a window and then not be granted.
+#[test]
+fn a_bid_that_its_bidder_could_not_answer_for_is_not_kept() {
+    let mut stage = Stage::with(3, |params| params.bond_bp = 10_000, |_| {});
+    let most = swarm_core::wire::AmountTo { amount: Credits(1_000_000 - 19), to: id_of("r1") };
+    let spend = stage.say("w1", Body::Transfer(most));
+    stage.submit_system(Command::Act(spend)).unwrap();
+    stage.submit_system(Command::Snapshot { number: 2 }).unwrap();
+    stage.decide(two_steps());
+    assert_eq!(stage.act("w1", "claim cut 1"), Err(Reject::NotEnough), "it has 19 of 20");
+    assert!(stage.record.tasks[&label("cut")].window.kept().is_none());
+    stage.lease("w2", "cut");
+    let one = swarm_core::wire::AmountTo { amount: Credits(1), to: id_of("w1") };
+    let lend = stage.say("r1", Body::Transfer(one));
+    stage.submit_system(Command::Act(lend)).unwrap();
+    stage.elapse("lease cut").unwrap();
+    stage.relay();
+    assert_eq!(
+        stage.act("w1", "claim cut 1"),
+        Err(Reject::NotEnough),
+        "what is judged is what the need's snapshot says"
+    );
 }
 
 #[test]
@@ -139,7 +225,7 @@ fn a_failed_result_forfeits_the_bond_and_pays_the_verdicts() {
     let told = stage.judge("fail cut").unwrap();
     assert_eq!(told, "WaitClosed Judged Asked Released Bidding WaitOpened");
     stage.relay();
-    assert_eq!(stage.system.ledger().commons().0, 1);
+    assert_eq!(stage.system.ledger().commons().0, 2);
     assert_eq!((stage.open_pots(), stage.system.ledger().all_liens().count()), (1, 0));
     assert_eq!(stage.record.fees.0, 60 - 6 - 6, "three plan votes and three verdicts");
     assert_eq!(stage.act("w1", "claim cut 10"), Err(Reject::NotEntitled), "the cheapest liar does not win it again");
@@ -169,12 +255,12 @@ fn yielding_costs_a_fee_and_expiry_the_bond_and_the_right_to_try_again() {
     stage.lease("w1", "cut");
     stage.act("w1", "yield cut").unwrap();
     stage.relay();
-    assert_eq!(stage.available("w1"), 999_999);
+    assert_eq!(stage.available("w1"), 999_998);
     assert_eq!(stage.act("w1", "claim cut 10"), Err(Reject::NotEntitled));
     stage.lease("w2", "cut");
     stage.elapse("lease cut").unwrap();
     stage.relay();
-    assert_eq!(stage.available("w2"), 999_990);
+    assert_eq!(stage.available("w2"), 999_980, "all that the task may cost, whatever it asked for");
     assert_eq!(stage.act("w2", "claim cut 10"), Err(Reject::NotEntitled));
     stage.lease("w3", "cut");
 }

@@ -72,6 +72,25 @@ pub fn refused(host: &Host, envelope: &Envelope) -> BTreeSet<(String, Reject)> {
     host.notes.iter().filter_map(|(name, note)| Some((name.clone(), of(note)?))).collect()
 }
 
+/// Anyone can say NEEDs that nobody can pay. What coordinators keep of one is that it was there.
+#[test]
+fn t45_coordinators_forget_a_need_that_was_denied() {
+    let mut host = Host::new();
+    let (paid, unpaid) = (host.post(need()), host.post(Need { budget: Credits(1_000_000), ..need() }));
+    assert!(host.run(100));
+    assert_closed(&mut host, paid);
+    let records = records(&mut host, unpaid);
+    assert_eq!(records.len(), 3);
+    assert!(records.iter().all(|record| record.was_denied() && record.need.is_none()));
+    let remark = Body::UpdatePlan(UpdatePlan { facts: vec![task("t", "text", "total")] });
+    let manifest = host.genesis.manifest(&id_of("w1")).unwrap().0.id();
+    let late = said_by("w1", manifest, Thread::Need(unpaid), remark, &[Role::Worker], |_| {});
+    host.tell("c1", &late);
+    host.run(1);
+    let refused = |(_, note): &(String, Note)| matches!(note, Note::Refused { envelope, reject: Reject::WrongPhase } if *envelope == late.id());
+    assert!(host.notes.iter().any(refused), "nor does anything gather about it");
+}
+
 #[test]
 fn a_need_closes_and_everyone_rests() {
     let mut host = Host::new();

@@ -348,3 +348,42 @@ fn t78_only_a_majority_of_the_recovery_keys_restores() {
         assert_eq!(stage.submit(command), Err(reject));
     }
 }
+
+/// A snapshot holds the whole pool. Of those that there were, only those stay that somebody goes by.
+#[test]
+fn a_snapshot_that_no_need_goes_by_is_let_go() {
+    let mut stage = Stage::new();
+    let number = |stage: &Stage| stage.system.number();
+    let pass = |stage: &mut Stage| {
+        let gift = AmountTo { amount: Credits(1), to: id_of("w1") };
+        let gift = stage.say("r1", Body::Transfer(gift));
+        stage.submit_system(Command::Act(gift)).unwrap();
+        let number = stage.system.number() + 1;
+        stage.submit_system(Command::Snapshot { number }).unwrap();
+    };
+    (0..5).for_each(|_| pass(&mut stage));
+    assert_eq!((stage.system.snapshots(), number(&stage)), (1, 6));
+    stage.open();
+    (0..5).for_each(|_| pass(&mut stage));
+    assert_eq!((stage.system.snapshots(), number(&stage)), (2, 11), "the need's, and the newest");
+    assert!(stage.system.standing(6, &id_of("p1")).is_some() && stage.system.standing(7, &id_of("p1")).is_none());
+    stage.act("p1", "propose").unwrap();
+    stage.system.cites(&stage.need, None);
+    pass(&mut stage);
+    assert_eq!(stage.system.snapshots(), 1);
+}
+
+/// Whole coordinators let go of what their own slots no longer ask for.
+#[test]
+fn coordinators_keep_the_snapshots_of_open_needs_only() {
+    let mut host = crate::host::Host::with(|params| params.snapshot_ms = 1_000);
+    for _ in 0..3 {
+        let need = host.post(crate::nodes::need());
+        assert!(host.run(100));
+        crate::nodes::assert_closed(&mut host, need);
+    }
+    for name in host.coordinators() {
+        let system = host.nodes[&name].system().unwrap();
+        assert!(system.number() > 4 && system.snapshots() <= 2, "{} of {}", system.snapshots(), system.number());
+    }
+}

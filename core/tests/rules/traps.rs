@@ -372,7 +372,7 @@ fn t42_the_worker_is_paid_from_the_budget_and_the_rest_goes_back() {
         stage.elapse("bids join").unwrap();
     }
     stage.elapse("challenge cut").unwrap();
-    assert_eq!(stage.available("w1"), 1_000_000 - 1, "its bond is still held");
+    assert_eq!(stage.available("w1"), 1_000_000 - 2, "its bond is still held");
     stage.elapse("late cut").unwrap();
     stage.relay();
     assert_eq!((stage.record.phase, stage.available("w1")), (Phase::Over(Ending::Failed), 1_000_010));

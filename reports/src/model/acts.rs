@@ -26,6 +26,7 @@ impl Need {
                 let ballots = u128::from(text.k_plan) + u128::from(text.k_result) + u128::from(params.seats_spare);
                 let total = u128::from(text.budget.0) + u128::from(text.fees.0);
                 let sound = text.fee.0 <= most
+                    && text.fee.0 > 0
                     && text.k_plan > 0
                     && text.k_result > 0
                     && text.budget.0 > 0
@@ -57,6 +58,10 @@ impl Need {
                     return None;
                 }
                 let bidder = self.bidder(envelope, Role::Planner, &text.recipe, elsewhere)?;
+                let free = elsewhere.standing(self.snapshot.number, &envelope.sender)?.free;
+                if free < super::follow::bond(text.budget.0, params) {
+                    return None;
+                }
                 plan::read(&text, propose)?;
                 let cost = propose.cost_caps.values().map(|cap| cap.0).sum();
                 let score = plan::score(cost, text.budget.0, propose.eta_ms, text.deadline_ms, bidder)?;
@@ -83,7 +88,9 @@ impl Need {
                     lamport: envelope.lamport,
                     score,
                 };
-                if cost > self.budget || !improves(task, &bid, params) {
+                let free = elsewhere.standing(self.snapshot.number, &bid.agent)?.free;
+                let solvent = free >= super::follow::bond(planned.cap, params);
+                if cost > self.budget || !solvent || !improves(task, &bid, params) {
                     return None;
                 }
                 let task = self.tasks.get_mut(name)?;

@@ -14,6 +14,12 @@ use super::need::{Elsewhere, Need, Phase, Stage, Winner};
 /// Organisations of late winners that do not count as fresh.
 const WINNERS_MAX: usize = 4;
 
+/// What whoever holds a task that may cost `cap` must be able to lose: a share of that, and never nothing.
+pub(super) fn bond(cap: u64, params: &Params) -> u64 {
+    let share = (u128::from(cap) * u128::from(params.bond_bp) / 10_000) as u64;
+    share.max(u64::from(params.bond_bp > 0))
+}
+
 impl Need {
     pub(super) fn take_task_answer(&mut self, answer: &Answer, name: &TaskName, params: &Params) {
         if self.tasks[name].dispute.is_some() {
@@ -151,8 +157,8 @@ impl Need {
         (task.fence, task.stage) = (fence, Stage::Granting);
         (self.budget, self.fees) = (budget - bid.cost.0, left - fees);
         let org = elsewhere.standing(snapshot, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
-        let share = u128::from(bid.cost.0) * u128::from(params.bond_bp) / 10_000;
-        let bond = Credits((share as u64).max(u64::from(params.bond_bp > 0)));
+        let cap = self.decision.as_ref().expect("decided").plan[name].cap;
+        let bond = Credits(bond(cap, params));
         let (carve, worker) = (Credits(bid.cost.0 + fees), bid.agent);
         let winner = Winner { bid: bid.clone(), fees, org: org.clone(), granted_ms: 0, rest_ms: 0 };
         self.tasks.get_mut(name).expect("a window is a task's").winner = Some(winner);
@@ -278,7 +284,8 @@ impl Need {
         let mut payouts: Vec<_> =
             votes.map(|vote| Payout { amount: fee, due: Due::PlanFee, to: vote.verifier }).collect();
         payouts.sort_unstable();
-        self.ask(Ask::Close { ending, payouts });
+        let planner = self.decision.as_ref().map(|decision| decision.proposal.sender);
+        self.ask(Ask::Close { ending, payouts, planner });
         self.over(ending);
     }
 

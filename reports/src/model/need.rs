@@ -26,6 +26,8 @@ pub struct Standing {
     pub reputation_bp: u32,
     pub roles: Vec<Role>,
     pub can: Vec<swarm_core::id::Label>,
+    /// Credits at hand.
+    pub free: u64,
 }
 
 /// What a need looks up elsewhere.

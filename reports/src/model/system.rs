@@ -191,14 +191,15 @@ impl System {
         let ripe = self.day_passed || self.finalized >= self.params().bootstrap_needs;
         let grown = ripe && members.len() >= self.params().bootstrap_active_min as usize;
         let bootstrap = self.pools.last().is_none_or(|pool| pool.bootstrap) && !grown;
-        let standing = |known: &Agent, manifest: &Manifest| Standing {
+        let standing = |agent: &AgentId, known: &Agent, manifest: &Manifest| Standing {
+            free: self.books.at(&free(agent)),
             manifest: known.manifest.id(),
             org: manifest.org.clone(),
             reputation_bp: known.reputation_bp,
             roles: manifest.roles.clone(),
             can: manifest.capabilities.iter().map(|c| c.name.clone()).collect(),
         };
-        let standings = known().map(|(agent, known, manifest)| (*agent, standing(known, manifest))).collect();
+        let standings = known().map(|(agent, known, manifest)| (*agent, standing(agent, known, manifest))).collect();
         self.pools.push(Pool { members, bootstrap, standings });
         self.dirty = false;
     }
@@ -303,13 +304,21 @@ impl System {
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
             }
-            (Ask::Close { ending, payouts }, _) => {
+            (Ask::Close { ending, payouts, planner }, _) => {
                 if let Some(requester) = self.requesters.remove(&need) {
                     let pot = escrow(&need);
                     self.pay(&pot, payouts)?;
                     self.books.shift(&pot, &free(&requester), self.books.at(&pot));
                 }
                 self.finalized += u32::from(*ending == Ending::Closed);
+                if let Some(agent) = planner.as_ref().and_then(|planner| self.agents.get_mut(planner)) {
+                    match ending {
+                        Ending::Closed => agent.rises(),
+                        Ending::Failed => agent.sinks(),
+                        Ending::Cancelled => {}
+                    }
+                    self.dirty |= *ending != Ending::Cancelled;
+                }
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
             }
@@ -392,7 +401,7 @@ impl System {
             if let Some(agent) = self.agents.get_mut(&worker) {
                 match bond {
                     BondFate::Back if *settled => agent.rises(),
-                    BondFate::Forfeit => agent.reputation_bp -= (agent.reputation_bp * 5).div_ceil(100),
+                    BondFate::Forfeit => agent.sinks(),
                     _ => {}
                 }
             }
@@ -431,6 +440,11 @@ impl Agent {
     /// A settled success: a twentieth of the way to the top.
     fn rises(&mut self) {
         self.reputation_bp += 10_000_u32.saturating_sub(self.reputation_bp) / 20;
+    }
+
+    /// A failure of its own: a twentieth of what it had, rounded up.
+    fn sinks(&mut self) {
+        self.reputation_bp -= (self.reputation_bp * 5).div_ceil(100);
     }
 }
 

@@ -56,6 +56,7 @@ impl Coordinator {
         }
         let applied = slot.lane.push(desk, &entry.command, outcome);
         slot.lane.watch(desk, slot.record.waits.iter());
+        self.system.cites(&need, goes_by(&slot.record));
         if settles(&entry.command, &applied.outcome) {
             self.duties.applied(desk, entry.thread, &entry.command, &applied.command);
         }
@@ -91,6 +92,13 @@ impl Coordinator {
         }
         let applied = self.lane.push(desk, &entry.command, outcome);
         self.lane.watch(desk, self.system.waits().iter());
+        // A need may have ended before it was answered.
+        if let (Command::Relay(proof), false) = (&*entry.command, applied.outcome.events().is_empty())
+            && let Thread::Need(need) = proof.thread
+            && let Some(slot) = self.slots.get(&need).filter(|slot| slot.record.is_over())
+        {
+            self.system.cites(&need, goes_by(&slot.record));
+        }
         if settles(&entry.command, &applied.outcome) {
             self.duties.applied(desk, entry.thread, &entry.command, &applied.command);
         }
@@ -158,6 +166,11 @@ fn heed(desk: &mut Desk, command: &Command, outcome: &Outcome) {
     if let (Command::Act(envelope), Outcome::Did(_)) = (command, outcome) {
         desk.clock.take(envelope.lamport);
     }
+}
+
+/// The snapshot that a need's slot goes by; later ones, of which it was not told yet, may follow.
+fn goes_by(record: &Record) -> Option<u32> {
+    (!record.is_over()).then_some(record.snapshot.number)
 }
 
 /// Whether an applied command needs no more submitting. A relay that was refused may have been another's forgery under the

@@ -21,6 +21,12 @@ impl Coordinator {
                     let Slot { believed, sheet, .. } = slot;
                     sheet.believe(believed, event);
                     if let Event::Over { .. } = event {
+                        // Nothing that waits takes effect any more, nor does any vote.
+                        (slot.early, slot.ballots) = (Early::default(), BTreeMap::new());
+                        // Whoever has nothing can say as many needs as it likes.
+                        if slot.believed.was_denied() {
+                            (slot.believed.need, slot.record.need) = (None, None);
+                        }
                         self.ended.push(need);
                     }
                 }

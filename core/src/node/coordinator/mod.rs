@@ -215,9 +215,13 @@ impl Coordinator {
                 if !from_member {
                     return Err(Reject::NotEntitled);
                 }
-                self.duties.done(desk, &name(envelope.thread, body));
+                self.duties.done(desk, &name(envelope.thread, (envelope.epoch, envelope.fence), body));
             }
-            (Body::UpdatePlan(_), Thread::Need(need)) => self.slot(need).sheet.add(envelope)?,
+            (Body::UpdatePlan(_), Thread::Need(need)) => {
+                if let Some(lost) = self.slot(need).sheet.add(envelope)? {
+                    self.deny(desk, &lost, Reject::NoRoom);
+                }
+            }
             (Body::AttestPlan(_) | Body::Attest(_) | Body::Verdict(_), Thread::Need(need)) => {
                 self.vote(desk, need, envelope)?;
             }
