@@ -26,6 +26,8 @@ pub struct SingleDecide {
 struct Need {
     /// The first decision told anywhere, by generation.
     first: BTreeMap<u64, Record>,
+    /// Whatever was first told of the newest generation: voters were drawn in it, or a task was granted.
+    newest: Option<(u64, Record)>,
     /// What each node holds for decided, in the highest generation it told of.
     by_node: BTreeMap<NodeNo, Held>,
     /// Decisions reported as void.
@@ -92,7 +94,9 @@ impl Checker for SingleDecide {
     fn finish(&mut self, end: &End) -> Finding {
         let mut notes = self.notes.clone();
         for known in self.needs.values() {
-            let Some((newest, counts)) = known.first.last_key_value() else { continue };
+            // A generation in which the need is not decided is newer as well: what an older one decided is void in it.
+            let Some((newest, told)) = &known.newest else { continue };
+            let counts = known.first.get(newest).unwrap_or(told);
             for (generation, old) in known.first.range(..newest) {
                 let Some(proposal) = decision(old).1.filter(|old| Some(*old) != decision(counts).1) else { continue };
                 notes.checked();
@@ -100,7 +104,7 @@ impl Checker for SingleDecide {
                     continue;
                 }
                 if end.settled {
-                    let what = format!("generation {newest} decided otherwise, and nobody reported that this is void");
+                    let what = format!("generation {newest} did not decide so, and nobody reported that this is void");
                     notes.contradict(NAME, what, &[old, counts]);
                 } else {
                     notes.unknown("a void decision was not reported, but the run was cut short");
@@ -115,6 +119,9 @@ impl Need {
     /// What the teller of `record` holds, now that it tells of `epoch`: a higher generation voids what it held.
     fn enters(&mut self, record: &Record, epoch: Epoch, notes: &mut Notes) -> &mut Held {
         let generation = generation(epoch);
+        if self.newest.as_ref().is_none_or(|(newest, _)| generation > *newest) {
+            self.newest = Some((generation, record.clone()));
+        }
         let held = self.by_node.entry(record.node).or_default();
         if generation > held.generation {
             *held = Held { generation, decided: None };
@@ -271,6 +278,19 @@ mod tests {
         run.tell(2, Event::Voided { need, epoch, proposal: Cid::of(b"third") });
         caught(SingleDecide::default(), &run, "nobody reported");
         run.tell(2, Event::Voided { need, epoch, proposal: Cid::of(b"plan") });
+        holds(SingleDecide::default(), &run);
+    }
+
+    #[test]
+    fn t18_a_newer_generation_that_decides_nothing_voids_as_well() {
+        let mut run = good();
+        let mut event = run.records.iter().find(|r| matches!(r.event, Event::Voters { .. })).unwrap().event.clone();
+        if let Event::Voters { epoch, .. } = &mut event {
+            *epoch = Epoch(1 << 32 | 1);
+        }
+        run.tell(0, event);
+        caught(SingleDecide::default(), &run, "generation 1 did not decide so, and nobody reported");
+        run.tell(0, Event::Voided { need: crate::check::fixture::need(), epoch: Epoch(1), proposal: Cid::of(b"plan") });
         holds(SingleDecide::default(), &run);
     }
 

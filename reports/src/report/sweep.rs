@@ -17,12 +17,22 @@ pub struct PropertySum {
     pub asked: u64,
     /// How often there was something to check.
     pub checked: u64,
+    /// Runs in which an alarm was due and none was raised; others do not make up for them.
+    #[serde(default)]
+    pub missed: u64,
     /// Runs in which it could not be told.
     pub unknown: u64,
     /// The worst verdict.
     pub verdict: Verdict,
     /// Runs in which it was contradicted.
     pub violated: u64,
+}
+
+impl PropertySum {
+    /// Whether what was asked for is missing.
+    fn is_missing(&self) -> bool {
+        (self.asked > 0 && self.checked == 0) || self.missed > 0
+    }
 }
 
 /// Several runs, added up.
@@ -222,7 +232,7 @@ impl SweepReport {
             map.iter().filter(|(_, v)| which(v)).map(|(name, _)| name.clone()).collect()
         }
         self.failures.sort();
-        self.vacuous = names(&self.total.properties, |p| p.asked > 0 && p.checked == 0);
+        self.vacuous = names(&self.total.properties, |p| p.is_missing());
         self.marks_never_hit = names(&self.total.sometimes, |hits| *hits == 0);
         self.faults_never_bit = names(&self.total.faults, |fault| fault.bites == 0);
         self.gaps = self.scenarios.iter().flat_map(|(scenario, sums)| sums.gaps(scenario)).collect();
@@ -268,16 +278,18 @@ impl From<&RunReport> for Sums {
         let sum = |p: &super::PropertyReport| PropertySum {
             asked: u64::from(p.asked),
             checked: p.checked,
+            missed: 0,
             unknown: u64::from(p.verdict == Verdict::Unknown),
             verdict: p.verdict,
             violated: u64::from(p.verdict == Verdict::Violated),
         };
         let mut properties: BTreeMap<_, _> = run.properties.iter().map(|(name, p)| (name.clone(), sum(p))).collect();
-        // A loss that has to be seen is asked for as a property is.
+        // A loss that has to be seen is asked for as a property is, and in each run: others' alarms do not stand for one's own.
         let seen = run.alarms.iter().filter(|alarm| alarm.kind == AlarmKind::DataLoss).count() as u64;
-        let missed = run.vacuous.iter().any(|name| name == DATA_LOSS);
-        if missed || (seen > 0 && run.verdict != Outcome::DataLoss) {
-            properties.insert(DATA_LOSS.into(), PropertySum { asked: 1, checked: seen, ..PropertySum::default() });
+        let missed = u64::from(run.vacuous.iter().any(|name| name == DATA_LOSS));
+        if missed > 0 || (seen > 0 && run.verdict != Outcome::DataLoss) {
+            properties
+                .insert(DATA_LOSS.into(), PropertySum { asked: 1, checked: seen, missed, ..PropertySum::default() });
         }
         let parts: [&[u8]; 3] = [run.scenario.as_bytes(), &run.seed.to_be_bytes(), &run.trace_hash.0.to_be_bytes()];
         let mixed = Digest::of("swarm/sweep-trace", &parts).0;
@@ -307,7 +319,7 @@ impl Sums {
             let counts = kind == GapKind::Property || self.runs >= RUNS_TELLING;
             Gap { scenario: scenario.to_owned(), kind, name: name.clone(), counts }
         };
-        let properties = self.properties.iter().filter(|(_, p)| p.asked > 0 && p.checked == 0);
+        let properties = self.properties.iter().filter(|(_, p)| p.is_missing());
         let marks = self.sometimes.iter().filter(|(_, hits)| **hits == 0);
         let faults = self.faults.iter().filter(|(_, fault)| fault.bites == 0);
         (properties.map(|(name, _)| gap(GapKind::Property, name)))
@@ -324,6 +336,7 @@ impl Sums {
             add([
                 (&mut own.asked, p.asked),
                 (&mut own.checked, p.checked),
+                (&mut own.missed, p.missed),
                 (&mut own.unknown, p.unknown),
                 (&mut own.violated, p.violated),
             ]);
@@ -401,6 +414,25 @@ mod tests {
         assert!(sweep.failures.is_empty());
         assert_eq!(SweepReport::of([&vacuous(1), &held(2)]).verdict, Outcome::Held);
         assert_eq!(SweepReport::default().exit_code(), 4);
+    }
+
+    #[test]
+    fn an_alarm_that_was_due_is_missed_in_the_run_that_has_none() {
+        let loud = |seed| {
+            let mut run = held(seed);
+            run.alarms.push(crate::report::AlarmReport { kind: AlarmKind::DataLoss, what: "gone".into() });
+            run
+        };
+        let mut silent = held(2);
+        (silent.verdict, silent.vacuous) = (Outcome::Vacuous, vec![DATA_LOSS.to_owned()]);
+        assert_eq!(SweepReport::of([&loud(1), &loud(3)]).verdict, Outcome::Held);
+        let sweep = SweepReport::of([&loud(1), &silent, &loud(3)]);
+        assert_eq!((sweep.verdict, sweep.exit_code()), (Outcome::Vacuous, 4));
+        assert_eq!((sweep.vacuous.as_slice(), sweep.gaps[0].counts), ([DATA_LOSS.to_owned()].as_slice(), true));
+        assert_eq!(
+            sweep.total.properties[DATA_LOSS],
+            PropertySum { asked: 3, checked: 2, missed: 1, ..PropertySum::default() }
+        );
     }
 
     #[test]
