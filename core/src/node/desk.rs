@@ -347,13 +347,18 @@ impl Desk {
 impl Desk {
     /// The desk of an agent in a deployment of nobody.
     pub fn of_nobody() -> Self {
+        Self::of(Vec::new(), AgentId([1; 32]))
+    }
+
+    /// The desk of `me` in a deployment of these coordinators.
+    pub fn of(coordinators: Vec<crate::genesis::Member>, me: AgentId) -> Self {
         use crate::config::{Local, Params};
         use crate::genesis::Genesis;
         use crate::id::Digest;
         use crate::policy::{BaseRules, Limits};
         let genesis = Genesis {
             capsule: Cid::default(),
-            coordinators: Vec::new(),
+            coordinators,
             engine: Digest::default(),
             holdings: BTreeMap::new(),
             manifests: Vec::new(),
@@ -362,7 +367,7 @@ impl Desk {
             recovery: Vec::new(),
         };
         let setup = Setup {
-            me: AgentId([1; 32]),
+            me,
             genesis: Arc::new(genesis),
             local: Local::default(),
             mandates: Vec::new(),

@@ -11,7 +11,7 @@ use crate::node::desk::{Desk, Saying};
 use crate::node::duty::rank;
 use crate::node::io::{Message, Note, Subject};
 use crate::node::timer::Timer;
-use crate::register::{Applied, Believed, Chain, Command, Event, Feed, Outcome};
+use crate::register::{ALONE_MAX, Applied, Believed, Chain, Command, Event, Feed, Outcome};
 use crate::reject::Reject;
 use crate::slot::{Stopwatch, Waiting};
 use crate::time::{Instant, Span};
@@ -91,6 +91,8 @@ pub(super) struct Lane {
     unsaid: VecDeque<Unsaid>,
     /// Chain before the first of those.
     said: Chain,
+    /// Some of those lie further ahead of belief than others would keep this coordinator's word: it says them when belief comes.
+    held_back: bool,
     /// Own links not yet believed.
     own: BTreeMap<Seq, Digest>,
     watches: BTreeMap<Segment, Watch>,
@@ -106,6 +108,7 @@ impl Lane {
             eager: rank(&Digest::of_json("swarm/lane", &thread), place, of) < believe_at,
             unsaid: VecDeque::new(),
             said: Chain::default(),
+            held_back: false,
             own: BTreeMap::new(),
             watches: BTreeMap::new(),
         }
@@ -168,11 +171,12 @@ impl Lane {
         if left > Span::ZERO {
             return desk.wake_in(left, Timer::Batch(self.thread));
         }
-        while !self.unsaid.is_empty() {
+        let reach = Seq(believed.0.saturating_add(ALONE_MAX));
+        while self.unsaid.front().is_some_and(|unsaid| unsaid.entry.seq <= reach) {
             let mut bytes = 0;
             let fits = |unsaid: &&Unsaid| {
                 bytes += unsaid.entry.size();
-                bytes <= BATCH_BYTES_MAX
+                bytes <= BATCH_BYTES_MAX && unsaid.entry.seq <= reach
             };
             let count = self.unsaid.iter().take(BATCH_MAX).take_while(fits).count().max(1);
             let batch: Vec<_> = self.unsaid.drain(..count).collect();
@@ -187,6 +191,7 @@ impl Lane {
             (saying.inboxes, saying.entries) = (call, batch.into_iter().map(|unsaid| unsaid.entry).collect());
             desk.say(saying);
         }
+        self.held_back = !self.unsaid.is_empty();
     }
 
     /// Takes another's (or one's own) ENTRY.
@@ -205,6 +210,9 @@ impl Lane {
             desk.emit(Note::Diverged { thread: self.thread, entry: Arc::clone(entry) });
         }
         desk.emit(Note::Believed { entry: Arc::clone(entry), link: *link, thread: self.thread });
+        if core::mem::take(&mut self.held_back) {
+            desk.wake_in(Span::ZERO, Timer::Batch(self.thread));
+        }
         Some(believed)
     }
 
@@ -462,6 +470,41 @@ mod tests {
         let mut bench = unsaid(&[from_ref(&told), &[over], from_ref(&told)]);
         assert_eq!(said(&mut bench, 49), [0usize; 0]);
         assert_eq!(said(&mut bench, 50), [3]);
+    }
+
+    /// One that is alone for long would say what nobody keeps, and say it but once.
+    #[test]
+    fn a_lone_voice_waits_where_its_word_would_be_lost() {
+        use crate::genesis::Member;
+        use crate::node::io::Effect;
+        use crate::wire::testing;
+        let me = testing::agent(1);
+        let mut bench = Bench::new(Waiting::Proposals, Span::from_secs(3_600));
+        bench.desk = Desk::of(alloc::vec![Member { agent: me, anchor: Digest::default() }], me);
+        bench.desk.roles = [crate::wire::Role::Coordinator].into();
+        let over = Event::Over { ending: crate::register::Ending::Closed };
+        for round in 0..ALONE_MAX as u32 + 100 {
+            let command = Arc::new(Command::Reveal { by: me, round, value: Digest::default() });
+            bench.lane.push(&mut bench.desk, &command, Outcome::Did(alloc::vec![over.clone()]));
+        }
+        let said = |bench: &mut Bench, ms: u64| -> Vec<Message> {
+            bench.desk.now = Now { mono: Instant(Span::from_ms(ms).0), wall: WallTime(0) };
+            bench.lane.vouch(&mut bench.desk, Subject::Coordinators, |_| Vec::new());
+            let message = |effect| match effect {
+                Effect::Publish { draft, entries, .. } => {
+                    Some(Message { entries, envelope: Arc::new(draft.as_ref().clone().sign(&testing::key(1))) })
+                }
+                _ => None,
+            };
+            core::iter::from_fn(|| bench.desk.poll_effect()).filter_map(message).collect()
+        };
+        let first = said(&mut bench, 50);
+        let links = |said: &[Message]| said.iter().map(|message| message.entries.len() as u64).sum::<u64>();
+        assert_eq!((links(&first), links(&said(&mut bench, 60_000))), (ALONE_MAX, 0), "not before belief comes");
+        bench.lane.hear(&bench.desk, &first[0]).unwrap();
+        let believed = core::iter::from_fn(|| bench.lane.believe(&mut bench.desk)).count() as u64;
+        assert!(believed > 0 && bench.desk.is_waiting(&Timer::Batch(bench.lane.thread)), "it goes on by itself");
+        assert_eq!(links(&said(&mut bench, 60_000)), believed.min(100));
     }
 
     #[test]

@@ -70,8 +70,9 @@ pub struct Believed {
 }
 
 /// Most entries that a feed keeps of one seat past the others. A newcomer hears a thread's whole past before it applies any of
-/// it, and the bus tells nothing twice: what seats say alike is kept however far it reaches, and one alone fills no memory.
-const ALONE_MAX: u64 = 4_096;
+/// it, and the bus tells nothing twice: what seats say alike is kept however far it reaches, and one alone fills no memory. Nor does one that is honest speak
+/// further ahead of what is believed: what it said would be lost.
+pub(crate) const ALONE_MAX: u64 = 4_096;
 
 /// One coordinator's word on one place.
 #[derive(Clone, Debug)]
