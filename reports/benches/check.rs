@@ -42,6 +42,7 @@ fn history() -> Vec<Record> {
         honest: true,
         node: NodeNo(node),
         org: String::new(),
+        part: None,
         region: String::new(),
     };
     let member = |n: u32| PoolMember {

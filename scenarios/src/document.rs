@@ -179,7 +179,6 @@ fn put_in(table: &mut DeTable<'_>, path: &str, key: &str) -> String {
         "for" => "1ns",
         "at" => "0s",
         "role" => "worker",
-        "strategy" => "wrong-result",
         "who" => "worker:random",
         _ => "?",
     };

@@ -8,7 +8,7 @@ use crate::value::{Nanos, SignedNanos};
 use crate::workload::Workload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use swarm_nemeses::{Between, Chaos, Kind, Nemesis, Shape};
 
 /// A whole scenario file.
@@ -86,10 +86,20 @@ impl Scenario {
         }
     }
 
-    /// How the workers (or the verifiers, if `verifies`) lie that do, the first of them first.
-    pub fn strategies(&self, verifies: bool) -> impl Iterator<Item = Strategy> + '_ {
-        let of = self.adversaries.iter().filter(move |some| some.strategy.verifies() == verifies);
-        of.flat_map(|some| std::iter::repeat_n(some.strategy, some.count as usize))
+    /// How the adversaries of a run lie, in the order in which the agents of each role are numbered. `draw` picks one of so
+    /// many.
+    pub fn cast(&self, mut draw: impl FnMut(u64) -> u64) -> BTreeMap<Role, Vec<Strategy>> {
+        let mut cast: BTreeMap<Role, Vec<Strategy>> = BTreeMap::new();
+        for some in &self.adversaries {
+            for _ in 0..some.count {
+                let all: Vec<Strategy> = some.strategies().collect();
+                let at = if all.len() > 1 { draw(all.len() as u64) as usize } else { 0 };
+                if let Some(strategy) = all.get(at) {
+                    cast.entry(strategy.role()).or_default().push(*strategy);
+                }
+            }
+        }
+        cast
     }
 
     /// The random faults as the nemeses take them.
@@ -140,11 +150,22 @@ const fn default_seed() -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adversaries {
-    /// How they lie.
-    pub strategy: Strategy,
+    /// How they lie. Not with `any_of`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// Ways to lie, of which every seed draws one for each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub any_of: Vec<Strategy>,
     /// How many they are, of the first in their role.
     #[serde(default = "one")]
     pub count: u32,
+}
+
+impl Adversaries {
+    /// Every way in which they may lie.
+    pub fn strategies(&self) -> impl Iterator<Item = Strategy> + '_ {
+        self.strategy.into_iter().chain(self.any_of.iter().copied())
+    }
 }
 
 const fn one() -> u32 {
@@ -159,16 +180,116 @@ pub enum Strategy {
     WrongResult,
     /// A worker that says its job took half the steps it took.
     FalseClaim,
+    /// A worker that commits to what it never stores.
+    Withholder,
+    /// A worker that bids one credit, and yields as soon as it has won.
+    LowballYielder,
+    /// A worker that holds what it wins for as long as it may, and never commits.
+    NeverCommits,
+    /// A worker that makes two bids at once: another under the same nonce to half of the coordinators, a third to all.
+    DoubleBidder,
+    /// A worker that commits to wrong results and disputes them itself.
+    SelfChallenger,
     /// A verifier that passes everything, and dismisses whatever is said against it.
     AlwaysPass,
+    /// A verifier that fails everything, and upholds whatever is said against it.
+    AlwaysFail,
+    /// A verifier that does no work, and says what another verifier of the same commit said, proof and all.
+    LazyAttester,
+    /// A verifier that takes its seats and never says anything.
+    Silent,
+    /// A verifier that says the opposite of each vote and verdict as well: under the same nonce to half of the coordinators,
+    /// under another to all.
+    Equivocator,
+    /// A verifier that passes everything, and unstakes and withdraws all it can right after.
+    PassAndRun,
     /// A verifier that disputes every final result it hears of.
     FalseChallenger,
+    /// A verifier that knows which workers lie, and disputes their results before anyone has looked.
+    FrontRunner,
+    /// A verifier that passes what adversaries among the workers did, and judges everyone else well.
+    Colluder,
+    /// A verifier that says others' envelopes again: as they were, altered, under a wrong signature, or as its own.
+    Forger,
+    /// A verifier that dates what it says far ahead in logical time.
+    LamportPoisoner,
+    /// A verifier without stake or credits that votes and judges all the same.
+    Sybil,
+    /// Verifiers that are one, and share one's stake and credits.
+    StakeSplitter,
+    /// A planner that patches decided plans so that others' tasks would wait for ever.
+    PlanPatcher,
+    /// A requester that cancels as soon as it can read a result.
+    ReadAndCancel,
+    /// A requester that says two needs under one nonce, each to half of the coordinators.
+    DoubleNeed,
+}
+
+/// What an agent is here for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// It opens needs.
+    Requester,
+    /// It proposes plans.
+    Planner,
+    /// It does tasks.
+    Worker,
+    /// It verifies results.
+    Verifier,
+}
+
+impl Role {
+    /// All roles, in the order in which agents are numbered.
+    pub const ALL: [Self; 4] = [Self::Requester, Self::Planner, Self::Worker, Self::Verifier];
+
+    /// How many of a run's agents have it from the start.
+    pub const fn count(self, cluster: &Cluster) -> u32 {
+        match self {
+            Self::Requester => cluster.requesters,
+            Self::Planner => cluster.planners,
+            Self::Worker => cluster.workers,
+            Self::Verifier => cluster.verifiers,
+        }
+    }
+
+    /// Its name in files, of several.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Requester => "requesters",
+            Self::Planner => "planners",
+            Self::Worker => "workers",
+            Self::Verifier => "verifiers",
+        }
+    }
 }
 
 impl Strategy {
-    /// Whether it is one of verifiers; the others are of workers.
-    pub const fn verifies(self) -> bool {
-        !matches!(self, Self::WrongResult | Self::FalseClaim)
+    /// Whose it is.
+    pub const fn role(self) -> Role {
+        match self {
+            Self::WrongResult
+            | Self::FalseClaim
+            | Self::Withholder
+            | Self::LowballYielder
+            | Self::NeverCommits
+            | Self::DoubleBidder
+            | Self::SelfChallenger => Role::Worker,
+            Self::AlwaysPass
+            | Self::AlwaysFail
+            | Self::LazyAttester
+            | Self::Silent
+            | Self::Equivocator
+            | Self::PassAndRun
+            | Self::FalseChallenger
+            | Self::FrontRunner
+            | Self::Colluder
+            | Self::Forger
+            | Self::LamportPoisoner
+            | Self::Sybil
+            | Self::StakeSplitter => Role::Verifier,
+            Self::PlanPatcher => Role::Planner,
+            Self::ReadAndCancel | Self::DoubleNeed => Role::Requester,
+        }
     }
 
     /// Its name in files.
@@ -176,9 +297,62 @@ impl Strategy {
         match self {
             Self::WrongResult => "wrong-result",
             Self::FalseClaim => "false-claim",
+            Self::Withholder => "withholder",
+            Self::LowballYielder => "lowball-yielder",
+            Self::NeverCommits => "never-commits",
+            Self::DoubleBidder => "double-bidder",
+            Self::SelfChallenger => "self-challenger",
             Self::AlwaysPass => "always-pass",
+            Self::AlwaysFail => "always-fail",
+            Self::LazyAttester => "lazy-attester",
+            Self::Silent => "silent",
+            Self::Equivocator => "equivocator",
+            Self::PassAndRun => "pass-and-run",
             Self::FalseChallenger => "false-challenger",
+            Self::FrontRunner => "front-runner",
+            Self::Colluder => "colluder",
+            Self::Forger => "forger",
+            Self::LamportPoisoner => "lamport-poisoner",
+            Self::Sybil => "sybil",
+            Self::StakeSplitter => "stake-splitter",
+            Self::PlanPatcher => "plan-patcher",
+            Self::ReadAndCancel => "read-and-cancel",
+            Self::DoubleNeed => "double-need",
         }
+    }
+
+    /// The mark that says that it was followed: whoever lies must have lied somewhere in a sweep.
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Self::WrongResult => "lied-wrong-result",
+            Self::FalseClaim => "lied-false-claim",
+            Self::Withholder => "lied-withholder",
+            Self::LowballYielder => "lied-lowball-yielder",
+            Self::NeverCommits => "lied-never-commits",
+            Self::DoubleBidder => "lied-double-bidder",
+            Self::SelfChallenger => "lied-self-challenger",
+            Self::AlwaysPass => "lied-always-pass",
+            Self::AlwaysFail => "lied-always-fail",
+            Self::LazyAttester => "lied-lazy-attester",
+            Self::Silent => "lied-silent",
+            Self::Equivocator => "lied-equivocator",
+            Self::PassAndRun => "lied-pass-and-run",
+            Self::FalseChallenger => "lied-false-challenger",
+            Self::FrontRunner => "lied-front-runner",
+            Self::Colluder => "lied-colluder",
+            Self::Forger => "lied-forger",
+            Self::LamportPoisoner => "lied-lamport-poisoner",
+            Self::Sybil => "lied-sybil",
+            Self::StakeSplitter => "lied-stake-splitter",
+            Self::PlanPatcher => "lied-plan-patcher",
+            Self::ReadAndCancel => "lied-read-and-cancel",
+            Self::DoubleNeed => "lied-double-need",
+        }
+    }
+
+    /// Whether it hears what it has no part in: nobody hinders it.
+    pub const fn eavesdrops(self) -> bool {
+        matches!(self, Self::LazyAttester | Self::Forger | Self::Sybil)
     }
 }
 
@@ -483,6 +657,9 @@ pub struct Properties {
     /// Marks that must be hit somewhere in a sweep, or its chaos proved nothing.
     #[schemars(schema_with = "crate::marks::list_schema")]
     pub sometimes: Vec<String>,
+    /// Strategies of adversaries that are known to earn more than honesty in the same role: over a sweep, they have to. That any
+    /// other does is a failure.
+    pub pays: Vec<Strategy>,
     /// The run loses what was acknowledged, and must say so: the data-loss alarm is what is wanted, and its absence is not.
     pub data_loss: bool,
 }
@@ -491,7 +668,7 @@ impl Default for Properties {
     fn default() -> Self {
         // Where nobody lies there is nothing to see of P3.
         let check = Property::ALL.into_iter().filter(|property| *property != Property::P3).collect();
-        Self { check, ends: vec![NeedEnd::Closed], sometimes: Vec::new(), data_loss: false }
+        Self { check, ends: vec![NeedEnd::Closed], sometimes: Vec::new(), pays: Vec::new(), data_loss: false }
     }
 }
 

@@ -628,11 +628,21 @@ strategy = "wrong-results"
 [protocol]
 watch_bp = 10_001
 "#), @r##"
-        error nobody-left 5:3 3 of 2 workers lie: nobody is left who would do it right => add workers, or let fewer of them lie
+        error nobody-left 5:3 2 of 2 workers lie: nobody is left who would do it right => add workers, or let fewer of them lie
         error out-of-range 5:3 a `count` of 0 => write at least 1, or take the entry out
         error unknown-value 12:12 `wrong-results` is not known here => did you mean `wrong-result`?
         error out-of-range 14:1 `watch_bp` is 10001 => write a number from 0 to 10000
         "##);
+    insta::assert_snapshot!(check(r#"
+teaches = "t"
+[[adversaries]]
+count = 2
+[[adversaries]]
+strategy = "silent"
+any_of = ["forger"]
+[properties]
+pays = ["silent", "sybil"]
+"#), @"");
     insta::assert_snapshot!(check("teaches = \"t\"\n[properties]\ncheck = [\"P1\", \"P3\"]\n"), @"error vacuous 3:1 where nobody lies there is nothing to see of P3 => add `[[adversaries]]`, or leave P3 out");
 }
 

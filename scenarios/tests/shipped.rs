@@ -53,6 +53,15 @@ fn the_shipped_files_have_every_fault() {
     assert_eq!(yardstick.kinds(), biting.filter(|kind| !kind.founds_anew()).collect());
 }
 
+/// Every way to lie has its mark and a scenario in which it is tried.
+#[test]
+fn the_shipped_files_have_every_lie() {
+    let scenarios: Vec<Scenario> = shipped().iter().map(|path| load(path).unwrap()).collect();
+    let adversaries = scenarios.iter().flat_map(|scenario| &scenario.adversaries);
+    let met: BTreeSet<&str> = adversaries.flat_map(|some| some.strategies()).map(|lie| lie.mark()).collect();
+    assert_eq!(met, MARKS.iter().map(|mark| mark.name).filter(|name| name.starts_with("lied-")).collect());
+}
+
 /// On each register the yardstick draws whatever can bite it, and the lint names the rest to whoever asks for it by name.
 #[test]
 fn the_yardstick_runs_on_every_register() {
@@ -248,4 +257,17 @@ fn the_schema_has_an_identity_without_a_host() {
 fn the_needs_of_the_real_job_are_read() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("wordcount.needs.jsonl");
     assert_eq!(Needs::load(&path).unwrap().lines[0].parts, 4);
+}
+
+#[test]
+fn whoever_lies_is_cast_by_role() {
+    let rogues = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rogues.toml")).unwrap();
+    let names = |pick: fn(u64) -> u64| -> Vec<Vec<&str>> {
+        let cast = rogues.cast(pick);
+        cast.values().map(|lies| lies.iter().map(|lie| lie.name()).collect()).collect()
+    };
+    let last = [vec!["double-need"], vec!["plan-patcher"], vec!["self-challenger"; 3], vec!["sybil"; 5]];
+    assert_eq!(names(|of| of - 1), last);
+    let first = [vec!["read-and-cancel"], vec!["plan-patcher"], vec!["wrong-result"; 3], vec!["always-pass"; 5]];
+    assert_eq!(names(|_| 0), first);
 }

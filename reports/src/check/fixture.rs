@@ -151,6 +151,7 @@ fn party(node: u32, n: u8, name: &str, coordinator: bool) -> Party {
         honest: true,
         node: NodeNo(node),
         org: name.into(),
+        part: None,
         region: String::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::earned::{Earned, Earnings};
 use super::sums::Sums;
 use super::{
     ChallengeSafety, Checker, Conservation, Convergence, End, Fencing, Finding, LeaseLifetime, Liveness, NeedCounts,
@@ -17,6 +18,7 @@ pub const DATA_LOSS: &str = "data-loss";
 pub struct Judge {
     checkers: Vec<Box<dyn Checker + Send>>,
     sums: Sums,
+    earnings: Earnings,
 }
 
 /// What a history comes to.
@@ -38,6 +40,8 @@ pub struct Judgement {
     pub refused: BTreeMap<String, u64>,
     /// What became of the needs.
     pub needs: NeedCounts,
+    /// What everyone earned, by part; nothing of a run that was cut short, in which nobody had its due yet.
+    pub earned: Vec<Earned>,
     /// Records judged.
     pub records: u64,
 }
@@ -63,12 +67,13 @@ impl Default for Judge {
 impl Judge {
     /// With these checkers only.
     pub fn with(checkers: Vec<Box<dyn Checker + Send>>) -> Self {
-        Self { checkers, sums: Sums::default() }
+        Self { checkers, sums: Sums::default(), earnings: Earnings::default() }
     }
 
     /// Takes the next record.
     pub fn see(&mut self, record: &Record) {
         self.sums.see(record);
+        self.earnings.see(record);
         for checker in &mut self.checkers {
             checker.see(record);
         }
@@ -103,7 +108,9 @@ impl Judge {
         let empty = if vacuous.is_empty() { Outcome::Held } else { Outcome::Vacuous };
         let outcome = judged.chain(raised).chain([empty]).max().unwrap_or_default();
         let (needs, refused) = (self.sums.needs(), self.sums.refused.clone());
-        Judgement { outcome, properties, sometimes, asked, vacuous, alarms, refused, needs, records: self.sums.records }
+        let earned = if end.settled { self.earnings.finish() } else { Vec::new() };
+        let records = self.sums.records;
+        Judgement { outcome, properties, sometimes, asked, vacuous, alarms, refused, needs, earned, records }
     }
 }
 

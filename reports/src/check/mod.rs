@@ -6,6 +6,7 @@
 
 pub mod draw;
 mod dues;
+mod earned;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod pools;
 mod rounds;
 mod sums;
 
+pub use earned::Earned;
 pub use judge::{DATA_LOSS, Judge, Judgement, judge};
 pub use liveness::Liveness;
 pub use outcome::{Outcome, exit_code};
@@ -217,8 +219,8 @@ impl Liars {
         }
     }
 
-    /// Whether `record` is a liar's.
+    /// Whether `record` is a liar's belief. What somebody asks for is no belief: a need is judged whoever said it.
     pub(crate) fn told(&self, record: &Record) -> bool {
-        self.0.contains(&record.node)
+        !matches!(record.event, Event::NeedPosted { .. }) && self.0.contains(&record.node)
     }
 }

@@ -179,6 +179,7 @@ fn told(entries: Entries) -> Run {
         honest: true,
         node: NodeNo(node),
         org: String::new(),
+        part: None,
         region: String::new(),
     };
     run.tell(0, Event::Genesis { parties: (0..3).map(party).collect(), rules: rules().into() });

@@ -272,3 +272,11 @@ fn a_member_that_never_shows_its_books() {
     run.records.retain(|r| r.node != NodeNo(0) || !matches!(r.event, Event::Ledger(LedgerEvent::Books { .. })));
     caught(Conservation::default(), &run, "node 0 is correct and never shows its books");
 }
+
+#[test]
+fn what_a_liar_asks_for_is_owed_like_anything_else() {
+    let mut run = good();
+    // The one who told the NEED.
+    run.liar(2);
+    holds(Conservation::default(), &run);
+}

@@ -208,8 +208,22 @@ pub struct Party {
     pub node: NodeNo,
     /// Its organisation.
     pub org: String,
+    /// What it is here for, if it can earn anything by it.
+    pub part: Option<Part>,
     /// Its region.
     pub region: String,
+}
+
+/// Whose agent a party is, and what for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its role, as in `worker`.
+    pub role: Arc<str>,
+    /// What it does: `honest`, or the name of how it lies.
+    pub strategy: Arc<str>,
+    /// The first node of whoever it belongs to, which may have several.
+    pub owner: NodeNo,
 }
 
 /// A member of a pool snapshot. Empty organisation, network or region is unknown.

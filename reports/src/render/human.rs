@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 
-use super::{counted, event, grouped, in_order, span, spelled};
+use super::{counted, credits, event, grouped, in_order, span, spelled};
 use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
-use crate::report::{FaultCount, GapKind, RUNS_TELLING, RunReport, SweepReport};
+use crate::report::{FaultCount, GapKind, HONEST, Profits, RUNS_TELLING, RunReport, SweepReport};
 
 /// How text may look. The caller knows whether it goes to a terminal and whether `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub fn run(report: &RunReport, style: Style) -> String {
         section(&mut out, &table);
     }
     if let Some(table) = marks(&report.sometimes, &report.required_marks, style) {
+        section(&mut out, &table);
+    }
+    if let Some(table) = profits(&report.profits, style) {
         section(&mut out, &table);
     }
     if !report.refused.is_empty() {
@@ -121,6 +124,14 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     if let Some(table) = marks(&total.sometimes, &total.required_marks, style) {
         section(&mut out, &table);
     }
+    // What is earned in one scenario says nothing of another.
+    for (name, sums) in &report.scenarios {
+        let lies = sums.profits.values().any(|strategies| strategies.keys().any(|strategy| strategy != HONEST));
+        if let Some(table) = profits(&sums.profits, style).filter(|_| lies || report.scenarios.len() == 1) {
+            let _ = writeln!(out, "\n{name}: profits in credits");
+            section(&mut out, &table);
+        }
+    }
     let _ = writeln!(out, "\ntime: {}", times(total.simulated_ns, total.real_ns.0));
     let _ =
         writeln!(out, "traffic: {}", traffic(total.deliveries, total.envelopes, total.signatures, total.raft_messages));
@@ -131,6 +142,7 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
             (GapKind::Property, "properties never checked"),
             (GapKind::Mark, "marks never hit"),
             (GapKind::Fault, "faults that never bit"),
+            (GapKind::Profit, "lies known to pay that did not"),
         ] {
             let list: Vec<_> = gaps.iter().filter(|gap| gap.kind == kind).map(|gap| gap.name.as_str()).collect();
             let few = gaps.iter().any(|gap| gap.kind == kind && !gap.counts);
@@ -139,6 +151,18 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
                 let _ = writeln!(out, "\n{name}: {}: {}{note}", style.paint(what, Color::Yellow), list.join(", "));
             }
         }
+    }
+    for pays in &report.pays {
+        let of_role = &report.scenarios[&pays.scenario].profits[&pays.role];
+        let mean = |strategy: &str| of_role.get(strategy).map_or_else(String::new, |profit| credits(profit.mean_bp));
+        let (name, strategy) = (&pays.scenario, &pays.strategy);
+        let what = style.paint("lying pays", Color::Red);
+        let (lie, honest) = (mean(strategy), mean(HONEST));
+        let _ = writeln!(
+            out,
+            "\n{name}: {what}: {strategy} earns {lie} credits where an honest {} earns {honest}",
+            pays.role
+        );
     }
     for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
         let verdict = style.paint(failure.verdict.as_str(), outcome_color(failure.verdict));
@@ -216,6 +240,19 @@ fn faults(faults: &BTreeMap<String, FaultCount>, style: Style) -> Option<Table> 
         table.add_row([Cell::new(name), number(fault.injected), warned(fault.bites)]);
     }
     (!faults.is_empty()).then_some(table)
+}
+
+fn profits(profits: &Profits, style: Style) -> Option<Table> {
+    let (head, rows) = super::profits(profits);
+    let mut table = style.table(&head);
+    for row in &rows {
+        let cells = row.iter().enumerate().map(|(at, text)| match at {
+            0 | 1 => Cell::new(text),
+            _ => Cell::new(text).set_alignment(CellAlignment::Right),
+        });
+        table.add_row(cells);
+    }
+    (!rows.is_empty()).then_some(table)
 }
 
 fn marks(marks: &BTreeMap<String, u64>, required: &BTreeSet<String>, style: Style) -> Option<Table> {
@@ -387,6 +424,21 @@ mod tests {
           coordinator-2 at 2.500 s: decided: approvals ..bDYodYya ..hye18Dcz ..mMgbsYwh, epoch 1, k 3, need ..fossf2nq, planner ..x34DQtRo, proposal ..7vwl6p7i, snapshot (digest ..73f9b51e, number 1)
           again: swarm-sim run scenarios/split.toml --seed 3
         "##);
+    }
+
+    #[test]
+    fn a_lie_that_pays() {
+        let runs: Vec<_> = (0..30).map(crate::report::fixture::robbed).collect();
+        let text = sweep(&SweepReport::of(&runs), Style::default());
+        let table = text.split_once("profits in credits\n").unwrap().1.split_once("\n\ntime").unwrap().0;
+        insta::assert_snapshot!(table, @r"
+        role    strategy  actors  runs  mean profit  worst  best   spread  honest mean
+        worker  honest        60    30         7.50     -7     22   13.63         7.50
+        worker  thief         30    30     1,035.00  1,034  1,036    0.83         7.50
+        ");
+        let said = text.lines().find(|line| line.contains("lying pays")).unwrap();
+        assert_eq!(said, "quiet: lying pays: thief earns 1,035.00 credits where an honest worker earns 7.50");
+        assert!(run(&runs[0], Style::default()).contains("worker  thief"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{event, in_order, span};
 use crate::check::{Outcome, Verdict};
-use crate::report::{Failure, Gap, GapKind, RunReport, Sums, SweepReport};
+use crate::report::{Failure, Gap, GapKind, Pays, RunReport, Sums, SweepReport};
 
 /// Seeds told per property; the JSON report has all.
 const SEEDS_SHOWN_MAX: usize = 10;
@@ -24,6 +24,7 @@ pub fn sweep(report: &SweepReport) -> String {
         suite.add_property(("runs", sums.runs.to_string().as_str()));
         suite.add_test_cases(properties(name, sums, report));
         suite.add_test_cases(report.gaps.iter().filter(|gap| gap.counts && gap.scenario == *name).filter_map(gap));
+        suite.add_test_cases(report.pays.iter().filter(|pays| pays.scenario == *name).map(pays));
         suite.add_test_cases(report.failures.iter().filter(|f| f.scenario == *name && is_otherwise(f)).map(failure));
         junit.add_test_suite(suite);
     }
@@ -62,11 +63,20 @@ fn gap(gap: &Gap) -> Option<TestCase> {
         GapKind::Property => return None,
         GapKind::Mark => ("mark", "never hit"),
         GapKind::Fault => ("fault", "never made a difference"),
+        GapKind::Profit => ("profit of", "known to pay, and did not"),
     };
     let name = format!("{what} {}", gap.name);
     let mut case = TestCase::new(name, bad(NonSuccessKind::Error, message));
     case.set_classname(gap.scenario.as_str());
     Some(case)
+}
+
+/// A way of lying that pays.
+fn pays(pays: &Pays) -> TestCase {
+    let message = format!("pays better than an honest {}", pays.role);
+    let mut case = TestCase::new(format!("profit of {}", pays.strategy), bad(NonSuccessKind::Failure, &message));
+    case.set_classname(pays.scenario.as_str());
+    case
 }
 
 /// A property's case fails if it was contradicted, could not be told, or was asked for and never checked; the seeds say
@@ -120,6 +130,15 @@ fn told(failure: &Failure, property: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_lie_that_pays_is_a_failure() {
+        let text = sweep(&SweepReport::of(&(0..30).map(crate::report::fixture::robbed).collect::<Vec<_>>()));
+        assert!(
+            text.contains("profit of thief") && text.contains("<failure message=\"pays better than an honest worker")
+        );
+        assert!(!sweep(&SweepReport::of([&held(1)])).contains("profit of"));
+    }
+
     use super::*;
     use crate::report::fixture::{held, violated};
 

@@ -1,4 +1,4 @@
-//! Markdown for a page: a table of a sweep's scenarios and one of its properties.
+//! Markdown for a page: a table of a sweep's scenarios, one of its properties, and one of what everyone earned in each scenario.
 
 use comfy_table::{Table, presets};
 
@@ -33,7 +33,16 @@ pub fn sweep(report: &SweepReport) -> String {
     for (name, p) in in_order(&report.total.properties) {
         properties.add_row([spelled(name), grouped(p.checked), grouped(p.violated), grouped(p.unknown)]);
     }
-    format!("{scenarios}\n\n{properties}\n")
+    let mut page = format!("{scenarios}\n\n{properties}\n");
+    for (name, sums) in &report.scenarios {
+        let (head, rows) = super::profits(&sums.profits);
+        if !rows.is_empty() {
+            let mut profits = table(&head);
+            profits.add_rows(rows);
+            page.push_str(&format!("\nProfits in `{name}`, in credits:\n\n{profits}\n"));
+        }
+    }
+    page
 }
 
 fn table(head: &[&str]) -> Table {
@@ -46,6 +55,17 @@ fn table(head: &[&str]) -> Table {
 mod tests {
     use super::*;
     use crate::report::fixture::{held, violated};
+
+    #[test]
+    fn profits() {
+        let page = super::sweep(&SweepReport::of(&(0..30).map(crate::report::fixture::robbed).collect::<Vec<_>>()));
+        insta::assert_snapshot!(page.split_once("credits:\n\n").unwrap().1, @r"
+        | role   | strategy | actors | runs | mean profit | worst | best  | spread | honest mean |
+        |--------|----------|--------|------|-------------|-------|-------|--------|-------------|
+        | worker | honest   | 60     | 30   | 7.50        | -7    | 22    | 13.63  | 7.50        |
+        | worker | thief    | 30     | 30   | 1,035.00    | 1,034 | 1,036 | 0.83   | 7.50        |
+        ");
+    }
 
     #[test]
     fn a_sweep() {

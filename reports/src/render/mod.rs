@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::report::{HONEST, Profits};
+
 /// `report` as indented JSON, line feed included.
 pub fn json(report: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(report).expect("every report has a JSON form");
@@ -25,6 +27,40 @@ fn grouped(n: u64) -> String {
     let groups: Vec<_> =
         digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).expect("digits are ASCII")).collect();
     groups.join(",")
+}
+
+/// Basis points of a credit as credits and hundredths of one, rounded towards nothing.
+fn credits(bp: i128) -> String {
+    let cents = bp.unsigned_abs() / 100;
+    let whole = grouped(u64::try_from(cents / 100).unwrap_or(u64::MAX));
+    format!("{}{whole}.{:02}", if bp < 0 && cents > 0 { "-" } else { "" }, cents % 100)
+}
+
+/// A table of profits, without its look: the head, then a row for each role and strategy, honesty first in each role.
+fn profits(profits: &Profits) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let head = vec!["role", "strategy", "actors", "runs", "mean profit", "worst", "best", "spread", "honest mean"];
+    let whole = |credits: i128| self::credits(credits.saturating_mul(10_000)).trim_end_matches(".00").to_owned();
+    let mut rows = Vec::new();
+    for (role, strategies) in profits {
+        let honest = strategies.get(HONEST);
+        let mut list: Vec<_> = strategies.iter().collect();
+        list.sort_by_key(|(strategy, _)| (*strategy != HONEST, *strategy));
+        for (strategy, profit) in list {
+            let of_honest = honest.map_or_else(|| "none".to_owned(), |honest| credits(honest.mean_bp));
+            rows.push(vec![
+                role.clone(),
+                strategy.clone(),
+                grouped(profit.actors),
+                grouped(profit.runs),
+                credits(profit.mean_bp),
+                whole(profit.worst),
+                whole(profit.best),
+                credits(i128::try_from(profit.deviation_bp).unwrap_or(i128::MAX)),
+                of_honest,
+            ]);
+        }
+    }
+    (head, rows)
 }
 
 /// `n` of something, in words that agree.
@@ -84,6 +120,12 @@ mod tests {
         let times = [0, 1_999, 7_300_000, 61_500_000_000, 1_000_000_000, 86_461_500_000_000];
         assert_eq!(times.map(span), ["0 us", "1 us", "7.300 ms", "1 min 01 s", "1.000 s", "24 h 01 min 01 s"]);
         assert!(span(u64::MAX).starts_with("5,124,095 h"));
+    }
+
+    #[test]
+    fn credits_for_people() {
+        let told = [0, 99, 100, -99, -100, 12_345_678, -12_345_678].map(credits);
+        assert_eq!(told, ["0.00", "0.00", "0.01", "0.00", "-0.01", "1,234.56", "-1,234.56"]);
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! What a run and a sweep come to, as data: version 1 of the published format.
 //!
 //! Numbers: what counts things is a JSON number (no count comes near 2^53); a seed and every `_ns` is a decimal string,
-//! because a seed is any 64 bits and the simulated time of a sweep passes 2^53 ns; a trace hash is 32 hex digits. Fields
-//! are added within a version, never renamed or given another meaning.
+//! because a seed is any 64 bits and the simulated time of a sweep passes 2^53 ns; so are credits; a trace hash is 32 hex
+//! digits. Fields are added within a version, never renamed or given another meaning.
 
 mod mutants;
 mod names;
+mod profit;
 mod scalar;
 mod schema;
 mod sweep;
 
 pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified};
+pub use profit::{ACTORS_TELLING, ERRORS_TELLING, HONEST, Profit, Profits};
 pub use scalar::{RealNs, TraceHash};
 pub use schema::{mutants_schema, run_schema, sweep_schema};
-pub use sweep::{Failure, Gap, GapKind, PropertySum, RUNS_TELLING, Sums, SweepReport};
+pub use sweep::{Failure, Gap, GapKind, Pays, PropertySum, RUNS_TELLING, Sums, SweepReport};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,6 +51,8 @@ pub struct RunFacts {
     pub faults: BTreeMap<String, FaultCount>,
     /// Marks that the scenario requires.
     pub required_marks: BTreeSet<String>,
+    /// Strategies that the scenario knows to pay.
+    pub paying: BTreeSet<String>,
     /// Whether somebody cut it short.
     pub interrupted: bool,
     /// Whether a limit of its scenario did.
@@ -124,6 +128,12 @@ pub struct RunReport {
     pub required_marks: BTreeSet<String>,
     /// What became of the needs.
     pub needs: NeedCounts,
+    /// What everyone earned, by role and strategy; nothing if it was cut short, because nobody had its due yet.
+    #[serde(default)]
+    pub profits: Profits,
+    /// Strategies that the scenario knows to pay better than honesty.
+    #[serde(default)]
+    pub paying: BTreeSet<String>,
     /// Refusals by reason.
     pub refused: BTreeMap<String, u64>,
     /// Alarms raised.
@@ -180,6 +190,8 @@ impl RunReport {
             sometimes: judged.sometimes.clone(),
             required_marks: facts.required_marks,
             needs: judged.needs,
+            profits: profit::of(&judged.earned),
+            paying: facts.paying,
             refused: judged.refused.clone(),
             alarms: judged.alarms.iter().map(alarm).collect(),
             interrupted: facts.interrupted,
@@ -232,6 +244,20 @@ pub(crate) mod fixture {
         RunReport::new(facts("split", seed), &judge(&run.records, &run.end))
     }
 
+    /// A run that held, in which a worker earned more by lying than the honest ones did.
+    pub fn robbed(seed: u64) -> RunReport {
+        let part = |strategy: &str, owner| crate::history::Part {
+            role: "worker".into(),
+            strategy: strategy.into(),
+            owner: crate::history::NodeNo(owner),
+        };
+        let earned = [(HONEST, 1, 20), (HONEST, 2, -7), ("thief", 3, 1_034)].map(|(strategy, owner, credits)| {
+            let credits = credits + i128::from(seed % 3);
+            crate::check::Earned { part: part(strategy, owner), credits }
+        });
+        RunReport { profits: profit::of(&earned), ..held(seed) }
+    }
+
     fn facts(scenario: &str, seed: u64) -> RunFacts {
         let count = |injected, bites| FaultCount { injected, bites };
         RunFacts {
@@ -240,6 +266,7 @@ pub(crate) mod fixture {
             trace_hash: 0x00c0_ffee_0000_0000_0000_0000_0000_0000 + u128::from(seed),
             faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
             required_marks: if scenario == "quiet" { ["lost-disk".to_owned()].into() } else { BTreeSet::new() },
+            paying: BTreeSet::new(),
             interrupted: false,
             limited: false,
             deliveries: 4_211,

@@ -36,7 +36,7 @@ mod fits;
 mod tests {
     use super::fits::fits;
     use super::*;
-    use crate::report::fixture::{held, violated};
+    use crate::report::fixture::{held, robbed, violated};
     use crate::report::{Catch, PlantedBug, Unmodified};
 
     #[track_caller]
@@ -92,6 +92,11 @@ mod tests {
     fn schemas_describe_what_is_written() {
         covers(&run_schema(), &serde_json::to_value(held(1)).unwrap());
         covers(&run_schema(), &serde_json::to_value(violated(1)).unwrap());
+        covers(&run_schema(), &serde_json::to_value(robbed(1)).unwrap());
+        let robbed: Vec<_> = (0..30).map(robbed).collect();
+        let sweep = SweepReport::of(&robbed);
+        assert_eq!(sweep.pays.len(), 1);
+        covers(&sweep_schema(), &serde_json::to_value(sweep).unwrap());
         covers(&sweep_schema(), &serde_json::to_value(SweepReport::of([&held(1), &violated(2)])).unwrap());
     }
 

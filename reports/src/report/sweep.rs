@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use swarm_core::id::Digest;
 
+use super::profit::{self, Profits};
 use super::{FaultCount, RealNs, RunReport, TraceHash, VERSION};
 use crate::check::{Contradiction, DATA_LOSS, NeedCounts, Outcome, Verdict};
 use crate::history::AlarmKind;
@@ -53,6 +54,12 @@ pub struct Sums {
     pub required_marks: BTreeSet<String>,
     /// What became of the needs.
     pub needs: NeedCounts,
+    /// What everyone earned, by role and strategy.
+    #[serde(default)]
+    pub profits: Profits,
+    /// Strategies that a scenario knows to pay better than honesty.
+    #[serde(default)]
+    pub paying: BTreeSet<String>,
     /// Refusals by reason.
     pub refused: BTreeMap<String, u64>,
     /// Messages delivered.
@@ -106,6 +113,20 @@ pub enum GapKind {
     Mark,
     /// A planned fault that never made a difference.
     Fault,
+    /// A strategy known to pay that did not pay.
+    Profit,
+}
+
+/// A way of lying that pays: its mean profit over all runs of a scenario exceeds that of the honest in the same role by more than
+/// three standard errors, and nobody declared it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Pays {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The role.
+    pub role: String,
+    /// The strategy.
+    pub strategy: String,
 }
 
 /// Something that a scenario asked for and that none of its runs had: there, nothing was checked.
@@ -153,6 +174,9 @@ pub struct SweepReport {
     /// What each scenario asked for and none of its runs had.
     #[serde(default)]
     pub gaps: Vec<Gap>,
+    /// Ways of lying that pay although no scenario says so.
+    #[serde(default)]
+    pub pays: Vec<Pays>,
 }
 
 impl Default for SweepReport {
@@ -171,6 +195,7 @@ impl Default for SweepReport {
             marks_never_hit: Vec::new(),
             faults_never_bit: Vec::new(),
             gaps: Vec::new(),
+            pays: Vec::new(),
         }
     }
 }
@@ -236,10 +261,12 @@ impl SweepReport {
         self.marks_never_hit = names(&self.total.sometimes, |hits| *hits == 0);
         self.faults_never_bit = names(&self.total.faults, |fault| fault.bites == 0);
         self.gaps = self.scenarios.iter().flat_map(|(scenario, sums)| sums.gaps(scenario)).collect();
+        self.pays = self.scenarios.iter().flat_map(|(scenario, sums)| sums.pays(scenario)).collect();
         let empty = self.total.runs == 0 || self.gaps.iter().any(|gap| gap.counts);
         let failed = self.failures.iter().map(|f| f.verdict).max().unwrap_or_default();
         let cut = if self.interrupted { Outcome::Unknown } else { Outcome::Held };
-        self.verdict = failed.max(cut).max(if empty { Outcome::Vacuous } else { Outcome::Held });
+        let paid = if self.pays.is_empty() { Outcome::Held } else { Outcome::Violated };
+        self.verdict = failed.max(cut).max(paid).max(if empty { Outcome::Vacuous } else { Outcome::Held });
     }
 }
 
@@ -302,6 +329,8 @@ impl From<&RunReport> for Sums {
             sometimes: run.sometimes.clone(),
             required_marks: run.required_marks.clone(),
             needs: run.needs,
+            profits: run.profits.clone(),
+            paying: run.paying.clone(),
             refused: run.refused.clone(),
             deliveries: run.deliveries,
             envelopes: run.envelopes,
@@ -322,10 +351,22 @@ impl Sums {
         let properties = self.properties.iter().filter(|(_, p)| p.is_missing());
         let marks = self.sometimes.iter().filter(|(_, hits)| **hits == 0);
         let faults = self.faults.iter().filter(|(_, fault)| fault.bites == 0);
+        let pays: BTreeSet<&String> = profit::paying(&self.profits).map(|(_, strategy)| strategy).collect();
+        let misjudged = self.paying.iter().filter(|strategy| !pays.contains(strategy));
         (properties.map(|(name, _)| gap(GapKind::Property, name)))
             .chain(marks.map(|(name, _)| gap(GapKind::Mark, name)))
             .chain(faults.map(|(name, _)| gap(GapKind::Fault, name)))
+            .chain(misjudged.map(|name| gap(GapKind::Profit, name)))
             .collect()
+    }
+
+    fn pays<'a>(&'a self, scenario: &'a str) -> impl Iterator<Item = Pays> + 'a {
+        let undeclared = profit::paying(&self.profits).filter(|(_, strategy)| !self.paying.contains(*strategy));
+        undeclared.map(|(role, strategy)| Pays {
+            scenario: scenario.to_owned(),
+            role: role.clone(),
+            strategy: strategy.clone(),
+        })
     }
 
     fn merge(&mut self, other: &Self) {
@@ -351,6 +392,8 @@ impl Sums {
             }
         }
         self.required_marks.extend(other.required_marks.iter().cloned());
+        profit::merge(&mut self.profits, &other.profits);
+        self.paying.extend(other.paying.iter().cloned());
         let (own, needs) = (&mut self.needs, &other.needs);
         add([
             (&mut own.posted, needs.posted),
@@ -381,6 +424,9 @@ fn add<const N: usize>(pairs: [(&mut u64, u64); N]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Earned;
+    use crate::history::{NodeNo, Part};
+    use crate::report::HONEST;
     use crate::report::fixture::{held, violated};
     use proptest::prelude::*;
 
@@ -458,6 +504,38 @@ mod tests {
         assert_eq!(names, [(GapKind::Mark, "lost-disk", true), (GapKind::Fault, "partition", true)]);
     }
 
+    /// A run in which these workers earned so much.
+    fn paid(seed: u64, earned: &[(&str, i128)]) -> RunReport {
+        let part = |strategy: &str| Part { role: "worker".into(), strategy: strategy.into(), owner: NodeNo(1) };
+        let earned: Vec<_> =
+            earned.iter().map(|(strategy, credits)| Earned { part: part(strategy), credits: *credits }).collect();
+        RunReport { profits: profit::of(&earned), ..held(seed) }
+    }
+
+    #[test]
+    fn a_lie_that_pays_fails_the_sweep_by_name_unless_the_scenario_says_so() {
+        let run = |seed: u64, gain: i128| {
+            let noise = i128::from(seed % 3);
+            paid(seed, &[(HONEST, noise), (HONEST, 2 - noise), ("thief", gain + noise)])
+        };
+        let sweep = |runs: u64, gain| SweepReport::of(&(0..runs).map(|seed| run(seed, gain)).collect::<Vec<_>>());
+        let caught = sweep(30, 3);
+        assert_eq!((caught.verdict, caught.exit_code()), (Outcome::Violated, 1));
+        let Pays { scenario, role, strategy } = &caught.pays[0];
+        assert_eq!([scenario.as_str(), role, strategy], ["quiet", "worker", "thief"]);
+        let honest = &caught.total.profits["worker"][HONEST];
+        assert_eq!((honest.actors, honest.runs, honest.sum), (60, 30, 60));
+        assert_eq!(sweep(30, 0).pays, []);
+        assert_eq!(sweep(29, 3).pays, [], "too few to tell");
+        let declared = |gain| {
+            let known = |seed| RunReport { paying: ["thief".to_owned()].into(), ..run(seed, gain) };
+            SweepReport::of(&(0..30).map(known).collect::<Vec<_>>())
+        };
+        assert_eq!((declared(3).pays, declared(3).verdict), (vec![], Outcome::Held));
+        let gap = |gap: &Gap| gap.kind == GapKind::Profit && gap.name == "thief";
+        assert!(declared(0).gaps.iter().any(gap) && !declared(3).gaps.iter().any(gap));
+    }
+
     #[test]
     fn an_interrupted_sweep_never_held() {
         let mut sweep = SweepReport::of([&held(1)]);
@@ -492,6 +570,8 @@ mod tests {
                 _ => vacuous(seed % 99),
             };
             (run.deliveries, run.simulated_ns, run.real_ns) = (n, n / 2, RealNs(real));
+            let earned = i128::from(n >> 4) - i128::from(real >> 4);
+            run.profits = paid(seed, &[(HONEST, earned), ("thief", -earned), ("thief", i128::from(seed))]).profits;
             run
         });
         prop::collection::vec(run, 0..8)

@@ -2,7 +2,7 @@
 
 use super::Notes;
 use crate::finding::Code;
-use crate::scenario::{NeedEnd, Register, Scenario};
+use crate::scenario::{NeedEnd, Register, Scenario, Strategy};
 use swarm_nemeses::Kind;
 
 /// Faults that make clocks jump.
@@ -12,6 +12,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let properties = &scenario.properties;
     if let Some(at) = properties.ends.iter().position(|end| *end == NeedEnd::Cancelled)
         && scenario.workload.cancel_bp == 0
+        && !scenario.adversaries.iter().flat_map(|some| some.strategies()).any(|s| s == Strategy::ReadAndCancel)
     {
         let what = "no need is ever cancelled";
         let mend = "write `cancel_bp = 2_000` in `[workload]`, or take `cancelled` out";
@@ -32,6 +33,7 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
     let met = || scenario.faults.iter().map(|fault| fault.kind).chain(drawn.iter().copied());
     let kind = |begin: &str| met().any(|kind| kind.name().starts_with(begin));
     let has = |kinds: &[Kind]| met().any(|kind| kinds.contains(&kind));
+    let lies = |strategy| scenario.adversaries.iter().flat_map(|some| some.strategies()).any(|there| there == strategy);
     let (there, missing) = match mark {
         "agent-joined" => (!workload.joiners.is_empty(), "a `[[workload.joiner]]`"),
         "agent-left" => (!workload.leavers.is_empty(), "a `[[workload.leaver]]`"),
@@ -70,10 +72,14 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
         "adversary-lied" | "challenge-dismissed" | "challenge-unruled" | "challenge-upheld" | "result-challenged" => {
             (!scenario.adversaries.is_empty(), "`[[adversaries]]`")
         }
-        "need-cancelled" => (workload.cancel_bp > 0, "`cancel_bp` in `[workload]`"),
+        lied if lied.starts_with("lied-") => {
+            let here = scenario.adversaries.iter().flat_map(|some| some.strategies());
+            (here.into_iter().any(|strategy| strategy.mark() == lied), "such `[[adversaries]]`")
+        }
+        "need-cancelled" => (workload.cancel_bp > 0 || lies(Strategy::ReadAndCancel), "`cancel_bp` in `[workload]`"),
         "partition-healed" => (kind("partition-"), "a fault such as `partition-halves`"),
         "task-refused" => (workload.refuse_bp > 0, "`refuse_bp` in `[workload]`"),
-        "task-yielded" => (workload.yield_bp > 0, "`yield_bp` in `[workload]`"),
+        "task-yielded" => (workload.yield_bp > 0 || lies(Strategy::LowballYielder), "`yield_bp` in `[workload]`"),
         _ => return None,
     };
     (!there).then_some(missing)

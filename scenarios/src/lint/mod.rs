@@ -14,7 +14,7 @@ use crate::document::{Document, SCENARIO_BYTES_MAX};
 use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
 use crate::marks::MARKS;
 use crate::needs::{Needs, read_text};
-use crate::scenario::Scenario;
+use crate::scenario::{Role, Scenario};
 use crate::wording::did_you_mean;
 use miette::NamedSource;
 use std::collections::BTreeMap;
@@ -172,19 +172,40 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
     let limits = &scenario.limits;
     notes.within("limits.max_deliveries", limits.max_deliveries, 1_000, 10_000_000_000);
     notes.within("limits.max_needs", limits.max_needs.into(), 1, 100_000);
-    for (strategy, verifies, role, of) in [
-        ("workers", false, "workers", scenario.cluster.workers),
-        ("verifiers", true, "verifiers", scenario.cluster.verifiers),
-    ] {
-        let liars = scenario.adversaries.iter().filter(|some| some.strategy.verifies() == verifies);
+    for role in Role::ALL {
+        let (name, of) = (role.plural(), role.count(&scenario.cluster));
+        let liars =
+            scenario.adversaries.iter().filter(|some| some.strategies().any(|strategy| strategy.role() == role));
         let liars: u64 = liars.map(|some| u64::from(some.count)).sum();
         if liars > 0 && liars >= u64::from(of) {
-            let what = format!("{liars} of {of} {strategy} lie: nobody is left who would do it right");
-            notes.error("adversaries", Code::NobodyLeft, what, format!("add {role}, or let fewer of them lie"));
+            let what = format!("{liars} of {of} {name} lie: nobody is left who would do it right");
+            notes.error("adversaries", Code::NobodyLeft, what, format!("add {name}, or let fewer of them lie"));
         }
+    }
+    for (at, some) in scenario.adversaries.iter().enumerate() {
+        if some.strategy.is_some() == some.any_of.is_empty() {
+            continue;
+        }
+        let what = match some.strategy {
+            Some(_) => "both `strategy` and `any_of`",
+            None => "neither `strategy` nor `any_of`",
+        };
+        notes.error(
+            &format!("adversaries.{at}.strategy"),
+            Code::MissingKey,
+            what,
+            "say how they lie, in one of the two",
+        );
     }
     if scenario.adversaries.iter().any(|some| some.count == 0) {
         notes.error("adversaries", Code::OutOfRange, "a `count` of 0", "write at least 1, or take the entry out");
+    }
+    for (at, strategy) in scenario.properties.pays.iter().enumerate() {
+        if !scenario.adversaries.iter().flat_map(|some| some.strategies()).any(|there| there == *strategy) {
+            let what = format!("nobody here acts as `{}`", strategy.name());
+            let mend = "add it to `[[adversaries]]`, or take it out";
+            notes.error(&format!("properties.pays.{at}"), Code::Vacuous, what, mend);
+        }
     }
     notes.within("protocol.watch_bp", scenario.protocol.watch_bp.into(), 0, 10_000);
     if scenario.adversaries.is_empty() && scenario.properties.check.contains(&crate::scenario::Property::P3) {

@@ -13,7 +13,7 @@ use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, fork};
 use swarm_core::wire::{Class, Envelope, Manifest, Need, Role, Windows};
 use swarm_ports::{jobs, recipes};
-use swarm_scenarios::{Class as ClassName, NeedRecipe, Recipe, Scenario};
+use swarm_scenarios::{Class as ClassName, NeedRecipe, Recipe, Role as Adversary, Scenario, Strategy};
 
 /// Values a coordinator's hash chain is good for; more rounds than any scenario here has.
 pub const REVEALS: u32 = 1_024;
@@ -58,11 +58,25 @@ pub struct Cluster {
     pub local: Local,
     pub evaluator: Arc<dyn Evaluator>,
     pub needs: Vec<Need>,
+    /// How the adversaries lie, the first of each role first.
+    pub cast: BTreeMap<Adversary, Vec<Strategy>>,
     /// What lies in the store beforehand.
     pub artifacts: Vec<Arc<[u8]>>,
 }
 
 impl Cluster {
+    /// The founders that listen to everything, by number.
+    pub fn eavesdroppers(&self, scenario: &Scenario) -> BTreeSet<u32> {
+        let mut first = scenario.cluster.coordinators;
+        let mut found = BTreeSet::new();
+        for role in Adversary::ALL {
+            let lies = (first..).zip(self.cast.get(&role).into_iter().flatten());
+            found.extend(lies.filter(|(_, strategy)| strategy.eavesdrops()).map(|(no, _)| no));
+            first += role.count(&scenario.cluster);
+        }
+        found
+    }
+
     /// The names of all hosts, by number: the role and a number from 0, as targets in a scenario count.
     pub fn names(&self) -> Vec<String> {
         let mut counts: BTreeMap<Role, u32> = BTreeMap::new();
@@ -106,6 +120,11 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
     }
     let recipes: BTreeSet<Label> = needs.iter().map(|need| need.recipe.clone()).collect();
     let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::default());
+    let mut chance = swarm_core::rng::Stream::new(&fork(seed, "cast"));
+    let cast = scenario.cast(|of| chance.below(of));
+    let as_verifier = |index: u32| cast.get(&Adversary::Verifier).and_then(|all| all.get(index as usize)).copied();
+    // Those who are one have together what one has.
+    let one = cast.values().flatten().filter(|strategy| **strategy == Strategy::StakeSplitter).count().max(1) as u64;
     let cluster = &scenario.cluster;
     let shape = scenario.shape();
     let (mut members, mut anchors) = (Vec::new(), Vec::new());
@@ -148,7 +167,13 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
             }
             let holding = match role {
                 Role::Coordinator => Holding::default(),
-                Role::Verifier => Holding { balance: Credits(cluster.balance), stake: Credits(cluster.stake) },
+                Role::Verifier => match as_verifier(index) {
+                    Some(Strategy::Sybil) => Holding::default(),
+                    Some(Strategy::StakeSplitter) => {
+                        Holding { balance: Credits(cluster.balance / one), stake: Credits(cluster.stake / one) }
+                    }
+                    _ => Holding { balance: Credits(cluster.balance), stake: Credits(cluster.stake) },
+                },
                 _ => Holding { balance: Credits(cluster.balance), stake: Credits(0) },
             };
             holdings.insert(keys.agent(), holding);
@@ -180,7 +205,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         watch_bp: scenario.protocol.watch_bp,
         ..Local::default()
     };
-    Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, artifacts })
+    Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, cast, artifacts })
 }
 
 /// The keys that may give a lost seat away, rising.

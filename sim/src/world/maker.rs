@@ -1,11 +1,13 @@
 //! From an agent's keys to its host. Founders and newcomers are made alike; a newcomer brings the mandates that seat it.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use swarm_core::config::Local;
 use swarm_core::genesis::Genesis;
+use swarm_core::id::AgentId;
 use swarm_core::identity::Keys;
 use swarm_core::members::Mandate;
 use swarm_core::node::Setup;
@@ -15,13 +17,13 @@ use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{Ring, Role};
 use swarm_nemeses::{Between, Node as Party, Nodes};
-use swarm_scenarios::{Nanos, Register, Scenario, Strategy};
+use swarm_scenarios::{Nanos, Register, Role as Part, Scenario, Strategy};
 
 use crate::kernel::{ClockSpec, Span, Stream as Chance};
 use crate::world::actor::host_id;
 use crate::world::audit::AuditLog;
 use crate::world::cluster::Cluster;
-use crate::world::host::{Habits, Host, Memory};
+use crate::world::host::{Habits, Host, Liar, Memory};
 use crate::world::recorder::Recorder;
 use crate::world::register::{Embedded, EtcdClient, Half, Peers, RaftHalf, Shared};
 
@@ -59,6 +61,21 @@ pub struct Maker<'a> {
     disks: Vec<Nodes>,
     keep_audit: bool,
     ring: Rc<RefCell<Ring>>,
+    cast: BTreeMap<Part, Vec<Strategy>>,
+    /// All adversaries.
+    liars: Rc<BTreeSet<AgentId>>,
+}
+
+/// The agents that lie.
+fn liars(scenario: &Scenario, cluster: &Cluster) -> BTreeSet<AgentId> {
+    let mut first = scenario.cluster.coordinators as usize;
+    let mut liars = BTreeSet::new();
+    for role in Part::ALL {
+        let lie = cluster.cast.get(&role).map_or(0, Vec::len);
+        liars.extend(cluster.members.iter().skip(first).take(lie).map(|member| member.keys.agent()));
+        first += role.count(&scenario.cluster) as usize;
+    }
+    liars
 }
 
 /// A range of a scenario as the kernel draws from it.
@@ -90,6 +107,8 @@ impl<'a> Maker<'a> {
             disks,
             keep_audit,
             ring: Rc::default(),
+            cast: cluster.cast.clone(),
+            liars: Rc::new(liars(scenario, cluster)),
         }
     }
 
@@ -106,12 +125,12 @@ impl<'a> Maker<'a> {
             evaluator: Arc::clone(&self.evaluator),
         };
         let works = roles.contains(&Role::Worker);
+        let liar = self.strategy_of(party).map(|strategy| Liar::new(strategy, &setup, Rc::clone(&self.liars)));
         let habits = Habits {
             work: span(scenario.workload.work),
             yield_bp: if works { scenario.workload.yield_bp } else { 0 },
             refuse_bp: if works { scenario.workload.refuse_bp } else { 0 },
             variant,
-            lies: self.strategy_of(party),
             tells_truth: !scenario.adversaries.is_empty(),
         };
         let audit = self.keep_audit.then(|| AuditLog::open(&setup));
@@ -141,19 +160,21 @@ impl<'a> Maker<'a> {
         let memory = Memory { replayed, sync, recorder, ring };
         let mut host = Host::new(no, setup, keys, chains, habits, register, memory);
         host.audit = audit;
+        host.liar = liar;
         host
     }
 
     /// How a party lies, if it does: in each role the first ones do.
     pub fn strategy_of(&self, party: Party) -> Option<Strategy> {
-        let shape = self.scenario.shape();
         let Party::Agent(no) = party else { return None };
-        let worker = no.checked_sub(shape.requesters + shape.planners)?;
-        match worker.checked_sub(shape.workers) {
-            None => self.scenario.strategies(false).nth(worker as usize),
-            Some(verifier) if verifier < shape.verifiers => self.scenario.strategies(true).nth(verifier as usize),
-            Some(_) => None,
+        let mut left = no;
+        for role in Part::ALL {
+            match left.checked_sub(role.count(&self.scenario.cluster)) {
+                None => return self.cast.get(&role).and_then(|all| all.get(left as usize)).copied(),
+                Some(rest) => left = rest,
+            }
         }
+        None
     }
 
     /// How members read and write what stands in the register's log.

@@ -158,7 +158,7 @@ impl<'a> Operators<'a> {
             if let Actor::Bus(bus) = actor {
                 gone.iter().for_each(|id| bus.leave(*id));
                 for (new, agent) in &hosts {
-                    let topics = Topics { agent: *agent, coordinator: true, market: false, finals: false };
+                    let topics = Topics { agent: *agent, coordinator: true, market: false, finals: false, all: false };
                     bus.join_late(cx, vec![*new], topics);
                 }
             }
@@ -191,7 +191,7 @@ impl<'a> Operators<'a> {
         let agent = newcomer.keys.agent();
         self.mandate(kernel, strikes, Act::Replace(succession));
         let new = self.bring(kernel, strikes, newcomer, seat, no, Vec::new());
-        let topics = Topics { agent, coordinator: true, market: false, finals: false };
+        let topics = Topics { agent, coordinator: true, market: false, finals: false, all: false };
         kernel.with_node(service(BUS), |actor, cx| {
             if let Actor::Bus(bus) = actor {
                 bus.leave(old);

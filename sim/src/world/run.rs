@@ -14,9 +14,10 @@ use swarm_core::rng::{Seed, Stream};
 use swarm_core::wire::{AmountTo, Role};
 use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
-use swarm_reports::history::{Event, NeedEnd, NodeNo, Party, Phase, Record, Rules};
+use swarm_reports::history::{Event, NeedEnd, NodeNo, Part, Party, Phase, Record, Rules};
+use swarm_reports::report::HONEST;
 use swarm_reports::{Judgement, RunFacts, RunReport};
-use swarm_scenarios::{NeedEnd as EndName, Register, Scenario};
+use swarm_scenarios::{NeedEnd as EndName, Register, Scenario, Strategy};
 
 use crate::kernel::{Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
 use crate::world::actor::{Actor, BUS, STORE, host_id, service};
@@ -151,8 +152,10 @@ impl<'a> World<'a> {
         let mut bus = Bus::new(scenario.bus.ack_wait.0);
         (bus.ills.redeliver_ppm, bus.ills.usual_ppm) = (scenario.bus.redeliver_ppm, scenario.bus.redeliver_ppm);
         let mut members = Vec::new();
+        let hears_all = cluster.eavesdroppers(scenario);
         for (no, member) in (0..).zip(&cluster.members) {
-            bus.join(vec![host_id(no)], topics(member.keys.agent(), &member.roles));
+            let all = hears_all.contains(&no);
+            bus.join(vec![host_id(no)], Topics { all, ..topics(member.keys.agent(), &member.roles) });
             if member.chains.is_some() {
                 members.push((host_id(no), member.keys.agent()));
             }
@@ -193,7 +196,7 @@ impl<'a> World<'a> {
         let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chains, m.roles));
         let joiners_of = cluster.joiners.iter().map(|(_, manifest)| manifest.clone()).collect::<Vec<_>>();
         let late = cluster.joiners.into_iter().map(|(keys, manifest)| (keys, None, manifest.roles));
-        let mut requesters = Vec::new();
+        let (mut requesters, mut splitter) = (Vec::new(), None);
         for (no, (keys, chains, roles)) in (0u32..).zip(founders_of.chain(late)) {
             let agent = keys.agent();
             if roles.contains(&Role::Requester) {
@@ -203,13 +206,17 @@ impl<'a> World<'a> {
                 Some(swarm_core::wire::Body::Manifest(manifest)) => manifest.clone(),
                 _ => joiners_of[(no - founders) as usize].clone(),
             };
+            let lies = maker.strategy_of(party_of(no, &shape));
+            // Those who share one stake are one.
+            let owner = if lies == Some(Strategy::StakeSplitter) { *splitter.get_or_insert(no) } else { no };
             parties.push(Party {
                 agent,
                 asn: manifest.asn,
                 coordinator: chains.is_some(),
-                honest: maker.strategy_of(party_of(no, &shape)).is_none(),
+                honest: lies.is_none(),
                 node: NodeNo(no),
                 org: manifest.org,
+                part: chains.is_none().then(|| part(owner, &roles, lies)),
                 region: manifest.region,
             });
             let clock = maker.clock(&mut chance);
@@ -588,6 +595,7 @@ impl<'a> World<'a> {
             trace_hash: self.kernel.trace_hash(),
             faults: self.strikes.counts(),
             required_marks: self.expect.marks.clone(),
+            paying: self.scenario.properties.pays.iter().map(|strategy| strategy.name().to_owned()).collect(),
             interrupted: self.cut_short && !self.limited,
             limited: self.limited,
             deliveries: counters.deliveries,
@@ -623,7 +631,14 @@ fn topics(agent: swarm_core::id::AgentId, roles: &[Role]) -> Topics {
         coordinator: roles.contains(&Role::Coordinator),
         market: roles.contains(&Role::Worker) || roles.contains(&Role::Planner),
         finals: roles.contains(&Role::Worker),
+        all: false,
     }
+}
+
+/// What an agent is here for that belongs to the one at host `owner`.
+fn part(owner: u32, roles: &[Role], lies: Option<Strategy>) -> Part {
+    let role = roles.first().map_or_else(String::new, |role| format!("{role:?}").to_lowercase());
+    Part { role: role.into(), strategy: lies.map_or(HONEST, Strategy::name).into(), owner: NodeNo(owner) }
 }
 
 /// Nodes whose inputs are lived through again: all that are asked for, or one by the seed. A coordinator's life is the fullest, and
@@ -672,7 +687,10 @@ fn expect(scenario: &Scenario) -> Expect {
     };
     Expect {
         ends: scenario.properties.ends.iter().map(end).collect(),
-        marks: scenario.properties.sometimes.iter().cloned().collect(),
+        // Whoever lies has to have lied somewhere, or nothing was shown.
+        marks: (scenario.properties.sometimes.iter().cloned())
+            .chain(scenario.adversaries.iter().flat_map(|some| some.strategies()).map(|lie| lie.mark().to_owned()))
+            .collect(),
         data_loss: scenario.properties.data_loss,
         properties: (scenario.properties.check.iter().map(|p| p.name().to_owned()))
             .chain((!scenario.adversaries.is_empty()).then(|| "P3".to_owned()))

@@ -26,6 +26,8 @@ pub struct Post {
     pub inboxes: Vec<swarm_core::id::AgentId>,
     /// Its bytes as the bus gives them back, where it gives back others than it was given.
     pub damaged: Option<Vec<u8>>,
+    /// What a forger gave the bus to keep in the message's place: all that its receivers see of it.
+    pub forged: Option<Vec<u8>>,
 }
 
 impl Post {
@@ -40,7 +42,7 @@ impl Post {
     /// # Errors
     /// Why the bytes are refused.
     pub fn receive(&self, ring: &RefCell<Ring>) -> Result<Message, Reject> {
-        let bytes = self.message.envelope.bytes();
+        let bytes = self.forged.as_deref().unwrap_or(self.message.envelope.bytes());
         let verified = self.verified.get_or_init(|| Envelope::verify_with(bytes, ring).map(Arc::new));
         let envelope = verified.clone()?;
         Ok(Message { entries: self.message.entries.clone(), envelope })

@@ -42,6 +42,8 @@ pub struct Topics {
     pub market: bool,
     /// It does work: it gets FINALIZE.
     pub finals: bool,
+    /// It listens to what it has no part in.
+    pub all: bool,
 }
 
 /// A delivery without an acknowledgement.
@@ -213,7 +215,7 @@ impl Bus {
             Subject::Coordinators => topics.coordinator,
             Subject::Inbox(agent) => topics.agent == agent,
         };
-        followed || post.inboxes.contains(&topics.agent)
+        followed || topics.all || post.inboxes.contains(&topics.agent)
     }
 
     fn deliver(&mut self, cx: &mut Cx<'_, Wire>, group: usize, post: Rc<Post>) {

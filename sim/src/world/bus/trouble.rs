@@ -116,9 +116,16 @@ impl Bus {
         let mut bytes = post.message.envelope.bytes().to_vec();
         let at = cx.rng().below(bytes.len() as u64 * 8);
         bytes[(at / 8) as usize] ^= 1 << (at % 8);
-        let Post { subject, message, inboxes, .. } = &*post;
+        let Post { subject, message, inboxes, forged, .. } = &*post;
         let (message, inboxes) = (message.clone(), inboxes.clone());
-        Rc::new(Post { subject: *subject, message, verified: OnceCell::new(), inboxes, damaged: Some(bytes) })
+        Rc::new(Post {
+            subject: *subject,
+            message,
+            verified: OnceCell::new(),
+            inboxes,
+            damaged: Some(bytes),
+            forged: forged.clone(),
+        })
     }
 
     /// Some of what is published is kept and nobody is told; everything else falls flat.

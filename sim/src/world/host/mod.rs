@@ -22,11 +22,11 @@ use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope, Ring};
 use swarm_reports::history::{AlarmKind, Event};
-use swarm_scenarios::Strategy;
 
 use self::crash::Return;
 use self::disk::Disk;
 use self::jobs::Job;
+pub use self::lies::Liar;
 use self::outbox::{Again, Outbox};
 use crate::kernel::{Cx, LocalTime, NodeId, Span};
 use crate::world::actor::{BUS, service};
@@ -69,8 +69,6 @@ pub struct Habits {
     pub refuse_bp: u32,
     /// Which variant of a plan it proposes.
     pub variant: u32,
-    /// How it lies, if it does.
-    pub lies: Option<Strategy>,
     /// What honest hosts get for their work is told.
     pub tells_truth: bool,
 }
@@ -172,6 +170,8 @@ pub struct Host {
     replayed: bool,
     /// The audit log, if somebody wants to keep it.
     pub audit: Option<AuditLog>,
+    /// How it lies, if it does.
+    pub liar: Option<Liar>,
 }
 
 /// What it takes to live a node's life again.
@@ -235,6 +235,7 @@ impl Host {
             replayed,
             fed: BTreeMap::new(),
             audit: None,
+            liar: None,
         }
     }
 
@@ -407,6 +408,7 @@ impl Host {
                 if !self.seen.insert(post.message.envelope.id().0.prefix()) {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
+                self.overhears(cx, &post);
                 match post.receive(&self.ring) {
                     Ok(message) => {
                         let envelope = Arc::clone(&message.envelope);
@@ -522,9 +524,10 @@ impl Host {
     fn carry_out(&mut self, cx: &mut Cx<'_, Wire>, effect: Effect) {
         match effect {
             Effect::Publish { op, subject, inboxes, draft, entries } => {
-                if self.withholds(&draft) {
+                if self.withholds(subject, &inboxes, &draft) {
                     return self.input(cx, Input::Done { op, outcome: Outcome::Committed });
                 }
+                let mut first = None;
                 let post = match self.posts.get(&draft.id()) {
                     Some(post) => Rc::clone(post),
                     None => {
@@ -535,9 +538,11 @@ impl Host {
                             subject,
                             message: Message { entries, envelope },
                             verified: OnceCell::new(),
-                            inboxes,
+                            inboxes: inboxes.clone(),
                             damaged: None,
+                            forged: None,
                         });
+                        first = Some(said);
                         self.posts.insert(draft.id(), Rc::clone(&post));
                         post
                     }
@@ -553,12 +558,22 @@ impl Host {
                 self.posting.insert(op, draft.id());
                 self.answer_within(cx, op);
                 self.send(cx, BUS, Wire::Publish { op, post });
+                if let Some(said) = first {
+                    self.follows_up(cx, subject, &inboxes, &draft, said.as_ref());
+                }
             }
             Effect::Submit { op, thread, command } => {
                 self.answer_within(cx, op);
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }
-            Effect::Execute { op, work } => self.begin(cx, op, work),
+            Effect::Execute { op, work } => match self.feigns(&work) {
+                None => self.begin(cx, op, work),
+                Some(outcome) => {
+                    if let Some(outcome) = outcome {
+                        self.input(cx, Input::Done { op, outcome });
+                    }
+                }
+            },
             Effect::Anchor { op, since } => {
                 let anchor = self.chains.as_mut().map(|chains| chains.anchor(since));
                 let outcome = anchor.map_or(Outcome::NotCommitted, Outcome::Anchored);
@@ -576,7 +591,7 @@ impl Host {
                 if matches!(note, Note::Retired { .. }) {
                     self.register = Half::Embedded(Embedded::default());
                 }
-                self.disputes(cx, &note);
+                self.schemes(cx, &note);
                 self.recorder.borrow_mut().note(self.no, note);
             }
         }

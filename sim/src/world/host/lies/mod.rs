@@ -1,0 +1,286 @@
+//! What adversaries do with what their nodes want said, and besides. Each has its own key and what a real one could hear, and
+//! nothing else: it changes what its node sends, keeps it back, or sends more.
+
+mod more;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, TaskName, Thread, label};
+use swarm_core::node::{Act, Input, Note, Outcome, Setup, Subject, Work};
+use swarm_core::register::Event as Did;
+use swarm_core::wire::{Body, CapabilityRef, Draft, Verdict};
+use swarm_scenarios::Strategy;
+
+use super::Host;
+use crate::kernel::Cx;
+use crate::world::wire::Wire;
+
+/// How far ahead of its clock a poisoner dates what it says: just within what others take at once.
+const AHEAD: u64 = 999_000;
+
+/// A verdict that waits for somebody else's, to be like it.
+struct Unworked {
+    subject: Subject,
+    inboxes: Vec<AgentId>,
+    draft: Arc<Draft>,
+}
+
+/// What an adversary knows and remembers.
+pub struct Liar {
+    strategy: Strategy,
+    /// The agents that it knows to lie as well, of whatever kind.
+    ring: Rc<BTreeSet<AgentId>>,
+    /// What it acts under.
+    capability: Option<CapabilityRef>,
+    coordinators: Vec<AgentId>,
+    /// What it staked at the beginning.
+    stake: Credits,
+    /// Further envelopes it signed, and everything it brought to the bus besides what its node said.
+    signed: u64,
+    brought: u64,
+    /// Whose each commit is, as far as it heard.
+    commits: BTreeMap<Cid, AgentId>,
+    /// What each challenge that it heard of disputes.
+    disputed: BTreeMap<Cid, Cid>,
+    /// The winner of each task it heard of, until that holds it.
+    winners: BTreeMap<(NeedId, TaskName), AgentId>,
+    unworked: BTreeMap<Cid, Unworked>,
+}
+
+impl Liar {
+    /// One who acts so, with these friends.
+    pub fn new(strategy: Strategy, setup: &Setup, ring: Rc<BTreeSet<AgentId>>) -> Self {
+        let capability = setup.manifest().map(|(envelope, manifest)| CapabilityRef {
+            manifest: envelope.id(),
+            name: manifest.capabilities.first().map_or_else(|| label("agent"), |capability| capability.name.clone()),
+        });
+        Self {
+            strategy,
+            ring,
+            capability,
+            coordinators: setup.genesis.coordinators.iter().map(|member| member.agent).collect(),
+            stake: setup.genesis.holdings.get(&setup.me).map_or(Credits(0), |holding| holding.stake),
+            signed: 0,
+            brought: 0,
+            commits: BTreeMap::new(),
+            disputed: BTreeMap::new(),
+            winners: BTreeMap::new(),
+            unworked: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a commit is a friend's.
+    fn is_of_ring(&self, commit: &Cid) -> bool {
+        self.commits.get(commit).is_some_and(|worker| self.ring.contains(worker))
+    }
+}
+
+/// What a draft judges, if it does: the commit, or the challenge.
+fn judged(draft: &Draft) -> Option<Cid> {
+    match &draft.body {
+        Body::Attest(attest) => Some(attest.commit),
+        Body::Verdict(ruling) => Some(ruling.challenge),
+        _ => None,
+    }
+}
+
+impl Host {
+    fn strategy(&self) -> Option<Strategy> {
+        self.liar.as_ref().map(|liar| liar.strategy)
+    }
+
+    /// It did what it is here for.
+    fn lied(&self) {
+        if let Some(strategy) = self.strategy() {
+            let mut recorder = self.recorder.borrow_mut();
+            recorder.mark("adversary-lied");
+            recorder.mark(strategy.mark());
+        }
+    }
+
+    /// Whether it keeps to itself what its node would say.
+    pub(super) fn withholds(&mut self, subject: Subject, inboxes: &[AgentId], draft: &Arc<Draft>) -> bool {
+        use Strategy as S;
+        let Some(liar) = &mut self.liar else { return false };
+        let (kept, lied) = match (liar.strategy, &draft.body) {
+            // Whoever passes everything disputes nothing.
+            (S::AlwaysPass | S::PassAndRun | S::LazyAttester, Body::Challenge(_)) => (true, false),
+            (S::Colluder, Body::Challenge(challenge)) => (liar.is_of_ring(&challenge.commit), false),
+            (S::StakeSplitter, Body::Attest(_)) => (false, true),
+            (S::Silent, Body::Attest(_) | Body::AttestPlan(_) | Body::Verdict(_) | Body::Challenge(_)) => (true, true),
+            (S::LazyAttester, Body::Attest(_) | Body::Verdict(_)) => {
+                if let Some(of) = judged(draft) {
+                    let (inboxes, draft) = (inboxes.to_vec(), Arc::clone(draft));
+                    liar.unworked.insert(of, Unworked { subject, inboxes, draft });
+                }
+                (true, false)
+            }
+            _ => (false, false),
+        };
+        if lied {
+            self.lied();
+        }
+        kept
+    }
+
+    /// What it says in its node's place.
+    pub(super) fn lie(&self, draft: &Draft) -> Option<Draft> {
+        use Strategy as S;
+        let liar = self.liar.as_ref()?;
+        let mut content = (**draft).clone();
+        match (liar.strategy, &mut content.body) {
+            (S::AlwaysPass | S::PassAndRun, Body::Attest(attest)) => {
+                attest.verdict = Verdict::Pass;
+                attest.reasons.clear();
+            }
+            (S::Colluder, Body::Attest(attest)) if liar.is_of_ring(&attest.commit) => {
+                attest.verdict = Verdict::Pass;
+                attest.reasons.clear();
+            }
+            (S::AlwaysFail, Body::Attest(attest)) => {
+                attest.verdict = Verdict::Fail;
+                attest.reasons = vec![label("output-mismatch")];
+            }
+            (S::AlwaysPass | S::PassAndRun, Body::Verdict(ruling)) => ruling.upheld = false,
+            (S::Colluder, Body::Verdict(ruling))
+                if liar.disputed.get(&ruling.challenge).is_some_and(|c| liar.is_of_ring(c)) =>
+            {
+                ruling.upheld = false;
+            }
+            (S::AlwaysFail, Body::Verdict(ruling)) => ruling.upheld = true,
+            (S::LowballYielder, Body::Claim(claim)) => claim.cost = Credits(1),
+            (S::LamportPoisoner, _) => content.lamport.0 = content.lamport.0.saturating_add(AHEAD),
+            _ => return None,
+        }
+        self.lied();
+        Some(Draft::new(content))
+    }
+
+    /// A worker that lies keeps other outputs than its job gave, or keeps none, or says that it took less.
+    pub(super) fn falsify(&self, outcome: &mut Outcome, unkept: &mut BTreeMap<Cid, Arc<[u8]>>) {
+        let Outcome::Ran { outputs, telemetry, .. } = outcome else { return };
+        match self.strategy() {
+            Some(Strategy::FalseClaim) => telemetry.steps.0 /= 2,
+            Some(Strategy::WrongResult | Strategy::SelfChallenger) => {
+                let false_of = |cid: &mut Cid| {
+                    let mut bytes = unkept.remove(cid).map(|bytes| bytes.to_vec()).unwrap_or_default();
+                    bytes.extend_from_slice(b"not so");
+                    *cid = Cid::of(&bytes);
+                    unkept.insert(*cid, bytes.into());
+                };
+                outputs.values_mut().for_each(false_of);
+            }
+            Some(Strategy::Withholder) => unkept.clear(),
+            _ => return,
+        }
+        self.lied();
+    }
+
+    /// What it says of work that it does not do; nothing if it never says anything.
+    pub(super) fn feigns(&self, work: &Work) -> Option<Option<Outcome>> {
+        let Work::Run { verify, .. } = work else { return None };
+        match self.strategy() {
+            Some(Strategy::LazyAttester) if *verify => {
+                let (outputs, states) = (BTreeMap::new(), Vec::new());
+                let telemetry = swarm_core::wire::Telemetry::default();
+                Some(Some(Outcome::Ran { outputs, proof: Digest::default(), states, telemetry }))
+            }
+            Some(Strategy::NeverCommits) if !*verify => {
+                self.lied();
+                Some(None)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes note of what became believed, and acts on it.
+    pub(super) fn schemes(&mut self, cx: &mut Cx<'_, Wire>, note: &Note) {
+        use Strategy as S;
+        let Note::Believed { entry, thread: Thread::Need(need), .. } = note else { return };
+        let (me, need) = (self.agent(), *need);
+        for event in entry.outcome.events() {
+            let Some(liar) = &mut self.liar else { return };
+            let act = match (liar.strategy, event) {
+                (_, Did::Challenged { challenge, .. }) => {
+                    if let Body::Challenge(said) = &challenge.body {
+                        liar.disputed.insert(challenge.id(), said.commit);
+                    }
+                    None
+                }
+                (_, Did::Accepted { commit, .. }) => {
+                    liar.commits.insert(commit.id(), commit.sender);
+                    None
+                }
+                (_, Did::Granting { bid, task, .. }) => {
+                    liar.winners.insert((need, task.clone()), bid.agent);
+                    None
+                }
+                (S::LowballYielder, Did::Leased { task, .. }) => {
+                    (liar.winners.get(&(need, task.clone())) == Some(&me)).then_some(Act::YieldAll)
+                }
+                (S::FalseChallenger, Did::Final { record }) => Some(Act::Challenge { need, task: record.task.clone() }),
+                (S::SelfChallenger, Did::Final { record }) => {
+                    let own = liar.commits.get(&record.commit) == Some(&me);
+                    own.then(|| Act::Challenge { need, task: record.task.clone() })
+                }
+                (S::FrontRunner, Did::Final { record }) => {
+                    liar.is_of_ring(&record.commit).then(|| Act::Challenge { need, task: record.task.clone() })
+                }
+                (S::ReadAndCancel, Did::Final { .. }) => Some(Act::Cancel(need)),
+                _ => None,
+            };
+            if let Some(act) = act {
+                self.lied();
+                self.input(cx, Input::Act(act));
+            }
+        }
+    }
+
+    /// What it does once something of its node's has left.
+    pub(super) fn follows_up(
+        &mut self,
+        cx: &mut Cx<'_, Wire>,
+        subject: Subject,
+        inboxes: &[AgentId],
+        draft: &Draft,
+        said: Option<&Draft>,
+    ) {
+        let Some(liar) = &self.liar else { return };
+        let passes = matches!(&said.unwrap_or(draft).body, Body::Attest(attest) if attest.verdict == Verdict::Pass);
+        match (liar.strategy, &draft.body) {
+            (Strategy::PassAndRun, Body::Attest(_)) if passes => {
+                let stake = liar.stake;
+                self.input(cx, Input::Act(Act::Unstake(stake)));
+                self.input(cx, Input::Act(Act::Withdraw(stake)));
+            }
+            (Strategy::Equivocator, Body::Attest(_) | Body::AttestPlan(_) | Body::Verdict(_))
+            | (Strategy::DoubleBidder, Body::Claim(_))
+            | (Strategy::DoubleNeed, Body::Need(_)) => self.says_otherwise(cx, subject, inboxes, draft),
+            (Strategy::LamportPoisoner, _) => self.poisons(cx, subject, inboxes, draft),
+            _ => {}
+        }
+    }
+
+    /// What an honest host got for its work.
+    pub(super) fn tell_truth(&self, need: NeedId, inputs: &[Cid], task: &Label, outcome: &Outcome) {
+        if let (true, None, Outcome::Ran { outputs, telemetry, .. }) = (self.habits.tells_truth, &self.liar, outcome) {
+            let (inputs, outputs) = (inputs.into(), outputs.values().copied().collect());
+            self.recorder.borrow_mut().worked(need, inputs, outputs, task.clone(), *telemetry);
+        }
+    }
+}
+
+/// Operations that an adversary's node knows nothing of are numbered from here.
+const OPS: u64 = 1 << 61;
+
+/// And its further envelopes bear nonces from here, which its node never comes to.
+const NONCES: u64 = 1 << 40;
+
+impl Liar {
+    fn op(&mut self) -> OpId {
+        self.brought += 1;
+        OpId(OPS + self.brought)
+    }
+}
