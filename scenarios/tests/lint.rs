@@ -633,7 +633,8 @@ watch_bp = 10_001
         error unknown-value 12:12 `wrong-results` is not known here => did you mean `wrong-result`?
         error out-of-range 14:1 `watch_bp` is 10001 => write a number from 0 to 10000
         "##);
-    insta::assert_snapshot!(check(r#"
+    let said = check(
+        r#"
 teaches = "t"
 [[adversaries]]
 count = 2
@@ -642,7 +643,11 @@ strategy = "silent"
 any_of = ["forger"]
 [properties]
 pays = ["silent", "sybil"]
-"#), @"");
+"#,
+    );
+    for what in ["neither `strategy` nor `any_of`", "both `strategy` and `any_of`", "nobody here acts as `sybil`"] {
+        assert!(said.contains(what), "{what} in {said}");
+    }
     insta::assert_snapshot!(check("teaches = \"t\"\n[properties]\ncheck = [\"P1\", \"P3\"]\n"), @"error vacuous 3:1 where nobody lies there is nothing to see of P3 => add `[[adversaries]]`, or leave P3 out");
 }
 
