@@ -94,6 +94,24 @@ pub enum Recipe {
 }
 
 impl Recipe {
+    /// The fewest tasks it can be made of.
+    pub const fn tasks_min(self) -> u32 {
+        match self {
+            Self::Single | Self::Chain => 1,
+            Self::Fan | Self::Diamond => 3,
+        }
+    }
+
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Chain => "chain",
+            Self::Fan => "fan",
+            Self::Diamond => "diamond",
+        }
+    }
+
     /// The parents of task `task` (from 0) among `tasks`, ascending.
     pub fn parents(self, task: u32, tasks: u32) -> Vec<u32> {
         match self {

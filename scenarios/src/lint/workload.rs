@@ -78,6 +78,14 @@ fn amount(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.within("workload.needs", workload.needs.into(), 1, most);
     }
     notes.within("workload.tasks", workload.tasks.into(), 1, TASKS_MAX);
+    let least = workload.recipe.tasks_min();
+    if (1..least).contains(&workload.tasks) {
+        let what =
+            format!("{} tasks, and `{}` has a first, a last and one between", workload.tasks, workload.recipe.name());
+        let mend = format!("write {least} or more, or take `recipe = \"chain\"`");
+        let at = notes.said(&["workload.tasks", "workload.recipe"]);
+        notes.error(at, Code::OutOfRange, what, mend);
+    }
 }
 
 /// Whether budgets reach, and whether the requesters hold them.
