@@ -94,21 +94,11 @@ pub enum Recipe {
 }
 
 impl Recipe {
-    /// The fewest tasks it can be made of.
+    /// The fewest tasks that a plan of it has, however few are asked for: a fan has two ends.
     pub const fn tasks_min(self) -> u32 {
         match self {
             Self::Single | Self::Chain => 1,
             Self::Fan | Self::Diamond => 3,
-        }
-    }
-
-    /// The name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Single => "single",
-            Self::Chain => "chain",
-            Self::Fan => "fan",
-            Self::Diamond => "diamond",
         }
     }
 

@@ -78,14 +78,6 @@ fn amount(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.within("workload.needs", workload.needs.into(), 1, most);
     }
     notes.within("workload.tasks", workload.tasks.into(), 1, TASKS_MAX);
-    let least = workload.recipe.tasks_min();
-    if (1..least).contains(&workload.tasks) {
-        let what =
-            format!("{} tasks, and `{}` has a first, a last and one between", workload.tasks, workload.recipe.name());
-        let mend = format!("write {least} or more, or take `recipe = \"chain\"`");
-        let at = notes.said(&["workload.tasks", "workload.recipe"]);
-        notes.error(at, Code::OutOfRange, what, mend);
-    }
 }
 
 /// Whether budgets reach, and whether the requesters hold them.
@@ -110,7 +102,10 @@ fn credits(scenario: &Scenario, notes: &mut Notes<'_>) {
             let tasks = workload.tasks_of_need();
             let price = reserves(workload.budget, workload.fee, tasks);
             let needs = usize::try_from(workload.needs.min(scenario.limits.max_needs));
-            prices.resize(needs.unwrap_or(usize::MAX).min(100_000), (workload.budget, tasks, price));
+            prices.resize(
+                needs.unwrap_or(usize::MAX).min(100_000),
+                (workload.budget, tasks.max(workload.recipe.tasks_min()), price),
+            );
         }
     }
     if let Some((budget, tasks, _)) = prices.iter().find(|(b, tasks, _)| *b < u64::from(*tasks)) {
