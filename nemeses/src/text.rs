@@ -6,7 +6,7 @@ use crate::draw::Between;
 use crate::target::{Role, Target};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{I64Deserializer, SeqAccessDeserializer, StrDeserializer, U64Deserializer};
-use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, IntoDeserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -48,8 +48,12 @@ impl<'de, T: Deserialize<'de> + Copy + PartialOrd> Visitor<'de> for OneOrTwo<T> 
         T::deserialize(one).map(Between::one)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        let [min, max] = <[T; 2]>::deserialize(SeqAccessDeserializer::new(seq))?;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let [min, max] = <[T; 2]>::deserialize(SeqAccessDeserializer::new(&mut seq))?;
+        if seq.next_element::<IgnoredAny>()?.is_some() {
+            let what = "a range of more than two values (write the least and the greatest) [wrong-type]";
+            return Err(A::Error::custom(what));
+        }
         if max < min {
             return Err(A::Error::custom("the range runs backwards (write the smaller value first) [inverted-range]"));
         }

@@ -137,6 +137,17 @@ impl Walk<'_> {
                 self.spoilt.insert(put_in(table, path, key));
             }
         }
+        // Read by place instead of by name, an array would pass for a table.
+        let arrays = table.iter().filter(|(key, value)| is_untold(value, &known[key.get_ref().as_ref()]));
+        let arrays: Vec<_> = arrays.map(|(key, value)| (key.clone(), value.span())).collect();
+        for (key, span) in arrays {
+            let name: &str = key.get_ref();
+            let what = format!("`{}` lists values without their names", shorten(name));
+            let draft = Draft::error(Code::WrongType, what, "write a table: each value with its key");
+            self.findings.push(draft.at(self.text, span));
+            self.spoilt.insert(join(path, name));
+            table.remove(&key);
+        }
         for (key, value) in table.iter_mut() {
             let name: &str = key.get_ref();
             let (path, schema, span) = (join(path, name), &known[name], value.span());
@@ -154,6 +165,14 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// Whether an array stands where `schema` wants a table, or among the tables that it wants a list of.
+fn is_untold(value: &Spanned<DeValue<'_>>, schema: &Value) -> bool {
+    let DeValue::Array(array) = value.get_ref() else { return false };
+    let is_table = |schema: &Value| schema["properties"].is_object();
+    let untold = |item: &Spanned<DeValue<'_>>| matches!(item.get_ref(), DeValue::Array(_));
+    is_table(schema) || (is_table(&schema["items"]) && array.iter().any(untold))
 }
 
 /// The one other table that has a key of that name.

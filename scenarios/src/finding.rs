@@ -143,6 +143,7 @@ pub struct Finding {
     /// The place as bytes of the file.
     #[serde(skip)]
     span: Range<usize>,
+    /// What is shown of the file.
     #[serde(skip)]
     text: Text,
 }
@@ -181,15 +182,44 @@ impl Draft {
         Finding {
             code: self.code,
             level: self.level,
-            file: text.name().to_owned(),
+            file: plain(text.name()),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            what: self.what,
-            mend: self.mend,
+            what: plain(&self.what),
+            mend: plain(&self.mend),
             span: start..end,
-            text: Arc::clone(text),
+            text: shown(text),
         }
     }
+}
+
+/// Whether a terminal might obey it instead of showing it.
+fn is_command(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t' | '\r')
+}
+
+/// A text in which what a terminal might obey is spelled out.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_command(c) { plain.extend(c.escape_default()) } else { plain.push(c) }
+    }
+    plain
+}
+
+/// A file's text as it is shown: every byte in its place, and nothing in it that a terminal might obey.
+fn shown(text: &Text) -> Text {
+    if !text.inner().contains(is_command) && !text.name().contains(is_command) {
+        return Arc::clone(text);
+    }
+    // As many bytes as what it stands for.
+    let stand_in = |c: char| match c.len_utf8() {
+        _ if !is_command(c) => c,
+        1 => '?',
+        _ => '\u{bf}',
+    };
+    let safe: String = text.inner().chars().map(stand_in).collect();
+    Arc::new(NamedSource::new(plain(text.name()), safe))
 }
 
 fn floor(text: &str, index: usize) -> usize {

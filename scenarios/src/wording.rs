@@ -46,10 +46,14 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
     if message.starts_with("missing field") {
         return missing_key(written);
     }
+    if message == "integer number overflowed" {
+        let mend = "write a whole number; the greatest anywhere is 18446744073709551615";
+        return Draft::error(Code::OutOfRange, "a number of more digits than any can have", mend);
+    }
     let expected = message.rsplit_once("expected ").map_or("another value", |(_, what)| what);
     let whole = match expected {
         "u32" => Some(("0", "4294967295")),
-        "u64" => Some(("0", "9223372036854775807")),
+        "u64" => Some(("0", "18446744073709551615")),
         "i32" => Some(("-2147483648", "2147483647")),
         _ => None,
     };

@@ -94,6 +94,14 @@ pub enum Recipe {
 }
 
 impl Recipe {
+    /// The fewest tasks that a plan of it has, however few are asked for: a fan has two ends.
+    pub const fn tasks_min(self) -> u32 {
+        match self {
+            Self::Single | Self::Chain => 1,
+            Self::Fan | Self::Diamond => 3,
+        }
+    }
+
     /// The parents of task `task` (from 0) among `tasks`, ascending.
     pub fn parents(self, task: u32, tasks: u32) -> Vec<u32> {
         match self {

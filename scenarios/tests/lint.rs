@@ -85,7 +85,17 @@ fn huge_and_negative_numbers_are_refused() {
     insta::assert_snapshot!(check(r#"
 teaches = "t"
 seed = 99999999999999999999999
-"#), @"error out-of-range 3:8 the number 99999999999999999999999 does not fit => write a whole number from 0 to 9223372036854775807");
+"#), @"error out-of-range 3:8 the number 99999999999999999999999 does not fit => write a whole number from 0 to 18446744073709551615");
+}
+
+#[test]
+fn the_greatest_seed_is_the_one_that_is_named() {
+    let told = |seed: &str| check(&format!("teaches = \"t\"\nseed = {seed}\n"));
+    assert_eq!(told("18446744073709551615"), "");
+    let said = "18446744073709551615";
+    assert!(told("18446744073709551616").contains(&format!("does not fit => write a whole number from 0 to {said}")));
+    let huge = told(&"9".repeat(60));
+    assert!(huge.contains("error out-of-range 2:8") && huge.contains(said), "{huge}");
 }
 
 #[test]
@@ -101,7 +111,7 @@ loss_ppm = 1_000_000
 [clocks]
 drift_ppm = [-900_000, 0]
 "#), @r##"
-        error out-of-range 3:8 the number -1 does not fit => write a whole number from 0 to 9223372036854775807
+        error out-of-range 3:8 the number -1 does not fit => write a whole number from 0 to 18446744073709551615
         error out-of-range 5:11 the number 4294967296 does not fit => write a whole number from 0 to 4294967295
         error wrong-type 6:13 floating point `1.5` cannot stand here => write a whole number from 0 to 4294967295
         error out-of-range 8:1 `loss_ppm` is 1000000 => write a number from 0 to 500000
@@ -300,7 +310,7 @@ who = "all"
         error misplaced-key 8:1 `loss` takes no `who` => besides `at`, `for` and `count` it takes `ppm`, `from`, `to`
         error misplaced-key 12:1 `partition-halves` takes no `ppm` => it takes only `at`, `for` and `count`
         error missing-key 14:1 the key `for` is missing => add `for = "30s"`, or a range
-        error missing-key 14:1 `skew` needs `offset` or `drift_ppm` => add `offset = "-5s"`
+        error missing-key 14:1 `skew` needs `offset` or `drift_ppm` => add `offset = "5s"`
         "##);
 }
 
@@ -509,6 +519,70 @@ fn needs_with_mistakes_name_every_line() {
         error syntax 15:2 expected value => write one JSON object a line, such as {"recipe":"wordcount","parts":4}
         error syntax 16:33 duplicate field `parts` => take one of the two out
         "##);
+}
+
+#[test]
+fn what_stands_without_its_name_is_refused() {
+    let told = check("teaches = \"t\"\n[network]\ndelay = [\"1ms\", \"2ms\", \"3ms\"]\n");
+    let range = "error wrong-type 3:9 a range of more than two values => write the least and the greatest";
+    assert_eq!(told, range);
+    for text in [
+        "workload = [1, \"single\"]\n",
+        "phases = [\"5m\"]\n",
+        "faults = [[\"loss\"]]\n",
+        "[workload]\njoiner = [[\"worker\", \"5s\"]]\n",
+        "[[faults]]\nkind = \"loss\"\nppm = [1, 2, 3]\n",
+    ] {
+        let told = check(&format!("teaches = \"t\"\n{text}"));
+        let said = ["lists values without their names => write a table", "a range of more than two values"];
+        assert!(told.contains("error wrong-type") && said.iter().any(|said| told.contains(said)), "{text}: {told}");
+    }
+}
+
+#[test]
+fn a_fan_has_two_ends_and_something_between() {
+    for recipe in ["fan", "diamond"] {
+        let text = |tasks: u32| {
+            format!("teaches = \"t\"\n[workload]\nrecipe = \"{recipe}\"\ntasks = {tasks}\nbudget = {tasks}\n")
+        };
+        for tasks in [1, 2] {
+            let told = check(&text(tasks));
+            assert!(told.contains(&format!("a budget of {tasks} for 3 tasks")), "{told}");
+        }
+        assert_eq!(check(&text(3)), "");
+    }
+}
+
+#[test]
+fn a_clock_that_only_its_wall_shows_wrong_changes_nothing() {
+    let text = |offset: &str| {
+        format!(
+            "teaches = \"t\"\n[[faults]]\nkind = \"clock-jump\"\nwho = \"coordinator:0\"\noffset = {offset}\nfor = \"1m\"\n"
+        )
+    };
+    for offset in ["\"-5s\"", "\"1ns\"", "[\"-2h\", \"999us\"]"] {
+        assert!(check(&text(offset)).contains("error vacuous 5:1 a clock that neither jumps ahead"), "{offset}");
+    }
+    for offset in ["\"1ms\"", "[\"-2h\", \"2h\"]"] {
+        assert_eq!(check(&text(offset)), "", "{offset}");
+    }
+}
+
+#[test]
+fn nothing_of_a_file_reaches_a_terminal_that_it_might_obey() {
+    let text = "teaches = \"t\"\n# \u{1b}[2J\u{9b}1m\n\"no\\u001bkey\" = 1\n";
+    let report = load_text(Path::new("a\u{7}.toml"), text).unwrap_err().report;
+    assert!(!report.errors.is_empty());
+    for finding in report.errors {
+        let shown = format!("{finding} {:?}", miette::Report::new(finding.clone()));
+        let obeyed = |c: char| c.is_control() && c != '\n';
+        // The report's own colours are not the file's.
+        assert!(!shown.replace("\u{1b}[", "").contains(obeyed) && !shown.contains("[2J\u{9b}"), "{shown:?}");
+        assert!(
+            !shown.contains("\u{1b}[2J") && !shown.contains('\u{7}') && !shown.contains("no\u{1b}key"),
+            "{shown:?}"
+        );
+    }
 }
 
 #[test]
@@ -963,8 +1037,8 @@ kind = "bus-acked-then-lost"
 within = "0s"
 for = "1s"
 "#), @r##"
-        error vacuous 6:1 a clock that neither jumps nor runs wrong => write more than nothing, or take the fault out
-        error vacuous 11:1 a clock that neither jumps nor runs wrong => write more than nothing, or take the fault out
+        error vacuous 6:1 a clock that neither jumps ahead nor runs wrong => write more than nothing, or take the fault out
+        error vacuous 11:1 a clock that neither jumps ahead nor runs wrong => write more than nothing, or take the fault out
         error vacuous 16:1 nothing is added => write more than nothing, or take the fault out
         error vacuous 21:1 a verifier that is as fast as ever => write more than nothing, or take the fault out
         error vacuous 25:1 nothing is young enough to be forgotten => write more than nothing, or take the fault out

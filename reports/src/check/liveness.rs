@@ -1,5 +1,6 @@
 //! Liveness: every need that a correct requester posted, and that could be served, comes to a right end before the settle
-//! phase is over, and its requester hears of it; it comes to one end only; and one that closed got what it wanted.
+//! phase is over, and its requester hears of it; it comes to one end only; and one that closed got what it wanted. A requester
+//! that is whole in the end has posted every need that it was asked to post.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Liveness {
     /// Tasks that were done and paid for.
     paid: BTreeSet<(NeedId, TaskName)>,
     posted: BTreeMap<NeedId, Record>,
+    /// When each node was asked to post a need.
+    asked: BTreeMap<NodeNo, Vec<Record>>,
     /// The tasks that make what a need wants.
     wanted: BTreeMap<NeedId, Arc<[TaskName]>>,
 }
@@ -41,6 +44,9 @@ impl Checker for Liveness {
             }
             Event::NeedPosted { need, requester, .. } if !self.dishonest.contains(requester) => {
                 self.posted.entry(*need).or_insert_with(|| record.clone());
+            }
+            Event::NeedWanted if !self.liars.told(record) => {
+                self.asked.entry(record.node).or_default().push(record.clone());
             }
             Event::NeedEnded { need, .. } if !self.liars.told(record) => {
                 let (first, tellers) = self.ended.entry(*need).or_insert_with(|| (record.clone(), BTreeSet::new()));
@@ -66,9 +72,10 @@ impl Checker for Liveness {
         if !end.settled {
             notes.unknown("the run was cut short: what would have come of it is not known".to_owned());
         }
+        self.lost(end, &mut notes);
         for (need, posted) in self.posted.iter().filter(|(need, _)| !end.expect.excused.contains(need)) {
             notes.checked();
-            let right = end.expect.needs.get(need).unwrap_or(&end.expect.ends);
+            let right = &end.expect.ends;
             let Some((ended, tellers)) = self.ended.get(need) else {
                 if end.settled {
                     let what = format!("need {need} came to no end by the end of the settle phase");
@@ -101,6 +108,24 @@ impl Checker for Liveness {
             }
         }
         notes.finding
+    }
+}
+
+impl Liveness {
+    /// A need that nobody ever said comes to no end, and is missed by nobody else. Where the register loses what it acknowledged
+    /// nothing is promised to anyone.
+    fn lost(&self, end: &End, notes: &mut Notes) {
+        for (node, asked) in self.asked.iter().filter(|_| !end.expect.data_loss) {
+            let said = self.posted.values().filter(|posted| posted.node == *node).count();
+            let Some(first) = asked.get(said) else { continue };
+            notes.checked();
+            let what = format!("{node} was asked for {} needs, and posted {said}", asked.len());
+            if !end.settled {
+                notes.unknown(format!("{what}, but the run was cut short"));
+            } else if self.correct.contains(node) {
+                notes.contradict(NAME, what, &[first]);
+            }
+        }
     }
 }
 
@@ -176,7 +201,28 @@ mod tests {
             }
         });
         caught(Liveness::default(), &run, "not asked for");
-        run.end.expect.needs.insert(need(), [NeedEnd::Cancelled].into());
+        run.end.expect.ends = [NeedEnd::Cancelled].into();
+        holds(Liveness::default(), &run);
+    }
+
+    #[test]
+    fn a_need_that_was_never_posted() {
+        let mut run = good();
+        let node = run.records.iter().find(|r| matches!(r.event, Event::NeedPosted { .. })).unwrap().node;
+        let at = run.records.iter().position(|r| matches!(r.event, Event::NeedPosted { .. })).unwrap();
+        run.records.insert(at, Record::new(0, node, Event::NeedWanted));
+        holds(Liveness::default(), &run);
+        run.records.insert(at, Record::new(0, node, Event::NeedWanted));
+        caught(Liveness::default(), &run, "was asked for 2 needs, and posted 1");
+        run.end.settled = false;
+        unknown(Liveness::default(), &run, "posted 1, but the run was cut short");
+        run.end.settled = true;
+        // One whose host is broken for good is waited for by nobody, nor is anyone where the register loses its data.
+        let broken = |e: &Event| matches!(e, Event::Correct { .. });
+        let mut dead = run.clone();
+        dead.drop_all(broken);
+        holds(Liveness::default(), &dead);
+        run.end.expect.data_loss = true;
         holds(Liveness::default(), &run);
     }
 

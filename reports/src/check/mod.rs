@@ -4,6 +4,7 @@
 //! verdict has three values, and says how often it had something to check; a property that was never checked is vacuous,
 //! not green. The same checkers judge a simulated run, the history of a live one, and watch online.
 
+mod clocks;
 pub mod draw;
 mod dues;
 mod earned;
@@ -40,7 +41,7 @@ pub use p9::Conservation;
 pub use p10::Convergence;
 pub use sums::NeedCounts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,8 +84,6 @@ pub struct Expect {
     pub excused: BTreeSet<NeedId>,
     /// Marks that should be hit somewhere; they are reported with their count even if that is zero.
     pub marks: BTreeSet<String>,
-    /// The ends that are right for these needs instead.
-    pub needs: BTreeMap<NeedId, BTreeSet<NeedEnd>>,
     /// The properties asked for; the others are judged too, but may be vacuous.
     pub properties: BTreeSet<String>,
 }
@@ -100,7 +99,6 @@ impl Default for Expect {
             ends: [NeedEnd::Closed].into(),
             excused: BTreeSet::new(),
             marks: BTreeSet::new(),
-            needs: BTreeMap::new(),
             // Where nobody lies there is nothing to see of P3.
             properties: PROPERTIES.into_iter().filter(|name| *name != "P3").map(str::to_owned).collect(),
         }

@@ -2,19 +2,24 @@
 //!
 //! Judged from the entries as they were told whole: the signed evidence of a command is held against the tokens that the
 //! entries before it had given out. So a result is taken only from whoever holds the task under exactly this fence; a vote
-//! counts only in its epoch and for its attempt; fences rise and none is granted twice; and a wait ends only when a majority
-//! of coordinators has seen the whole of its present segment. What nodes believe of fences is held against the same rule.
+//! counts only in its epoch and for its attempt; fences rise and none is granted twice. What nodes believe of fences is held
+//! against the same rule.
+//!
+//! A wait ends only when a majority of coordinators has seen the whole of its present segment, whatever it is for: a wait is as
+//! long as the need says, or what was left of it; a report counts for no more than its reporter's own clock had shown; and what
+//! comes after a window comes after a majority has seen it through.
 //!
 //! Where entries of a need are missing, what follows cannot be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::register::{Applied, Command, Event as Did};
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
-use swarm_core::wire::{Body, Envelope, ReleaseReason};
+use swarm_core::wire::{Body, Envelope, ReleaseReason, Windows};
 
+use super::clocks::Clocks;
 use super::{Checker, End, Finding, Liars, Notes};
 use crate::history::{Event, NodeNo, Record};
 
@@ -23,6 +28,7 @@ const NAME: &str = "P4";
 /// The oracle of P4.
 #[derive(Debug, Default)]
 pub struct Fencing {
+    clocks: Clocks,
     /// Members of the register.
     coordinators: usize,
     liars: Liars,
@@ -48,6 +54,10 @@ struct Need {
     over: Option<Record>,
     tasks: BTreeMap<TaskName, Task>,
     waits: BTreeMap<Segment, Wait>,
+    /// How long its waits are, by its own text.
+    windows: Option<Windows>,
+    /// Waits that a majority has seen through in the entry being judged.
+    through: BTreeSet<Waiting>,
 }
 
 #[derive(Debug, Default)]
@@ -63,10 +73,16 @@ struct Task {
     /// Its lease was seen through by a majority, in the entry being judged.
     run_out: bool,
     is_final: bool,
+    /// The challenge window of its result was seen through by a majority.
+    unchallenged: bool,
+    /// What was left of the window when the result was disputed.
+    left: Option<Span>,
 }
 
 #[derive(Debug)]
 struct Wait {
+    /// The entry that opened it.
+    opened: Seq,
     waiting: Waiting,
     total: Span,
     seen: BTreeMap<AgentId, Span>,
@@ -80,13 +96,21 @@ impl Checker for Fencing {
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
         match &record.event {
+            Event::Took { thread: Thread::Need(need), .. } if self.is_over(need) => {}
+            _ => self.clocks.see(record),
+        }
+        match &record.event {
             Event::Genesis { parties, .. } => self.coordinators = parties.iter().filter(|p| p.coordinator).count(),
             Event::Founded { genesis } => self.coordinators = genesis.coordinators.len(),
             _ if self.liars.told(record) => {}
             Event::Ordered { command, entry, thread: Thread::Need(need) } => {
                 let known = self.needs.entry(*need).or_default();
-                let mut judge = Judging { coordinators: self.coordinators, notes: &mut self.notes, record };
+                let (clocks, coordinators) = (&self.clocks, self.coordinators);
+                let mut judge = Judging { clocks, coordinators, need: *need, notes: &mut self.notes, record };
                 judge.entry(known, command, entry);
+                if known.over.is_some() {
+                    self.clocks.forget(need);
+                }
             }
             Event::Granted { need, task, fence, .. } => {
                 self.notes.checked();
@@ -123,9 +147,46 @@ impl Checker for Fencing {
     }
 }
 
+impl Need {
+    /// How long a wait is that begins now, if its length follows from what was told.
+    fn whole(&mut self, waiting: &Waiting) -> Option<Span> {
+        let windows = self.windows?;
+        let ms = match waiting {
+            Waiting::Proposals => windows.proposals_ms,
+            Waiting::Decision => windows.decision_ms,
+            Waiting::Bids(_) => windows.bids_ms,
+            Waiting::Verdicts(_) | Waiting::Redraw(_) => windows.verify_ms,
+            Waiting::Challenge(task) | Waiting::Late(task) => {
+                let left = self.tasks.get_mut(task).and_then(|task| task.left.take());
+                return left.or(Some(Span::from_ms(windows.challenge_ms.into())));
+            }
+            _ => return None,
+        };
+        Some(Span::from_ms(ms.into()))
+    }
+}
+
+impl Wait {
+    /// What a majority of `n` has not seen of it.
+    fn left(&self, n: usize) -> Span {
+        let mut seen: Vec<Span> = self.seen.values().copied().collect();
+        seen.sort_unstable_by(|a, b| b.cmp(a));
+        let gone = seen.get(n / 2).copied().unwrap_or_default();
+        self.total.saturating_sub(gone)
+    }
+}
+
+impl Fencing {
+    fn is_over(&self, need: &NeedId) -> bool {
+        self.needs.get(need).is_some_and(|known| known.over.is_some())
+    }
+}
+
 /// One entry being judged.
 struct Judging<'a> {
+    clocks: &'a Clocks,
     coordinators: usize,
+    need: NeedId,
     notes: &'a mut Notes,
     record: &'a Record,
 }
@@ -153,6 +214,11 @@ impl Judging<'_> {
                 Some(wait) => {
                     let seen = wait.seen.entry(*by).or_default();
                     *seen = (*seen).max(*elapsed);
+                    let opened = wait.opened;
+                    if let Some(passed) = self.clocks.short(&self.need, by, opened, *segment, *elapsed) {
+                        let (said, passed) = (elapsed.0, passed.0);
+                        self.wrong(format!("{by} reports {said} ns of a wait, and its own clock showed {passed}"));
+                    }
                 }
                 None => self.wrong(format!("a report counts for segment {segment}, which is not running")),
             },
@@ -160,6 +226,7 @@ impl Judging<'_> {
         }
         let reported = matches!(command, Command::Elapsed { .. });
         events.iter().for_each(|event| self.event(need, event, reported));
+        need.through.clear();
         need.tasks.values_mut().for_each(|task| task.run_out = false);
     }
 
@@ -216,10 +283,36 @@ impl Judging<'_> {
         }
     }
 
+    /// What comes after a window comes once a majority has seen it through.
+    fn after(&mut self, need: &Need, event: &Did) {
+        let what = match event {
+            Did::Voting { .. } if need.waits.values().any(|wait| wait.waiting == Waiting::Proposals) => {
+                "a vote begins while the window for proposals is open"
+            }
+            Did::Granting { task, .. } if !need.through.contains(&Waiting::Bids(task.clone())) => {
+                "a bid wins, and no majority saw the window for bids through"
+            }
+            Did::Settled { task, .. } if !need.tasks.get(task).is_some_and(|task| task.unchallenged) => {
+                "a result is settled, and no majority saw its challenge window through"
+            }
+            Did::Paid { task } if !need.through.contains(&Waiting::Late(task.clone())) => {
+                "a result is paid, and no majority saw its late window through"
+            }
+            _ => return,
+        };
+        self.wrong(what);
+    }
+
     fn event(&mut self, need: &mut Need, event: &Did, reported: bool) {
+        self.after(need, event);
         match event {
             Did::Opened { epoch, .. } | Did::EpochPassed { epoch } if *epoch < need.epoch => {
                 self.wrong(format!("epoch {epoch} begins after epoch {}", need.epoch));
+            }
+            Did::Opening { need: text } => {
+                if let Body::Need(text) = &text.body {
+                    need.windows = Some(text.windows);
+                }
             }
             Did::Opened { epoch, .. } => need.epoch = *epoch,
             Did::EpochPassed { epoch } => {
@@ -239,9 +332,12 @@ impl Judging<'_> {
                 {
                     task.run_out = false;
                 }
+                if let Some(whole) = need.whole(waiting).filter(|whole| whole > total) {
+                    self.wrong(format!("a wait of {} ns begins, and it should be {} ns long", total.0, whole.0));
+                }
                 // A wait has one segment: the one before is over.
                 need.waits.retain(|_, wait| wait.waiting != *waiting);
-                let wait = Wait { waiting: waiting.clone(), total: *total, seen: BTreeMap::new() };
+                let wait = Wait { opened: need.seq, waiting: waiting.clone(), total: *total, seen: BTreeMap::new() };
                 need.waits.insert(*segment, wait);
             }
             Did::WaitClosed { waiting } => {
@@ -250,6 +346,10 @@ impl Judging<'_> {
                 };
                 let wait = need.waits.remove(&segment).expect("just found");
                 if !reported {
+                    // Votes, a commit or a void result may end others; these end by themselves, or with their need.
+                    if matches!(waiting, Waiting::Proposals | Waiting::Redraw(_) | Waiting::Late(_)) {
+                        self.wrong("a window is closed that no majority saw through");
+                    }
                     return;
                 }
                 let through = wait.seen.values().filter(|seen| **seen >= wait.total).count();
@@ -257,11 +357,12 @@ impl Judging<'_> {
                     let n = self.coordinators;
                     self.wrong(format!("a wait ends that {through} of {n} coordinators saw through in its segment"));
                 }
-                if let Waiting::Lease(task) = waiting
-                    && let Some(task) = need.tasks.get_mut(task)
-                {
-                    task.run_out = true;
+                match waiting {
+                    Waiting::Lease(task) => need.tasks.entry(task.clone()).or_default().run_out = true,
+                    Waiting::Challenge(task) => need.tasks.entry(task.clone()).or_default().unchallenged = true,
+                    _ => {}
                 }
+                need.through.insert(wait.waiting);
             }
             Did::Granting { bid, fence, task, .. } => {
                 let task = need.tasks.entry(task.clone()).or_default();
@@ -280,9 +381,14 @@ impl Judging<'_> {
                 }
             }
             // Its window stands still: what was seen of it is in what is left.
-            Did::Challenged { task, .. } => {
+            Did::Challenged { left, task, .. } => {
                 let stops = [Waiting::Challenge(task.clone()), Waiting::Late(task.clone())];
-                need.waits.retain(|_, wait| !stops.contains(&wait.waiting));
+                let stopped = need.waits.extract_if(.., |_, wait| stops.contains(&wait.waiting));
+                let least = stopped.map(|(_, wait)| wait.left(self.coordinators)).max().unwrap_or_default();
+                if *left < least {
+                    self.wrong(format!("a window stands still with {} ns left of it, of {} ns", left.0, least.0));
+                }
+                need.tasks.entry(task.clone()).or_default().left = Some(*left);
             }
             Did::Over { .. } => need.over = Some(self.record.clone()),
             _ => self.of_task(need, event),
@@ -343,7 +449,7 @@ impl Judging<'_> {
                 }
             }
             Did::Final { record } => {
-                task.is_final = true;
+                (task.is_final, task.unchallenged, task.left) = (true, false, None);
                 task.commit == Some(record.commit)
             }
             Did::Settled { .. } | Did::Paid { .. } => task.is_final,

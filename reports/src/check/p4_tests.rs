@@ -11,7 +11,7 @@ use swarm_core::reject::Reject;
 use swarm_core::time::WallTime;
 use swarm_core::wire::{
     Attest, AttestPlan, CapabilityRef, Claim, Commit, Content, Draft, FinalizeRecord, Heartbeat, PolicyRef,
-    SnapshotRef, Verdict as Judged, Yield, trace_of,
+    SnapshotRef, Verdict as Judged, Windows, Yield, trace_of,
 };
 
 use super::*;
@@ -136,6 +136,8 @@ const EXPIRE: usize = 8;
 const AGAIN: usize = 10;
 const COMMIT: usize = 12;
 const VERDICT: usize = 13;
+const SETTLED: usize = 15;
+const PAID: usize = 17;
 
 /// Agents 4 and 5 hold the task one after the other; of three coordinators, two see each wait through.
 fn story() -> Entries {
@@ -164,8 +166,17 @@ fn story() -> Entries {
             vec![closed(lease()), Did::Accepted { commit: result, fence: Fence(2), task: task() }],
         ),
         (Command::Count(vec![attest(1, 2, id)]), vec![finality(1, 2, id), opens(6, Waiting::Challenge(task()))]),
-        (relay(), vec![Did::Settled { payouts: Vec::new(), task: task() }]),
-        (relay(), vec![Did::Paid { task: task() }]),
+        (report(1, 6), vec![Did::Bidding { task: task() }]),
+        (
+            report(2, 6),
+            vec![
+                closed(Waiting::Challenge(task())),
+                Did::Settled { payouts: Vec::new(), task: task() },
+                opens(7, Waiting::Late(task())),
+            ],
+        ),
+        (report(1, 7), vec![Did::Bidding { task: task() }]),
+        (report(2, 7), vec![closed(Waiting::Late(task())), Did::Paid { task: task() }]),
         (relay(), vec![Did::Over { ending: Ending::Closed }]),
     ]
 }
@@ -188,6 +199,64 @@ fn told(entries: Entries) -> Run {
         let (command, entry, thread) = (Arc::new(command), Arc::new(applied), Thread::Need(need()));
         run.tell(0, Event::Ordered { command, entry, thread });
     }
+    run
+}
+
+/// The story in which the need's own text says that each of its waits is as long as it is.
+fn worded() -> Entries {
+    let ms = (TOTAL.0 / 1_000_000) as u32;
+    let windows =
+        Windows { bids_ms: ms, challenge_ms: ms, decision_ms: ms, lease_ms: ms, proposals_ms: ms, verify_ms: ms };
+    let text = swarm_core::wire::Need {
+        budget: Credits(9),
+        class: swarm_core::wire::Class::Simple,
+        deadline_ms: 1_000,
+        fee: Credits(1),
+        fees: Credits(9),
+        k_plan: 1,
+        k_result: 1,
+        produces: Vec::new(),
+        recipe: task(),
+        requires: Default::default(),
+        supersedes: None,
+        windows,
+    };
+    let mut entries = story();
+    let opening = Did::Opening { need: said(1, Body::Need(text), 0, None) };
+    entries[0].1.insert(0, opening);
+    entries
+}
+
+/// The story in which coordinators took each entry in one second after the one before, by their own clocks, and reported the
+/// end of a wait of 30 seconds when those showed it; `change` says otherwise, of what is told.
+fn clocked(change: impl Fn(&mut Event)) -> Run {
+    let mut run = told(story());
+    let mut clocked = Vec::new();
+    // What all clocks show; and when each segment was opened.
+    let (mut now, mut since) = (0, BTreeMap::new());
+    for record in run.records.drain(..) {
+        if let Event::Ordered { command, entry, thread } = &record.event {
+            let thread = *thread;
+            if let Command::Elapsed { by, elapsed, segment } = **command {
+                now = now.max(since[&segment] + elapsed.0);
+                let timed = Event::Timed { agent: by, boot: 1, elapsed, mono_ns: now, segment, thread };
+                clocked.push(Record::new(record.at, NodeNo(u32::from(by.0[0]) - 1), timed));
+            }
+            now += 1_000_000_000;
+            for event in entry.outcome.events() {
+                if let Did::WaitOpened { segment, .. } = event {
+                    since.insert(*segment, now);
+                }
+            }
+            for n in 1..=3 {
+                let took = Event::Took { agent: AgentId([n; 32]), boot: 1, mono_ns: now, seq: entry.seq, thread };
+                clocked.push(Record::new(record.at, NodeNo(u32::from(n) - 1), took));
+            }
+        }
+        clocked.push(record);
+    }
+    clocked.iter_mut().for_each(|record| change(&mut record.event));
+    run.records = clocked;
     run
 }
 
@@ -269,6 +338,128 @@ fn t72_a_wait_ends_by_a_majority_of_its_present_segment() {
     broken(EXPIRE, |entry| drop(entry.1.remove(0)), "a lease expires that no majority saw through");
     broken(EXPIRE, |entry| entry.0 = relay(), "a lease expires that no majority saw through");
     broken(BEAT, |entry| entry.1[1] = opens(2, lease()), "segment 2 does not rise");
+}
+
+/// Each window that is over too soon: what it guards comes without its end, or its end comes without reports.
+#[test]
+fn t72_what_a_window_guards_comes_after_its_end() {
+    for reported in [false, true] {
+        let end = |entry: &mut (Command, Vec<Did>)| {
+            if !reported {
+                entry.0 = relay();
+            }
+            drop(entry.1.remove(0));
+        };
+        broken(GRANT, end, "a bid wins, and no majority saw the window for bids through");
+        broken(SETTLED, end, "a result is settled, and no majority saw its challenge window through");
+        broken(PAID, end, "a result is paid, and no majority saw its late window through");
+    }
+    let unheard = |entry: &mut (Command, Vec<Did>)| entry.0 = relay();
+    broken(GRANT, unheard, "a bid wins, and no majority saw the window for bids through");
+    broken(SETTLED, unheard, "a result is settled, and no majority saw its challenge window through");
+    broken(PAID, unheard, "a window is closed that no majority saw through");
+    for at in [SETTLED, PAID] {
+        broken(at - 1, unheard, "1 of 3 coordinators saw through");
+    }
+    let voting = Did::Voting { candidates: Vec::new() };
+    let proposals = |entry: &mut (Command, Vec<Did>)| entry.1.extend([opens(1, Waiting::Proposals), voting.clone()]);
+    broken(0, proposals, "a vote begins while the window for proposals is open");
+}
+
+#[test]
+fn a_wait_is_as_long_as_the_need_says() {
+    holds(Fencing::default(), &told(worded()));
+    for (at, which) in [(1, 1), (EXPIRE, 2), (VERDICT, 1), (SETTLED, 2)] {
+        let mut entries = worded();
+        let Did::WaitOpened { total, .. } = &mut entries[at].1[which] else { panic!("no wait begins at {at}") };
+        *total = Span(TOTAL.0 - 1);
+        caught(Fencing::default(), &told(entries), "it should be 30000000000 ns long");
+    }
+    // A vote's and a committee's time as well.
+    for waiting in [Waiting::Decision, Waiting::Proposals, Waiting::Verdicts(task()), Waiting::Redraw(task())] {
+        let mut entries = worded();
+        let (segment, total) = (Segment(9), Span(TOTAL.0 - 1));
+        entries[VERDICT].1.push(Did::WaitOpened { segment, total, waiting });
+        caught(Fencing::default(), &told(entries), "it should be 30000000000 ns long");
+    }
+}
+
+/// A dispute after one coordinator has seen the window through and another two thirds of it: a third is left.
+#[test]
+fn a_window_that_stood_still_runs_on_for_what_was_left() {
+    let disputed = |left: u64, on: u64| {
+        let mut entries = worded();
+        let challenge = said(8, Body::Yield(Yield { reason: String::new(), task: task() }), 1, Some(2));
+        let (segment, waiting) = (Segment(7), Waiting::Challenge(task()));
+        let seen = Command::Elapsed { by: AgentId([3; 32]), elapsed: Span(TOTAL.0 / 3 * 2), segment: Segment(6) };
+        let stood = [
+            (seen, vec![Did::Bidding { task: task() }]),
+            (relay(), vec![Did::Challenged { challenge, left: Span(left), task: task() }]),
+            (relay(), vec![Did::WaitOpened { segment, total: Span(on), waiting }]),
+        ];
+        let late = entries.split_off(SETTLED);
+        entries.extend(stood);
+        let again = |segment| (report(1, segment), vec![Did::Bidding { task: task() }]);
+        entries.push(again(7));
+        entries.extend(late);
+        let at = entries.len();
+        (entries[at - 4].0, entries[at - 3].0, entries[at - 2].0) = (report(2, 7), report(1, 8), report(2, 8));
+        entries[at - 4].1[2] = opens(8, Waiting::Late(task()));
+        told(entries)
+    };
+    let third = TOTAL.0 / 3;
+    holds(Fencing::default(), &disputed(third, third));
+    caught(Fencing::default(), &disputed(third - 1, third - 1), "a window stands still with");
+    caught(Fencing::default(), &disputed(third, third - 1), "it should be 10000000000 ns long");
+}
+
+#[test]
+fn t72_a_report_counts_for_what_its_own_clock_showed() {
+    let run = clocked(|_| {});
+    let timed = run.records.iter().filter(|r| matches!(r.event, Event::Timed { .. })).count();
+    assert_eq!(timed, 10, "of bids twice, a lease, and both windows");
+    holds(Fencing::default(), &run);
+    // Whatever is waited for: bids, a lease, bids again, the challenge window, the late one.
+    for of in [1, 3, 4, 6, 7].map(Segment) {
+        // It had reported one second after the other.
+        let early = clocked(|event| match event {
+            Event::Timed { agent, mono_ns, segment, .. } if *segment == of && agent.0[0] == 2 => {
+                *mono_ns -= 1_000_000_001;
+            }
+            _ => {}
+        });
+        caught(Fencing::default(), &early, "of a wait, and its own clock showed 29999999999");
+        // One that lies is expected to, and one whose clock is not known is not judged.
+        let mut liar = early.clone();
+        liar.liar(1);
+        holds(Fencing::default(), &liar);
+        let mut unknown = early;
+        unknown.drop_all(|event| matches!(event, Event::Took { .. }));
+        holds(Fencing::default(), &unknown);
+    }
+    let silent = |event: &Event| matches!(event, Event::Timed { segment: Segment(1), .. });
+    let mut run = clocked(|_| {});
+    run.drop_all(silent);
+    caught(Fencing::default(), &run, "its own clock showed 0");
+}
+
+#[test]
+fn a_clock_that_starts_anew_goes_on() {
+    // Coordinator 2 restarts somewhere within the first window, and goes on from what it had reported: nothing yet.
+    let reboots = |after: u64| {
+        clocked(move |event| match event {
+            Event::Took { agent, boot, mono_ns, seq, .. } if agent.0[0] == 2 && seq.0 > 3 => {
+                (*boot, *mono_ns) = (2, *mono_ns - 2_000_000_000);
+            }
+            Event::Timed { agent, boot, mono_ns, segment, .. } if agent.0[0] == 2 => {
+                let shown = if *segment == Segment(1) { after } else { *mono_ns - 2_000_000_000 };
+                (*boot, *mono_ns) = (2, shown);
+            }
+            _ => {}
+        })
+    };
+    holds(Fencing::default(), &reboots(TOTAL.0));
+    caught(Fencing::default(), &reboots(TOTAL.0 - 3_000_000_000), "and its own clock showed");
 }
 
 #[test]

@@ -46,7 +46,7 @@ struct Task {
 /// When the entries of needs were applied, and which one a node tells of.
 #[derive(Debug, Default)]
 struct Entries {
-    /// In global time, by whoever was first.
+    /// In global time, by whoever was first: when its node took it in, if that was told, or else when it was told.
     applied: BTreeMap<NeedId, BTreeMap<Seq, u64>>,
     /// The entry whose events a node tells; none once it left one out.
     told: BTreeMap<(NodeNo, NeedId), Option<Seq>>,
@@ -112,7 +112,11 @@ impl Checker for LeaseLifetime {
             Event::Phase(phase) if *phase >= Phase::Heal => {
                 self.healed_at.get_or_insert(record.at);
             }
-            Event::Applied { thread: Thread::Need(need), seq, .. } if !self.liars.told(record) => {
+            // A slow disk tells an entry late, and delays no stopwatch.
+            Event::Took { thread: Thread::Need(need), seq, .. }
+            | Event::Applied { thread: Thread::Need(need), seq, .. }
+                if !self.liars.told(record) =>
+            {
                 self.entries.applied.entry(*need).or_default().entry(*seq).or_insert(record.at);
             }
             Event::Believed { thread: Thread::Need(need), seq, .. } if !self.liars.told(record) => {

@@ -186,6 +186,21 @@ fn a_lease_that_expires_before_its_time() {
 }
 
 #[test]
+fn a_lease_begins_when_its_entry_is_taken_in_however_slow_the_disk() {
+    // All disks are slow when the lease begins, and none when it ends.
+    let mut run = held_for(9 * S, 10 * S, Expired);
+    let took = |at, seq| {
+        let (agent, thread) = (agent(1), Thread::Need(need()));
+        Record::new(at, NodeNo(1), Event::Took { agent, boot: 1, mono_ns: at, seq: Seq(seq), thread })
+    };
+    let first = run.records.iter().position(|r| matches!(r.event, Event::Applied { .. })).unwrap();
+    run.records.insert(first, took(0, 1));
+    assert_eq!(run.finding(LeaseLifetime::default()).violations, 0);
+    run.records[first].at = 1;
+    caught(LeaseLifetime::default(), &run, "before any majority");
+}
+
+#[test]
 fn who_leaves_entries_out_cannot_say_when_a_lease_began() {
     let mut run = held_for(9 * S, 10 * S, Expired);
     run.records.retain(|r| !matches!(r.event, Event::Believed { seq: Seq(1), .. }));

@@ -25,6 +25,7 @@ use swarm_core::genesis::Genesis;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::register::{Applied, Command};
 use swarm_core::reject::Reject;
+use swarm_core::time::Span;
 use swarm_core::wire::{Payout, ReleaseReason, SnapshotRef, Telemetry, Verdict};
 
 /// A node of the run, by number.
@@ -282,6 +283,8 @@ pub enum Event {
     Genesis { parties: Arc<[Party]>, rules: Arc<Rules> },
     /// World: a phase begins.
     Phase(Phase),
+    /// World: the node that tells it was asked to post a need.
+    NeedWanted,
     /// The requester said NEED. Told once, by the requester.
     NeedPosted {
         budget: Credits,
@@ -366,6 +369,27 @@ pub enum Event {
     /// An entry of a thread, whole: the command with its evidence, and what it did. Told once per entry, by the coordinator
     /// that applied it first, after its [`Event::Applied`] and the ledger's moves.
     Ordered { command: Arc<Command>, entry: Arc<Applied>, thread: Thread },
+    /// A coordinator's node took an entry in when its own clock, which starts anew with each `boot`, showed this. Told by whoever
+    /// runs the node, before anything that follows.
+    Took {
+        agent: AgentId,
+        boot: u32,
+        #[serde(with = "crate::wide")]
+        mono_ns: u64,
+        seq: Seq,
+        thread: Thread,
+    },
+    /// A coordinator's node submitted, when its own clock showed this, that it has seen `elapsed` of a segment pass. Told by
+    /// whoever runs the node.
+    Timed {
+        agent: AgentId,
+        boot: u32,
+        elapsed: Span,
+        #[serde(with = "crate::wide")]
+        mono_ns: u64,
+        segment: Segment,
+        thread: Thread,
+    },
     /// A coordinator applied an entry. After a restart it may tell one again.
     Applied { link: Digest, seq: Seq, thread: Thread },
     /// A node believes an entry, and tells next what it did; entries it believes as one batch may be told by the last.

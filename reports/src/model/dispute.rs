@@ -1,10 +1,10 @@
 //! Final results that somebody disputes, and what that costs whom (PROTOCOL 8: Window, Upheld, Bond, Slash).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use swarm_core::config::Params;
-use swarm_core::id::{AgentId, Credits, NeedId, TaskName};
+use swarm_core::id::{AgentId, Credits, Digest, NeedId, TaskName};
 use swarm_core::register::{Answer, Ask, BondFate, Counted, Event as Did};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
@@ -287,12 +287,22 @@ impl System {
     }
 
     /// A committee that rules, held against who may.
-    pub(super) fn empanel(&mut self, need: NeedId, ask: &Ask, answer: &Answer) -> Result<(), String> {
+    pub(super) fn empanel(
+        &mut self,
+        need: NeedId,
+        ask: &Ask,
+        answer: &Answer,
+        reveals: &BTreeMap<AgentId, Digest>,
+    ) -> Result<(), String> {
         let Ask::Contest { attesters, bond, challenge, challenger, draw, k_ruling, planner, worker, .. } = ask else {
             return Ok(());
         };
+        let parties: Vec<&AgentId> = attesters.iter().chain([challenger, planner, worker]).collect();
+        let kin = |agent: &AgentId| parties.iter().any(|party| self.related(agent, party));
+        let can = self.committee(challenge, kin, *k_ruling, reveals).is_some();
         let (seats, k, snapshot) = match answer {
             Answer::Seated { k_result, seats, snapshot, .. } => (seats, *k_result, snapshot),
+            Answer::Denied(_) if can => return Err("a committee that rules is denied, and can be drawn here".into()),
             Answer::Denied(Reject::NoQuorum) => {
                 if *draw == 1 {
                     let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
@@ -304,14 +314,12 @@ impl System {
             _ => return Err("a committee was asked for, and something else was answered".into()),
         };
         let pool = self.current(snapshot)?;
-        let parties: Vec<&AgentId> = attesters.iter().chain([challenger, planner, worker]).collect();
-        let kin = |agent: &AgentId| parties.iter().any(|party| self.related(agent, party));
         let strangers = pool.members.iter().filter(|agent| !kin(agent)).count();
-        let eligible = if pool.bootstrap { pool.members.len() } else { strangers };
+        let eligible = if pool.taken.bootstrap { pool.members.len() } else { strangers };
         let own = quorum::k(*k_ruling, pool.members.len(), eligible, self.params());
         let most = (own + self.params().seats_spare as usize).min(eligible);
         super::draws::drawn(pool, seats, own, k, own..=most)?;
-        match seats.iter().find(|agent| !pool.bootstrap && kin(agent)) {
+        match seats.iter().find(|agent| !pool.taken.bootstrap && kin(agent)) {
             Some(one) => Err(format!("{one} rules on what it has a part in")),
             None => Ok(()),
         }
@@ -329,6 +337,7 @@ impl System {
         self.rulings.entry(*challenger).or_default().extend(*ruling);
         let part = |amount: u64, bp: u32| (u128::from(amount) * u128::from(bp) / 10_000) as u64;
         self.dirty = true;
+        self.served(panel);
         match ruling {
             None => {
                 let fee = part(bond, self.params().yield_fee_bp).max(1).min(bond);

@@ -1,9 +1,9 @@
 //! Draws, held against who could have been drawn, and the rounds of reveals that they wait for (PROTOCOL 6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Digest, NeedId};
+use swarm_core::id::{AgentId, Cid, Digest, Epoch, NeedId};
 use swarm_core::members::Mandate;
 use swarm_core::register::{Answer, Ask, Event as Did};
 use swarm_core::reject::Reject;
@@ -14,7 +14,8 @@ use swarm_core::wire::SnapshotRef;
 use super::need::Elsewhere;
 use super::quorum;
 use super::system::{Judged, Pool, System, manifest};
-use crate::history::Account;
+use crate::check::draw::{self, Drawn};
+use crate::history::{Account, Rules};
 
 /// Most asks that one round serves.
 const ROUND_ASKS: usize = 32;
@@ -67,7 +68,7 @@ impl System {
             return;
         }
         self.rounds += 1;
-        self.round = Some((self.queue.drain(..self.queue.len().min(ROUND_ASKS)).collect(), BTreeSet::new()));
+        self.round = Some((self.queue.drain(..self.queue.len().min(ROUND_ASKS)).collect(), BTreeMap::new()));
         self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
         self.out.push(Did::RoundOpened { round: self.rounds });
         // Where every seat has just changed hands nobody can reveal yet: the next round follows at once.
@@ -86,7 +87,7 @@ impl System {
         let Some((_, revealed)) = self.round.as_mut().filter(|_| round == self.rounds && member) else {
             return Ok(false);
         };
-        if !revealed.insert(by) {
+        if revealed.insert(by, value).is_some() {
             return Ok(false);
         }
         // Who still owes a value after a seat changed hands is not kept here.
@@ -119,7 +120,7 @@ impl System {
             return Ok(());
         }
         let Some((seatings, revealed)) = self.round.take() else { return Ok(()) };
-        let silent = self.holders.iter().filter(|member| !revealed.contains(member)).copied().collect();
+        let silent = self.holders.iter().filter(|member| !revealed.contains_key(member)).copied().collect();
         let omitted = closed.filter(|_| self.handed).unwrap_or(silent);
         self.out.push(Did::RoundClosed { omitted, round: self.rounds });
         for (need, seq, at, ask) in seatings {
@@ -128,38 +129,83 @@ impl System {
                 _ => None,
             });
             let answer = found.ok_or("a round is over, and one who asked for a committee has no answer")?;
-            self.seat(need, &ask, answer)?;
+            self.seat(need, &ask, answer, &revealed)?;
             self.out.push(Did::Answered { answer: answer.clone(), at, need, seq });
         }
         self.open_round(told);
         Ok(())
     }
 
-    fn seat(&mut self, need: NeedId, ask: &Ask, answer: &Answer) -> Result<(), String> {
-        if let Ask::Contest { .. } = ask {
-            return self.empanel(need, ask, answer);
-        }
-        let (Ask::Seats { commit, k_result, planner, worker, .. }, Answer::Seated { k_result: k, seats, snapshot, .. }) =
-            (ask, answer)
-        else {
-            return match answer {
-                Answer::Denied(Reject::NoQuorum | Reject::NotEnough) => Ok(()),
+    /// Whether voters can be drawn for an epoch of a need.
+    pub(super) fn can_draw_voters(&self, need: &NeedId, epoch: Epoch, k_plan: u32) -> bool {
+        let pool = self.pools.last();
+        pool.is_some_and(|pool| draw::voters(need, epoch, &pool.taken, k_plan, &self.rules()).is_some())
+    }
+
+    /// Whom the reveals of a round give for a committee on `about`, if anybody.
+    pub(super) fn committee(
+        &self,
+        about: &Cid,
+        kin: impl Fn(&AgentId) -> bool,
+        target: u32,
+        reveals: &BTreeMap<AgentId, Digest>,
+    ) -> Option<Drawn> {
+        let seed = draw::committee_seed(about, reveals);
+        draw::committee(&seed, &self.pools.last()?.taken, |member| kin(&member.agent), target, &self.rules())
+    }
+
+    /// What a draw goes by.
+    fn rules(&self) -> Rules {
+        Rules::of(self.params(), 0, 0, 0)
+    }
+
+    /// Whether `verifier` can answer for a seat on `commit` with stake that answers for nothing else.
+    fn can_answer(&self, need: &NeedId, commit: &Cid, verifier: &AgentId) -> bool {
+        let taken = self.books.liens.contains_key(format!("lien/{need}/{commit}/{verifier}").as_str());
+        let lien = self.params().lien.0;
+        !taken && self.books.encumbered(verifier) + lien <= self.books.at(&Account::Stake(*verifier))
+    }
+
+    fn seat(
+        &mut self,
+        need: NeedId,
+        ask: &Ask,
+        answer: &Answer,
+        reveals: &BTreeMap<AgentId, Digest>,
+    ) -> Result<(), String> {
+        let Ask::Seats { commit, k_result, planner, worker, .. } = ask else {
+            return self.empanel(need, ask, answer, reveals);
+        };
+        let kin = |agent: &AgentId| self.related(agent, worker) || self.related(agent, planner);
+        let Answer::Seated { k_result: k, seats, snapshot, .. } = answer else {
+            let drawn = self.committee(commit, kin, *k_result, reveals);
+            let able = |drawn: &Drawn| drawn.members.iter().filter(|one| self.can_answer(&need, commit, one)).count();
+            let due = match drawn {
+                None => Some(Reject::NoQuorum),
+                Some(drawn) if able(&drawn) < drawn.k as usize => Some(Reject::NotEnough),
+                Some(_) => None,
+            };
+            return match (answer, due) {
+                (Answer::Denied(why), Some(due)) if *why == due => Ok(()),
+                (Answer::Denied(why), Some(due)) => {
+                    Err(format!("a committee is denied for {why}, and is for {due} here"))
+                }
+                (Answer::Denied(_), None) => Err("a committee is denied, and can be seated here".into()),
                 _ => Err("a committee was asked for, and something else was answered".into()),
             };
         };
         let pool = self.current(snapshot)?;
-        let kin = |agent: &AgentId| self.related(agent, worker) || self.related(agent, planner);
         let strangers = pool.members.iter().filter(|agent| !kin(agent)).count();
-        let eligible = if pool.bootstrap { pool.members.len() } else { strangers };
+        let eligible = if pool.taken.bootstrap { pool.members.len() } else { strangers };
         let own = quorum::k(*k_result, pool.members.len(), eligible, self.params());
         let most = (own + self.params().seats_spare as usize).min(eligible);
         drawn(pool, seats, own, *k, own..=most)?;
-        if let Some(one) = seats.iter().find(|agent| !pool.bootstrap && kin(agent)) {
+        if let Some(one) = seats.iter().find(|agent| !pool.taken.bootstrap && kin(agent)) {
             return Err(format!("{one} sits in judgement of its own or of its relations"));
         }
         let lien = self.params().lien.0;
         for verifier in seats {
-            if self.books.encumbered(verifier) + lien > self.books.at(&Account::Stake(*verifier)) {
+            if !self.can_answer(&need, commit, verifier) {
                 return Err(format!("{verifier} sits, and has no stake left to answer for it"));
             }
             self.books.book(format!("lien/{need}/{commit}/{verifier}").into(), *verifier, lien);

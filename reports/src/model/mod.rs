@@ -3,8 +3,8 @@
 //! who may vote, tallies, states, fences, payouts, every balance and every lien.
 //!
 //! Of the protocol's code only names, message bodies and the words for what happened are used. What it does not keep (the
-//! weights of a draw, the hashes of reveals, how many vouched for a proof) is taken as told; draws are held against who
-//! could have been drawn.
+//! hashes of reveals, how many vouched for a proof) is taken as told; draws are held against who could have been drawn, and
+//! what was denied against whether it could have been had.
 
 mod accounts;
 mod acts;
@@ -17,6 +17,7 @@ mod plan;
 mod quorum;
 mod system;
 mod votes;
+mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

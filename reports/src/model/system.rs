@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use swarm_core::config::{COMMONS, Params};
 use swarm_core::genesis::Genesis;
-use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::register::{Answer, Ask, BondFate, Command, Ending, Event as Did, Proof};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
-use swarm_core::wire::{Body, Envelope, Manifest, Payout, Role, SnapshotRef};
+use swarm_core::wire::{Body, Envelope, Manifest, Payout};
 
 use super::books::Books;
 use super::need::{Elsewhere, Standing, Watch};
@@ -23,13 +23,15 @@ use crate::history::{Account, PoolSnapshot};
 pub(super) struct Agent {
     pub(super) manifest: Arc<Envelope>,
     pub(super) reputation_bp: u32,
+    /// The snapshot that was current when its last counted verdict was booked.
+    pub(super) served_at: u32,
 }
 
-/// A pool snapshot: who may be drawn.
+/// A pool snapshot, as it must be: who may be drawn.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     pub(super) members: BTreeSet<AgentId>,
-    pub(super) bootstrap: bool,
+    pub(super) taken: PoolSnapshot,
     standings: BTreeMap<AgentId, Standing>,
 }
 
@@ -63,12 +65,12 @@ pub struct System {
     /// How each agent's challenges were ruled on: whether upheld.
     pub(super) rulings: BTreeMap<AgentId, Vec<bool>>,
     pub(super) queue: Vec<Seating>,
-    pub(super) round: Option<(Vec<Seating>, BTreeSet<AgentId>)>,
+    pub(super) round: Option<(Vec<Seating>, BTreeMap<AgentId, Digest>)>,
     pub(super) rounds: u32,
     pub(super) waits: BTreeMap<Waiting, Watch>,
     segment: u64,
-    finalized: u32,
-    day_passed: bool,
+    pub(super) finalized: u32,
+    pub(super) day_passed: bool,
     told: BTreeMap<(Seq, u32), Did>,
     pub(super) out: Vec<Did>,
 }
@@ -150,7 +152,7 @@ impl System {
             // That a group of the register starts is nothing to the protocol.
             Command::Start { bucket } => Ok(*bucket < self.params().buckets),
             Command::Reveal { by, round, value } => self.reveal(*by, *round, *value, events),
-            Command::Snapshot { number } => Ok(self.snapshot(*number, events)),
+            Command::Snapshot { number } => Ok(self.snapshot(*number)),
             // Who signed it is not looked at: it stands if it was told to.
             Command::Mandate(_) if told.is_none() => return Ok(None),
             Command::Mandate(mandate) => self.replace(mandate, events),
@@ -171,8 +173,10 @@ impl System {
     pub(super) fn register(&mut self, manifest: &Arc<Envelope>) {
         let agent = manifest.sender;
         self.accounts.insert(agent);
-        let reputation_bp = self.agents.get(&agent).map_or(5_000, |known| known.reputation_bp);
-        self.agents.insert(agent, Agent { manifest: Arc::clone(manifest), reputation_bp });
+        let now = (self.pools.len() as u32).max(1);
+        let (reputation_bp, served_at) =
+            self.agents.get(&agent).map_or((5_000, now), |known| (known.reputation_bp, known.served_at));
+        self.agents.insert(agent, Agent { manifest: Arc::clone(manifest), reputation_bp, served_at });
     }
 
     pub(super) fn wait(&mut self, waiting: Waiting, total: Span) {
@@ -181,16 +185,9 @@ impl System {
     }
 
     fn take_snapshot(&mut self) {
-        let stake = |agent: &AgentId| self.books.at(&Account::Stake(*agent));
-        let may_sit = |agent: &AgentId, manifest: &Manifest| {
-            manifest.roles.contains(&Role::Verifier) && stake(agent) >= self.params().stake_min.0
-        };
+        let taken = self.weighed();
+        let members = taken.members.iter().map(|member| member.agent).collect();
         let known = || self.agents.iter().filter_map(|(agent, known)| Some((agent, known, manifest(&known.manifest)?)));
-        let members: BTreeSet<AgentId> =
-            known().filter(|(agent, _, manifest)| may_sit(agent, manifest)).map(|(agent, ..)| *agent).collect();
-        let ripe = self.day_passed || self.finalized >= self.params().bootstrap_needs;
-        let grown = ripe && members.len() >= self.params().bootstrap_active_min as usize;
-        let bootstrap = self.pools.last().is_none_or(|pool| pool.bootstrap) && !grown;
         let standing = |agent: &AgentId, known: &Agent, manifest: &Manifest| Standing {
             free: self.books.at(&free(agent)),
             manifest: known.manifest.id(),
@@ -200,34 +197,42 @@ impl System {
             can: manifest.capabilities.iter().map(|c| c.name.clone()).collect(),
         };
         let standings = known().map(|(agent, known, manifest)| (*agent, standing(agent, known, manifest))).collect();
-        self.pools.push(Pool { members, bootstrap, standings });
+        self.pools.push(Pool { members, taken, standings });
         self.dirty = false;
     }
 
     /// What differs in a snapshot as it was told.
     pub fn pool_differs(&self, told: &PoolSnapshot) -> Option<String> {
-        let own = self.pools.get((told.snapshot.number as usize).checked_sub(1)?)?;
-        let members: BTreeSet<AgentId> = told.members.iter().map(|member| member.agent).collect();
-        let repute = |agent: &AgentId| own.standings.get(agent).map(|standing| standing.reputation_bp);
-        if members != own.members || told.active as usize != own.members.len() {
-            Some(format!("{} may be drawn here, {} were told", own.members.len(), members.len()))
-        } else if told.bootstrap != own.bootstrap {
-            Some(format!("bootstrap is {} here", own.bootstrap))
-        } else {
-            let other = told.members.iter().find(|member| repute(&member.agent) != Some(member.reputation_bp))?;
-            Some(format!("the reputation of {} is {:?} here", other.agent, repute(&other.agent)))
+        let own = &self.pools.get((told.snapshot.number as usize).checked_sub(1)?)?.taken;
+        let (ours, theirs) = (own.members.iter().map(|m| m.agent), told.members.iter().map(|m| m.agent));
+        if !ours.eq(theirs) || told.active != own.active {
+            return Some(format!("{} may be drawn here, {} were told", own.members.len(), told.members.len()));
         }
+        if told.bootstrap != own.bootstrap {
+            return Some(format!("bootstrap is {} here", own.bootstrap));
+        }
+        if let Some((ours, theirs)) = own.members.iter().zip(&told.members).find(|(ours, theirs)| ours != theirs) {
+            let agent = ours.agent;
+            return Some(if ours.reputation_bp != theirs.reputation_bp {
+                format!("the reputation of {agent} is {} here", ours.reputation_bp)
+            } else if ours.stake != theirs.stake {
+                format!("the stake of {agent} is {} here, {} was told", ours.stake, theirs.stake)
+            } else if ours.weight != theirs.weight {
+                format!("the weight of {agent} is {} here, {} was told", ours.weight, theirs.weight)
+            } else {
+                format!("{agent} has stated another place than was told")
+            });
+        }
+        (told.snapshot != own.snapshot).then(|| format!("its digest is {} here", own.snapshot.digest))
     }
 
-    fn snapshot(&mut self, number: u32, told: &[Did]) -> bool {
+    fn snapshot(&mut self, number: u32) -> bool {
         if !self.dirty || number as usize != self.pools.len() + 1 {
             return false;
         }
         self.take_snapshot();
-        // Its digest is of weights that are not kept here.
-        let event = told.first().filter(|e| matches!(e, Did::SnapshotTaken { snapshot } if snapshot.number == number));
-        let own = Did::SnapshotTaken { snapshot: SnapshotRef { digest: Digest::default(), number } };
-        self.out.push(event.cloned().unwrap_or(own));
+        let snapshot = self.pools[self.pools.len() - 1].taken.snapshot;
+        self.out.push(Did::SnapshotTaken { snapshot });
         true
     }
 
@@ -324,24 +329,28 @@ impl System {
             }
             (Ask::Escrow { amount, k_plan, requester }, Some(answer)) => {
                 let affords = self.accounts.contains(requester) && self.books.at(&free(requester)) >= amount.0;
+                let can = self.can_draw_voters(&need, Epoch::FIRST, *k_plan);
                 match &answer {
-                    Answer::Escrowed { k_plan: k, snapshot, voters } if affords => {
+                    Answer::Escrowed { k_plan: k, snapshot, voters } if affords && can => {
                         self.voters(*k_plan, *k, snapshot, voters)?;
                         self.books.shift(&free(requester), &escrow(&need), amount.0);
                         self.requesters.insert(need, *requester);
                     }
-                    Answer::Denied(Reject::NoQuorum) => {}
-                    Answer::Denied(_) if !affords => {}
+                    Answer::Denied(Reject::NoQuorum) if !can => {}
+                    Answer::Denied(why) if can && !affords && *why != Reject::NoQuorum => {}
                     _ => {
-                        return Err(format!("the escrow of {amount} is answered so, and can be had is {affords} here"));
+                        let had = format!("can be had is {affords} and can be voted on is {can} here");
+                        return Err(format!("the escrow of {amount} is answered so, and {had}"));
                     }
                 }
                 answer
             }
-            (Ask::Voters { k_plan, .. }, Some(answer)) => {
+            (Ask::Voters { epoch, k_plan }, Some(answer)) => {
+                let can = self.can_draw_voters(&need, *epoch, *k_plan);
                 match &answer {
                     Answer::Voters { k_plan: k, snapshot, voters } => self.voters(*k_plan, *k, snapshot, voters)?,
-                    Answer::Denied(Reject::NoQuorum) => {}
+                    Answer::Denied(Reject::NoQuorum) if !can => {}
+                    Answer::Denied(_) if can => return Err("voters are denied, and can be drawn here".into()),
                     _ => return Err("voters were asked for, and something else was answered".into()),
                 }
                 answer
@@ -409,8 +418,19 @@ impl System {
         for verifier in counted.iter().filter(|_| *settled) {
             self.agents.get_mut(verifier).into_iter().for_each(Agent::rises);
         }
+        self.served(counted);
         self.dirty = true;
         Ok(())
+    }
+}
+
+impl System {
+    /// Verdicts of these were counted.
+    pub(super) fn served(&mut self, verifiers: &[AgentId]) {
+        let now = self.pools.len() as u32;
+        for verifier in verifiers {
+            self.agents.get_mut(verifier).into_iter().for_each(|agent| agent.served_at = now);
+        }
     }
 }
 

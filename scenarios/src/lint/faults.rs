@@ -57,7 +57,7 @@ pub(crate) const fn example(key: &str) -> &'static str {
         b"traffic" => "\"ack\"",
         b"within" => "\"5s\"",
         b"extra" => "[\"10ms\", \"200ms\"]",
-        b"offset" => "\"-5s\"",
+        b"offset" => "\"5s\"",
         b"factor" => "4",
         _ => "\"worker:random\"",
     }
@@ -116,6 +116,9 @@ fn register(fault: &FaultSection, path: &str, scenario: &Scenario, notes: &mut N
         notes.warning(&format!("{path}.kind"), Code::MissingKey, what, mend);
     }
 }
+
+/// A clock that jumps ahead by less, or back, changes nothing.
+const FELT_NS: i64 = 1_000_000;
 
 fn targets(fault: &FaultSection, path: &str, shape: &Shape, notes: &mut Notes<'_>) {
     for (key, target) in [("who", fault.who), ("from", fault.from), ("to", fault.to)] {
@@ -193,10 +196,11 @@ fn amounts(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
     let none = |range: Option<Between<Nanos>>| range.is_none_or(|range| range.max == Nanos(0));
     let (key, what) = match fault.kind {
         Kind::Skew | Kind::ClockJump | Kind::ClockDrift => {
-            let stays = fault.offset.is_none_or(|offset| (offset.min.0, offset.max.0) == (0, 0));
+            // What runs a node never goes back, and a wall clock decides nothing.
+            let stays = fault.offset.is_none_or(|offset| offset.max.0 < FELT_NS);
             let true_rate = fault.drift_ppm.is_none_or(|drift| (drift.min, drift.max) == (0, 0));
             let key = if fault.offset.is_some() { "offset" } else { "drift_ppm" };
-            (Some(key).filter(|_| stays && true_rate), "a clock that neither jumps nor runs wrong")
+            (Some(key).filter(|_| stays && true_rate), "a clock that neither jumps ahead nor runs wrong")
         }
         Kind::SlowVerifier => {
             let no_slower = fault.factor.is_none_or(|factor| factor.max <= 1) && none(fault.extra);

@@ -102,7 +102,10 @@ fn credits(scenario: &Scenario, notes: &mut Notes<'_>) {
             let tasks = workload.tasks_of_need();
             let price = reserves(workload.budget, workload.fee, tasks);
             let needs = usize::try_from(workload.needs.min(scenario.limits.max_needs));
-            prices.resize(needs.unwrap_or(usize::MAX).min(100_000), (workload.budget, tasks, price));
+            prices.resize(
+                needs.unwrap_or(usize::MAX).min(100_000),
+                (workload.budget, tasks.max(workload.recipe.tasks_min()), price),
+            );
         }
     }
     if let Some((budget, tasks, _)) = prices.iter().find(|(b, tasks, _)| *b < u64::from(*tasks)) {

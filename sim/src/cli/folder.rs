@@ -9,7 +9,7 @@ use swarm_reports::render::json;
 
 use crate::cli::CliError;
 use crate::cli::files::LateFolder;
-use crate::cli::manifest::{self, AUDIT, Manifest};
+use crate::cli::manifest::{self, AUDIT, Manifest, OUT};
 use crate::world::Outcome;
 
 /// Writes all of it.
@@ -39,7 +39,7 @@ pub fn write(folder: &LateFolder, outcome: &Outcome) -> Result<(), CliError> {
 
 /// Where the output `label` of `need` is kept.
 pub fn output(need: &str, label: &Label) -> PathBuf {
-    Path::new("out").join(need).join(file_name(label))
+    Path::new(OUT).join(need).join(file_name(label))
 }
 
 /// A label as the name of a file: what is no plain character becomes `_`.

@@ -20,6 +20,10 @@ use crate::cli::CliError;
 pub const NAME: &str = "manifest.json";
 /// Of the manifest's form.
 const VERSION: u32 = 1;
+/// Where the outputs are.
+pub const OUT: &str = "out";
+/// What a live swarm's folder has, and a run's has not.
+const LIVE: &str = "swarm.json";
 /// Where the logs are.
 pub const AUDIT: &str = "audit";
 
@@ -81,9 +85,11 @@ impl Manifest {
                 Ok(manifest) => Err(CliError::NoManifest { path, what: format!("version {}", manifest.version) }),
                 Err(error) => Err(CliError::NoManifest { path, what: error.to_string() }),
             },
-            // A folder of logs alone has none: a run's has.
+            // A folder of logs alone has none, nor has one that a live swarm works in: a run's has.
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                if ["run.json", "history.jsonl"].iter().any(|own| folder.join(own).is_file()) {
+                let told = ["run.json", "history.jsonl"].iter().any(|own| folder.join(own).is_file());
+                let outputs = folder.join(OUT).is_dir() && !folder.join(LIVE).is_file();
+                if told || outputs {
                     return Err(CliError::NoManifest { path, what: "it is missing, and every run leaves one".into() });
                 }
                 Ok(None)
@@ -188,6 +194,12 @@ mod tests {
         assert!(matches!(of(), Err(CliError::NoManifest { .. })));
         fs::rename(folder.path().join("run.json"), folder.path().join("history.jsonl")).unwrap();
         assert!(matches!(of(), Err(CliError::NoManifest { .. })));
+        // One of which all that tells of the run was taken, and its outputs were left.
+        fs::remove_file(folder.path().join("history.jsonl")).unwrap();
+        fs::create_dir(folder.path().join(OUT)).unwrap();
+        assert!(matches!(of(), Err(CliError::NoManifest { .. })));
+        fs::write(folder.path().join(LIVE), "{}").unwrap();
+        assert_eq!(of().unwrap(), None, "a live swarm writes outputs, and no manifest");
         let manifest = Manifest::new();
         fs::write(folder.path().join(NAME), manifest.to_bytes()).unwrap();
         assert_eq!(of().unwrap(), Some(manifest.clone()));

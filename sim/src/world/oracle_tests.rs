@@ -173,6 +173,98 @@ fn the_model_sees_who_may_not_have_been_drawn() {
 }
 
 #[test]
+fn what_could_have_been_had_is_not_denied() {
+    let denied = |which: fn(&Answer) -> bool, why: Reject| {
+        move |records: &mut Vec<Record>| {
+            for record in records.iter_mut() {
+                let Event::Ordered { entry, thread: Thread::System, .. } = &mut record.event else { continue };
+                let mut events = entry.outcome.events().to_vec();
+                each(&mut events, |did| {
+                    if let Did::Answered { answer, .. } = did
+                        && which(answer)
+                    {
+                        *answer = Answer::Denied(why);
+                    }
+                });
+                if let Outcome::Did(_) = entry.outcome {
+                    *entry = Arc::new(Applied::new(entry.command, Outcome::Did(events), entry.seq));
+                }
+            }
+        }
+    };
+    let escrow = |answer: &Answer| matches!(answer, Answer::Escrowed { .. });
+    let seats = |answer: &Answer| matches!(answer, Answer::Seated { .. });
+    for why in [Reject::NoQuorum, Reject::NotEnough] {
+        caught("model", "can be had is true and can be voted on is true here", denied(escrow, why));
+        caught("model", "a committee is denied, and can be seated here", denied(seats, why));
+    }
+}
+
+#[test]
+fn a_pool_is_what_ledger_and_registry_make_of_it() {
+    type Change = fn(&mut swarm_reports::history::PoolSnapshot);
+    let changes: [(&str, Change); 6] = [
+        ("may be drawn here", |taken| drop(taken.members.pop())),
+        ("the weight of", |taken| taken.members[0].weight += 1),
+        ("the stake of", |taken| taken.members[0].stake.0 += 1),
+        ("the reputation of", |taken| taken.members[0].reputation_bp += 1),
+        ("has stated another place", |taken| taken.members[0].org.push('x')),
+        ("its digest is", |taken| taken.snapshot.digest = Default::default()),
+    ];
+    for (what, change) in changes {
+        for nth in [0, 1] {
+            caught("model", what, |records| {
+                let mut numbers = std::collections::BTreeMap::new();
+                for record in records.iter_mut() {
+                    let Event::SnapshotTaken(taken) = &mut record.event else { continue };
+                    let number = taken.snapshot.number;
+                    let place = numbers.len();
+                    if *numbers.entry(number).or_insert(place) == nth {
+                        let mut other = (**taken).clone();
+                        change(&mut other);
+                        *taken = Arc::new(other);
+                    }
+                }
+                assert!(numbers.len() > nth, "so many snapshots were not taken");
+            });
+        }
+    }
+}
+
+#[test]
+fn no_wait_of_any_kind_is_reported_before_its_time() {
+    let timed = |record: &Record| match &record.event {
+        Event::Timed { segment, thread: thread @ Thread::Need(_), .. } => Some((*thread, *segment)),
+        _ => None,
+    };
+    let waits: std::collections::BTreeSet<_> = history().iter().filter_map(timed).collect();
+    assert!(waits.len() > 8, "proposals, bids, both windows of each task");
+    for wait in waits {
+        caught("P4", "its own clock showed", |records| {
+            for record in records.iter_mut().filter(|record| timed(record) == Some(wait)) {
+                // A late bid makes its coordinator patient, for a quarter of a minute at most.
+                if let Event::Timed { mono_ns, .. } = &mut record.event {
+                    *mono_ns -= 16_000_000_000;
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_need_that_its_requester_never_posted() {
+    caught("liveness", "was asked for", |records| {
+        let last = |record: &Record| matches!(record.event, Event::NeedPosted { .. });
+        let at = records.iter().rposition(last).expect("two were posted");
+        let Event::NeedPosted { need, .. } = records[at].event else { unreachable!("just found") };
+        records.retain(|record| match &record.event {
+            Event::NeedPosted { need: of, .. } | Event::NeedEnded { need: of, .. } => *of != need,
+            _ => true,
+        });
+    });
+}
+
+#[test]
 fn credits_that_went_elsewhere_in_books_that_agree() {
     // Every node tells of the same wrong payee, and its books at the end say so too: nothing is made, lost or overdrawn.
     let payee = |records: &[Record]| {

@@ -14,7 +14,7 @@ use swarm_core::id::{AgentId, Cid, Epoch, Fence, Label, NeedId, Segment, Seq, Ta
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool};
 use swarm_core::plan::Fact;
-use swarm_core::register::{Applied, Chain, Ending, Event as Did};
+use swarm_core::register::{Applied, Chain, Command, Ending, Event as Did};
 use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, Telemetry, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
@@ -64,6 +64,14 @@ fn disputed(challenge: &Envelope, commit: &Envelope) -> Claim {
         Evidence::PolicyBreach { rule, .. } if rule.as_str() == "telemetry" => Claim::Took(commit.telemetry),
         Evidence::PolicyBreach { .. } => Claim::Lawful,
     }
+}
+
+/// What a coordinator's node was at when its clock was looked at.
+pub enum Shown<'a> {
+    /// It took an entry in.
+    Took(Thread, Seq),
+    /// It submitted a command.
+    Submits(Thread, &'a Command),
 }
 
 /// Gathers a history and judges it.
@@ -213,6 +221,22 @@ impl Recorder {
     /// An honest host got this for its work.
     pub fn worked(&mut self, need: NeedId, inputs: Arc<[Cid]>, outputs: Arc<[Cid]>, task: TaskName, took: Telemetry) {
         self.world(Event::Worked { inputs, need, outputs, task, took });
+    }
+
+    /// A coordinator's node took this entry in, or submitted this, when its own clock showed so much.
+    pub fn clock(&mut self, no: u32, agent: AgentId, (boot, mono_ns): (u32, u64), shown: Shown<'_>) {
+        let event = match shown {
+            Shown::Took(thread, seq) => {
+                self.about = Some((thread, seq));
+                Event::Took { agent, boot, mono_ns, seq, thread }
+            }
+            Shown::Submits(thread, Command::Elapsed { elapsed, segment, .. }) => {
+                Event::Timed { agent, boot, elapsed: *elapsed, mono_ns, segment: *segment, thread }
+            }
+            Shown::Submits(..) => return,
+        };
+        self.tell(no, event);
+        self.about = None;
     }
 
     /// A node told something.

@@ -410,9 +410,8 @@ impl<'a> World<'a> {
     fn carry_out(&mut self, what: Plan) {
         match what {
             Plan::Fault(id, Change::Start(fault)) => {
-                if let Strike::Skew { offset_ns, .. } = &fault
-                    && *offset_ns != 0
-                    && self.strikes.touches_clocks(&self.kernel, &fault) > 0
+                if let Strike::Skew { .. } = &fault
+                    && self.strikes.moves_clocks(&self.kernel, &fault) > 0
                 {
                     self.recorder.borrow_mut().mark("clock-jumped");
                 }
@@ -433,6 +432,7 @@ impl<'a> World<'a> {
                 let who = self.requesters[number % self.requesters.len()];
                 let nth = self.posted_by.values().filter(|(by, _)| *by == who).count();
                 self.posted_by.insert(number, (who, nth));
+                self.recorder.borrow_mut().tell(who, Event::NeedWanted);
                 let need = self.cluster_needs[number].clone();
                 self.act(who, Act::Post(need));
             }
@@ -441,7 +441,6 @@ impl<'a> World<'a> {
                 let need = self.recorder.borrow().posted.get(number).copied();
                 if let Some(need) = need {
                     self.act(who, Act::Cancel(need));
-                    self.expect.needs.insert(need, [NeedEnd::Closed, NeedEnd::Cancelled, NeedEnd::Failed].into());
                 }
             }
             Plan::Act(who, act) => {

@@ -32,8 +32,9 @@ pub struct Ills {
     pub usual_ppm: u32,
     /// Probability that a delivery comes so much later.
     pub late: Option<(u32, Span)>,
-    /// There is no leader: nothing is acknowledged, nothing delivered.
+    /// There is no leader: nothing is acknowledged, nothing delivered. And whether one is being elected, or the power is off.
     pub leaderless: bool,
+    pub electing: bool,
     /// Probability that a delivery has a bit flipped.
     pub flip_ppm: u32,
     /// Bids are held back and come together.
@@ -57,6 +58,8 @@ pub struct Harm {
     pub redelivered: u64,
     pub late: u64,
     pub refused: u64,
+    /// What was refused for want of power alone.
+    pub unpowered: u64,
     pub stormed: u64,
     pub flipped: u64,
 }
@@ -130,7 +133,8 @@ impl Bus {
 
     /// Some of what is published is kept and nobody is told; everything else falls flat.
     pub(super) fn without_leader(&mut self, cx: &mut Cx<'_, Wire>, msg: Wire) {
-        self.harm.refused += 1;
+        let harm = if self.ills.electing { &mut self.harm.refused } else { &mut self.harm.unpowered };
+        *harm += 1;
         if let Wire::Publish { post, .. } = msg
             && cx.rng().chance(PPM / 2)
         {

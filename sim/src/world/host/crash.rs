@@ -146,6 +146,7 @@ impl Host {
             self.unbooted = true;
             return;
         }
+        self.boots += 1;
         let Return { notes, follows, wishes } = std::mem::take(&mut self.back);
         if std::mem::take(&mut self.down) {
             self.recorder.borrow_mut().mark("node-restarted");

@@ -31,7 +31,7 @@ use self::outbox::{Again, Outbox};
 use crate::kernel::{Cx, LocalTime, NodeId, Span};
 use crate::world::actor::{BUS, service};
 use crate::world::audit::AuditLog;
-use crate::world::recorder::Recorder;
+use crate::world::recorder::{Recorder, Shown};
 use crate::world::register::{Embedded, Half, Out, Outs, Register};
 use crate::world::wire::{Post, Wire};
 
@@ -160,6 +160,8 @@ pub struct Host {
     /// The process is dead, or could not start for want of room.
     down: bool,
     unbooted: bool,
+    /// How often it was started.
+    boots: u32,
     /// What it will do when it is back.
     back: Return,
     /// The last entry of each thread that the node was handed: a register half that came back hands all over again.
@@ -230,6 +232,7 @@ impl Host {
             disk: sync.map(Disk::new),
             down: false,
             unbooted: false,
+            boots: 0,
             back: Return::default(),
             tape,
             replayed,
@@ -296,6 +299,11 @@ impl Host {
         self.tape.take().filter(|_| self.replayed)
     }
 
+    /// What its clock shows now, for those who judge how long it waited.
+    fn show(&self, now: Now, what: Shown<'_>) {
+        self.recorder.borrow_mut().clock(self.no, self.keys.agent(), (self.boots, now.mono.0), what);
+    }
+
     fn now(cx: &mut Cx<'_, Wire>) -> Now {
         Now { mono: Instant(cx.now().ns()), wall: WallTime(cx.wall().ns() / 1_000_000) }
     }
@@ -313,6 +321,9 @@ impl Host {
         }
         while let Some(input) = self.inbox.pop_front() {
             let now = Self::now(cx);
+            if let Input::Applied(entry) = &input {
+                self.show(now, Shown::Took(entry.thread, entry.seq));
+            }
             let mut effects = 0;
             let taped = self.tape.is_some().then(|| input.clone());
             if let Some(disk) = &mut self.disk {
@@ -563,6 +574,7 @@ impl Host {
                 }
             }
             Effect::Submit { op, thread, command } => {
+                self.show(Self::now(cx), Shown::Submits(thread, &command));
                 self.answer_within(cx, op);
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use swarm_nemeses::{Fault, Kind};
+use swarm_nemeses::{Fault, Kind, Nodes};
 
 use super::{Strikes, Striking, is_zombie};
 use crate::kernel::{self, ClockChange, FaultId, Kernel, NodeId, Scope, SimTime, Span};
@@ -14,6 +14,9 @@ const DEAF: u64 = 90_000_000_000;
 
 /// How much longer a write takes to be durable where a quorum is about to be swapped.
 const SWAP_SYNC: Span = Span::new(20_000_000, 300_000_000);
+
+/// By how much a clock must be wrong for anyone to notice: waits are whole milliseconds.
+const FELT: u64 = 1_000_000;
 
 /// How a node's clocks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +36,25 @@ pub(super) struct Waking {
 }
 
 impl Strikes {
-    /// How many clocks a fault that begins now touches: of a dead host nobody reads the clock.
-    pub fn touches_clocks(&self, kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
-        let up = |nodes| self.hosts(nodes, kernel).into_iter().filter(|id| kernel.is_up(*id)).count() as u64;
+    /// How many clocks a fault that begins now sets wrong at once: of a dead host nobody reads the clock, a wall clock decides
+    /// nothing, and no wait is measured more finely than by [`FELT`].
+    pub fn moves_clocks(&self, kernel: &Kernel<Actor>, fault: &Fault) -> u64 {
         match fault {
-            Fault::Skew { nodes, offset_ns, drift_ppm, .. } if *offset_ns != 0 || *drift_ppm != 0 => up(nodes),
-            Fault::ClockFreeze { nodes } => up(nodes),
+            Fault::Skew { nodes, offset_ns, .. } if u64::try_from(*offset_ns).is_ok_and(|ns| ns >= FELT) => {
+                self.up(kernel, nodes)
+            }
+            Fault::ClockFreeze { nodes } => self.up(kernel, nodes),
             _ => 0,
         }
     }
 
-    /// Clocks that jump do so once, at the start. Says how many clocks were touched.
+    fn up(&self, kernel: &Kernel<Actor>, nodes: &Nodes) -> u64 {
+        self.hosts(nodes, kernel).into_iter().filter(|id| kernel.is_up(*id)).count() as u64
+    }
+
+    /// Clocks that jump do so once, at the start. Says how many clocks were set wrong.
     pub(super) fn jump_clocks(&self, kernel: &mut Kernel<Actor>, fault: &Fault) -> u64 {
-        let touched = self.touches_clocks(kernel, fault);
+        let moved = self.moves_clocks(kernel, fault);
         if let Fault::Skew { nodes, offset_ns, .. } = fault {
             for node in &self.hosts(nodes, kernel) {
                 match u64::try_from(*offset_ns) {
@@ -54,7 +63,19 @@ impl Strikes {
                 }
             }
         }
-        touched
+        moved
+    }
+
+    /// How many clocks a fault that ends now had run wrong for so long that it can be felt, if it did not set them wrong at once.
+    pub(super) fn drifted(&self, kernel: &Kernel<Actor>, Striking { fault, since, .. }: &Striking) -> u64 {
+        match fault {
+            Fault::Skew { nodes, drift_ppm, .. } if self.moves_clocks(kernel, fault) == 0 => {
+                let ran = u128::from(kernel.now().since(*since));
+                let off = ran * u128::from(drift_ppm.unsigned_abs()) / 1_000_000;
+                if off >= u128::from(FELT) { self.up(kernel, nodes) } else { 0 }
+            }
+            _ => 0,
+        }
     }
 
     /// Brings processes and clocks in line with the faults at work. Says how much those that go on had slept through.

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use swarm_nemeses::{Fault, Kind, Node as Party, Nodes, Shape};
 use swarm_reports::FaultCount;
 
-use crate::kernel::{FaultId, Kernel, NodeId, Stream};
+use crate::kernel::{FaultId, Kernel, NodeId, SimTime, Stream};
 use crate::world::actor::{Actor, BUS, REGISTER, STORE, host_id, service};
 use deaths::Doomed;
 use hosts::{Rate, Waking, harm_of_hosts};
@@ -39,6 +39,7 @@ struct Striking {
     caught: Option<NodeId>,
     /// Half of its time is over.
     turned: bool,
+    since: SimTime,
 }
 
 /// All faults of a run.
@@ -123,7 +124,7 @@ impl Strikes {
         count.injected += 1;
         count.bites += at_once;
         let caught = matches!(fault, Fault::PauseLeader).then(|| links::leader(kernel));
-        self.striking.insert(id, Striking { fault, links, caught, turned: false });
+        self.striking.insert(id, Striking { fault, links, caught, turned: false, since: kernel.now() });
         self.settle(kernel);
         self.look_for_prey(kernel);
     }
@@ -142,11 +143,12 @@ impl Strikes {
     pub fn stop(&mut self, kernel: &mut Kernel<Actor>, id: u32) -> (Option<Fault>, u64) {
         self.kill_the_doomed(kernel, id);
         let Some(striking) = self.striking.remove(&id) else { return (None, 0) };
+        let drifted = self.drifted(kernel, &striking);
         self.revive(kernel, &striking.fault);
         let slept_through = self.settle(kernel);
         // A zombie bites by what it says, not by what it missed.
         let mut bites = if is_zombie(&striking.fault) { 0 } else { slept_through };
-        bites += self.strike_services(kernel, &striking.fault, false);
+        bites += drifted + self.strike_services(kernel, &striking.fault, false);
         self.wake_zombie(kernel, &striking);
         bites += striking.links.iter().map(|id| kernel.net_mut().lift(*id)).sum::<u64>();
         self.count(striking.fault.kind()).bites += bites;

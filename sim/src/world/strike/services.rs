@@ -38,7 +38,8 @@ impl Strikes {
             match &striking.fault {
                 Fault::BusRedeliver { ppm } => bus.redeliver_ppm = bus.redeliver_ppm.max(*ppm),
                 Fault::BusLate { ppm, min_ns, max_ns } => bus.late = Some((*ppm, Span::new(*min_ns, *max_ns))),
-                Fault::BusLeaderChange | Fault::PowerLoss { .. } => bus.leaderless = true,
+                Fault::BusLeaderChange => (bus.leaderless, bus.electing) = (true, true),
+                Fault::PowerLoss { .. } => bus.leaderless = true,
                 Fault::BusBitFlip { ppm } => bus.flip_ppm = bus.flip_ppm.max(*ppm),
                 Fault::BidderStorm { nodes, every_ns, times } => {
                     let bidders = self.hosts(nodes, kernel);
@@ -86,6 +87,7 @@ pub(super) fn harm_of_services(kernel: &Kernel<Actor>, kind: Kind) -> u64 {
         Kind::BusRedeliver => bus.harm.redelivered,
         Kind::BusLate => bus.harm.late,
         Kind::BusLeaderChange => bus.harm.refused,
+        Kind::PowerLoss => bus.harm.unpowered,
         Kind::BidderStorm => bus.harm.stormed,
         Kind::BusBitFlip => bus.harm.flipped,
         Kind::StoreSlow => store.harm.slowed,

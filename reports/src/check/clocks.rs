@@ -1,0 +1,84 @@
+//! What coordinators' own clocks showed, told by whoever runs them: whether one that reports the end of a wait can have waited
+//! that long. For P4.
+//!
+//! A clock that leaps lets its owner report early, and is right to: what holds against that is a majority. A coordinator whose
+//! clock was never told of is not judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use swarm_core::id::{AgentId, NeedId, Segment, Seq, Thread};
+use swarm_core::time::Span;
+
+use crate::history::{Event, Record};
+
+/// The clocks of all coordinators, and what they showed when a need's entries were taken in and its waits reported.
+#[derive(Debug, Default)]
+pub(super) struct Clocks {
+    dishonest: BTreeSet<AgentId>,
+    clocks: BTreeMap<AgentId, Clock>,
+    needs: BTreeMap<NeedId, Shown>,
+}
+
+/// A clock over all boots of its owner, each of which starts it anew. What passed between the last word of one boot and the
+/// next boot is left out: no stopwatch goes on through that either.
+#[derive(Debug, Default)]
+struct Clock {
+    boot: u32,
+    before: u64,
+    last: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    took: BTreeMap<(AgentId, Seq), u64>,
+    reported: BTreeMap<(AgentId, Segment, Span), u64>,
+}
+
+impl Clocks {
+    /// Takes the next record.
+    pub fn see(&mut self, record: &Record) {
+        match &record.event {
+            Event::Genesis { parties, .. } => {
+                self.dishonest.extend(parties.iter().filter(|p| !p.honest).map(|p| p.agent));
+            }
+            Event::Took { agent, boot, mono_ns, seq, thread } => {
+                let at = self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
+                if let Thread::Need(need) = thread {
+                    self.needs.entry(*need).or_default().took.entry((*agent, *seq)).or_insert(at);
+                }
+            }
+            Event::Timed { agent, boot, elapsed, mono_ns, segment, thread } => {
+                let at = self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
+                if let Thread::Need(need) = thread {
+                    self.needs.entry(*need).or_default().reported.insert((*agent, *segment, *elapsed), at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the clock of `by` had shown to pass since it took entry `opened` in, which opened the segment, when it reported
+    /// `elapsed` of it, if that is less.
+    pub fn short(&self, need: &NeedId, by: &AgentId, opened: Seq, segment: Segment, elapsed: Span) -> Option<Span> {
+        let shown = self.needs.get(need).filter(|_| !self.dishonest.contains(by))?;
+        let since = shown.took.get(&(*by, opened))?;
+        let until = shown.reported.get(&(*by, segment, elapsed)).unwrap_or(since);
+        Some(Span(until.saturating_sub(*since))).filter(|passed| *passed < elapsed)
+    }
+
+    /// Nothing more is waited for in `need`.
+    pub fn forget(&mut self, need: &NeedId) {
+        self.needs.remove(need);
+    }
+}
+
+impl Clock {
+    /// What it has shown in all, now that it shows `mono_ns` in its owner's `boot`.
+    fn lived(&mut self, boot: u32, mono_ns: u64) -> u64 {
+        if boot != self.boot {
+            (self.before, self.boot) = (self.before.saturating_add(self.last), boot);
+        }
+        self.last = mono_ns;
+        self.before.saturating_add(mono_ns)
+    }
+}
