@@ -340,6 +340,10 @@ impl Host {
                 if let Some(audit) = &mut self.audit {
                     audit.effect(&effect, &self.keys);
                 }
+                // What it knew when it said so counts, however much later its disk lets it, even in another boot.
+                if let Effect::Submit { thread, command, .. } = &effect {
+                    self.show(now, Shown::Submits(*thread, command));
+                }
                 effects += 1;
                 self.then(cx, effect);
             }
@@ -574,7 +578,6 @@ impl Host {
                 }
             }
             Effect::Submit { op, thread, command } => {
-                self.show(Self::now(cx), Shown::Submits(thread, &command));
                 self.answer_within(cx, op);
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }
