@@ -68,6 +68,10 @@ mutants! {
     FenceReused: "fence-reused", "P4", "market";
     /// A stopwatch's report counts for whatever is waited for, whichever segment it names.
     SegmentUnchecked: "segment-unchecked", "P4", "quiet";
+    /// A coordinator reports the end of a wait when its own clock has shown half of it.
+    ReportsEarly: "reports-early", "P4", "quiet";
+    /// Whoever would dispute a result has half of the time that the need says.
+    WindowHalved: "window-halved", "P4", "quiet";
     /// Whoever held a task once may still act on it: neither fence nor holder is compared.
     FenceUnchecked: "fence-unchecked", "P5", "zombie";
     /// One coordinator's stopwatch ends a wait, not a majority's.
@@ -118,6 +122,14 @@ mutants! {
     WorseBidWins: "worse-bid-wins", "model", "quiet";
     /// Whoever yields gets the whole bond back.
     YieldsFree: "yields-free", "model", "everything";
+    /// A need is refused for want of voters who are there.
+    VotersDenied: "voters-denied", "model", "quiet";
+    /// Nobody weighs too much in a draw.
+    WhaleUncapped: "whale-uncapped", "model", "grown-pool";
+    /// Whoever judges nothing weighs as much as who does.
+    IdleForgotten: "idle-forgotten", "model", "quiet";
+    /// What a requester was asked to have done is never said.
+    NeedForgotten: "need-forgotten", "liveness", "quiet";
     /// That a challenge window is over is forgotten, and what it guarded is never settled.
     WindowForgotten: "window-forgotten", "liveness", "quiet";
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::config::{Params, ms};
 use crate::id::{AgentId, Digest, Segment, Seq, Thread};
+use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::duty::rank;
 use crate::node::io::{Message, Note, Subject};
@@ -52,6 +53,7 @@ impl Watch {
     /// How far the next report lies ahead, and what it will say.
     fn next(&self, now: Instant) -> (Span, Span) {
         let (end, tenth) = (self.total + self.patience, Span(self.total.0 / 10));
+        let end = if planted(Mutant::ReportsEarly) { Span(self.total.0 / 2) } else { end };
         let elapsed = self.elapsed(now);
         if self.total > LONG && self.reported + tenth < self.total {
             let say = self.reported + tenth;

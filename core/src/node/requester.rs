@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 
 use crate::id::{NeedId, Thread};
+use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Note, Subject};
 use crate::node::threads::Threads;
@@ -16,6 +17,9 @@ pub(super) struct Requester;
 
 impl Requester {
     pub fn post(&mut self, desk: &mut Desk, threads: &mut Threads, need: Need) {
+        if planted(Mutant::NeedForgotten) {
+            return;
+        }
         let id = NeedId::of(&desk.me(), desk.next_nonce());
         let mut saying = Saying::new(Subject::MarketNeed, Thread::Need(id), Body::Need(need.clone()));
         saying.refs = need.requires.values().copied().collect();

@@ -19,6 +19,7 @@ pub use weigh::{REPUTATION_START, counted, disproved, lease_expired, recency_bp,
 
 use crate::config::Params;
 use crate::id::{AgentId, Credits, Digest};
+use crate::mutant::{Mutant, planted};
 use crate::wire::{Manifest, SnapshotRef};
 
 /// A share of the luck of a draw.
@@ -121,7 +122,9 @@ impl Snapshot {
             .collect();
         seats.sort_by_key(|s| s.identity.agent);
         assert!(seats.is_sorted_by(|a, b| a.identity.agent < b.identity.agent), "an agent is listed twice");
-        weigh::cap_entities(&mut seats, params.entity_cap_bp);
+        if !planted(Mutant::WhaleUncapped) {
+            weigh::cap_entities(&mut seats, params.entity_cap_bp);
+        }
         seats.retain(|s| s.weight.0 > 0);
         let active = u32::try_from(seats.len()).expect("a pool is far smaller than 2^32");
         let ripe = age.finalized_needs >= params.bootstrap_needs || age.day_passed;

@@ -55,6 +55,8 @@ impl<'a, R: Registry> Doing<'a, R> {
     /// Waits for `total`; what is over at once takes a moment, in which it can be reported.
     pub(super) fn wait_for(&mut self, waiting: Waiting, total: Span) {
         let segment = crate::id::Segment(self.record.segment.0 + 1);
+        let guards = matches!(waiting, Waiting::Challenge(_) | Waiting::Late(_));
+        let total = if guards && planted(Mutant::WindowHalved) { Span(total.0 / 2) } else { total };
         self.emit(Event::WaitOpened { segment, total: total.max(ms(1)), waiting });
     }
 

@@ -499,7 +499,8 @@ impl System {
     /// K and who may vote on a need's plans in `epoch`.
     fn voters(&self, need: NeedId, epoch: Epoch, target: u32) -> Result<(u32, Vec<AgentId>), Reject> {
         let snapshot = self.snapshot();
-        let drawn = committee::voters(&need, epoch, snapshot, target, self.params()).map_err(|_| Reject::NoQuorum)?;
+        let drawn = committee::voters(&need, epoch, snapshot, target, self.params());
+        let drawn = drawn.ok().filter(|_| !planted(Mutant::VotersDenied)).ok_or(Reject::NoQuorum)?;
         let mut voters = drawn.members;
         voters.sort_unstable();
         Ok((drawn.k, voters))

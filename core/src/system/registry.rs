@@ -21,7 +21,7 @@ impl System {
             pool::Member {
                 delegated: pool::counted(own, backing, params),
                 identity: Arc::clone(&known.identity),
-                idle_snapshots: number.saturating_sub(known.served_at),
+                idle_snapshots: if planted(Mutant::IdleForgotten) { 0 } else { number.saturating_sub(known.served_at) },
                 own,
                 reputation_bp: known.reputation_bp,
                 verifier: known.manifest().roles.contains(&crate::wire::Role::Verifier),

@@ -1,6 +1,7 @@
 //! P3, challenge safety: a final result that is wrong and is disputed in time is void once that is ruled, and everyone who passed
 //! it is slashed; one that is right is never ruled void; and nobody honest is ever slashed.
 //!
+//! Where a committee that ruled had nobody honest among those who were counted, it said what it liked, and the promise ends there.
 //! What is right is what honest hosts got, and took, when they did the same work, whether the protocol asked them to or not.
 
 use std::collections::btree_map::Entry;
@@ -38,7 +39,8 @@ pub struct ChallengeSafety {
     /// Disputes that began when their result was settled already: money cannot be taken back, stake can.
     late: BTreeSet<Cid>,
     settled: BTreeSet<(NeedId, TaskName)>,
-    slashed: BTreeMap<AgentId, Record>,
+    /// Who lost stake, and to which pots.
+    slashed: BTreeMap<AgentId, Vec<(Account, Record)>>,
 }
 
 impl Checker for ChallengeSafety {
@@ -88,11 +90,7 @@ impl Checker for ChallengeSafety {
             Event::Ledger(LedgerEvent::Posted { legs, op, .. }) if *op == Move::Slash => {
                 for leg in legs.iter() {
                     let (Account::Stake(agent) | Account::Unbonding(agent)) = &leg.from else { continue };
-                    self.notes.checked();
-                    if !self.dishonest.contains(agent) {
-                        self.notes.contradict(NAME, format!("{agent} is honest and is slashed"), &[record]);
-                    }
-                    self.slashed.entry(*agent).or_insert_with(|| record.clone());
+                    self.slashed.entry(*agent).or_default().push((leg.to.clone(), record.clone()));
                 }
             }
             _ => {}
@@ -101,13 +99,23 @@ impl Checker for ChallengeSafety {
 
     fn finish(&mut self, end: &End) -> Finding {
         let mut notes = self.notes.clone();
+        for (agent, losses) in &self.slashed {
+            for (pot, slash) in losses {
+                notes.checked();
+                if !self.dishonest.contains(agent) && !self.is_of_liars(pot) {
+                    notes.contradict(NAME, format!("{agent} is honest and is slashed"), &[slash]);
+                }
+            }
+        }
         for (grant, (told, outputs)) in &self.finals {
             let Some(truth) = self.truth.get(&(grant.0, grant.1.clone())) else { continue };
             let of_it: Vec<_> = self.disputes.iter().filter(|(_, (of, ..))| of == grant).collect();
             notes.checked();
             if let Some((_, void)) = self.void.get(grant)
                 && truth.iter().any(|(got, _)| got == outputs)
-                && of_it.iter().all(|(_, (_, claim, _))| is_true(*claim, outputs, truth))
+                && of_it.iter().all(|(challenge, (_, claim, _))| {
+                    is_true(*claim, outputs, truth) && !self.is_ruled_by_liars(challenge)
+                })
             {
                 notes.contradict(NAME, "a result that is right is void", &[told, void]);
             }
@@ -142,6 +150,17 @@ fn is_true(claim: Claim, outputs: &[Cid], truth: &[Got]) -> bool {
 }
 
 impl ChallengeSafety {
+    /// Whether all who were counted when this challenge was ruled on are liars.
+    fn is_ruled_by_liars(&self, challenge: &Cid) -> bool {
+        self.ruled.get(challenge).is_some_and(|(_, honest, _)| !honest)
+    }
+
+    /// Whether this is the pot of such a challenge; its name ends with that of the challenge.
+    fn is_of_liars(&self, pot: &Account) -> bool {
+        let Account::Pot(name) = pot else { return false };
+        name.rsplit('/').next().and_then(|id| id.parse().ok()).is_some_and(|id| self.is_ruled_by_liars(&id))
+    }
+
     /// What is wrong was ruled so: it is void unless it was settled before, and all who passed it have lost stake.
     fn judge_upheld(&self, challenge: &Cid, grant: &Grant, ruled: &Record, notes: &mut Notes) {
         let Some((offenders, void)) = self.void.get(grant) else {
@@ -206,7 +225,8 @@ mod tests {
     }
 
     fn slash(run: &mut Run, agent: AgentId) {
-        let leg = Leg { amount: Credits(5), from: Account::Stake(agent), to: Account::Commons };
+        let pot = format!("challenge/{}/{}", need(), Cid::of(b"challenge"));
+        let leg = Leg { amount: Credits(5), from: Account::Stake(agent), to: Account::Pot(pot.into()) };
         run.tell(0, Event::Ledger(LedgerEvent::Posted { key: "slash".into(), legs: [leg].into(), op: Move::Slash }));
     }
 
@@ -273,8 +293,22 @@ mod tests {
 
     #[test]
     fn nobody_honest_is_slashed() {
+        let victim = AgentId([7; 32]);
         let mut run = good();
-        slash(&mut run, AgentId([7; 32]));
+        slash(&mut run, victim);
         caught(ChallengeSafety::default(), &run, "is honest and is slashed");
+        let ruled = |by: AgentId| {
+            let (mut run, task, fence) = with_truth(true);
+            dispute(&mut run, &task, fence, None);
+            let (challenge, panel) = (Cid::of(b"challenge"), [by].into());
+            run.tell(0, Event::Ruled { challenge, need: need(), panel, ruling: Some(true), task: task.clone() });
+            void(&mut run, &task, fence, &[victim]);
+            slash(&mut run, victim);
+            run
+        };
+        let liar = AgentId([8; 32]);
+        let among_liars = || ChallengeSafety { dishonest: [liar].into(), ..Default::default() };
+        caught(among_liars(), &ruled(AgentId([9; 32])), "is honest and is slashed");
+        assert_eq!(ruled(liar).finding(among_liars()).violations, 0, "K liars rule as they like");
     }
 }
