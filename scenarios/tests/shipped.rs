@@ -268,6 +268,6 @@ fn whoever_lies_is_cast_by_role() {
     };
     let last = [vec!["double-need"], vec!["plan-patcher"], vec!["self-challenger"; 3], vec!["sybil"; 5]];
     assert_eq!(names(|of| of - 1), last);
-    let first = [vec!["read-and-cancel"], vec!["plan-patcher"], vec!["wrong-result"; 3], vec!["always-pass"; 5]];
+    let first = [vec!["double-need"], vec!["plan-patcher"], vec!["wrong-result"; 3], vec!["always-pass"; 5]];
     assert_eq!(names(|_| 0), first);
 }

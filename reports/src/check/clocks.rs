@@ -47,6 +47,9 @@ impl Clocks {
                     self.needs.entry(*need).or_default().took.entry((*agent, *seq)).or_insert(at);
                 }
             }
+            Event::Kept { agent, boot, mono_ns } => {
+                self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
+            }
             Event::Timed { agent, boot, elapsed, mono_ns, segment, thread } => {
                 let at = self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
                 if let Thread::Need(need) = thread {

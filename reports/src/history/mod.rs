@@ -379,6 +379,14 @@ pub enum Event {
         seq: Seq,
         thread: Thread,
     },
+    /// A coordinator's node is about to start anew: the last that its disk holds of boot number `boot` is of when its own clock
+    /// showed this. Told by whoever runs the node.
+    Kept {
+        agent: AgentId,
+        boot: u32,
+        #[serde(with = "crate::wide")]
+        mono_ns: u64,
+    },
     /// A coordinator's node submitted, when its own clock showed this, that it has seen `elapsed` of a segment pass. Told by
     /// whoever runs the node.
     Timed {

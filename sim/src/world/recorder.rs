@@ -72,6 +72,8 @@ pub enum Shown<'a> {
     Took(Thread, Seq),
     /// It submitted a command.
     Submits(Thread, &'a Command),
+    /// It did the last thing that its disk holds of a boot.
+    Kept,
 }
 
 /// Gathers a history and judges it.
@@ -234,6 +236,7 @@ impl Recorder {
                 Event::Timed { agent, boot, elapsed: *elapsed, mono_ns, segment: *segment, thread }
             }
             Shown::Submits(..) => return,
+            Shown::Kept => Event::Kept { agent, boot, mono_ns },
         };
         self.tell(no, event);
         self.about = None;

@@ -12,6 +12,7 @@ use super::disk::Then;
 use super::{Host, Waits};
 use crate::kernel::{Cx, Stream};
 use crate::world::audit::AuditLog;
+use crate::world::recorder::Shown;
 use crate::world::wire::Wire;
 
 thread_local! {
@@ -146,6 +147,7 @@ impl Host {
             self.unbooted = true;
             return;
         }
+        self.show_what_was_kept();
         self.boots += 1;
         let Return { notes, follows, wishes } = std::mem::take(&mut self.back);
         if std::mem::take(&mut self.down) {
@@ -161,6 +163,16 @@ impl Host {
         // What the bus had forgotten and did not keep again before the process died.
         self.outbox.on_their_way().into_iter().for_each(|op| self.repost(cx, op));
         self.arm(cx);
+    }
+
+    /// Tells how far a coordinator's clock had come at the last thing that its disk holds of the boot before: its stopwatches know
+    /// as much, and go on from there.
+    fn show_what_was_kept(&self) {
+        let Some(tape) = self.tape.as_ref().filter(|_| !self.fed.is_empty()) else { return };
+        let boots = tape.inputs.iter().filter(|(_, input, _)| matches!(input, Input::Boot)).count();
+        if let Some((now, ..)) = tape.inputs.last().filter(|_| boots == self.boots as usize) {
+            self.show(*now, Shown::Kept);
+        }
     }
 
     /// The agent behind the node wants something, `after` nanoseconds from now, or as soon as the node runs again.
