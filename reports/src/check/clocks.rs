@@ -85,3 +85,30 @@ impl Clock {
         self.before.saturating_add(mono_ns)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{NodeNo, Record};
+    use swarm_core::id::Nonce;
+
+    /// What a disk kept of a boot counts, and what it did not keep does not.
+    #[test]
+    fn a_wait_goes_on_through_a_reboot_as_far_as_the_disk_knows() {
+        let agent = AgentId([1; 32]);
+        let need = NeedId::of(&agent, Nonce(1));
+        let (thread, segment, elapsed) = (Thread::Need(need), Segment(1), Span(15));
+        let took = Event::Took { agent, boot: 1, mono_ns: 100, seq: Seq(1), thread };
+        let timed = Event::Timed { agent, boot: 2, elapsed, mono_ns: 1, segment, thread };
+        let short = |kept: &[(u32, u64)]| {
+            let kept = kept.iter().map(|(boot, mono_ns)| Event::Kept { agent, boot: *boot, mono_ns: *mono_ns });
+            let mut clocks = Clocks::default();
+            let told = core::iter::once(took.clone()).chain(kept).chain([timed.clone()]);
+            told.for_each(|event| clocks.see(&Record::new(0, NodeNo(0), event)));
+            clocks.short(&need, &agent, Seq(1), segment, elapsed)
+        };
+        assert_eq!(short(&[]), Some(Span(1)));
+        assert_eq!(short(&[(1, 113)]), Some(Span(14)));
+        assert_eq!(short(&[(1, 114)]), None);
+    }
+}
