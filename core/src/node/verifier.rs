@@ -77,7 +77,9 @@ pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, key: Digest, 
 
 /// What doing the work again says of a COMMIT.
 struct Seen {
-    /// Everything that speaks against it; nothing if it is right.
+    /// Why it fails; nothing if it is right.
+    reasons: Vec<Label>,
+    /// What of that can be shown to others.
     against: Vec<Evidence>,
     /// Digest of the policy's answer at the commit gate, which compares what the worker says it took with what it took here.
     policy: Digest,
@@ -91,13 +93,14 @@ impl Seen {
         };
         let others = committed.into_iter().flatten().filter(|(label, cid)| outputs.get(*label) != Some(*cid));
         let mut against: Vec<_> = others.map(|(label, _)| Evidence::OutputMismatch { label: label.clone() }).collect();
-        let answer = match policy::commit(&*desk.setup.evaluator, commit, &[Role::Worker], Some(took)) {
-            Ok(evaluation) => Some(evaluation),
-            Err(denial) => denial.evaluation.map(|evaluation| *evaluation),
-        };
-        let reasons = answer.iter().flat_map(|answer| &answer.reasons).cloned();
-        against.extend(reasons.map(|rule| Evidence::PolicyBreach { capsule: commit.policy.capsule, rule }));
-        Self { against, policy: answer.map_or_else(Digest::default, |answer| answer.digest) }
+        let gate = policy::commit(&*desk.setup.evaluator, commit, &[Role::Worker], Some(took));
+        let why = [(committed != Some(outputs), "output-mismatch"), (gate.is_err(), "policy-denied")];
+        let reasons = why.iter().filter(|(fails, _)| *fails).map(|(_, why)| label(why)).collect();
+        // Under another engine the policy is not even asked.
+        let answer = gate.map_or_else(|denial| denial.evaluation.map(|evaluation| *evaluation), Some);
+        let rules = answer.iter().flat_map(|answer| &answer.reasons).cloned();
+        against.extend(rules.map(|rule| Evidence::PolicyBreach { capsule: commit.policy.capsule, rule }));
+        Self { reasons, against, policy: answer.map_or_else(Digest::default, |answer| answer.digest) }
     }
 }
 
@@ -220,13 +223,7 @@ impl Verifier {
                 self.looked(desk, &check, outputs, *telemetry);
             }
             Outcome::Ran { outputs, proof, telemetry, .. } => {
-                let Seen { against, policy } = Seen::of(desk, &check.commit, outputs, *telemetry);
-                let reason = |evidence: &Evidence| match evidence {
-                    Evidence::OutputMismatch { .. } => label("output-mismatch"),
-                    Evidence::PolicyBreach { .. } => label("policy-denied"),
-                };
-                let mut reasons: Vec<Label> = against.iter().map(reason).collect();
-                reasons.dedup();
+                let Seen { reasons, against, policy } = Seen::of(desk, &check.commit, outputs, *telemetry);
                 if let Some(first) = against.into_iter().next() {
                     self.failed.insert(check.commit.id(), first);
                 }
@@ -291,5 +288,28 @@ impl Verifier {
             let op = desk.execute(work.clone());
             self.checking.insert(op, check);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testkit::sealed;
+    use crate::wire::Commit;
+
+    #[test]
+    fn whatever_speaks_against_a_result_fails_it_even_what_cannot_be_shown() {
+        let desk = Desk::of_nobody();
+        let outputs = BTreeMap::from([(label("a"), Cid::of(b"a"))]);
+        let took = Telemetry::default();
+        let body = Commit { outputs: outputs.clone(), states: Vec::new(), task: label("t"), telemetry: took };
+        let commit = sealed(1, 1, Body::Commit(body));
+        // It was said under another engine than this verifier's, which is no evidence.
+        let seen = Seen::of(&desk, &commit, &outputs, took);
+        assert_eq!((seen.reasons, seen.against), (alloc::vec![label("policy-denied")], Vec::new()));
+        let others = BTreeMap::from([(label("a"), Cid::of(b"b"))]);
+        let seen = Seen::of(&desk, &commit, &others, took);
+        assert_eq!(seen.reasons, [label("output-mismatch"), label("policy-denied")]);
+        assert_eq!(seen.against, [Evidence::OutputMismatch { label: label("a") }]);
     }
 }
