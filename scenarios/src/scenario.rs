@@ -74,6 +74,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// All ways to lie that anyone may follow here, as often as they stand in the file.
+    pub fn lies(&self) -> impl Iterator<Item = Strategy> + '_ {
+        self.adversaries.iter().flat_map(|some| some.strategies())
+    }
+
     /// How many there are of each kind of party at the start.
     pub const fn shape(&self) -> Shape {
         let cluster = &self.cluster;

@@ -12,7 +12,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let properties = &scenario.properties;
     if let Some(at) = properties.ends.iter().position(|end| *end == NeedEnd::Cancelled)
         && scenario.workload.cancel_bp == 0
-        && !scenario.adversaries.iter().flat_map(|some| some.strategies()).any(|s| s == Strategy::ReadAndCancel)
+        && !scenario.lies().any(|there| there == Strategy::ReadAndCancel)
     {
         let what = "no need is ever cancelled";
         let mend = "write `cancel_bp = 2_000` in `[workload]`, or take `cancelled` out";
@@ -33,7 +33,7 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
     let met = || scenario.faults.iter().map(|fault| fault.kind).chain(drawn.iter().copied());
     let kind = |begin: &str| met().any(|kind| kind.name().starts_with(begin));
     let has = |kinds: &[Kind]| met().any(|kind| kinds.contains(&kind));
-    let lies = |strategy| scenario.adversaries.iter().flat_map(|some| some.strategies()).any(|there| there == strategy);
+    let lies = |strategy| scenario.lies().any(|there| there == strategy);
     let (there, missing) = match mark {
         "agent-joined" => (!workload.joiners.is_empty(), "a `[[workload.joiner]]`"),
         "agent-left" => (!workload.leavers.is_empty(), "a `[[workload.leaver]]`"),
@@ -73,8 +73,7 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
             (!scenario.adversaries.is_empty(), "`[[adversaries]]`")
         }
         lied if lied.starts_with("lied-") => {
-            let here = scenario.adversaries.iter().flat_map(|some| some.strategies());
-            (here.into_iter().any(|strategy| strategy.mark() == lied), "such `[[adversaries]]`")
+            (scenario.lies().any(|strategy| strategy.mark() == lied), "such `[[adversaries]]`")
         }
         "need-cancelled" => (workload.cancel_bp > 0 || lies(Strategy::ReadAndCancel), "`cancel_bp` in `[workload]`"),
         "partition-healed" => (kind("partition-"), "a fault such as `partition-halves`"),

@@ -201,7 +201,7 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.error("adversaries", Code::OutOfRange, "a `count` of 0", "write at least 1, or take the entry out");
     }
     for (at, strategy) in scenario.properties.pays.iter().enumerate() {
-        if !scenario.adversaries.iter().flat_map(|some| some.strategies()).any(|there| there == *strategy) {
+        if !scenario.lies().any(|there| there == *strategy) {
             let what = format!("nobody here acts as `{}`", strategy.name());
             let mend = "add it to `[[adversaries]]`, or take it out";
             notes.error(&format!("properties.pays.{at}"), Code::Vacuous, what, mend);

@@ -688,7 +688,7 @@ fn expect(scenario: &Scenario) -> Expect {
         ends: scenario.properties.ends.iter().map(end).collect(),
         // Whoever lies has to have lied somewhere, or nothing was shown.
         marks: (scenario.properties.sometimes.iter().cloned())
-            .chain(scenario.adversaries.iter().flat_map(|some| some.strategies()).map(|lie| lie.mark().to_owned()))
+            .chain(scenario.lies().map(|lie| lie.mark().to_owned()))
             .collect(),
         data_loss: scenario.properties.data_loss,
         properties: (scenario.properties.check.iter().map(|p| p.name().to_owned()))
