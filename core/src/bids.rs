@@ -70,6 +70,21 @@ pub fn score(cost: Credits, eta_ms: u32, bounds: Bounds, standing: Standing) -> 
     Ok(u32::try_from(sum).expect("a score is at most a whole"))
 }
 
+/// What of a kept bid's score neither its price nor its speed gave: what the register thinks of the bidder.
+pub fn given(bid: &Bid, bounds: Bounds) -> u32 {
+    let nobody = Standing { fit_bp: 0, fresh_org: false, reputation_bp: 0 };
+    bid.score.saturating_sub(score(bid.cost, bid.eta_ms, bounds, nobody).unwrap_or_default())
+}
+
+/// The score that a bid of `cost` and `eta_ms` would have, if the bidder is given so much ([`given`]).
+///
+/// # Errors
+/// As [`score`].
+pub fn expected(cost: Credits, eta_ms: u32, bounds: Bounds, given: u32) -> Result<u32, Reject> {
+    let nobody = Standing { fit_bp: 0, fresh_org: false, reputation_bp: 0 };
+    Ok(score(cost, eta_ms, bounds, nobody)? + given)
+}
+
 /// A bid with the score it was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +160,29 @@ mod tests {
     const BOUNDS: Bounds = Bounds { cost_cap: Credits(100), deadline_ms: 1_000 };
     const NOBODY: Standing = Standing { fit_bp: 0, fresh_org: false, reputation_bp: 0 };
     const STAR: Standing = Standing { fit_bp: 10_000, fresh_org: true, reputation_bp: 10_000 };
+
+    proptest! {
+        /// A bidder that knows one score of its own knows them all.
+        #[test]
+        fn what_is_given_once_is_given_again(
+            costs: [u8; 2], etas: [u16; 2], fit_bp in 0_u32..=10_000, fresh_org: bool,
+            reputation_bp in 0_u32..=10_000,
+        ) {
+            let standing = Standing { fit_bp, fresh_org, reputation_bp };
+            let costs = costs.map(|cost| u64::from(cost) % 100 + 1);
+            let etas = etas.map(|eta| u32::from(eta) % 1_001);
+            let scores = [0, 1].map(|at| score(Credits(costs[at]), etas[at], BOUNDS, standing).unwrap());
+            let kept = Bid {
+                agent: AgentId([1; 32]),
+                cost: Credits(costs[0]),
+                eta_ms: etas[0],
+                id: Cid::of(b""),
+                lamport: Lamport(1),
+                score: scores[0],
+            };
+            prop_assert_eq!(expected(Credits(costs[1]), etas[1], BOUNDS, given(&kept, BOUNDS)), Ok(scores[1]));
+        }
+    }
 
     #[test]
     fn a_score_is_the_sum_of_its_parts() {

@@ -167,7 +167,7 @@ knobs! {
         raft_sleep_ticks: u32 = 2, 1, 1_000;
         /// Length of a register group's tick; milliseconds. A round trip and a sync must fit in well. Most of what an unreachable
         /// member costs are the heartbeats of groups that cannot sleep before it is back, and an election may take seconds.
-        raft_tick_ms: u32 = 200, 1, 60_000;
+        raft_tick_ms: u32 = 250, 1, 60_000;
         /// How long each further coordinator waits for an earlier one to do what any of them may do; milliseconds.
         stagger_ms: u32 = 500, 0, 60_000;
         /// Share of the final results it hears of, without a part in them, that a verifier does again to see whether they are right;

@@ -355,5 +355,5 @@ fn a_publish_without_its_envelope_is_never_recorded() {
         evaluator: evaluator(),
     };
     let (mut writer, _) = Writer::open(&setup);
-    writer.effect(&Effect::Publish { op, subject, inboxes: Vec::new(), draft, entries: Vec::new() }, None);
+    writer.effect(&Effect::Publish { op, subject, inboxes: Vec::new(), draft, entries: [].into() }, None);
 }

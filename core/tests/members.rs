@@ -148,8 +148,8 @@ fn a_forged_mandate_is_refused_at_the_operators_desk() {
     swarm.hosts[1].inbox.clear();
     swarm.off.insert(0);
     let me = swarm.hosts[1].keys.agent();
-    swarm.hosts[1].inbox.push_back(Input::Act(Act::Mandate(forged.into())));
-    swarm.hosts[7].inbox.push_back(Input::Act(Act::Mandate(good)));
+    swarm.hosts[1].inbox.push_back(Input::Act(Box::new(Act::Mandate(forged.into()))));
+    swarm.hosts[7].inbox.push_back(Input::Act(Box::new(Act::Mandate(good))));
     swarm.run(Span::from_ms(1), |_| false);
     assert!(swarm.refused.contains(&(me, "no-quorum".into())), "{:?}", swarm.refused);
     assert!(swarm.refused.contains(&(swarm.hosts[7].keys.agent(), "wrong-role".into())), "a worker is no coordinator");

@@ -156,7 +156,7 @@ fn t18_a_run_that_was_founded_anew_replays_from_every_log() {
 fn a_new_need_lives_in_the_new_register_alone() {
     let (mut swarm, new) = split(was_said(Verb::Propose), was_said(Verb::Decide));
     heals(&mut swarm, &new);
-    swarm.hosts[3].inbox.push_back(Input::Act(Act::Post(need())));
+    swarm.hosts[3].inbox.push_back(Input::Act(Box::new(Act::Post(need()))));
     let needs = |swarm: &Swarm| swarm.registers[1].keys().count();
     let before = needs(&swarm);
     assert!(swarm.run(Span::from_secs(60), |swarm| needs(swarm) > before));

@@ -247,7 +247,7 @@ impl Swarm {
         // What was posted before is in the requester's log; the rest is posted now, in the file's order.
         let posted = self.requester().acts as usize;
         for need in job.needs.iter().skip(posted) {
-            self.requester().waiting.push_back(Input::Act(Act::Post(Need::clone(need))));
+            self.requester().waiting.push_back(Input::Act(Box::new(Act::Post(Need::clone(need)))));
         }
         let (mut over, mut quiet) = (None, Instant::now());
         let end = loop {

@@ -61,9 +61,12 @@ impl Writer {
         let thread = match input {
             Input::Message(message) => message.envelope.thread,
             Input::Applied(entry) => entry.thread,
-            Input::Act(Act::Cancel(need) | Act::Refuse(need)) => Thread::Need(*need),
             Input::Done { op, .. } => self.asked.remove(op).unwrap_or(Thread::System),
-            Input::Act(_) | Input::Wake => Thread::System,
+            Input::Act(act) => match **act {
+                Act::Cancel(need) | Act::Refuse(need) => Thread::Need(need),
+                _ => Thread::System,
+            },
+            Input::Wake => Thread::System,
             Input::Boot => {
                 // Nothing asked before has an answer.
                 self.asked.clear();

@@ -25,7 +25,7 @@ use crate::wire::{Body, CapabilityRef, Content, Draft, PolicyRef, Role, trace_of
 struct Unacked {
     attempts: u32,
     draft: Arc<Draft>,
-    entries: Vec<Arc<Applied>>,
+    entries: Arc<[Arc<Applied>]>,
     inboxes: Vec<AgentId>,
     subject: Subject,
 }
@@ -74,7 +74,7 @@ pub(super) struct Saying {
     pub epoch: Option<Epoch>,
     pub fence: Option<Fence>,
     pub inboxes: Vec<AgentId>,
-    pub entries: Vec<Arc<Applied>>,
+    pub entries: Arc<[Arc<Applied>]>,
     pub refs: Vec<Cid>,
     pub target: Option<AgentId>,
 }
@@ -89,7 +89,7 @@ impl Saying {
             epoch: None,
             fence: None,
             inboxes: Vec::new(),
-            entries: Vec::new(),
+            entries: [].into(),
             refs: Vec::new(),
             target: None,
         }

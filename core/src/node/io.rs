@@ -1,5 +1,6 @@
 //! What goes into a node and what comes out: the whole interface to its host.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -50,7 +51,7 @@ pub enum Input {
     /// The process started, anew or again: durations count from here, nothing asked before has an answer.
     Boot,
     /// The agent behind the node wants something.
-    Act(Act),
+    Act(Box<Act>),
     /// A verified envelope arrived.
     Message(Message),
     /// The register put an entry in its place (coordinators only; in order per thread).
@@ -71,10 +72,14 @@ pub enum Input {
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// The entries an ENTRY vouches for; empty for every other verb.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub entries: Vec<Arc<Applied>>,
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub entries: Arc<[Arc<Applied>]>,
     /// The envelope.
     pub envelope: Arc<Envelope>,
+}
+
+fn nothing(entries: &Arc<[Arc<Applied>]>) -> bool {
+    entries.is_empty()
 }
 
 /// What an agent can want of its node.
@@ -223,7 +228,7 @@ pub enum Effect {
         /// What to sign.
         draft: Arc<Draft>,
         /// What travels beside it.
-        entries: Vec<Arc<Applied>>,
+        entries: Arc<[Arc<Applied>]>,
     },
     /// Submit a command to a thread of the register. Answered; that it was applied is learned by `Input::Applied`.
     Submit {

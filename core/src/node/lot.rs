@@ -113,7 +113,7 @@ mod tests {
 
     fn from(sender: u8, nonce: u64) -> Message {
         let envelope = testing::stake(sender, |content| content.nonce = Nonce(nonce));
-        Message { entries: Vec::new(), envelope: Arc::new(envelope) }
+        Message { entries: [].into(), envelope: Arc::new(envelope) }
     }
 
     const AT: Awaited = Awaited::Clock(Lamport(7));

@@ -106,7 +106,7 @@ impl Node {
         self.desk.cause = None;
         match input {
             Input::Boot => self.boot(),
-            Input::Act(act) => self.act(act),
+            Input::Act(act) => self.act(*act),
             Input::Message(message) => self.receive([message].into()),
             Input::Applied(entry) => {
                 let thread = entry.thread;
@@ -491,7 +491,7 @@ impl Node {
         let (worker, verifier) = (self.is(Role::Worker), self.is(Role::Verifier));
         let (desk, threads) = (&mut self.desk, &mut self.threads);
         if worker {
-            self.worker.believe(desk, threads, self.floor, need, event);
+            self.worker.believe(desk, threads, need, event);
         }
         if verifier && let Some(record) = threads.record(&need) {
             match event {

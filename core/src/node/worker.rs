@@ -8,8 +8,9 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::bids::{self, Bounds};
 use crate::config::ms;
-use crate::id::{Cid, Credits, Digest, Epoch, Fence, NeedId, OpId, TaskName, Thread};
+use crate::id::{Credits, Digest, Epoch, Fence, NeedId, OpId, TaskName, Thread};
 use crate::node::crowd::is_called;
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Outcome, Subject, Work};
@@ -18,7 +19,7 @@ use crate::node::timer::Timer;
 use crate::node::verifier::work;
 use crate::plan::{Fact, Plan};
 use crate::register::Event;
-use crate::slot::{Record, Task, lease_margin};
+use crate::slot::{Record, Task, Waiting, lease_margin};
 use crate::time::Span;
 use crate::wire::{Body, Claim, Commit, Envelope, Heartbeat, Manifest, Release, ReleaseReason, UpdatePlan, Yield};
 
@@ -36,8 +37,35 @@ struct Offer {
     epoch: Epoch,
     /// Its tasks with a result, while not all have one.
     finals: BTreeSet<TaskName>,
-    /// Own bids in the present window: rounds, last price, CLAIM.
-    bids: BTreeMap<TaskName, (u32, Credits, Cid)>,
+    /// Own bids in the present window.
+    bids: BTreeMap<TaskName, Own>,
+}
+
+/// Own bids for a task in the present window.
+#[derive(Clone, Copy)]
+struct Own {
+    /// How many.
+    round: u32,
+    /// The last one's price.
+    cost: Credits,
+    /// What the register gave this worker beside price and speed; unknown before a bid was kept.
+    given: Option<u32>,
+}
+
+impl Offer {
+    /// What a task admits.
+    fn bounds(&self, task: &TaskName) -> Option<Bounds> {
+        let Body::Need(need) = &self.need.body else { return None };
+        let planned = self.plan.as_ref()?.tasks().get(task)?;
+        Some(Bounds { cost_cap: planned.cost_cap, deadline_ms: need.deadline_ms })
+    }
+
+    /// A time to ask for: between one lease and two, by chance.
+    fn eta(&self, desk: &mut Desk) -> u32 {
+        let Body::Need(need) = &self.need.body else { return 1 };
+        let most = need.windows.lease_ms.saturating_mul(2).min(need.deadline_ms);
+        (most - desk.stream.below(u64::from(most / 2) + 1) as u32).max(1)
+    }
 }
 
 /// The plan that `decide` decided for `need`.
@@ -180,7 +208,7 @@ impl Worker {
         }
     }
 
-    /// The pause is over: bid.
+    /// The pause is over: bid, or answer whoever leads by now.
     pub fn bid(
         &mut self,
         desk: &mut Desk,
@@ -204,55 +232,82 @@ impl Worker {
             return;
         }
         let Some(offer) = self.offers.get(&need) else { return };
-        if offer.bids.contains_key(task) || offer.finals.contains(task) {
+        if offer.finals.contains(task) {
             return;
+        }
+        if let Some(own) = offer.bids.get(task).copied() {
+            return self.outbid(desk, threads, floor, need, task, own);
         }
         let Some(planned) = offer.plan.as_ref().and_then(|plan| plan.tasks().get(task)) else { return };
         // Somewhere between two thirds of what it may cost and all of it, but never below its own floor.
         let cap = planned.cost_cap.0;
         let cost = (cap - desk.stream.below(cap / 3 + 1)).max(floor.0).max(1);
         if cost <= cap {
-            self.claim(desk, threads, need, task, Credits(cost), 1);
+            let eta_ms = offer.eta(desk);
+            self.claim(desk, threads, need, task, eta_ms, Own { round: 1, cost: Credits(cost), given: None });
         }
     }
 
-    fn claim(
+    /// Undercuts whoever leads by a little more than it takes, if that wins and still pays.
+    fn outbid(
         &mut self,
         desk: &mut Desk,
         threads: &mut Threads,
+        floor: Credits,
         need: NeedId,
         task: &TaskName,
-        cost: Credits,
-        round: u32,
+        own: Own,
     ) {
+        let Some(offer) = self.offers.get(&need) else { return };
+        let Some(bounds) = offer.bounds(task) else { return };
+        let open = |record: &&Record| record.waits.contains_key(&Waiting::Bids(task.clone()));
+        let held = threads.record(&need).filter(open).and_then(|record| record.tasks.get(task));
+        let Some(leader) = held.and_then(|task| task.window.kept()).filter(|bid| bid.agent != desk.me()) else {
+            return;
+        };
+        let step = u64::from(desk.setup.genesis.params.bid_improvement_bp) + 100;
+        let cost = Credits((leader.cost.0.min(own.cost.0)).saturating_mul(10_000 - step.min(9_999)) / 10_000);
+        let eta_ms = offer.eta(desk);
+        // Whoever was never kept takes the leader for one of its own standing.
+        let given = own.given.unwrap_or_else(|| bids::given(leader, bounds));
+        if cost >= floor && bids::expected(cost, eta_ms, bounds, given).is_ok_and(|score| score > leader.score) {
+            desk.mark("outbid");
+            self.claim(desk, threads, need, task, eta_ms, Own { round: own.round + 1, cost, ..own });
+        }
+    }
+
+    fn claim(&mut self, desk: &mut Desk, threads: &mut Threads, need: NeedId, task: &TaskName, eta_ms: u32, own: Own) {
         let Some(offer) = self.offers.get_mut(&need) else { return };
-        let Body::Need(body) = &offer.need.body else { return };
-        let most = body.windows.lease_ms.saturating_mul(2).min(body.deadline_ms);
-        let eta_ms = most - desk.stream.below(u64::from(most / 2) + 1) as u32;
-        let claim = Claim { cost, eta_ms: eta_ms.max(1), task: task.clone() };
+        let claim = Claim { cost: own.cost, eta_ms, task: task.clone() };
         let told = self.released.get(&(need, task.clone())).copied().unwrap_or_default().fence;
         let believed = threads.record(&need).and_then(|r| r.tasks.get(task)).map_or(Fence::NONE, |t| t.fence);
         let mut saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Claim(claim)).epoch(offer.epoch);
         saying.fence = Some(told.max(believed)).filter(|fence| fence.0 > 0);
-        if let Some(id) = desk.say(saying) {
-            offer.bids.insert(task.clone(), (round, cost, id));
+        if desk.say(saying).is_some() {
+            offer.bids.insert(task.clone(), own);
             threads.follow(desk, need);
         }
     }
 
     /// Takes what has become believed of a followed need.
-    pub fn believe(&mut self, desk: &mut Desk, threads: &mut Threads, floor: Credits, need: NeedId, event: &Event) {
+    pub fn believe(&mut self, desk: &mut Desk, threads: &Threads, need: NeedId, event: &Event) {
         match event {
+            // Those who are beaten do not all answer at once: whoever pauses longest sees what the others said.
             Event::Bid { bid, task } if bid.agent != desk.me() => {
-                let params = &desk.setup.genesis.clone().params;
-                let Some(offer) = self.offers.get(&need) else { return };
-                let Some((round, last, _)) = offer.bids.get(task).copied() else { return };
-                // Undercut by a little more than it takes, while there are rounds left and it still pays.
-                let step = u64::from(params.bid_improvement_bp) + 100;
-                let cost = Credits((bid.cost.0.min(last.0)).saturating_mul(10_000 - step.min(9_999)) / 10_000);
-                if round < params.bid_rounds_max && cost >= floor && cost.0 >= 1 {
-                    desk.mark("outbid");
-                    self.claim(desk, threads, need, task, cost, round + 1);
+                let said = self.offers.get(&need).and_then(|offer| offer.bids.get(task));
+                let timer = Timer::Bid(need, task.clone());
+                if said.is_some_and(|own| own.round < desk.setup.genesis.params.bid_rounds_max)
+                    && !desk.is_waiting(&timer)
+                {
+                    let pause = desk.jitter(desk.setup.local.bid_jitter_ms);
+                    desk.wake_in(pause, timer);
+                }
+            }
+            Event::Bid { bid, task } => {
+                let Some(offer) = self.offers.get_mut(&need) else { return };
+                let given = offer.bounds(task).map(|bounds| bids::given(bid, bounds));
+                if let Some(own) = offer.bids.get_mut(task) {
+                    own.given = given;
                 }
             }
             Event::Leased { fence, task } => self.start(desk, threads, need, task, *fence),

@@ -108,7 +108,27 @@ fn verify_by(key: &VerifyingKey, unsigned: &[u8], sig: &Signature) -> Result<(),
 mod tests {
     use super::*;
     use crate::wire::testing;
-    use ed25519_dalek::Signer as _;
+    use ed25519_dalek::hazmat::ExpandedSecretKey;
+    use ed25519_dalek::{Signer as _, Verifier as _};
+    use sha2::Digest as _;
+
+    /// A signer can choose R of small order: with R the neutral element, S is k times its secret. Plain verification takes it.
+    #[test]
+    fn an_r_of_small_order_is_refused() {
+        let key = testing::key(1);
+        let point = key.verifying_key();
+        let mut r = [0; 32];
+        r[0] = 1;
+        let k = sha2::Sha512::new().chain_update(r).chain_update(point.as_bytes()).chain_update(b"said").finalize();
+        let s = ExpandedSecretKey::from(&key.to_bytes()).scalar
+            * curve25519_dalek::Scalar::from_bytes_mod_order_wide(&k.into());
+        let mut sig = [0; 64];
+        sig[..32].copy_from_slice(&r);
+        sig[32..].copy_from_slice(s.as_bytes());
+        let dalek = ed25519_dalek::Signature::from_bytes(&sig);
+        assert!(point.verify(b"said", &dalek).is_ok(), "the forgery is well made");
+        assert_eq!(verify_by(&point, b"said", &Signature(sig)), Err(Reject::BadSignature));
+    }
 
     #[test]
     fn a_key_that_is_known_makes_no_signature_good() {

@@ -80,14 +80,14 @@ impl Host {
     }
 
     pub fn post(&mut self, need: Need) -> NeedId {
-        self.queue.push_back(("r1".into(), Input::Act(Act::Post(need))));
+        self.queue.push_back(("r1".into(), Input::Act(Box::new(Act::Post(need)))));
         self.posted += 1;
         NeedId::of(&keys("r1").agent(), Nonce(self.posted))
     }
 
     /// Hands an envelope to everyone.
     pub fn tell_all(&mut self, envelope: &Arc<Envelope>) {
-        let message = Message { entries: vec![], envelope: Arc::clone(envelope) };
+        let message = Message { entries: [].into(), envelope: Arc::clone(envelope) };
         for name in self.nodes.keys() {
             self.queue.push_back((name.clone(), Input::Message(message.clone())));
         }
@@ -95,7 +95,7 @@ impl Host {
 
     /// Hands an envelope to one node.
     pub fn tell(&mut self, name: &str, envelope: &Arc<Envelope>) {
-        let message = Message { entries: vec![], envelope: Arc::clone(envelope) };
+        let message = Message { entries: [].into(), envelope: Arc::clone(envelope) };
         self.queue.push_back((name.into(), Input::Message(message)));
     }
 

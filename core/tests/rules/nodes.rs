@@ -339,7 +339,7 @@ fn t72_a_reboot_does_not_silence_a_coordinator() {
     let mut denied = |node: &mut Node, secs: u64, input: Option<Input>| {
         let envelope = wrong.next().unwrap();
         let now = Now { mono: Instant(secs * 1_000_000_000), wall: WallTime(secs * 1_000) };
-        let input = input.unwrap_or(Input::Message(Message { entries: Vec::new(), envelope }));
+        let input = input.unwrap_or(Input::Message(Message { entries: [].into(), envelope }));
         node.handle(now, input);
         let mut denied = 0;
         while let Some(effect) = node.poll_effect() {

@@ -245,7 +245,7 @@ impl Swarm {
 
     /// The requester's agent posts a need.
     pub fn post(&mut self, need: Need) {
-        self.hosts[3].inbox.push_back(Input::Act(Act::Post(need)));
+        self.hosts[3].inbox.push_back(Input::Act(Box::new(Act::Post(need))));
     }
 
     /// The recovery keys give coordinator `n`'s seat to a newcomer, which starts with nothing but its mandate. Returns what was
@@ -260,7 +260,7 @@ impl Swarm {
         let mandate = Arc::new(Mandate::sign(act, after, &self.genesis.digest(), &recovery()[1..]));
         self.mandates.push(Arc::clone(&mandate));
         let operator = (0..COORDINATORS).find(|other| *other != n && !self.off.contains(other)).expect("one is up");
-        self.hosts[operator].inbox.push_back(Input::Act(Act::Mandate(mandate)));
+        self.hosts[operator].inbox.push_back(Input::Act(Box::new(Act::Mandate(mandate))));
         let mut host = self.newcomer(nth, keys);
         self.learn_all(&mut host, 0);
         self.off.remove(&n);

@@ -6,7 +6,7 @@ use swarm_core::audit::{Memory, Writer};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Effect, Input, Setup};
 use swarm_core::time::Now;
-use swarm_core::wire::Draft;
+use swarm_core::wire::{Draft, Envelope};
 
 /// The log so far.
 pub struct AuditLog {
@@ -55,9 +55,9 @@ impl AuditLog {
     }
 
     /// Before it is carried out. A publish is signed here as the host signs it: signing twice gives the same bytes.
-    pub fn effect(&mut self, effect: &Effect, keys: &Keys) {
+    pub fn effect(&mut self, effect: &Effect, sign: impl FnOnce(&Draft) -> Arc<Envelope>) {
         let signed = match effect {
-            Effect::Publish { draft, .. } => Some(Arc::new(keys.sign(Draft::clone(draft)))),
+            Effect::Publish { draft, .. } => Some(sign(draft)),
             _ => None,
         };
         self.text.extend(self.writer.effect(effect, signed.as_ref()));

@@ -24,7 +24,7 @@ use crate::world::actor::{Actor, BUS, STORE, host_id, service};
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
 use crate::world::etcd::Etcd;
-use crate::world::host::{Tape, word};
+use crate::world::host::Tape;
 use crate::world::maker::{Agent, Maker};
 use crate::world::operators::Operators;
 use crate::world::recorder::Recorder;
@@ -658,7 +658,7 @@ fn relive(tape: &Tape) -> Option<String> {
     for (number, (now, input, _)) in tape.inputs.iter().enumerate() {
         node.handle(*now, input.clone());
         while let Some(effect) = node.poll_effect() {
-            if tape.effects.get(at) != Some(&word(&effect)) {
+            if tape.effects.get(at) != Some(&effect) {
                 return Some(format!("input {number} gave another effect {at}: {}", short(&effect)));
             }
             at += 1;

@@ -168,7 +168,7 @@ challenge = \"1m\"
 [phases]
 fault = \"6h\"
 [limits]
-max_deliveries = 1_900
+max_deliveries = 1_600
 [[faults]]
 kind = \"skew\"
 who = \"all\"

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use swarm_core::audit::{Restored, restore_with};
 use swarm_core::id::NeedId;
-use swarm_core::node::{Act, Effect, Input, Node, Note};
+use swarm_core::node::{Act, Effect, Input, Note};
+use swarm_core::wire::Draft;
 
 use super::disk::Then;
 use super::{Host, Waits};
@@ -41,17 +42,18 @@ impl Host {
             (Some(tape), Some(disk)) => (tape, disk),
             _ => unreachable!("a host that may die has a disk, and a tape of what it wrote"),
         };
-        // The log as it was written: the same node, the same inputs, the same lines.
+        // The log as it was written: the same inputs and effects, the same lines.
         let mut log = AuditLog::remembered(&tape.setup, ROOM.take());
         // Where each input's lines end, and where the seal does that may follow them: an input is found again without its seal.
         let (mut ends, mut sealed) = (vec![log.text().len()], vec![log.text().len()]);
-        let mut node = Node::new(tape.setup.clone());
-        for (now, input, _) in &tape.inputs {
+        let sign = |draft: &Draft| {
+            let signed = tape.signed.get(&draft.id()).cloned();
+            signed.unwrap_or_else(|| Arc::new(self.keys.sign(draft.clone())))
+        };
+        let mut effects = tape.effects.iter();
+        for (now, input, follow) in &tape.inputs {
             log.input(*now, input);
-            node.handle(*now, input.clone());
-            while let Some(effect) = node.poll_effect() {
-                log.effect(&effect, &self.keys);
-            }
+            effects.by_ref().take(*follow).for_each(|effect| log.effect(effect, sign));
             ends.push(log.text().len());
             log.drained(&self.keys);
             sealed.push(log.text().len());
@@ -94,7 +96,7 @@ impl Host {
         }
         let lost = tape.inputs.drain(kept..).map(|(_, input, _)| input);
         back.wishes.extend(lost.filter_map(|input| match input {
-            Input::Act(act) => Some(act),
+            Input::Act(act) => Some(*act),
             _ => None,
         }));
         back.wishes.extend(std::mem::take(&mut self.waits).into_values().filter_map(|waits| match waits {
@@ -159,7 +161,7 @@ impl Host {
         for (need, on) in follows {
             self.follow(cx, need, on);
         }
-        wishes.into_iter().for_each(|act| self.input(cx, Input::Act(act)));
+        wishes.into_iter().for_each(|act| self.input(cx, Input::Act(Box::new(act))));
         // What the bus had forgotten and did not keep again before the process died.
         self.outbox.on_their_way().into_iter().for_each(|op| self.repost(cx, op));
         self.arm(cx);

@@ -191,7 +191,7 @@ impl Host {
         let is_own_work = matches!(at.work, Work::Run { verify: false, .. });
         // An agent may change its mind about work it holds.
         if is_own_work && self.habits.yield_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.yield_bp) {
-            self.input(cx, Input::Act(Act::YieldAll));
+            self.input(cx, Input::Act(Box::new(Act::YieldAll)));
         }
         self.input(cx, Input::Done { op: at.op, outcome });
     }

@@ -10,7 +10,7 @@ mod lies;
 mod outbox;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -181,14 +181,15 @@ pub struct Tape {
     pub setup: Setup,
     /// Each with the number of effects that followed.
     pub inputs: Vec<(Now, Input, usize)>,
-    /// A word per effect.
-    pub effects: Vec<u64>,
+    pub effects: Vec<Effect>,
+    /// What its drafts became when they were signed as they stood.
+    pub signed: HashMap<Cid, Arc<Envelope>>,
 }
 
 impl Tape {
     /// A life that has not begun.
     pub fn new(setup: Setup) -> Self {
-        Self { setup, inputs: Vec::new(), effects: Vec::new() }
+        Self { setup, inputs: Vec::new(), effects: Vec::new(), signed: HashMap::new() }
     }
 }
 
@@ -335,10 +336,10 @@ impl Host {
             self.node.handle(now, input);
             while let Some(effect) = self.node.poll_effect() {
                 if let Some(tape) = &mut self.tape {
-                    tape.effects.push(word(&effect));
+                    tape.effects.push(effect.clone());
                 }
                 if let Some(audit) = &mut self.audit {
-                    audit.effect(&effect, &self.keys);
+                    audit.effect(&effect, |draft| Arc::new(self.keys.sign(draft.clone())));
                 }
                 // What it knew when it said so counts, however much later its disk lets it, even in another boot.
                 if let Effect::Submit { thread, command, .. } = &effect {
@@ -392,7 +393,7 @@ impl Host {
                 Waits::Store(job) => self.ask_store(cx, job),
                 Waits::Job(job) => self.finish(cx, job),
                 Waits::Follow(need) => self.ask_bus(cx, need),
-                Waits::Act(act) => self.input(cx, Input::Act(*act)),
+                Waits::Act(act) => self.input(cx, Input::Act(act)),
                 Waits::Repost(op) => self.repost(cx, op),
                 Waits::Sync => self.synced(cx),
             }
@@ -549,6 +550,9 @@ impl Host {
                         let said = self.lie(&draft);
                         let envelope = Arc::new(self.sign(said.as_ref().unwrap_or(&draft)));
                         self.recorder.borrow_mut().published(self.no, &envelope);
+                        if let (Some(tape), None) = (&mut self.tape, &said) {
+                            tape.signed.insert(draft.id(), Arc::clone(&envelope));
+                        }
                         let post = Rc::new(Post {
                             subject,
                             message: Message { entries, envelope },
@@ -671,25 +675,7 @@ impl Host {
     /// An agent may decline a need that it hears of.
     fn may_decline(&mut self, cx: &mut Cx<'_, Wire>, need: NeedId) {
         if self.habits.refuse_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.refuse_bp) {
-            self.input(cx, Input::Act(Act::Refuse(need)));
+            self.input(cx, Input::Act(Box::new(Act::Refuse(need))));
         }
     }
-}
-
-/// An effect in one word, for comparing two lives of a node.
-pub fn word(effect: &Effect) -> u64 {
-    match effect {
-        Effect::Publish { draft, .. } => draft.id().0.prefix(),
-        Effect::Submit { command, thread, .. } => command.id().prefix() ^ word_of(&thread.to_string()),
-        Effect::Execute { op, .. } => op.0,
-        Effect::Anchor { since, .. } => u64::from(*since) << 16,
-        Effect::Reveal { round, .. } => u64::from(*round) << 32,
-        Effect::Follow(need) | Effect::Unfollow(need) => need.0.0.prefix(),
-        Effect::Emit(Note::Believed { link, .. } | Note::Applied { link, .. }) => link.prefix(),
-        Effect::Emit(note) => word_of(&format!("{note:?}")),
-    }
-}
-
-fn word_of(text: &str) -> u64 {
-    crate::kernel::Fingerprint::fingerprint(text)
 }

@@ -233,7 +233,7 @@ impl Host {
             };
             if let Some(act) = act {
                 self.lied();
-                self.input(cx, Input::Act(act));
+                self.input(cx, Input::Act(Box::new(act)));
             }
         }
     }
@@ -252,8 +252,8 @@ impl Host {
         match (liar.strategy, &draft.body) {
             (Strategy::PassAndRun, Body::Attest(_)) if passes => {
                 let stake = liar.stake;
-                self.input(cx, Input::Act(Act::Unstake(stake)));
-                self.input(cx, Input::Act(Act::Withdraw(stake)));
+                self.input(cx, Input::Act(Box::new(Act::Unstake(stake))));
+                self.input(cx, Input::Act(Box::new(Act::Withdraw(stake))));
             }
             (Strategy::Equivocator, Body::Attest(_) | Body::AttestPlan(_) | Body::Verdict(_))
             | (Strategy::DoubleBidder, Body::Claim(_))

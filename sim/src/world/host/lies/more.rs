@@ -32,7 +32,7 @@ impl Host {
         let envelope = Arc::new(self.sign(&Draft::new(content)));
         self.recorder.borrow_mut().envelopes += 1;
         self.lied();
-        self.brings(cx, to, Message { entries: Vec::new(), envelope }, None);
+        self.brings(cx, to, Message { entries: [].into(), envelope }, None);
     }
 
     /// Publishes a message, or these bytes in its place. Nobody hinders it: the bus does not ask who brings what.
