@@ -56,6 +56,8 @@ mutants! {
     AccuserBelieved: "accuser-believed", "P3", "false-alarms";
     /// Of a worker that says its work took less than it took nobody makes anything.
     BreachShrugged: "breach-shrugged", "P3", "false-claims";
+    /// Who rules on a challenge never finds a proof of work false.
+    ProofShrugged: "proof-shrugged", "P3", "lazy-attester";
     /// A lease that expired is told as ended, and its holder keeps the task.
     ExpiredStands: "expired-stands", "P4", "zombie";
     /// A verdict on an earlier attempt counts for the present one.

@@ -86,7 +86,7 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
             },
             _ => could_not("no-plan"),
         },
-        Work::Run { inputs, job, key, produces, verify, .. } => {
+        Work::Run { inputs, job, keys, produces, verify, .. } => {
             let store = || artifacts.lock().unwrap_or_else(PoisonError::into_inner);
             let mut given = Vec::new();
             for cid in inputs {
@@ -95,7 +95,7 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
                     Ok(None) | Err(_) => return could_not("unavailable"),
                 }
             }
-            let Ok(done) = jobs::run(job.as_str(), &given, produces, *key) else { return could_not("job-failed") };
+            let Ok(done) = jobs::run(job.as_str(), &given, produces, keys) else { return could_not("job-failed") };
             let mut outputs = BTreeMap::new();
             for (name, bytes) in done.outputs {
                 let cid = Cid::of(&bytes);
@@ -108,7 +108,7 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
                 }
                 outputs.insert(name, cid);
             }
-            Outcome::Ran { outputs, proof: done.proof, states: done.states, telemetry: done.telemetry }
+            Outcome::Ran { outputs, proofs: done.proofs, states: done.states, telemetry: done.telemetry }
         }
     }
 }
@@ -116,14 +116,14 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
 #[cfg(test)]
 mod tests {
     use super::*;
-    use swarm_core::id::{AgentId, Digest, NeedId, Nonce};
+    use swarm_core::id::{AgentId, NeedId, Nonce};
 
     /// Work on nothing, as a worker or as a verifier does it.
     fn synth(verify: bool) -> Work {
         Work::Run {
             inputs: Vec::new(),
             job: label("synth/1"),
-            key: Digest::default(),
+            keys: Vec::new(),
             need: NeedId::of(&AgentId([0; 32]), Nonce(1)),
             produces: vec![label("result")],
             task: label("only"),

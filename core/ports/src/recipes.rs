@@ -228,7 +228,7 @@ mod tests {
     use crate::jobs;
     use proptest::prelude::*;
     use swarm_core::config::WINDOWS;
-    use swarm_core::id::{Cid, Digest};
+    use swarm_core::id::Cid;
     use swarm_core::wire::{Class, canonical};
 
     fn need(budget: u64) -> Need {
@@ -274,7 +274,7 @@ mod tests {
                     bytes.clone()
                 })
                 .collect();
-            let done = jobs::run(job.as_str(), &inputs, produces, Digest::default()).unwrap();
+            let done = jobs::run(job.as_str(), &inputs, produces, &[]).unwrap();
             for (label, bytes) in done.outputs {
                 last = Some((label.clone(), bytes.clone()));
                 assert!(have.insert(label, (Some(task.clone()), bytes)).is_none());

@@ -133,8 +133,8 @@ pub enum Outcome {
     Ran {
         /// Addresses of its outputs.
         outputs: BTreeMap<Label, Cid>,
-        /// Keyed digest over its fine-grained states.
-        proof: Digest,
+        /// Keyed digests over its fine-grained states, one for each key.
+        proofs: Vec<Digest>,
         /// Public state digests.
         states: Vec<Digest>,
         /// What it cost.
@@ -165,8 +165,8 @@ pub enum Work {
         inputs: Vec<Cid>,
         /// The job's kind.
         job: Label,
-        /// Key of the proof of work (PROTOCOL 8): a worker's own run uses the zero key.
-        key: Digest,
+        /// Keys of the proofs of work that are wanted (PROTOCOL 8); none for a worker's own run.
+        keys: Vec<Digest>,
         /// The need, for logs.
         need: NeedId,
         /// Names of the outputs.

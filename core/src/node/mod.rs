@@ -26,6 +26,7 @@ use alloc::vec::Vec;
 pub use io::{Act, Effect, Input, Message, Note, Outcome, Pool, Setup, Subject, Work};
 pub use lot::PARKED_MAX;
 pub use timer::Timer;
+pub use verifier::proof_key;
 
 use crate::id::{AgentId, Credits, Lamport, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};

@@ -39,7 +39,28 @@ struct Check {
     epoch: Epoch,
     fence: Fence,
     commit: Arc<Envelope>,
+    /// Verdicts whose proofs are looked at as well, and those proofs.
+    proofs: Vec<(AgentId, Digest)>,
     tries: u32,
+}
+
+impl Check {
+    /// Whose proofs the work is to give.
+    fn keys(&self, me: &AgentId) -> Vec<Digest> {
+        let key = |verifier: &AgentId| proof_key(verifier, &self.commit.id(), self.fence);
+        match self.purpose {
+            Purpose::Attest => Vec::from([key(me)]),
+            Purpose::Watch | Purpose::Rule { .. } => self.proofs.iter().map(|(verifier, _)| key(verifier)).collect(),
+        }
+    }
+
+    /// Whose proofs are others than the work gave.
+    fn false_proofs(&self, proofs: &[Digest]) -> impl Iterator<Item = Evidence> {
+        let pairs = self.proofs.iter().zip(proofs);
+        pairs
+            .filter(|((_, said), got)| said != *got)
+            .map(|((verifier, _), _)| Evidence::FalseProof { verifier: *verifier })
+    }
 }
 
 /// The verifier's part of a node.
@@ -57,7 +78,7 @@ pub fn proof_key(verifier: &AgentId, commit: &Cid, seed_fence: Fence) -> Digest 
 }
 
 /// The work that redoes (or does) a task: its job on its inputs.
-pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, key: Digest, verify: bool) -> Option<Work> {
+pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, keys: Vec<Digest>, verify: bool) -> Option<Work> {
     let plan = &record.decision.as_ref()?.plan;
     let planned = plan.tasks().get(task)?;
     let input = |source: &Source| match source {
@@ -67,7 +88,7 @@ pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, key: Digest, 
     Some(Work::Run {
         inputs: planned.sources.iter().map(input).collect::<Option<Vec<_>>>()?,
         job: planned.job.clone(),
-        key,
+        keys,
         need,
         produces: planned.produces.clone(),
         task: task.clone(),
@@ -198,7 +219,14 @@ impl Verifier {
     fn check(&mut self, desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName, purpose: Purpose) {
         let task = &record.tasks[name];
         let Some(commit) = &task.commit else { return };
+        let looks_at = |verifier: &AgentId| match &purpose {
+            Purpose::Attest => false,
+            Purpose::Watch => true,
+            Purpose::Rule { evidence, .. } => evidence.accused() == Some(*verifier),
+        };
+        let proofs = task.proofs.iter().filter(|(verifier, _)| looks_at(verifier));
         let check = Check {
+            proofs: proofs.map(|(verifier, proof)| (*verifier, *proof)).collect(),
             purpose,
             need,
             task: name.clone(),
@@ -207,8 +235,7 @@ impl Verifier {
             commit: Arc::clone(commit),
             tries: 0,
         };
-        let key = proof_key(&desk.me(), &check.commit.id(), check.fence);
-        if let Some(work) = work(record, need, name, key, true) {
+        if let Some(work) = work(record, need, name, check.keys(&desk.me()), true) {
             let op = desk.execute(work);
             self.checking.insert(op, check);
         }
@@ -219,20 +246,20 @@ impl Verifier {
         let Some(mut check) = self.checking.remove(&op) else { return };
         let record = threads.record(&check.need);
         match outcome {
-            Outcome::Ran { outputs, telemetry, .. } if !matches!(check.purpose, Purpose::Attest) => {
-                self.looked(desk, &check, outputs, *telemetry);
+            Outcome::Ran { outputs, proofs, telemetry, .. } if !matches!(check.purpose, Purpose::Attest) => {
+                self.looked(desk, &check, outputs, proofs, *telemetry);
             }
-            Outcome::Ran { outputs, proof, telemetry, .. } => {
+            Outcome::Ran { outputs, proofs, telemetry, .. } => {
                 let Seen { reasons, against, policy } = Seen::of(desk, &check.commit, outputs, *telemetry);
                 if let Some(first) = against.into_iter().next() {
                     self.failed.insert(check.commit.id(), first);
                 }
-                self.attest(desk, &check, reasons, *proof, policy);
+                self.attest(desk, &check, reasons, proofs.first().copied().unwrap_or_default(), policy);
             }
             _ if check.tries + 1 < TRIES => {
                 check.tries += 1;
-                let key = proof_key(&desk.me(), &check.commit.id(), check.fence);
-                if let Some(work) = record.and_then(|r| work(r, check.need, &check.task, key, true)) {
+                let keys = check.keys(&desk.me());
+                if let Some(work) = record.and_then(|r| work(r, check.need, &check.task, keys, true)) {
                     let op = desk.execute(work);
                     self.checking.insert(op, check);
                 }
@@ -248,9 +275,21 @@ impl Verifier {
     }
 
     /// A final result was looked at: dispute it, or rule on a dispute.
-    fn looked(&self, desk: &mut Desk, check: &Check, outputs: &BTreeMap<Label, Cid>, telemetry: Telemetry) {
+    fn looked(
+        &self,
+        desk: &mut Desk,
+        check: &Check,
+        outputs: &BTreeMap<Label, Cid>,
+        proofs: &[Digest],
+        telemetry: Telemetry,
+    ) {
         let Check { need, task, epoch, fence, commit, purpose, .. } = check;
-        let against = Seen::of(desk, commit, outputs, telemetry).against;
+        let mut against = Seen::of(desk, commit, outputs, telemetry).against;
+        // Each disputes but once: of several false proofs not all look at the same.
+        let mut others: Vec<Evidence> = check.false_proofs(proofs).collect();
+        let turn = Digest::of("swarm/watch", &[&desk.me().0, &commit.id().0.0]).prefix() % (others.len() as u64).max(1);
+        others.rotate_left(turn as usize);
+        against.extend(others);
         match purpose {
             Purpose::Attest => {}
             Purpose::Watch => {
@@ -259,11 +298,15 @@ impl Verifier {
                 }
             }
             Purpose::Rule { challenge, evidence } => {
-                let shrugged = planted(Mutant::BreachShrugged) && matches!(evidence, Evidence::PolicyBreach { .. });
+                let shrugged = match evidence {
+                    Evidence::OutputMismatch { .. } => false,
+                    Evidence::PolicyBreach { .. } => planted(Mutant::BreachShrugged),
+                    Evidence::FalseProof { .. } => planted(Mutant::ProofShrugged),
+                };
                 let body = Ruling {
                     challenge: *challenge,
                     gas: telemetry.steps,
-                    seen: Digest::of_json("swarm/seen", &(outputs, telemetry)),
+                    seen: Digest::of_json("swarm/seen", &(outputs, proofs, telemetry)),
                     task: task.clone(),
                     upheld: against.contains(evidence) && !shrugged,
                 };

@@ -25,6 +25,9 @@ pub struct Counted {
     pub attest: Cid,
     /// The engine it was made under.
     pub engine: Digest,
+    /// The proof of work in it, if it is an ATTEST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Digest>,
     /// Who gave it.
     pub verifier: AgentId,
 }
@@ -151,7 +154,7 @@ pub enum Ask {
         fence: Fence,
         /// What is due to workers whose work is void through no fault of theirs, rising.
         honest: Vec<Payout>,
-        /// Whose passes made final what is void, rising; nobody where it stands.
+        /// Whose passes made final what is void, rising, or whose proof was false; nobody where neither is so.
         offenders: Vec<AgentId>,
         /// Members of the committee whose rulings counted, rising.
         panel: Vec<AgentId>,
@@ -159,8 +162,9 @@ pub enum Ask {
         ruling: Option<bool>,
         /// The task.
         task: TaskName,
-        /// The worker.
-        worker: AgentId,
+        /// The worker, if the COMMIT was disputed and not a verdict on it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<AgentId>,
     },
     /// The need is over: pay what is due from the escrow and give the rest back. Told, not answered.
     Close {

@@ -402,6 +402,9 @@ impl Record {
         if !task.commit.as_deref().is_some_and(|commit| challenge.evidence.is_about(commit)) {
             return Err(Reject::NoEvidence);
         }
+        if challenge.evidence.accused().is_some_and(|accused| !task.proofs.contains_key(&accused)) {
+            return Err(Reject::NoEvidence);
+        }
         if task.challengers.contains(&envelope.sender) {
             return Err(Reject::Duplicate);
         }
@@ -574,7 +577,11 @@ pub(super) fn bond(cap: Credits, params: &Params) -> Credits {
 }
 
 fn counted(vote: &Envelope) -> Counted {
-    Counted { attest: vote.id(), engine: vote.policy.engine, verifier: vote.sender }
+    let proof = match &vote.body {
+        Body::Attest(attest) => Some(attest.proof),
+        _ => None,
+    };
+    Counted { attest: vote.id(), engine: vote.policy.engine, proof, verifier: vote.sender }
 }
 
 /// How long a holder may rely on a lease that it learned of at `now`: a margin below what the coordinators count.

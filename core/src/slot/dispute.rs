@@ -75,24 +75,28 @@ impl<R: Registry> Doing<'_, R> {
         let dispute = task.dispute.as_ref().expect("it is disputed");
         let (challenge, late) = (dispute.challenge.id(), dispute.late);
         let (commit, fence) = (task.commit.as_ref().expect("final").id(), task.fence);
-        let upheld = ruling == Some(true);
+        let (upheld, accused) = (ruling == Some(true), dispute.accused());
         let mut panel: Vec<AgentId> = counted.iter().map(|c| c.verifier).collect();
         panel.sort_unstable();
-        let offenders = if upheld { task.passed_by() } else { Vec::new() };
+        let at_fault = || accused.map_or_else(|| task.passed_by(), |accused| Vec::from([accused]));
+        let offenders = if upheld { at_fault() } else { Vec::new() };
+        let worker = task.lease.as_ref().expect("a final result has its worker").bid.agent;
         let ask = Ask::Rule {
             challenge,
             challenger: dispute.challenge.sender,
             commit,
             fence,
-            honest: if upheld && !late { self.in_vain(&name) } else { Vec::new() },
+            honest: if upheld && !late && accused.is_none() { self.in_vain(&name) } else { Vec::new() },
             offenders: offenders.clone(),
             panel,
             ruling,
             task: name.clone(),
-            worker: task.lease.as_ref().expect("a final result has its worker").bid.agent,
+            worker: accused.is_none().then_some(worker),
         };
         self.ask(ask);
         match ruling {
+            // Whatever its verdict was worth, nobody says that the result is wrong.
+            _ if accused.is_some() => self.dismiss(name, ruling, counted),
             Some(true) if !late && !planted(Mutant::WrongStands) => {
                 self.emit(Event::Ruled { challenge, counted, ruling, task: name.clone() });
                 let task = &self.record.tasks[&name];

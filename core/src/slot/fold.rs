@@ -109,8 +109,11 @@ impl Record {
                 (task.k_result, task.snapshot) = (*k_result, *snapshot);
                 task.seats.clone_from(seats);
             }
-            Event::Judged { task, verdict, .. } => {
+            Event::Judged { counted, task, verdict } => {
                 let task = self.task(task);
+                if *verdict == Verdict::Pass {
+                    task.proofs = counted.iter().filter_map(|c| Some((c.verifier, c.proof?))).collect();
+                }
                 if let Some(lease) = task.lease.as_ref().filter(|_| *verdict == Verdict::Fail) {
                     task.barred.insert(lease.bid.agent);
                 }
@@ -147,7 +150,13 @@ impl Record {
                     dispute.seats.clear();
                 }
             }
-            Event::Ruled { task, .. } => self.task(task).dispute = None,
+            Event::Ruled { ruling, task, .. } => {
+                let task = self.task(task);
+                let accused = task.dispute.take().and_then(|dispute| dispute.accused());
+                if let (Some(true), Some(accused)) = (ruling, accused) {
+                    task.proofs.remove(&accused);
+                }
+            }
             Event::Invalidated { task, .. } => {
                 let task = self.task(task);
                 task.voided += 1;

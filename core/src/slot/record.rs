@@ -79,6 +79,16 @@ pub struct Dispute {
     pub k_ruling: u32,
 }
 
+impl Dispute {
+    /// The verifier whose proof is disputed; nothing if the result is.
+    pub fn accused(&self) -> Option<AgentId> {
+        match &self.challenge.body {
+            Body::Challenge(challenge) => challenge.evidence.accused(),
+            _ => None,
+        }
+    }
+}
+
 /// Where a task stands.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -109,6 +119,8 @@ pub struct Task {
     pub snapshot: SnapshotRef,
     /// The final result.
     pub record: Option<Arc<FinalizeRecord>>,
+    /// The proofs of work in the passes that made it final, but for those that were ruled false.
+    pub proofs: BTreeMap<AgentId, Digest>,
     /// The challenge window is over.
     pub unchallenged: bool,
     /// The dispute about it, while there is one.
@@ -135,6 +147,7 @@ impl Task {
             k_result: 0,
             snapshot: SnapshotRef::default(),
             record: None,
+            proofs: BTreeMap::new(),
             unchallenged: false,
             dispute: None,
             challengers: BTreeSet::new(),
@@ -147,6 +160,7 @@ impl Task {
         self.state = TaskState::Idle;
         (self.commit, self.record, self.dispute) = (None, None, None);
         self.unchallenged = false;
+        self.proofs.clear();
         self.seats.clear();
         self.challengers.clear();
         self.lease.take()

@@ -101,17 +101,25 @@ impl System {
         let params = &genesis.params;
         let liens = self.ledger.liens(need, *commit).filter(|(id, _)| offenders.contains(&id.verifier));
         let losses: Vec<_> = liens.map(|(id, lien)| (id.verifier, lien.share(params.slash_bp))).collect();
-        self.ledger.unlien_all(doing.key(), need, *commit).expect("liens end once, with their attempt");
+        // Those of the others outlast a dispute that leaves the result as it is.
+        if worker.is_some() {
+            self.ledger.unlien_all(doing.key(), need, *commit).expect("liens end once, with their attempt");
+        } else {
+            for (verifier, _) in &losses {
+                let lien = LienId { need, commit: *commit, verifier: *verifier };
+                self.ledger.unlien(doing.key(), &lien).expect("it was just looked at");
+            }
+        }
         let pays = |loss: &Credits| loss.0 > 0 && !planted(Mutant::SlashForgotten);
         for (offender, loss) in losses.into_iter().filter(|(_, loss)| pays(loss)) {
             self.ledger.slash(doing.key(), offender, loss, &pot).expect("a lien lies on stake that is there");
         }
         let held = (need, task.clone(), *fence);
-        if self.bonds.remove(&held).is_some() {
+        if worker.is_some() && self.bonds.remove(&held).is_some() {
             let of_worker = Pot::Bond(need, task.clone(), *fence);
             self.ledger.pour(doing.key(), &of_worker, &pot).expect("a bond ends once, with its attempt");
         }
-        for offender in offenders.iter().chain([worker]) {
+        for offender in offenders.iter().chain(worker) {
             if let Some(agent) = self.agents.get_mut(offender) {
                 agent.reputation_bp = pool::disproved(agent.reputation_bp);
             }
@@ -119,7 +127,7 @@ impl System {
         let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - bond.0);
         let share = lost.share(params.reward_bp);
         let accuser = self.identity(challenger);
-        let own = offenders.iter().chain([worker]).any(|offender| self.identity(offender).related(&accuser));
+        let own = offenders.iter().chain(worker).any(|offender| self.identity(offender).related(&accuser));
         let reward = if own { Credits(0) } else { share };
         let mut payouts = Vec::from([(*challenger, Credits(bond.0 + reward.0))]);
         let mut left = share;

@@ -486,6 +486,11 @@ pub enum Evidence {
         /// The reason of the denial.
         rule: Label,
     },
+    /// The proof in a pass that made the result final is not what doing the work under its verifier's key gives. The result stands.
+    FalseProof {
+        /// Whose.
+        verifier: AgentId,
+    },
 }
 
 impl Evidence {
@@ -495,6 +500,15 @@ impl Evidence {
         match self {
             Self::OutputMismatch { label } => body.outputs.contains_key(label),
             Self::PolicyBreach { capsule, .. } => commit.policy.capsule == *capsule,
+            Self::FalseProof { .. } => true,
+        }
+    }
+
+    /// The verifier that is at fault if it is so, and nobody else; nothing if the COMMIT is.
+    pub fn accused(&self) -> Option<AgentId> {
+        match self {
+            Self::FalseProof { verifier } => Some(*verifier),
+            Self::OutputMismatch { .. } | Self::PolicyBreach { .. } => None,
         }
     }
 }

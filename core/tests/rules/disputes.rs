@@ -312,6 +312,75 @@ fn a_challenge_costs_by_its_class_and_by_how_long_looking_takes() {
     }
 }
 
+/// Says that the proof in somebody's verdict on "cut" is false.
+fn disprove(stage: &mut Stage, who: &str, verifier: AgentId) -> Result<String, Reject> {
+    let Body::Challenge(mut said) = stage.parse("challenge cut") else { panic!("a challenge") };
+    said.evidence = Evidence::FalseProof { verifier };
+    let challenge = stage.say(who, Body::Challenge(said));
+    stage.submit(Command::Act(challenge))
+}
+
+/// T27: a verdict without the work costs whoever gave it, and nobody else.
+#[test]
+fn t27_a_false_proof_costs_its_verifier_and_leaves_the_result() {
+    let mut stage = first_final();
+    let (who, passed) = (bystander(&stage), stage.record.tasks[&label("cut")].passed_by());
+    let not_on_it = id_of(&who);
+    assert_eq!(disprove(&mut stage, &who, not_on_it), Err(Reject::NoEvidence), "it passed nothing");
+    let before = stage.available(&who);
+    let staked: Vec<u64> = passed.iter().map(|agent| stake(&stage, agent)).collect();
+    let (pots, liens) = (stage.open_pots(), stage.system.ledger().all_liens().count());
+    assert_eq!(disprove(&mut stage, &who, passed[0]).unwrap(), "Challenged Asked");
+    stage.relay();
+    stage.reveal();
+    stage.relay();
+    assert_eq!(stage.rule("uphold cut").unwrap(), "WaitClosed Asked Ruled WaitOpened");
+    stage.relay();
+    assert_eq!((stage.state("cut"), stage.open_pots()), (TaskState::Final, pots), "the worker's bond is where it was");
+    assert_eq!(stage.system.ledger().all_liens().count(), liens - 1, "and so is what stands behind the others");
+    for (at, (agent, staked)) in passed.iter().zip(staked).enumerate() {
+        assert_eq!(stake(&stage, agent), staked - if at == 0 { 50 } else { 0 });
+    }
+    assert_eq!(stage.available(&who), before + 50 / 4);
+    let other = stage.who(&passed[1]);
+    assert_eq!(disprove(&mut stage, &other, passed[0]), Err(Reject::NoEvidence), "it is known");
+    // Of one whose proof is good nobody takes anything.
+    disprove(&mut stage, &other, passed[2]).unwrap();
+    stage.relay();
+    stage.reveal();
+    stage.relay();
+    stage.rule("dismiss cut").unwrap();
+    stage.relay();
+    assert_eq!(stage.system.ledger().all_liens().count(), liens - 1);
+    stage.finish("w2", "join");
+    for wait in ["challenge cut", "challenge join", "late cut", "late join"] {
+        stage.elapse(wait).unwrap();
+        stage.relay();
+    }
+    assert_eq!((stage.open_pots(), stage.record.is_over()), (0, true));
+    assert_eq!(stage.system.ledger().all_liens().count(), 0);
+}
+
+/// Nobody may say for sure that a proof is good, and the result is good all the same.
+#[test]
+fn t27_a_dispute_about_a_proof_that_nobody_rules_on_changes_nothing() {
+    let mut stage = first_final();
+    let (who, passed) = (bystander(&stage), stage.record.tasks[&label("cut")].passed_by());
+    disprove(&mut stage, &who, passed[0]).unwrap();
+    stage.relay();
+    stage.reveal();
+    stage.relay();
+    for _ in 0..swarm_core::config::Params::default().rulings_max {
+        stage.elapse("ruling cut").unwrap();
+        stage.relay();
+        stage.reveal();
+        stage.relay();
+    }
+    let task = &stage.record.tasks[&label("cut")];
+    assert_eq!((task.state, task.dispute.is_none(), task.proofs.len()), (TaskState::Final, true, passed.len()));
+    assert!(stage.record.waits.contains_key(&Waiting::Challenge(label("cut"))), "its window runs on");
+}
+
 #[test]
 fn rulings_of_others_and_of_other_disputes_do_not_count() {
     let mut stage = first_final();

@@ -222,10 +222,14 @@ impl Host {
                 (op, Outcome::Committed)
             }
             Effect::Execute { op, work: Work::Plan { .. } } => (op, Outcome::Planned(propose(two_steps(), 1))),
-            Effect::Execute { op, work: Work::Run { produces, .. } } => {
+            Effect::Execute { op, work: Work::Run { keys, produces, .. } } => {
                 let outputs = produces.into_iter().map(|l| (l.clone(), Cid::of(l.as_str().as_bytes()))).collect();
-                let ran =
-                    Outcome::Ran { outputs, proof: Digest::default(), states: vec![], telemetry: Telemetry::default() };
+                let ran = Outcome::Ran {
+                    outputs,
+                    proofs: vec![Digest::default(); keys.len()],
+                    states: vec![],
+                    telemetry: Telemetry::default(),
+                };
                 (op, ran)
             }
             Effect::Anchor { op, since } => (op, Outcome::Anchored(chains(name, &self.genesis.params).anchor(since))),

@@ -414,12 +414,12 @@ impl Swarm {
             }
             Effect::Execute { op, work: Work::Plan { .. } } => answer(op, Outcome::Planned(toy_plan())),
             Effect::Execute { work: Work::Run { .. }, .. } if self.stalled => {}
-            Effect::Execute { op, work: Work::Run { inputs, key, produces, .. } } => {
+            Effect::Execute { op, work: Work::Run { inputs, keys, produces, .. } } => {
                 let done = Digest::of_json("toy", &inputs);
                 let outputs = produces.into_iter().map(|name| (name, Cid(done))).collect();
                 let telemetry = Telemetry { bytes: Count(1), steps: Count(1) };
-                let proof = Digest::of("toy-proof", &[&key.0, &done.0]);
-                answer(op, Outcome::Ran { outputs, proof, states: vec![done], telemetry });
+                let proofs = keys.iter().map(|key| Digest::of("toy-proof", &[&key.0, &done.0])).collect();
+                answer(op, Outcome::Ran { outputs, proofs, states: vec![done], telemetry });
             }
             Effect::Anchor { op, since } => {
                 let anchor = self.hosts[n].chains.as_mut().expect("a coordinator's").anchor(since);

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Fence, NeedId, TaskName};
+use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName};
 use swarm_core::wire::{FinalizeRecord, Telemetry};
 
 use super::{Checker, End, Finding, Liars, Notes};
@@ -28,6 +28,8 @@ pub struct ChallengeSafety {
     liars: Liars,
     dishonest: BTreeSet<AgentId>,
     notes: Notes,
+    /// What the work gives under each key, as honest hosts found.
+    proofs: BTreeMap<Digest, Digest>,
     /// What honest hosts got for each task, and what it took.
     truth: BTreeMap<(NeedId, TaskName), Vec<Got>>,
     finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,
@@ -54,7 +56,8 @@ impl Checker for ChallengeSafety {
             Event::Genesis { parties, .. } => {
                 self.dishonest.extend(parties.iter().filter(|party| !party.honest).map(|party| party.agent));
             }
-            Event::Worked { need, task, outputs, took, .. } => {
+            Event::Worked { need, task, outputs, proofs, took, .. } => {
+                self.proofs.extend(proofs.iter().copied());
                 let known = self.truth.entry((*need, task.clone())).or_default();
                 if !known.iter().any(|(got, cost)| (got, cost) == (outputs, took)) {
                     known.push((outputs.clone(), *took));
@@ -114,14 +117,17 @@ impl Checker for ChallengeSafety {
             if let Some((_, void)) = self.void.get(grant)
                 && truth.iter().any(|(got, _)| got == outputs)
                 && of_it.iter().all(|(challenge, (_, claim, _))| {
-                    is_true(*claim, outputs, truth) && !self.is_ruled_by_liars(challenge)
+                    let about_it = !matches!(claim, Claim::Proof { .. });
+                    !about_it
+                        || (self.is_true(*claim, outputs, truth) == Some(true) && !self.is_ruled_by_liars(challenge))
                 })
             {
                 notes.contradict(NAME, "a result that is right is void", &[told, void]);
             }
             for (challenge, (_, claim, said)) in of_it {
                 notes.checked();
-                match (is_true(*claim, outputs, truth), self.ruled.get(challenge)) {
+                let Some(is_true) = self.is_true(*claim, outputs, truth) else { continue };
+                match (is_true, self.ruled.get(challenge)) {
                     (_, Some((_, false, _))) => {}
                     (true, Some((Some(true), _, ruled))) => {
                         notes.contradict(NAME, "a challenge of what is right is upheld", &[told, said, ruled]);
@@ -129,7 +135,17 @@ impl Checker for ChallengeSafety {
                     (false, Some((Some(false), _, ruled))) => {
                         notes.contradict(NAME, "a challenge of what is wrong is dismissed", &[told, said, ruled]);
                     }
-                    (false, Some((Some(true), _, ruled))) => self.judge_upheld(challenge, grant, ruled, &mut notes),
+                    (false, Some((Some(true), _, ruled))) => match claim {
+                        Claim::Proof { by, .. } if !self.slashed.contains_key(by) => {
+                            notes.contradict(
+                                NAME,
+                                format!("{by} gave a false proof, and is not slashed"),
+                                &[said, ruled],
+                            );
+                        }
+                        Claim::Proof { .. } => {}
+                        _ => self.judge_upheld(challenge, grant, ruled, &mut notes),
+                    },
                     (_, None) if end.settled => notes.contradict(NAME, "a dispute has no end", &[told, said]),
                     (_, None) => notes.unknown("a dispute had no end when the run was cut short".to_owned()),
                     _ => {}
@@ -140,16 +156,18 @@ impl Checker for ChallengeSafety {
     }
 }
 
-/// Whether what is disputed is so, by what any honest host got and took.
-fn is_true(claim: Claim, outputs: &[Cid], truth: &[Got]) -> bool {
-    truth.iter().any(|(got, took)| match claim {
-        Claim::Output(at) => got.get(at as usize) == outputs.get(at as usize),
-        Claim::Took(said) => took.bytes <= said.bytes && took.steps <= said.steps,
-        Claim::Lawful => true,
-    })
-}
-
 impl ChallengeSafety {
+    /// Whether what is disputed is so, by what any honest host got and took; nothing if no honest host looked.
+    fn is_true(&self, claim: Claim, outputs: &[Cid], truth: &[Got]) -> Option<bool> {
+        let any = |is: &dyn Fn(&Got) -> bool| Some(truth.iter().any(is));
+        match claim {
+            Claim::Output(at) => any(&|(got, _)| got.get(at as usize) == outputs.get(at as usize)),
+            Claim::Took(said) => any(&|(_, took)| took.bytes <= said.bytes && took.steps <= said.steps),
+            Claim::Lawful => Some(true),
+            Claim::Proof { key, said, .. } => self.proofs.get(&key).map(|proof| *proof == said),
+        }
+    }
+
     /// Whether all who were counted when this challenge was ruled on are liars.
     fn is_ruled_by_liars(&self, challenge: &Cid) -> bool {
         self.ruled.get(challenge).is_some_and(|(_, honest, _)| !honest)
@@ -199,7 +217,8 @@ mod tests {
         let (task, fence, outputs) = final_of(&run);
         let outputs = if right { outputs } else { [Cid::of(b"what it should be")].into() };
         let took = Telemetry { bytes: Count(10), steps: Count(10) };
-        run.tell(0, Event::Worked { inputs: [].into(), need: need(), outputs, task: task.clone(), took });
+        let (inputs, proofs) = ([].into(), [(Digest([1; 32]), Digest([2; 32]))].into());
+        run.tell(0, Event::Worked { inputs, need: need(), outputs, proofs, task: task.clone(), took });
         (run, task, fence)
     }
 
@@ -289,6 +308,29 @@ mod tests {
         let (mut run, task, fence) = with_truth(false);
         dispute_of(took(10), &mut run, &task, fence, Some(Some(false)));
         assert_eq!(run.finding(ChallengeSafety::default()).violations, 0);
+    }
+
+    #[test]
+    fn a_false_proof_costs_its_verifier_and_nobody_else() {
+        let by = AgentId([7; 32]);
+        let claim = |key: u8, said: u8| Claim::Proof { by, key: Digest([key; 32]), said: Digest([said; 32]) };
+        let (good, task, fence) = with_truth(true);
+        let ruled = |claim, upheld| {
+            let mut run = good.clone();
+            dispute_of(claim, &mut run, &task, fence, Some(Some(upheld)));
+            run
+        };
+        let liar = || ChallengeSafety { dishonest: [by].into(), ..Default::default() };
+        caught(liar(), &ruled(claim(1, 2), true), "what is right is upheld");
+        caught(liar(), &ruled(claim(1, 3), false), "what is wrong is dismissed");
+        caught(liar(), &ruled(claim(1, 3), true), "gave a false proof, and is not slashed");
+        let mut just = ruled(claim(1, 3), true);
+        slash(&mut just, by);
+        assert_eq!(just.finding(liar()).violations, 0);
+        // Nobody honest looked: nothing is known of it.
+        assert_eq!(ruled(claim(9, 3), false).finding(liar()).violations, 0);
+        void(&mut just, &task, fence, &[by]);
+        caught(liar(), &just, "that is right is void");
     }
 
     #[test]

@@ -262,7 +262,7 @@ pub struct PoolSnapshot {
     pub snapshot: SnapshotRef,
 }
 
-/// What a COMMIT says, and a challenge calls untrue.
+/// What a COMMIT says, or a verdict on it, and a challenge calls untrue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Claim {
@@ -272,6 +272,15 @@ pub enum Claim {
     Took(Telemetry),
     /// That it keeps some rule which no COMMIT can break that came so far.
     Lawful,
+    /// That this is what the work gives under the key of one who passed it.
+    Proof {
+        /// Who.
+        by: AgentId,
+        /// The key.
+        key: Digest,
+        /// What it said.
+        said: Digest,
+    },
 }
 
 /// What was told.
@@ -351,7 +360,15 @@ pub enum Event {
     /// A final result is void; who passed it.
     Invalidated { commit: Cid, fence: Fence, need: NeedId, offenders: Arc<[AgentId]>, task: TaskName },
     /// World: an honest host did a task's job on these inputs, and got this; it took that much.
-    Worked { inputs: Arc<[Cid]>, need: NeedId, outputs: Arc<[Cid]>, task: TaskName, took: Telemetry },
+    Worked {
+        inputs: Arc<[Cid]>,
+        need: NeedId,
+        outputs: Arc<[Cid]>,
+        /// Keys, and the proof of work under each.
+        proofs: Arc<[(Digest, Digest)]>,
+        task: TaskName,
+        took: Telemetry,
+    },
     /// The payouts of a final result are fixed.
     Settled { need: NeedId, payouts: Arc<[Payout]>, task: TaskName },
     /// The money moved.

@@ -38,6 +38,7 @@ impl Task {
         self.stage = Stage::Idle;
         (self.commit, self.result, self.dispute) = (None, None, None);
         self.unchallenged = false;
+        self.proven.clear();
         self.seats.clear();
         self.challengers.clear();
     }
@@ -46,6 +47,14 @@ impl Task {
     fn passed_by(&self) -> Vec<AgentId> {
         let fees = self.result.iter().flat_map(|result| &result.payouts).filter(|payout| payout.due == Due::Fee);
         fees.map(|payout| payout.to).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// The verifier whose proof a challenge disputes, if it does not dispute the result.
+fn accused_in(challenge: &Envelope) -> Option<AgentId> {
+    match &challenge.body {
+        Body::Challenge(Challenge { evidence: Evidence::FalseProof { verifier }, .. }) => Some(*verifier),
+        _ => None,
     }
 }
 
@@ -63,6 +72,7 @@ impl Need {
         let about = match &said.evidence {
             Evidence::OutputMismatch { label } => commit.outputs.contains_key(label),
             Evidence::PolicyBreach { capsule, .. } => committed.policy.capsule == *capsule,
+            Evidence::FalseProof { verifier } => task.proven.contains(verifier),
         };
         if !present || !about || task.challengers.contains(&envelope.sender) {
             return None;
@@ -99,7 +109,7 @@ impl Need {
             return;
         };
         let base = match said.evidence {
-            Evidence::OutputMismatch { .. } => params.challenge_bond,
+            Evidence::OutputMismatch { .. } | Evidence::FalseProof { .. } => params.challenge_bond,
             Evidence::PolicyBreach { .. } => params.breach_bond,
         };
         let times = 10.min(1 + commit.telemetry.steps.0 / u64::from(params.gas_step));
@@ -177,21 +187,29 @@ impl Need {
         let task = &self.tasks[name];
         let (Some(dispute), Some(winner), Some(commit)) = (&task.dispute, &task.winner, &task.commit) else { return };
         let (challenge, late, commit) = (dispute.challenge.id(), dispute.late, commit.id());
-        let offenders = if ruling == Some(true) { task.passed_by() } else { Vec::new() };
+        let accused = accused_in(&dispute.challenge);
+        let offenders = match (ruling, accused) {
+            (Some(true), Some(accused)) => Vec::from([accused]),
+            (Some(true), None) => task.passed_by(),
+            _ => Vec::new(),
+        };
         let ask = Ask::Rule {
             challenge,
             challenger: dispute.challenge.sender,
             commit,
             fence: task.fence,
-            honest: if ruling == Some(true) && !late { self.in_vain(name) } else { Vec::new() },
+            honest: if ruling == Some(true) && !late && accused.is_none() { self.in_vain(name) } else { Vec::new() },
             offenders: offenders.clone(),
             panel: counted.iter().map(|c| c.verifier).collect::<BTreeSet<_>>().into_iter().collect(),
             ruling,
             task: name.clone(),
-            worker: winner.bid.agent,
+            worker: accused.is_none().then_some(winner.bid.agent),
         };
         self.ask(ask);
-        if late || ruling == Some(false) {
+        if let (Some(accused), Some(true)) = (accused, ruling) {
+            self.tasks.get_mut(name).expect("one of its tasks").proven.remove(&accused);
+        }
+        if late || ruling == Some(false) || accused.is_some() {
             return self.stands(name, ruling, counted);
         }
         self.did(Did::Ruled { challenge, counted, ruling, task: name.clone() });
@@ -360,19 +378,22 @@ impl System {
                     let lien = self.books.liens.get(format!("{prefix}{offender}").as_str()).map_or(0, |(_, n)| *n);
                     self.lose(offender, part(lien, slash_bp), &pot);
                 }
-                self.books.free(&prefix);
+                match worker {
+                    Some(_) => self.books.free(&prefix),
+                    None => offenders.iter().for_each(|one| self.books.free(&format!("{prefix}{one}"))),
+                }
                 let name = (need, task.clone(), *fence);
-                if self.bonds.remove(&name).is_some() {
+                if worker.is_some() && self.bonds.remove(&name).is_some() {
                     let (from, held) = (bond_of(&name), self.books.at(&bond_of(&name)));
                     self.books.shift(&from, &pot, held);
                 }
-                for offender in offenders.iter().chain([worker]) {
+                for offender in offenders.iter().chain(worker) {
                     if let Some(agent) = self.agents.get_mut(offender) {
                         agent.reputation_bp /= 2;
                     }
                 }
                 let share = part(self.books.at(&pot) - bond, reward_bp);
-                let own = offenders.iter().chain([worker]).any(|one| self.related(one, challenger));
+                let own = offenders.iter().chain(worker).any(|one| self.related(one, challenger));
                 self.books.shift(&pot, &free(challenger), bond + if own { 0 } else { share });
                 let mut left = share;
                 for work in honest {

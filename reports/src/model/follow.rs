@@ -191,6 +191,7 @@ impl Need {
         let (id, epoch) = (self.id, self.epoch);
         let plan = self.decision.as_ref().expect("decided").digest;
         let task = self.tasks.get_mut(name).expect("judged");
+        task.proven = counted.iter().filter(|c| c.proof.is_some()).map(|c| c.verifier).collect();
         let (winner, commit) = (task.winner.clone().expect("held"), task.commit.clone().expect("accepted"));
         payouts.push(Payout { amount: winner.bid.cost, due: Due::Price, to: winner.bid.agent });
         payouts.sort_unstable();

@@ -110,6 +110,8 @@ pub struct Task {
     pub dispute: Option<Dispute>,
     /// Who disputed the result, and how many of the task's results were void.
     pub challengers: BTreeSet<AgentId>,
+    /// Who passed the result with a proof of work that was not ruled false.
+    pub proven: BTreeSet<AgentId>,
     pub voided: u32,
 }
 

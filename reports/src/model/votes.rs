@@ -100,5 +100,6 @@ impl Need {
 }
 
 pub(super) fn counted(vote: &Envelope) -> Counted {
-    Counted { attest: vote.id(), engine: vote.policy.engine, verifier: vote.sender }
+    let proof = if let Body::Attest(said) = &vote.body { Some(said.proof) } else { None };
+    Counted { attest: vote.id(), engine: vote.policy.engine, proof, verifier: vote.sender }
 }

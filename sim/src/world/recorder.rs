@@ -10,12 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Epoch, Fence, Label, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::ledger::{Booking, Ledger};
-use swarm_core::node::{Note, Pool};
+use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
 use swarm_core::register::{Applied, Chain, Command, Ending, Event as Did};
-use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, Telemetry, canonical};
+use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
     AlarmKind, Claim, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD,
@@ -48,21 +48,30 @@ struct TaskTold {
     commit: Cid,
     /// The COMMIT itself.
     committed: Option<Arc<Envelope>>,
+    /// The proofs in the verdicts that counted.
+    proofs: BTreeMap<AgentId, Digest>,
     k_result: u32,
     /// A bid is kept in the open window.
     bid: bool,
     workers: BTreeSet<AgentId>,
 }
 
-/// What a challenge of a COMMIT calls untrue.
-fn disputed(challenge: &Envelope, commit: &Envelope) -> Claim {
-    let (Body::Challenge(said), Body::Commit(commit)) = (&challenge.body, &commit.body) else { return Claim::Lawful };
+/// What a challenge of a COMMIT, or of a verdict on it, calls untrue.
+fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold) -> Claim {
+    let (Body::Challenge(said), Body::Commit(commit)) = (&challenge.body, &committed.body) else {
+        return Claim::Lawful;
+    };
     match &said.evidence {
         Evidence::OutputMismatch { label } => {
             Claim::Output(commit.outputs.keys().take_while(|output| *output != label).count() as u32)
         }
         Evidence::PolicyBreach { rule, .. } if rule.as_str() == "telemetry" => Claim::Took(commit.telemetry),
         Evidence::PolicyBreach { .. } => Claim::Lawful,
+        Evidence::FalseProof { verifier } => Claim::Proof {
+            by: *verifier,
+            key: proof_key(verifier, &committed.id(), of.fence),
+            said: of.proofs.get(verifier).copied().unwrap_or_default(),
+        },
     }
 }
 
@@ -218,11 +227,6 @@ impl Recorder {
             requester,
         };
         self.tell(no, event);
-    }
-
-    /// An honest host got this for its work.
-    pub fn worked(&mut self, need: NeedId, inputs: Arc<[Cid]>, outputs: Arc<[Cid]>, task: TaskName, took: Telemetry) {
-        self.world(Event::Worked { inputs, need, outputs, task, took });
     }
 
     /// A coordinator's node took this entry in, or submitted this, when its own clock showed so much.
@@ -467,6 +471,7 @@ impl Recorder {
             }
             Did::Judged { counted, task, verdict } => {
                 let of = told.tasks.entry(task.clone()).or_default();
+                of.proofs = counted.iter().filter_map(|c| Some((c.verifier, c.proof?))).collect();
                 Event::Tallied {
                     commit: of.commit,
                     counted: counted.iter().map(|c| c.verifier).collect(),
@@ -485,7 +490,7 @@ impl Recorder {
             Did::Challenged { challenge, task, .. } => {
                 let of = told.tasks.entry(task.clone()).or_default();
                 let (commit, fence) = (of.commit, of.fence);
-                let claim = of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit));
+                let claim = of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit, of));
                 self.mark("result-challenged");
                 Event::Challenged {
                     challenge: challenge.id(),

@@ -43,9 +43,9 @@ pub struct Done {
     /// Digests of the run's state along the way, evenly spread, at most [`STATES_MAX`]: what a COMMIT publishes, so that
     /// a dispute can be narrowed to one stretch of the run.
     pub states: Vec<Digest>,
-    /// Digest under the caller's key over the states in between, which `states` leaves out: nobody can compute it from a
-    /// COMMIT, nor from a proof made under another key (PROTOCOL 8, T27).
-    pub proof: Digest,
+    /// Digests under the caller's keys, one for each, over the states in between, which `states` leaves out: nobody can compute
+    /// one from a COMMIT, nor from a proof made under another key (PROTOCOL 8, T27).
+    pub proofs: Vec<Digest>,
     /// Bytes read and written, and steps taken: words, lines or rounds. Equal on every machine.
     pub telemetry: Telemetry,
 }
@@ -167,11 +167,11 @@ pub fn known(job: &str) -> Result<(), JobError> {
     Kind::parse(job).map(drop)
 }
 
-/// Runs `job` over `inputs`, giving the outputs named by `produces`; `key` keys the proof of work and nothing else.
+/// Runs `job` over `inputs`, giving the outputs named by `produces`; `keys` key the proofs of work and nothing else.
 ///
 /// # Errors
 /// [`JobError`], equal on every machine for equal arguments.
-pub fn run(job: &str, inputs: &[impl AsRef<[u8]>], produces: &[Label], key: Digest) -> Result<Done, JobError> {
+pub fn run(job: &str, inputs: &[impl AsRef<[u8]>], produces: &[Label], keys: &[Digest]) -> Result<Done, JobError> {
     let kind = Kind::parse(job)?;
     kind.check(job, inputs.len(), produces)?;
     let inputs: Vec<&[u8]> = inputs.iter().map(AsRef::as_ref).collect();
@@ -190,11 +190,11 @@ pub fn run(job: &str, inputs: &[impl AsRef<[u8]>], produces: &[Label], key: Dige
     assert_eq!(outputs.len(), produces.len(), "a kind gives as many outputs as it declares");
     let written: u64 = outputs.iter().map(|o| o.len() as u64).sum();
     let steps = trace.steps();
-    let (states, proof) = trace.finish(&key);
+    let (states, proofs) = trace.finish(keys);
     Ok(Done {
         outputs: produces.iter().cloned().zip(outputs).collect(),
         states,
-        proof,
+        proofs,
         telemetry: Telemetry { bytes: Count(read + written), steps: Count(steps) },
     })
 }
@@ -217,37 +217,37 @@ mod tests {
     fn names_and_shapes_are_held_against_the_kind() {
         let none: [&[u8]; 0] = [];
         for bad in ["", "count/1", "split", "splat", "/", "merge/"] {
-            assert_eq!(run(bad, &none, &names(1), key(1)), Err(JobError::Unknown { job: bad.into() }));
+            assert_eq!(run(bad, &none, &names(1), &[key(1)]), Err(JobError::Unknown { job: bad.into() }));
         }
         for bad in ["split/", "split/0", "split/04", "split/257", "split/-1", "split/1/2", "synth/1000001", "synth/+1"]
         {
             assert!(matches!(known(bad), Err(JobError::Parameter { .. })), "{bad}");
         }
-        assert!(matches!(run("count", &none, &names(1), key(1)), Err(JobError::Inputs { got: 0, .. })));
-        assert!(matches!(run("sort", &["", ""], &names(1), key(1)), Err(JobError::Inputs { got: 2, .. })));
-        assert!(matches!(run("merge", &none, &names(1), key(1)), Err(JobError::Inputs { .. })));
-        assert!(matches!(run("split/3", &["a"], &names(2), key(1)), Err(JobError::Outputs { got: 2, .. })));
+        assert!(matches!(run("count", &none, &names(1), &[key(1)]), Err(JobError::Inputs { got: 0, .. })));
+        assert!(matches!(run("sort", &["", ""], &names(1), &[key(1)]), Err(JobError::Inputs { got: 2, .. })));
+        assert!(matches!(run("merge", &none, &names(1), &[key(1)]), Err(JobError::Inputs { .. })));
+        assert!(matches!(run("split/3", &["a"], &names(2), &[key(1)]), Err(JobError::Outputs { got: 2, .. })));
         let twice = [label("x"), label("x")];
-        assert!(matches!(run("split/2", &["a"], &twice, key(1)), Err(JobError::Outputs { got: 1, .. })));
+        assert!(matches!(run("split/2", &["a"], &twice, &[key(1)]), Err(JobError::Outputs { got: 1, .. })));
     }
 
     #[test]
     fn more_than_the_bound_is_refused_before_any_work() {
         let half = vec![b'a'; (INPUT_BYTES_MAX / 2) as usize + 1];
-        assert!(matches!(run("merge", &[&half, &half], &names(1), key(1)), Err(JobError::Oversize { .. })));
+        assert!(matches!(run("merge", &[&half, &half], &names(1), &[key(1)]), Err(JobError::Oversize { .. })));
     }
 
     #[test]
     fn t27_a_proof_is_bound_to_its_key_and_to_states_that_are_not_published() {
         let text = "one two three two one\n".repeat(400);
-        let one = run("count", &[&text], &names(1), key(1)).unwrap();
-        let two = run("count", &[&text], &names(1), key(2)).unwrap();
-        assert_ne!(one.proof, two.proof);
+        let one = run("count", &[&text], &names(1), &[key(1)]).unwrap();
+        let two = run("count", &[&text], &names(1), &[key(2)]).unwrap();
+        assert_ne!(one.proofs, two.proofs);
         assert_eq!((&one.outputs, &one.states), (&two.outputs, &two.states));
         assert!(!one.states.is_empty() && one.states.len() <= STATES_MAX);
         // What a copier holds: the published states. No digest of them under the key is the proof.
         let parts: Vec<&[u8]> = one.states.iter().map(|s| &s.0[..]).collect();
-        assert_ne!(trace::proof_of(&key(1), &parts), one.proof);
+        assert_ne!(trace::proof_of(&key(1), &parts), one.proofs[0]);
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
             let text = |b: &Vec<u8>| String::from_utf8(b.clone()).unwrap();
             done.outputs.iter().map(|(_, b)| text(b)).collect::<Vec<_>>()
         };
-        let go = |job: &str, inputs: &[&str], n| show(run(job, inputs, &names(n), key(0)).unwrap());
+        let go = |job: &str, inputs: &[&str], n| show(run(job, inputs, &names(n), &[key(0)]).unwrap());
         assert_eq!(go("split/2", &["a b\nc\nlonger line\nd\n"], 2), ["a b\nc\nlonger line\n", "d\n"]);
         assert_eq!(go("count", &["b a, b_1 b;\na"], 1), ["2\tb\n2\ta\n1\tb_1\n"]);
         assert_eq!(go("sort", &["2\tb\n2\ta\n1\tB\n"], 1), ["1\tB\n2\ta\n2\tb\n"]);
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(synth[0], "6fbbf3499572b26cb532ef5188cdf673779ae2e5c5890f1fb059eed62186a959\n");
         assert_ne!(synth[0], synth[1]);
         // One state, of the running (word, count) pairs; worked out apart from this code.
-        let proof = run("count", &["b a, b_1 b;\na"], &names(1), key(0)).unwrap().proof;
+        let proof = run("count", &["b a, b_1 b;\na"], &names(1), &[key(0)]).unwrap().proofs[0];
         assert_eq!(proof.to_string(), "68c31f9c8453ef30f51574f13991aef5fbe3dcbba307bac4bdbab3233813e971");
     }
 
@@ -277,8 +277,8 @@ mod tests {
             inputs in prop::collection::vec(prop::collection::vec(prop::sample::select(&b"12\tab \n_\xff"[..]), 0..60), 0..4),
         ) {
             let n = if job == "split/3" { 3 } else { 1 };
-            let first = run(job, &inputs, &names(n), key(7));
-            prop_assert_eq!(&first, &run(job, &inputs, &names(n), key(7)));
+            let first = run(job, &inputs, &names(n), &[key(7)]);
+            prop_assert_eq!(&first, &run(job, &inputs, &names(n), &[key(7)]));
             if let Ok(done) = first {
                 prop_assert!(done.states.len() <= STATES_MAX);
             }
@@ -287,8 +287,8 @@ mod tests {
         /// Cut, counted apart and merged is counted whole, whatever the number of parts.
         #[test]
         fn parts_add_up(text in "([ab_1]{1,3}[ .\n]){0,60}", n in 1u32..9) {
-            let one = |job: &str, inputs: &[Vec<u8>]| run(job, inputs, &names(1), key(0)).unwrap().outputs.remove(0).1;
-            let parts = run(&format!("split/{n}"), &[&text], &names(n as usize), key(0)).unwrap().outputs;
+            let one = |job: &str, inputs: &[Vec<u8>]| run(job, inputs, &names(1), &[key(0)]).unwrap().outputs.remove(0).1;
+            let parts = run(&format!("split/{n}"), &[&text], &names(n as usize), &[key(0)]).unwrap().outputs;
             let count = |part: &Vec<u8>| one("sort", &[one("count", std::slice::from_ref(part))]);
             let lists: Vec<_> = parts.iter().map(|(_, part)| count(part)).collect();
             let whole = count(&text.clone().into_bytes());

@@ -43,8 +43,8 @@ impl Trace {
         self.steps
     }
 
-    /// The states to publish, and the proof under `key` over all others. At least every other state is withheld.
-    pub(super) fn finish(mut self, key: &Digest) -> (Vec<Digest>, Digest) {
+    /// The states to publish, and the proofs under `keys` over all others. At least every other state is withheld.
+    pub(super) fn finish(mut self, keys: &[Digest]) -> (Vec<Digest>, Vec<Digest>) {
         self.cut();
         let stride = self.states.len().div_ceil(STATES_MAX).max(2);
         let published = |i: usize| i % stride == stride - 1;
@@ -53,8 +53,7 @@ impl Trace {
             if published(i) { open.push(*state) } else { withheld.push(&state.0) }
         }
         assert!(open.len() <= STATES_MAX && !withheld.is_empty(), "a run publishes some states and withholds some");
-        let proof = proof_of(key, &withheld);
-        (open, proof)
+        (open, keys.iter().map(|key| proof_of(key, &withheld)).collect())
     }
 }
 
@@ -73,7 +72,7 @@ mod tests {
         for steps in [0u32, 1, 2, 3, 127, 128, 129, 5_000] {
             let mut trace = Trace::new(0);
             (0..steps).for_each(|i| trace.step(&[i as u8; 64]));
-            let (states, _) = trace.finish(&Digest::default());
+            let (states, _) = trace.finish(&[]);
             assert!(states.len() <= STATES_MAX, "{steps} steps publish {}", states.len());
             assert!(steps < 2 || !states.is_empty());
         }
@@ -84,7 +83,7 @@ mod tests {
         let run = |wrong: Option<u32>| {
             let mut trace = Trace::new(0);
             (0..64u32).for_each(|i| trace.step(&[if wrong == Some(i) { 255 } else { i as u8 }; 64]));
-            trace.finish(&Digest::default())
+            trace.finish(&[Digest::default()])
         };
         let (good, proof) = run(None);
         let (bad, other) = run(Some(21));

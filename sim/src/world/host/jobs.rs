@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, Label, OpId, label};
+use swarm_core::id::{Cid, Digest, Label, OpId, label};
 use swarm_core::node::{Act, Input, Outcome, Work};
 use swarm_core::wire::{Body, Envelope};
 use swarm_ports::{jobs, recipes};
@@ -133,7 +133,7 @@ impl Host {
                 takes /= 8;
                 (self.plan(need), BTreeMap::new())
             }
-            Work::Run { inputs: given, job: kind, key, need, produces, task, verify } => {
+            Work::Run { inputs: given, job: kind, keys, need, produces, task, verify } => {
                 let inputs: Vec<Arc<[u8]>> = given.iter().filter_map(|cid| at.inputs[cid].clone()).collect();
                 if let (true, Some((factor, extra))) = (*verify, self.ills.slow) {
                     takes = takes.saturating_mul(u64::from(factor)).saturating_add(extra);
@@ -143,8 +143,8 @@ impl Host {
                     self.harm.failed += 1;
                     (Outcome::CouldNot(label("job-failed")), BTreeMap::new())
                 } else {
-                    let (mut outcome, mut unkept) = run(kind, &inputs, produces, *key);
-                    self.tell_truth(*need, given, task, &outcome);
+                    let (mut outcome, mut unkept) = run(kind, &inputs, produces, keys);
+                    self.tell_truth(*need, given, task, keys, &outcome);
                     if !verify {
                         self.falsify(&mut outcome, &mut unkept);
                     }
@@ -198,13 +198,8 @@ impl Host {
 }
 
 /// Runs a job for real.
-fn run(
-    kind: &Label,
-    inputs: &[Arc<[u8]>],
-    produces: &[Label],
-    key: swarm_core::id::Digest,
-) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
-    let done = match jobs::run(kind.as_str(), inputs, produces, key) {
+fn run(kind: &Label, inputs: &[Arc<[u8]>], produces: &[Label], keys: &[Digest]) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
+    let done = match jobs::run(kind.as_str(), inputs, produces, keys) {
         Ok(done) => done,
         Err(_) => return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()),
     };
@@ -214,5 +209,5 @@ fn run(
         outputs.insert(name, cid);
         unkept.insert(cid, bytes.into());
     }
-    (Outcome::Ran { outputs, proof: done.proof, states: done.states, telemetry: done.telemetry }, unkept)
+    (Outcome::Ran { outputs, proofs: done.proofs, states: done.states, telemetry: done.telemetry }, unkept)
 }

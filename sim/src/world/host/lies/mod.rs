@@ -11,6 +11,7 @@ use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, TaskNam
 use swarm_core::node::{Act, Input, Note, Outcome, Setup, Subject, Work};
 use swarm_core::register::Event as Did;
 use swarm_core::wire::{Body, CapabilityRef, Draft, Verdict};
+use swarm_reports::history::Event;
 use swarm_scenarios::Strategy;
 
 use super::Host;
@@ -180,12 +181,12 @@ impl Host {
 
     /// What it says of work that it does not do; nothing if it never says anything.
     pub(super) fn feigns(&self, work: &Work) -> Option<Option<Outcome>> {
-        let Work::Run { verify, .. } = work else { return None };
+        let Work::Run { keys, verify, .. } = work else { return None };
         match self.strategy() {
             Some(Strategy::LazyAttester) if *verify => {
                 let (outputs, states) = (BTreeMap::new(), Vec::new());
                 let telemetry = swarm_core::wire::Telemetry::default();
-                Some(Some(Outcome::Ran { outputs, proof: Digest::default(), states, telemetry }))
+                Some(Some(Outcome::Ran { outputs, proofs: vec![Digest::default(); keys.len()], states, telemetry }))
             }
             Some(Strategy::NeverCommits) if !*verify => {
                 self.lied();
@@ -264,10 +265,17 @@ impl Host {
     }
 
     /// What an honest host got for its work.
-    pub(super) fn tell_truth(&self, need: NeedId, inputs: &[Cid], task: &Label, outcome: &Outcome) {
-        if let (true, None, Outcome::Ran { outputs, telemetry, .. }) = (self.habits.tells_truth, &self.liar, outcome) {
-            let (inputs, outputs) = (inputs.into(), outputs.values().copied().collect());
-            self.recorder.borrow_mut().worked(need, inputs, outputs, task.clone(), *telemetry);
+    pub(super) fn tell_truth(&self, need: NeedId, inputs: &[Cid], task: &Label, keys: &[Digest], outcome: &Outcome) {
+        let Outcome::Ran { outputs, proofs, telemetry, .. } = outcome else { return };
+        if self.habits.tells_truth && self.liar.is_none() {
+            self.recorder.borrow_mut().world(Event::Worked {
+                inputs: inputs.into(),
+                need,
+                outputs: outputs.values().copied().collect(),
+                proofs: keys.iter().copied().zip(proofs.iter().copied()).collect(),
+                task: task.clone(),
+                took: *telemetry,
+            });
         }
     }
 }
