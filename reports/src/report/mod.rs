@@ -11,7 +11,7 @@ mod scalar;
 mod schema;
 mod sweep;
 
-pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified};
+pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified, median, unneeded};
 pub use profit::{ACTORS_TELLING, ERRORS_TELLING, HONEST, Profit, Profits};
 pub use scalar::{RealNs, TraceHash};
 pub use schema::{mutants_schema, run_schema, sweep_schema};

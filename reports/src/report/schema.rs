@@ -17,7 +17,7 @@ pub fn sweep_schema() -> Value {
 
 /// The schema of the report of a hunt for planted bugs.
 pub fn mutants_schema() -> Value {
-    schema::<MutantsReport>("urn:can-swarm:report:mutants:1", "What the hunt for planted bugs came to")
+    schema::<MutantsReport>("urn:can-swarm:report:mutants:2", "What the hunt for planted bugs came to")
 }
 
 fn schema<T: JsonSchema>(id: &str, title: &str) -> Value {
@@ -52,12 +52,22 @@ mod tests {
             breaks: "A fence is granted twice.".into(),
             scenario: "market".into(),
             expected: "P4".into(),
+            took: vec![Some(4), None],
+            median: None,
             caught: Some(caught),
             otherwise: None,
             real_ms: 12,
         };
         let unmodified = Unmodified { scenario: "market".into(), runs: 4, accused: None, real_ms: 7 };
-        MutantsReport { version: 1, seeds: 4, held: true, bugs: vec![bug], unmodified: vec![unmodified] }
+        MutantsReport {
+            version: 2,
+            seeds: 4,
+            starts: 2,
+            held: true,
+            bugs: vec![bug],
+            unneeded: vec!["P7".to_owned()],
+            unmodified: vec![unmodified],
+        }
     }
 
     #[test]
@@ -104,7 +114,7 @@ mod tests {
     fn schemas_have_names() {
         assert_eq!(run_schema()["$id"], "urn:can-swarm:report:run:1");
         assert_eq!(sweep_schema()["$id"], "urn:can-swarm:report:sweep:1");
-        assert_eq!(mutants_schema()["$id"], "urn:can-swarm:report:mutants:1");
+        assert_eq!(mutants_schema()["$id"], "urn:can-swarm:report:mutants:2");
         assert_eq!(run_schema()["properties"]["seed"]["pattern"], "^(0|[1-9][0-9]{0,19})$");
         assert_eq!(sweep_schema()["properties"]["deliveries"]["type"], "integer");
     }

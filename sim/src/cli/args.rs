@@ -131,6 +131,9 @@ pub struct MutantsArgs {
     /// The most seeds tried for each planted bug
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub seeds: u64,
+    /// How often each is hunted, each time from behind the seeds of the time before: the table tells the median
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub starts: u32,
     /// Write the table as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -71,7 +71,7 @@ mod build {
         }
         let binary = target.join("release").join(format!("swarm-sim{}", env::consts::EXE_SUFFIX));
         let mut hunt = Command::new(&binary);
-        hunt.args(["mutants", "--seeds", &args.seeds.to_string()]);
+        hunt.args(["mutants", "--seeds", &args.seeds.to_string(), "--starts", &args.starts.to_string()]);
         if let Some(json) = &args.json {
             hunt.arg("--json").arg(json);
         }
@@ -118,7 +118,7 @@ mod hunt {
     use swarm_core::mutant::{Mutant, plant};
     use swarm_reports::check::Verdict;
     use swarm_reports::history::AlarmKind;
-    use swarm_reports::report::{Catch, MutantsReport, PlantedBug, Unmodified};
+    use swarm_reports::report::{Catch, MutantsReport, PlantedBug, Unmodified, median, unneeded};
     use swarm_scenarios::Scenario;
 
     use crate::cli::files::LateFile;
@@ -128,7 +128,7 @@ mod hunt {
     use crate::world::{self, RunOptions};
 
     /// Of the report's form.
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn millis(real: Duration) -> u64 {
         u64::try_from(real.as_millis()).unwrap_or(u64::MAX)
@@ -145,15 +145,17 @@ mod hunt {
 
         let bugs: Vec<_> = (here.into_iter())
             .filter(|_| !interrupt::asked())
-            .map(|mutant| bug(*mutant, &stage[mutant.scenario()], args.seeds))
+            .map(|mutant| bug(*mutant, &stage[mutant.scenario()], args))
             .collect::<Result<_, _>>()?;
         plant(None);
         let unmodified: Vec<_> = (stage.iter())
             .filter(|_| !interrupt::asked())
             .map(|(name, scenario)| clean(name, scenario, args.seeds))
             .collect::<Result<_, _>>()?;
-        let held = bugs.iter().all(|row| row.caught.is_some()) && unmodified.iter().all(|row| row.accused.is_none());
-        let hunt = MutantsReport { version: VERSION, seeds: args.seeds, held, bugs, unmodified };
+        let held = bugs.iter().all(|row| row.median.is_some()) && unmodified.iter().all(|row| row.accused.is_none());
+        let unneeded = unneeded(&checkers(stage.values())?, &bugs);
+        let (seeds, starts) = (args.seeds, args.starts);
+        let hunt = MutantsReport { version: VERSION, seeds, starts, held, bugs, unneeded, unmodified };
         if let Some(file) = file {
             let mut bytes = serde_json::to_vec_pretty(&hunt).expect("every report has a JSON form");
             bytes.push(b'\n');
@@ -166,33 +168,54 @@ mod hunt {
         Ok(u8::from(!held))
     }
 
-    /// Plants `mutant` and looks for the first seed in which its property falls.
-    fn bug(mutant: Mutant, scenario: &Scenario, seeds: u64) -> Result<PlantedBug, CliError> {
+    /// The checkers that had something to check in a run of one of these.
+    fn checkers<'a>(stage: impl Iterator<Item = &'a Scenario>) -> Result<BTreeSet<String>, CliError> {
+        let mut names = BTreeSet::new();
+        for scenario in stage {
+            let done = world::run(scenario, 0, RunOptions::default()).map_err(|source| CliError::Input { source })?;
+            let looked = done.judgement.properties.iter().filter(|(_, finding)| finding.checked > 0);
+            names.extend(looked.map(|(name, _)| (*name).to_owned()));
+        }
+        Ok(names)
+    }
+
+    /// Plants `mutant` and looks, from each start, for the first seed in which its property falls.
+    fn bug(mutant: Mutant, scenario: &Scenario, args: &MutantsArgs) -> Result<PlantedBug, CliError> {
         plant(Some(mutant));
         let (mut caught, mut otherwise) = (None, None);
-        let real = search(mutant.name(), scenario, seeds, |catch| {
-            if catch.fell.contains_key(mutant.falls()) {
-                caught = Some(catch);
-                return ControlFlow::Break(());
-            }
-            otherwise.get_or_insert(catch);
-            ControlFlow::Continue(())
-        })?;
+        let (mut took, mut real) = (Vec::new(), Duration::ZERO);
+        for start in (0..u64::from(args.starts)).take_while(|_| !interrupt::asked()) {
+            let first = start * args.seeds;
+            let mut found = None;
+            let (_, lasted) = search(mutant.name(), scenario, first, args.seeds, |catch| {
+                if catch.fell.contains_key(mutant.falls()) {
+                    found = Some(catch.seed - first + 1);
+                    caught.get_or_insert(catch);
+                    return ControlFlow::Break(());
+                }
+                otherwise.get_or_insert(catch);
+                ControlFlow::Continue(())
+            })?;
+            took.push(found);
+            real += lasted;
+        }
         Ok(PlantedBug {
             bug: mutant.name().to_owned(),
             breaks: mutant.breaks().to_owned(),
             scenario: mutant.scenario().to_owned(),
             expected: mutant.falls().to_owned(),
+            median: median(&took),
+            took,
             caught,
             otherwise,
-            real_ms: millis(real.1),
+            real_ms: millis(real),
         })
     }
 
     /// Looks for a seed in which the protocol as it is would be accused.
     fn clean(name: &'static str, scenario: &Scenario, seeds: u64) -> Result<Unmodified, CliError> {
         let mut accused = None;
-        let (runs, real) = search("unmodified", scenario, seeds, |catch| {
+        let (runs, real) = search("unmodified", scenario, 0, seeds, |catch| {
             accused.get_or_insert(catch);
             ControlFlow::Break(())
         })?;
@@ -204,6 +227,7 @@ mod hunt {
     fn search(
         what: &'static str,
         scenario: &Scenario,
+        first: u64,
         seeds: u64,
         mut take: impl FnMut(Catch) -> ControlFlow<()>,
     ) -> Result<(u64, Duration), CliError> {
@@ -211,12 +235,12 @@ mod hunt {
         let jobs = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let mut progress = Progress::new(what, seeds);
         let (mut runs, mut failed) = (0, None);
-        let attempt = |seed| trial(scenario, seed);
-        let each = |seed, fell: Result<BTreeMap<String, String>, CliError>| {
+        let attempt = |at| trial(scenario, first + at);
+        let each = |at, fell: Result<BTreeMap<String, String>, CliError>| {
             runs += 1;
             match fell {
                 Ok(fell) if fell.is_empty() => ControlFlow::Continue(()),
-                Ok(fell) => take(Catch { seed, fell }),
+                Ok(fell) => take(Catch { seed: first + at, fell }),
                 Err(error) => {
                     failed = Some(error);
                     ControlFlow::Break(())
@@ -251,13 +275,22 @@ mod hunt {
         let mut bugs = Table::new();
         bugs.load_preset(presets::NOTHING);
         bugs.set_header(["planted bug", "must fell", "fell", "scenario", "seeds", "time"]);
+        let told = |seeds: Option<u64>| seeds.map_or("never".to_owned(), |seeds| seeds.to_string());
+        let of = |row: &PlantedBug| match row.took.iter().map(|took| took.unwrap_or(u64::MAX)).max() {
+            Some(most) if row.took.len() > 1 && most < u64::MAX => format!("{}, at most {most}", told(row.median)),
+            Some(_) if row.took.len() > 1 => {
+                let missed = row.took.iter().filter(|took| took.is_none()).count();
+                format!("{}, missed from {missed} of {} starts", told(row.median), row.took.len())
+            }
+            _ => told(row.median),
+        };
         for row in &hunt.bugs {
-            let (felled, seeds) = match (&row.caught, &row.otherwise) {
-                (Some(catch), _) => (fell(catch), (catch.seed + 1).to_string()),
-                (None, Some(other)) => (format!("only {}", fell(other)), "never".to_owned()),
-                (None, None) => ("nothing".to_owned(), "never".to_owned()),
+            let felled = match (&row.caught, &row.otherwise) {
+                (Some(catch), _) => fell(catch),
+                (None, Some(other)) => format!("only {}", fell(other)),
+                (None, None) => "nothing".to_owned(),
             };
-            bugs.add_row([&row.bug, &row.expected, &felled, &row.scenario, &seeds, &time(row.real_ms)]);
+            bugs.add_row([&row.bug, &row.expected, &felled, &row.scenario, &of(row), &time(row.real_ms)]);
         }
         let mut clean = Table::new();
         clean.load_preset(presets::NOTHING);
@@ -267,8 +300,11 @@ mod hunt {
                 row.accused.as_ref().map_or("never".to_owned(), |c| format!("{} at seed {}", fell(c), c.seed));
             clean.add_row([&row.scenario, &row.runs.to_string(), &accused, &time(row.real_ms)]);
         }
-        let caught = hunt.bugs.iter().filter(|row| row.caught.is_some()).count();
+        let caught = hunt.bugs.iter().filter(|row| row.median.is_some()).count();
         let mut text = format!("{bugs}\n\n{clean}\n\n{caught} of {} planted bugs caught\n", hunt.bugs.len());
+        if !hunt.unneeded.is_empty() {
+            text.push_str(&format!("no bug is caught by these alone: {}\n", hunt.unneeded.join(", ")));
+        }
         for row in &hunt.unmodified {
             for (property, what) in row.accused.iter().flat_map(|catch| &catch.fell) {
                 text.push_str(&format!("the unmodified protocol is accused in {}: {property}: {what}\n", row.scenario));

@@ -150,7 +150,7 @@ fn schemas_and_completions() {
         ("scenario", "urn:can-swarm:scenario:1"),
         ("run", "report:run:1"),
         ("sweep", "report:sweep:1"),
-        ("mutants", "report:mutants:1"),
+        ("mutants", "report:mutants:2"),
         ("needs", "needs:1"),
     ] {
         let did = sim(["schema", of]);
