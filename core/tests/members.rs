@@ -3,11 +3,12 @@
 mod swarm;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use swarm::{COORDINATORS, Swarm, evaluator, need};
+use swarm::{COORDINATORS, Swarm, evaluator, local, need};
 use swarm_core::audit;
-use swarm_core::id::{AgentId, NeedId, Thread};
-use swarm_core::node::{Act, Input};
+use swarm_core::id::{AgentId, Digest, NeedId, Thread};
+use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Setup};
 use swarm_core::register::{Command, Ending};
 use swarm_core::slot::{Phase, Record};
 use swarm_core::time::Span;
@@ -156,4 +157,55 @@ fn a_forged_mandate_is_refused_at_the_operators_desk() {
     let mandated = swarm.registers[0].values().flatten().any(|command| matches!(&**command, Command::Mandate(_)));
     assert!(!mandated, "nothing came before the register");
     finish(&mut swarm, 1);
+}
+
+/// The bus may bring a mandate before the one that it comes after. What a newcomer says meanwhile waits for both: were it refused,
+/// nobody would say it again.
+#[test]
+fn t71_a_newcomer_is_heard_by_those_who_missed_the_one_before() {
+    let mut swarm = midway();
+    swarm.replace(0);
+    swarm.run(Span::from_secs(1), |_| false);
+    let first = swarm.hosts[0].keys.agent();
+    swarm.replace(0);
+    let second = swarm.hosts[0].keys.agent();
+    swarm.run(Span::from_ms(100), |_| false);
+    // Two of three seats are just enough, so that its word is needed.
+    swarm.off.insert(1);
+    finish(&mut swarm, 1);
+    let brings = |agent: AgentId| {
+        move |message: &&Message| match &message.envelope.body {
+            Body::Member(new) => new.mandate.handovers().any(|handover| handover.new == agent),
+            _ => false,
+        }
+    };
+    let said = || swarm.said.iter().map(|(_, message)| message);
+    let of_it = |message: &&Message| message.envelope.sender == second;
+    let late = || said().filter(brings(second)).chain(said().filter(of_it)).chain(said().filter(brings(first)));
+    assert!(said().any(|m| brings(first)(&m)), "the first is made known");
+    assert!(said().any(|m| brings(second)(&m)), "the second is made known");
+    assert!(said().any(|m| of_it(&m)), "the second speaks");
+    // The requester follows its need from the start, and hears all that, in this order, before everything else.
+    let mut node = Node::new(Setup {
+        me: swarm.hosts[3].keys.agent(),
+        genesis: Arc::clone(&swarm.genesis),
+        local: local(),
+        mandates: Vec::new(),
+        stream: Digest::sha256(b"stream"),
+        evaluator: evaluator(),
+    });
+    let mut refused = Vec::new();
+    let mut hears = |node: &mut Node, input: Input| {
+        node.handle(swarm.now, input);
+        while let Some(effect) = node.poll_effect() {
+            if let Effect::Emit(Note::Refused { envelope, reject }) = effect {
+                refused.push((envelope, reject));
+            }
+        }
+    };
+    hears(&mut node, Input::Boot);
+    late().chain(said()).cloned().for_each(|message| hears(&mut node, Input::Message(message)));
+    let by_it: Vec<_> = late().map(|message| message.envelope.id()).collect();
+    refused.retain(|(envelope, _)| by_it.contains(envelope));
+    assert_eq!(refused, []);
 }

@@ -287,15 +287,20 @@ impl Node {
         {
             return VecDeque::new();
         }
-        self.newcomers.push(Arc::clone(&new.mandate));
+        self.expect(Arc::clone(&new.mandate));
         self.welcome()
     }
 
-    /// Takes note of newcomers to the register. Returns what they said before anyone knew them.
+    /// Takes note of newcomers to the register. Returns what they said before anyone knew them. Whoever replaces one of whom this
+    /// node does not know yet waits until it does: were it heard before it has a seat, all that it said would be refused.
     fn welcome(&mut self) -> VecDeque<Message> {
         let applied = self.coordinator.as_mut().map(Coordinator::take_newcomers).unwrap_or_default();
+        for mandate in applied {
+            self.expect(mandate);
+        }
         let mut early = VecDeque::new();
-        for mandate in core::mem::take(&mut self.newcomers).into_iter().chain(applied) {
+        while let Some(at) = self.newcomers.iter().position(|mandate| self.desk.roster.admits(mandate)) {
+            let mandate = self.newcomers.remove(at);
             if !self.desk.roster.learn(&mandate) {
                 continue;
             }
@@ -312,6 +317,13 @@ impl Node {
         // Who lost its seat believes nothing more: what it applied may not be what counts.
         self.retire();
         early
+    }
+
+    /// A newcomer to the register will be welcome, by this mandate, which was vetted.
+    fn expect(&mut self, mandate: Arc<Mandate>) {
+        if !self.newcomers.contains(&mandate) {
+            self.newcomers.push(mandate);
+        }
     }
 
     /// A coordinator whose seat another holds is silent.
@@ -451,7 +463,7 @@ impl Node {
             (Body::Member(new), _) => {
                 // Whoever carries it, it speaks for itself.
                 new.mandate.vet(&desk.setup.genesis)?;
-                self.newcomers.push(Arc::clone(&new.mandate));
+                self.expect(Arc::clone(&new.mandate));
             }
             (Body::Entry(_), Thread::Need(_)) => {
                 if verifier {
@@ -487,7 +499,7 @@ impl Node {
 
     fn believe(&mut self, need: NeedId, event: &Event) {
         if let Event::Replaced { mandate } | Event::Restored { mandate } = event {
-            self.newcomers.push(Arc::clone(mandate));
+            self.expect(Arc::clone(mandate));
         }
         let (worker, verifier) = (self.is(Role::Worker), self.is(Role::Verifier));
         let (desk, threads) = (&mut self.desk, &mut self.threads);

@@ -34,6 +34,12 @@ impl Roster {
         }
     }
 
+    /// Whether everyone whom the mandate replaces is known. One that founds the register anew replaces all, known or not.
+    pub fn admits(&self, mandate: &Mandate) -> bool {
+        let voices = self.voices();
+        mandate.base().is_some() || mandate.handovers().all(|handover| voices.seat(&handover.old).is_some())
+    }
+
     /// Takes note of a mandate that was vetted. False if it was known.
     pub fn learn(&mut self, mandate: &Mandate) -> bool {
         let fresh: Vec<Handover> = mandate.handovers().filter(|handover| !self.handovers.contains(handover)).collect();

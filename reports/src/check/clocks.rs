@@ -48,7 +48,10 @@ impl Clocks {
                 }
             }
             Event::Kept { agent, boot, mono_ns } => {
-                self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
+                let at = self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
+                // What its disk did not keep it takes in again, and waits for from then on.
+                let kept = |(by, _): &(AgentId, Seq), took: &mut u64| by != agent || *took <= at;
+                self.needs.values_mut().for_each(|shown| shown.took.retain(kept));
             }
             Event::Timed { agent, boot, elapsed, mono_ns, segment, thread } => {
                 let at = self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
@@ -110,5 +113,22 @@ mod tests {
         assert_eq!(short(&[]), Some(Span(1)));
         assert_eq!(short(&[(1, 113)]), Some(Span(14)));
         assert_eq!(short(&[(1, 114)]), None);
+    }
+
+    /// A wait that its coordinator learned of and forgot again begins when it learns of it anew.
+    #[test]
+    fn what_the_disk_did_not_keep_is_taken_in_again() {
+        let agent = AgentId([1; 32]);
+        let need = NeedId::of(&agent, Nonce(1));
+        let (thread, segment) = (Thread::Need(need), Segment(1));
+        let took = |boot, mono_ns| Event::Took { agent, boot, mono_ns, seq: Seq(1), thread };
+        let short = |elapsed| {
+            let timed = Event::Timed { agent, boot: 2, elapsed, mono_ns: 25, segment, thread };
+            let told = [took(1, 100), Event::Kept { agent, boot: 1, mono_ns: 90 }, took(2, 5), timed];
+            let mut clocks = Clocks::default();
+            told.into_iter().for_each(|event| clocks.see(&Record::new(0, NodeNo(0), event)));
+            clocks.short(&need, &agent, Seq(1), segment, elapsed)
+        };
+        assert_eq!((short(Span(20)), short(Span(21))), (None, Some(Span(20))));
     }
 }
