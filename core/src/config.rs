@@ -8,6 +8,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Credits};
+use crate::mutant::{Mutant, planted};
 use crate::time::Span;
 use crate::wire::Windows;
 
@@ -96,7 +97,8 @@ knobs! {
         lease_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// A lease is prolonged to at most this share of the bid's eta, in basis points.
         lease_stretch_bp: u32 = 15_000, 10_000, 100_000;
-        /// Coordinators that may lie: entries are believed with floor((n + f) / 2) + 1 signatures.
+        /// Coordinators that may lie: it takes floor((n + f) / 2) + 1 signatures to believe an entry, and as many stopwatches to
+        /// end a wait.
         liars_max: u32 = 0, 0, 100;
         /// Stake that one seat encumbers.
         lien: Credits = Credits(100), Credits(1), Credits(1_000_000_000);
@@ -193,6 +195,16 @@ impl Params {
     /// Signatures it takes to believe an entry, of `n` coordinators (PROTOCOL 5: ENTRY feed).
     pub fn believe_at(&self, n: usize) -> usize {
         (n + self.liars_max as usize) / 2 + 1
+    }
+
+    /// Stopwatches it takes to end a wait, of `n` coordinators: as many as it takes to believe an entry, so that those among
+    /// them that do not lie are a majority of all that do not.
+    pub fn end_at(&self, n: usize) -> usize {
+        match () {
+            () if planted(Mutant::OneClockEnough) => 1,
+            () if planted(Mutant::LiarsClocksCount) => majority(n),
+            () => self.believe_at(n),
+        }
     }
 }
 

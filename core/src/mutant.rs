@@ -78,6 +78,8 @@ mutants! {
     FenceUnchecked: "fence-unchecked", "P5", "zombie";
     /// One coordinator's stopwatch ends a wait, not a majority's.
     OneClockEnough: "one-clock-enough", "P5", "skewed-clocks";
+    /// A bare majority of stopwatches ends a wait, whoever may be among it.
+    LiarsClocksCount: "liars-clocks-count", "P4", "lying-coordinators";
     /// A task that lost its holder takes no bids again.
     NeverReopened: "never-reopened", "P5", "market";
     /// Who was drawn stays in the draw, and may sit twice.
@@ -108,6 +110,8 @@ mutants! {
     CycleByArrival: "cycle-by-arrival", "P10", "core";
     /// One coordinator's word on an entry is enough to believe it.
     BeliefOfOne: "belief-of-one", "P10", "lossy";
+    /// Whoever believes an entry without its own word keeps that back, although liars may have told it what they told nobody else.
+    SilentAmongLiars: "silent-among-liars", "liveness", "lying-coordinators";
     /// An entry of the register that is handed over again after a restart is applied again.
     StaleEntryTaken: "stale-entry-taken", "P10", "core";
     /// A member of a register group says whom it votes for before its disk holds it.

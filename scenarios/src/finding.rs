@@ -87,6 +87,8 @@ codes! {
     TooLarge = "too-large",
     /// Faults may take more coordinators or verifiers out of work than a quorum can do without (warning).
     TooManyDown = "too-many-down",
+    /// More coordinators lie than the cluster bears.
+    TooManyLiars = "too-many-liars",
     /// A key that does not exist.
     UnknownKey = "unknown-key",
     /// A mark that does not exist.

@@ -181,6 +181,15 @@ const fn one() -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
+    /// A coordinator that reports every wait as over as soon as it begins.
+    EarlyStopwatch,
+    /// A coordinator that takes nobody's challenge to the register, and reports the windows for them as over at once.
+    ChallengeWithholder,
+    /// A coordinator that vouches for other entries than it applied: half of the coordinators it tells the truth, all others
+    /// something else.
+    Forker,
+    /// A coordinator that never reveals what draws wait for.
+    SilentReveal,
     /// A worker that commits to results which its job does not give.
     WrongResult,
     /// A worker that says its job took half the steps it took.
@@ -233,6 +242,8 @@ pub enum Strategy {
 /// What an agent is here for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
+    /// It is a member of the register.
+    Coordinator,
     /// It opens needs.
     Requester,
     /// It proposes plans.
@@ -244,12 +255,13 @@ pub enum Role {
 }
 
 impl Role {
-    /// All roles, in the order in which agents are numbered.
-    pub const ALL: [Self; 4] = [Self::Requester, Self::Planner, Self::Worker, Self::Verifier];
+    /// All roles, in the order in which hosts are numbered.
+    pub const ALL: [Self; 5] = [Self::Coordinator, Self::Requester, Self::Planner, Self::Worker, Self::Verifier];
 
     /// How many of a run's agents have it from the start.
     pub const fn count(self, cluster: &Cluster) -> u32 {
         match self {
+            Self::Coordinator => cluster.coordinators,
             Self::Requester => cluster.requesters,
             Self::Planner => cluster.planners,
             Self::Worker => cluster.workers,
@@ -260,6 +272,7 @@ impl Role {
     /// Its name in files, of several.
     pub const fn plural(self) -> &'static str {
         match self {
+            Self::Coordinator => "coordinators",
             Self::Requester => "requesters",
             Self::Planner => "planners",
             Self::Worker => "workers",
@@ -272,6 +285,7 @@ impl Strategy {
     /// Whose it is.
     pub const fn role(self) -> Role {
         match self {
+            Self::EarlyStopwatch | Self::ChallengeWithholder | Self::Forker | Self::SilentReveal => Role::Coordinator,
             Self::WrongResult
             | Self::FalseClaim
             | Self::Withholder
@@ -300,6 +314,10 @@ impl Strategy {
     /// Its name in files.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::EarlyStopwatch => "early-stopwatch",
+            Self::ChallengeWithholder => "challenge-withholder",
+            Self::Forker => "forker",
+            Self::SilentReveal => "silent-reveal",
             Self::WrongResult => "wrong-result",
             Self::FalseClaim => "false-claim",
             Self::Withholder => "withholder",
@@ -329,6 +347,10 @@ impl Strategy {
     /// The mark that says that it was followed: whoever lies must have lied somewhere in a sweep.
     pub const fn mark(self) -> &'static str {
         match self {
+            Self::EarlyStopwatch => "lied-early-stopwatch",
+            Self::ChallengeWithholder => "lied-challenge-withholder",
+            Self::Forker => "lied-forker",
+            Self::SilentReveal => "lied-silent-reveal",
             Self::WrongResult => "lied-wrong-result",
             Self::FalseClaim => "lied-false-claim",
             Self::Withholder => "lied-withholder",
@@ -407,7 +429,7 @@ pub struct Cluster {
     pub stake: u64,
     /// Credits that each agent holds besides its stake.
     pub balance: u64,
-    /// Lying coordinators to tolerate: entries are believed with so many more signatures.
+    /// Lying coordinators to tolerate: it takes so many more signatures to believe an entry, and stopwatches to end a wait.
     pub liars_max: u32,
     /// Whether the run starts in bootstrap, the time of a small or young pool, in which diversity is relaxed.
     pub bootstrap: bool,
@@ -665,6 +687,9 @@ pub struct Properties {
     /// Strategies of adversaries that are known to earn more than honesty in the same role: over a sweep, they have to. That any
     /// other does is a failure.
     pub pays: Vec<Strategy>,
+    /// Where a promise ends, and this scenario goes beyond: the property is then judged beyond its promise too. Over a sweep it has
+    /// to be violated so; that anything else is violated, this property within its promise included, is a failure.
+    pub breaks: Vec<Break>,
     /// The run loses what was acknowledged, and must say so: the data-loss alarm is what is wanted, and its absence is not.
     pub data_loss: bool,
 }
@@ -673,8 +698,25 @@ impl Default for Properties {
     fn default() -> Self {
         // Where nobody lies there is nothing to see of P3.
         let check = Property::ALL.into_iter().filter(|property| *property != Property::P3).collect();
-        Self { check, ends: vec![NeedEnd::Closed], sometimes: Vec::new(), pays: Vec::new(), data_loss: false }
+        Self {
+            check,
+            ends: vec![NeedEnd::Closed],
+            sometimes: Vec::new(),
+            pays: Vec::new(),
+            breaks: Vec::new(),
+            data_loss: false,
+        }
     }
+}
+
+/// A property that a scenario takes beyond its promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Break {
+    /// The property: `P3`, which no one promises where all who were counted on a panel lie.
+    pub property: Property,
+    /// Why it cannot hold here, for those who read the report.
+    pub because: String,
 }
 
 /// How a need can end.

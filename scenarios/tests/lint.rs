@@ -726,6 +726,31 @@ pays = ["silent", "sybil"]
 }
 
 #[test]
+fn coordinators_that_lie() {
+    let lying = |cluster: &str| {
+        let lies = "[[adversaries]]\nstrategy = \"forker\"\n[[adversaries]]\nany_of = [\"silent-reveal\", \"early-stopwatch\"]";
+        check(&format!("teaches = \"t\"\n[cluster]\n{cluster}\n{lies}\n"))
+    };
+    assert_eq!(lying("coordinators = 7\nliars_max = 2"), "");
+    insta::assert_snapshot!(lying("coordinators = 7\nliars_max = 1"), @"error too-many-liars 5:3 2 of 7 coordinators lie, and the cluster bears 1 => write `liars_max = 2` in `[cluster]`, or let fewer of them lie");
+}
+
+#[test]
+fn where_a_promise_ends() {
+    let breaking = |adversaries: &str, property: &str, because: &str| {
+        let of = format!("[[properties.breaks]]\nproperty = \"{property}\"\nbecause = \"{because}\"\n");
+        check(&format!("teaches = \"t\"\n{adversaries}{of}"))
+    };
+    let liar = "[[adversaries]]\nstrategy = \"colluder\"\n";
+    assert_eq!(breaking(liar, "P3", "all of a panel lie"), "");
+    insta::assert_snapshot!(breaking(liar, "P9", " "), @r"
+    error missing-key 4:1 `because` is not one line of text => say in one line why the promise ends here
+    error vacuous 4:1 the promise of P9 has no end => take it out: nothing may break it
+    ");
+    insta::assert_snapshot!(breaking("", "P3", "why"), @"error vacuous 2:1 where nobody lies nothing breaks P3 => add `[[adversaries]]`, or take it out");
+}
+
+#[test]
 fn of_a_thousand_mistakes_the_first_hundred_are_told() {
     let text = format!("teaches = \"t\"\n{}", "[[faults]]\nkind = \"crush\"\n".repeat(1_000));
     let folder = tempfile::tempdir().unwrap();

@@ -87,7 +87,7 @@ pub(super) struct Lane {
     pub chain: Chain,
     feed: Feed,
     /// Whether this coordinator is among the first in line to vouch, of whom there are just enough. The others wait a little
-    /// longer and are silent about what is believed without them.
+    /// longer and, unless some may lie, are silent about what is believed without them.
     eager: bool,
     /// Applied, not yet vouched for.
     unsaid: VecDeque<Unsaid>,
@@ -165,7 +165,9 @@ impl Lane {
     /// entry.
     pub fn vouch(&mut self, desk: &mut Desk, subject: Subject, inboxes: impl Fn(&Applied) -> Vec<AgentId>) {
         let believed = self.feed.chain().seq;
-        while let Some(unsaid) = self.unsaid.pop_front_if(|unsaid| unsaid.entry.seq <= believed) {
+        // A liar may have told this coordinator what it told nobody else: the others may be waiting for just this word.
+        let silent = desk.setup.genesis.params.liars_max == 0 || planted(Mutant::SilentAmongLiars);
+        while silent && let Some(unsaid) = self.unsaid.pop_front_if(|unsaid| unsaid.entry.seq <= believed) {
             self.said.push(&unsaid.link);
         }
         let now = desk.now.mono;
@@ -507,6 +509,49 @@ mod tests {
         let believed = core::iter::from_fn(|| bench.lane.believe(&mut bench.desk)).count() as u64;
         assert!(believed > 0 && bench.desk.is_waiting(&Timer::Batch(bench.lane.thread)), "it goes on by itself");
         assert_eq!(links(&said(&mut bench, 60_000)), believed.min(100));
+    }
+
+    /// One of five may lie. Four have said it here; whether the liar among them told the others the same, nobody here knows.
+    #[test]
+    fn nobody_is_silent_where_some_may_lie() {
+        use crate::genesis::Member;
+        use crate::node::io::Effect;
+        use crate::wire::testing;
+        let command = Arc::new(Command::Reveal { by: testing::agent(1), round: 1, value: Digest::default() });
+        let over = Event::Over { ending: crate::register::Ending::Closed };
+        for (liars_max, words) in [(0, 0), (1, 1)] {
+            let lane_of = |n: u8| {
+                let mut bench = Bench::new(Waiting::Proposals, Span::from_secs(3_600));
+                let member = |n| Member { agent: testing::agent(n), anchor: Digest::default() };
+                bench.desk = Desk::of((1..=5).map(member).collect(), testing::agent(n));
+                bench.desk.roles = [crate::wire::Role::Coordinator].into();
+                let genesis = Arc::make_mut(&mut bench.desk.setup.genesis);
+                genesis.params.liars_max = liars_max;
+                bench.desk.roster.believe_at = genesis.params.believe_at(5);
+                bench.lane.push(&mut bench.desk, &command, Outcome::Did(alloc::vec![over.clone()]));
+                bench
+            };
+            let said = |bench: &mut Bench, n: u8| -> Vec<Message> {
+                bench.desk.now = Now { mono: Instant(Span::from_secs(9).0), wall: WallTime(0) };
+                bench.lane.vouch(&mut bench.desk, Subject::Coordinators, |_| Vec::new());
+                let message = |effect| match effect {
+                    Effect::Publish { draft, entries, .. } => {
+                        let envelope = Arc::new(draft.as_ref().clone().sign(&testing::key(n)));
+                        Some(Message { entries, envelope })
+                    }
+                    _ => None,
+                };
+                core::iter::from_fn(|| bench.desk.poll_effect()).filter_map(message).collect()
+            };
+            let mut own = lane_of(1);
+            for n in 2..=5 {
+                for message in said(&mut lane_of(n), n) {
+                    own.lane.hear(&own.desk, &message).unwrap();
+                }
+            }
+            assert!(own.lane.believe(&mut own.desk).is_some());
+            assert_eq!(said(&mut own, 1).len(), words, "{liars_max} may lie");
+        }
     }
 
     #[test]

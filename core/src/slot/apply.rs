@@ -415,7 +415,8 @@ impl Record {
             _ => return Err(Reject::WrongPhase),
         };
         let watch = self.waits.get(&window).ok_or(Reject::WrongPhase)?;
-        let left = watch.total.saturating_sub(watch.agreed(registry.genesis().coordinators.len()));
+        let left =
+            watch.total.saturating_sub(watch.agreed(registry.params().end_at(registry.genesis().coordinators.len())));
         Ok(Move::Challenge { task: name(), challenge: Arc::clone(envelope), left })
     }
 

@@ -300,10 +300,10 @@ impl<'a, R: Registry> Doing<'a, R> {
         rises
     }
 
-    /// Ends one wait that a majority has seen through; false if there is none.
+    /// Ends one wait that enough have seen through; false if there is none.
     fn end_waits(&mut self) -> bool {
-        let n = self.registry.genesis().coordinators.len();
-        let Some(waiting) = self.record.waits.iter().find(|(_, w)| w.is_over(n)).map(|(w, _)| w.clone()) else {
+        let enough = self.registry.params().end_at(self.registry.genesis().coordinators.len());
+        let Some(waiting) = self.record.waits.iter().find(|(_, w)| w.is_over(enough)).map(|(w, _)| w.clone()) else {
             return false;
         };
         self.emit(Event::WaitClosed { waiting: waiting.clone() });

@@ -362,11 +362,11 @@ impl System {
     }
 
     fn elapsed(&mut self, doing: &mut Doing, by: AgentId, elapsed: Span, segment: Segment) {
-        let n = self.members.voices().seats();
+        let enough = self.params().end_at(self.members.voices().seats());
         let (waiting, watch) =
             self.waits.iter_mut().find(|(_, w)| w.segment == segment).expect("check found the segment");
         watch.report(by, elapsed);
-        let over = watch.is_over(n).then(|| waiting.clone());
+        let over = watch.is_over(enough).then(|| waiting.clone());
         doing.events.push(Event::Reported { by, elapsed, segment });
         let Some(waiting) = over else { return };
         self.waits.remove(&waiting);

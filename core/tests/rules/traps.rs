@@ -524,6 +524,32 @@ fn t72_segments_never_add_up() {
     assert_eq!(stage.state("cut"), TaskState::Idle);
 }
 
+/// Two of seven may lie. With a bare majority they and two of the others would end a wait that three of those have not seen.
+#[test]
+fn t72_stopwatches_that_lie_leave_a_wait_to_a_majority_of_the_others() {
+    let mut stage = Stage::with(7, |params| params.liars_max = 2, |_| {});
+    stage.decide(two_steps());
+    stage.lease("w1", "cut");
+    for by in ["c1", "c2", "c3", "c4"] {
+        stage.report(by, "lease cut", secs(60)).unwrap();
+        assert_eq!(stage.state("cut"), TaskState::Leased, "{by}");
+    }
+    stage.report("c5", "lease cut", secs(60)).unwrap();
+    assert_eq!(stage.state("cut"), TaskState::Idle);
+}
+
+/// What is left of a window that is disputed is what as many have not seen as it takes to end it.
+#[test]
+fn t72_stopwatches_that_lie_shorten_no_window_that_stands_still() {
+    let params = swarm_core::config::Params { liars_max: 2, ..Default::default() };
+    assert_eq!((params.end_at(7), swarm_core::config::Params::default().end_at(7)), (5, 4));
+    let mut watch = swarm_core::slot::Stopwatch::new(Segment(1), secs(60));
+    for (by, said) in [("c1", 60), ("c2", 60), ("c3", 20), ("c4", 20), ("c5", 10)] {
+        watch.report(id_of(by), secs(said));
+    }
+    assert_eq!((watch.agreed(params.end_at(7)), watch.is_over(params.end_at(7))), (secs(10), false));
+}
+
 #[test]
 fn t73_a_crash_between_two_threads_loses_nothing() {
     let mut stage = Stage::new();

@@ -32,6 +32,8 @@ pub struct Judgement {
     pub sometimes: BTreeMap<String, u64>,
     /// Properties asked for, of those judged.
     pub asked: Vec<&'static str>,
+    /// Properties that were violated, and only where they had to be: beyond what they promise.
+    pub expected: Vec<&'static str>,
     /// Properties asked for and never checked.
     pub vacuous: Vec<&'static str>,
     /// Alarms raised, each once.
@@ -95,7 +97,14 @@ impl Judge {
         let asked: Vec<_> = properties.keys().copied().filter(|name| end.expect.properties.contains(*name)).collect();
         let mut vacuous: Vec<_> = asked.iter().copied().filter(|name| properties[name].checked == 0).collect();
         let alarms: Vec<_> = self.sums.alarms.iter().cloned().collect();
-        let judged = properties.iter().map(|(name, finding)| outcome(name, finding.verdict));
+        let broken = |name: &str, found: &Finding| {
+            end.expect.breaks.contains(name) && found.beyond > 0 && found.violations == found.beyond
+        };
+        let expected: Vec<_> =
+            properties.iter().filter(|(name, found)| broken(name, found)).map(|(name, _)| *name).collect();
+        let judged = (properties.iter())
+            .filter(|(name, _)| !expected.contains(name))
+            .map(|(name, finding)| outcome(name, finding.verdict));
         let raised = alarms.iter().map(|(kind, _)| match kind {
             AlarmKind::DataLoss if end.expect.data_loss => Outcome::Held,
             AlarmKind::DataLoss => Outcome::DataLoss,
@@ -110,7 +119,7 @@ impl Judge {
         let (needs, refused) = (self.sums.needs(), self.sums.refused.clone());
         let earned = if end.settled { self.earnings.finish() } else { Vec::new() };
         let records = self.sums.records;
-        Judgement { outcome, properties, sometimes, asked, vacuous, alarms, refused, needs, earned, records }
+        Judgement { outcome, properties, sometimes, asked, expected, vacuous, alarms, refused, needs, earned, records }
     }
 }
 
@@ -192,6 +201,39 @@ mod tests {
         assert_eq!((judged.outcome, judged.vacuous.as_slice()), (Outcome::Vacuous, ["data-loss"].as_slice()));
         run.tell(0, Event::Alarm { kind: AlarmKind::DataLoss, what: "y".into() });
         assert_eq!(judge(&run.records, &run.end).outcome, Outcome::Held);
+    }
+
+    /// A checker of P3 that finds so many contradictions, and so many of them beyond what it promises.
+    struct Found(u64, u64);
+
+    impl Checker for Found {
+        fn name(&self) -> &'static str {
+            "P3"
+        }
+
+        fn see(&mut self, _: &Record) {}
+
+        fn finish(&mut self, _: &End) -> Finding {
+            let verdict = if self.0 > 0 { Verdict::Violated } else { Verdict::Holds };
+            Finding { verdict, checked: 1, violations: self.0, beyond: self.1, ..Finding::default() }
+        }
+    }
+
+    #[test]
+    fn only_what_is_beyond_the_promise_and_declared_is_no_violation() {
+        let mut run = good();
+        run.end.expect.properties = ["P3".to_owned()].into();
+        let judged = |run: &crate::check::fixture::Run, found: Found| {
+            let judged = Judge::with(vec![Box::new(found)]).finish(&run.end);
+            (judged.outcome, judged.expected.len())
+        };
+        assert_eq!(judged(&run, Found(2, 2)), (Outcome::Violated, 0));
+        run.end.expect.breaks.insert("P3".to_owned());
+        assert_eq!(judged(&run, Found(2, 2)), (Outcome::Held, 1));
+        assert_eq!(judged(&run, Found(2, 1)), (Outcome::Violated, 0), "one of them was promised not to happen");
+        assert_eq!(judged(&run, Found(0, 0)), (Outcome::Held, 0));
+        run.end.expect.breaks = ["P1".to_owned()].into();
+        assert_eq!(judged(&run, Found(2, 2)), (Outcome::Violated, 0));
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub struct End {
 /// What a run must come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expect {
+    /// Properties that are judged beyond their promise too, and have to be violated there.
+    pub breaks: BTreeSet<String>,
     /// The run loses what was acknowledged: the alarm about it is what is right, and its absence is not.
     pub data_loss: bool,
     /// The ends that are right for a need.
@@ -95,6 +97,7 @@ impl Default for Expect {
     /// Every need closed, every property checked, no marks.
     fn default() -> Self {
         Self {
+            breaks: BTreeSet::new(),
             data_loss: false,
             ends: [NeedEnd::Closed].into(),
             excused: BTreeSet::new(),
@@ -124,6 +127,8 @@ pub struct Finding {
     pub checked: u64,
     /// How often it was contradicted.
     pub violations: u64,
+    /// How often of these that was beyond what it promises.
+    pub beyond: u64,
     /// The first few contradictions.
     pub contradictions: Vec<Contradiction>,
     /// The first few reasons why it could not be told.
@@ -194,6 +199,12 @@ impl Notes {
                 records,
             });
         }
+    }
+
+    /// `records` cannot stand together, but nobody promised that they would.
+    pub(crate) fn contradict_beyond(&mut self, property: &str, what: impl Into<String>, records: &[&Record]) {
+        self.finding.beyond += 1;
+        self.contradict(property, what, records);
     }
 
     /// It cannot be told, because `why`.

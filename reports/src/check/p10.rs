@@ -24,7 +24,7 @@ pub struct Convergence {
     members: Arc<[NodeNo]>,
     notes: Notes,
     rules: Option<Arc<Rules>>,
-    /// Members that the register was founded with.
+    /// Members that the register was founded with, and that do not lie.
     seats: usize,
     threads: BTreeMap<Thread, Chain>,
 }
@@ -53,7 +53,7 @@ impl Checker for Convergence {
         match &record.event {
             Event::Genesis { rules, parties } => {
                 self.rules = Some(rules.clone());
-                self.seats = parties.iter().filter(|party| party.coordinator).count();
+                self.seats = parties.iter().filter(|party| party.coordinator && party.honest).count();
             }
             Event::Phase(phase) if *phase >= Phase::Heal => {
                 self.healed_at.get_or_insert(record.at);
@@ -79,7 +79,8 @@ impl Checker for Convergence {
                         self.notes.contradict(NAME, what, &[record]);
                     }
                 } else {
-                    // Whoever vouches for an entry has applied it: with fewer than a majority of those, belief has no ground.
+                    // Whoever vouches for an entry and does not lie has applied it: with fewer than a majority of those, belief has no
+                    // ground.
                     let ground = chain.applied.values().filter(|height| **height >= *seq).count();
                     if ground <= self.seats / 2 {
                         let what = format!("entry {seq} is believed, and {ground} of {} have applied it", self.seats);

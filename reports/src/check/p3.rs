@@ -2,6 +2,7 @@
 //! it is slashed; one that is right is never ruled void; and nobody honest is ever slashed.
 //!
 //! Where a committee that ruled had nobody honest among those who were counted, it said what it liked, and the promise ends there.
+//! What such a one did wrong is a violation only where a scenario says that it shows just this.
 //! What is right is what honest hosts got, and took, when they did the same work, whether the protocol asked them to or not.
 
 use std::collections::btree_map::Entry;
@@ -102,11 +103,18 @@ impl Checker for ChallengeSafety {
 
     fn finish(&mut self, end: &End) -> Finding {
         let mut notes = self.notes.clone();
+        let beyond = end.expect.breaks.contains(NAME);
         for (agent, losses) in &self.slashed {
             for (pot, slash) in losses {
                 notes.checked();
-                if !self.dishonest.contains(agent) && !self.is_of_liars(pot) {
-                    notes.contradict(NAME, format!("{agent} is honest and is slashed"), &[slash]);
+                match self.is_of_liars(pot) {
+                    _ if self.dishonest.contains(agent) => {}
+                    false => notes.contradict(NAME, format!("{agent} is honest and is slashed"), &[slash]),
+                    true if beyond => {
+                        let what = format!("{agent} is honest and is slashed, because liars alone ruled so");
+                        notes.contradict_beyond(NAME, what, &[slash]);
+                    }
+                    true => {}
                 }
             }
         }
@@ -127,7 +135,17 @@ impl Checker for ChallengeSafety {
             for (challenge, (_, claim, said)) in of_it {
                 notes.checked();
                 let Some(is_true) = self.is_true(*claim, outputs, truth) else { continue };
+                let stands = matches!(claim, Claim::Proof { .. }) || !self.void.contains_key(grant);
                 match (is_true, self.ruled.get(challenge)) {
+                    (true, Some((Some(true), false, ruled))) if beyond => {
+                        let what = "what is right is ruled wrong, because liars alone ruled so";
+                        notes.contradict_beyond(NAME, what, &[told, said, ruled]);
+                    }
+                    // Another challenge may yet have felled it.
+                    (false, Some((Some(false), false, ruled))) if beyond && stands => {
+                        let what = "what is wrong stands, because liars alone ruled so";
+                        notes.contradict_beyond(NAME, what, &[told, said, ruled]);
+                    }
                     (_, Some((_, false, _))) => {}
                     (true, Some((Some(true), _, ruled))) => {
                         notes.contradict(NAME, "a challenge of what is right is upheld", &[told, said, ruled]);
@@ -352,5 +370,29 @@ mod tests {
         let among_liars = || ChallengeSafety { dishonest: [liar].into(), ..Default::default() };
         caught(among_liars(), &ruled(AgentId([9; 32])), "is honest and is slashed");
         assert_eq!(ruled(liar).finding(among_liars()).violations, 0, "K liars rule as they like");
+    }
+
+    #[test]
+    fn where_a_scenario_says_that_the_promise_ends_what_liars_ruled_is_told() {
+        let (liar, stranger) = (AgentId([8; 32]), AgentId([9; 32]));
+        let found = |by: AgentId, right: bool, declared: bool| {
+            let (mut run, task, fence) = with_truth(right);
+            dispute(&mut run, &task, fence, None);
+            let (challenge, panel) = (Cid::of(b"challenge"), [by].into());
+            run.tell(0, Event::Ruled { challenge, need: need(), panel, ruling: Some(right), task: task.clone() });
+            if right {
+                void(&mut run, &task, fence, &[AgentId([7; 32])]);
+                slash(&mut run, AgentId([7; 32]));
+            }
+            run.end.expect.breaks.extend(declared.then(|| NAME.to_owned()));
+            let found = run.finding(ChallengeSafety { dishonest: [liar].into(), ..Default::default() });
+            (found.violations, found.beyond)
+        };
+        assert_eq!([found(liar, false, true), found(liar, true, true)], [(1, 1), (2, 2)]);
+        assert_eq!([found(liar, false, false), found(liar, true, false)], [(0, 0), (0, 0)]);
+        for declared in [false, true] {
+            let (violations, beyond) = found(stranger, false, declared);
+            assert!(violations > 0 && beyond == 0, "with one honest member it is promised: {declared}");
+        }
     }
 }

@@ -5,8 +5,8 @@
 //! counts only in its epoch and for its attempt; fences rise and none is granted twice. What nodes believe of fences is held
 //! against the same rule.
 //!
-//! A wait ends only when a majority of coordinators has seen the whole of its present segment, whatever it is for: a wait is as
-//! long as the need says, or what was left of it; a report counts for no more than its reporter's own clock had shown; and what
+//! A wait ends only when a majority of the coordinators that do not lie has seen the whole of its present segment, whatever it is
+//! for, and what a liar says of it counts for nothing: a wait is as long as the need says, or what was left of it; a report counts for no more than its reporter's own clock had shown; and what
 //! comes after a window comes after a majority has seen it through.
 //!
 //! Where entries of a need are missing, what follows cannot be told.
@@ -29,8 +29,10 @@ const NAME: &str = "P4";
 #[derive(Debug, Default)]
 pub struct Fencing {
     clocks: Clocks,
-    /// Members of the register.
+    /// Members of the register that do not lie.
     coordinators: usize,
+    /// Those that do.
+    dishonest: BTreeSet<AgentId>,
     liars: Liars,
     needs: BTreeMap<NeedId, Need>,
     notes: Notes,
@@ -100,13 +102,21 @@ impl Checker for Fencing {
             _ => self.clocks.see(record),
         }
         match &record.event {
-            Event::Genesis { parties, .. } => self.coordinators = parties.iter().filter(|p| p.coordinator).count(),
-            Event::Founded { genesis } => self.coordinators = genesis.coordinators.len(),
+            Event::Genesis { parties, .. } => {
+                let (honest, lie): (Vec<_>, Vec<_>) = parties.iter().filter(|p| p.coordinator).partition(|p| p.honest);
+                self.coordinators = honest.len();
+                self.dishonest = lie.into_iter().map(|p| p.agent).collect();
+            }
+            Event::Founded { genesis } => {
+                let all = genesis.coordinators.iter().map(|member| member.agent);
+                self.coordinators = all.filter(|agent| !self.dishonest.contains(agent)).count();
+            }
             _ if self.liars.told(record) => {}
             Event::Ordered { command, entry, thread: Thread::Need(need) } => {
                 let known = self.needs.entry(*need).or_default();
-                let (clocks, coordinators) = (&self.clocks, self.coordinators);
-                let mut judge = Judging { clocks, coordinators, need: *need, notes: &mut self.notes, record };
+                let Self { clocks, coordinators, dishonest, notes, .. } = self;
+                let coordinators = *coordinators;
+                let mut judge = Judging { clocks, coordinators, dishonest, need: *need, notes, record };
                 judge.entry(known, command, entry);
                 if known.over.is_some() {
                     self.clocks.forget(need);
@@ -186,6 +196,7 @@ impl Fencing {
 struct Judging<'a> {
     clocks: &'a Clocks,
     coordinators: usize,
+    dishonest: &'a BTreeSet<AgentId>,
     need: NeedId,
     notes: &'a mut Notes,
     record: &'a Record,
@@ -211,6 +222,7 @@ impl Judging<'_> {
             Command::Act(envelope) => self.act(need, envelope),
             Command::Count(votes) => votes.iter().for_each(|vote| self.vote(need, vote)),
             Command::Elapsed { by, elapsed, segment } => match need.waits.get_mut(segment) {
+                Some(_) if self.dishonest.contains(by) => {}
                 Some(wait) => {
                     let seen = wait.seen.entry(*by).or_default();
                     *seen = (*seen).max(*elapsed);

@@ -340,6 +340,18 @@ fn t72_a_wait_ends_by_a_majority_of_its_present_segment() {
     broken(BEAT, |entry| entry.1[1] = opens(2, lease()), "segment 2 does not rise");
 }
 
+/// Coordinators 0 and 1 report the end of each wait.
+#[test]
+fn t72_what_a_liar_reports_is_not_seen() {
+    let with_liar = |node| {
+        let mut run = told(story());
+        run.liar(node);
+        run
+    };
+    caught(Fencing::default(), &with_liar(1), "1 of 2 coordinators saw through");
+    holds(Fencing::default(), &with_liar(2));
+}
+
 /// Each window that is over too soon: what it guards comes without its end, or its end comes without reports.
 #[test]
 fn t72_what_a_window_guards_comes_after_its_end() {
@@ -429,10 +441,11 @@ fn t72_a_report_counts_for_what_its_own_clock_showed() {
             _ => {}
         });
         caught(Fencing::default(), &early, "of a wait, and its own clock showed 29999999999");
-        // One that lies is expected to, and one whose clock is not known is not judged.
+        // Of one that lies nothing else is expected, and nothing counts; one whose clock is not known is not judged.
         let mut liar = early.clone();
         liar.liar(1);
-        holds(Fencing::default(), &liar);
+        let found = liar.finding(Fencing::default()).contradictions;
+        assert!(found.iter().all(|c| c.what.contains("1 of 2 coordinators saw through")), "{found:#?}");
         let mut unknown = early;
         unknown.drop_all(|event| matches!(event, Event::Took { .. }));
         holds(Fencing::default(), &unknown);

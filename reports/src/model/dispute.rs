@@ -83,10 +83,10 @@ impl Need {
             _ => return None,
         };
         let watch = self.waits.remove(&window)?;
-        // What a majority has seen pass is gone from it.
+        // What enough have seen pass is gone from it.
         let mut seen: Vec<Span> = watch.seen.values().copied().collect();
         seen.sort_unstable_by(|a, b| b.cmp(a));
-        let gone = seen.get(elsewhere.members() / 2).copied().unwrap_or_default();
+        let gone = seen.get(elsewhere.through() - 1).copied().unwrap_or_default();
         let left = Span(watch.total.0.saturating_sub(gone.0));
         let task = self.tasks.get_mut(&said.task)?;
         task.challengers.insert(envelope.sender);

@@ -72,11 +72,11 @@ impl Need {
         }
     }
 
-    /// Ends one wait that a majority has seen through.
+    /// Ends one wait that enough have seen through.
     pub(super) fn end_a_wait(&mut self, elsewhere: &impl Elsewhere) -> bool {
-        let members = elsewhere.members();
+        let enough = elsewhere.through();
         let through = |watch: &super::need::Watch| watch.seen.values().filter(|seen| **seen >= watch.total).count();
-        let Some(waiting) = self.waits.iter().find(|(_, w)| through(w) > members / 2).map(|(w, _)| w.clone()) else {
+        let Some(waiting) = self.waits.iter().find(|(_, w)| through(w) >= enough).map(|(w, _)| w.clone()) else {
             return false;
         };
         self.stop(waiting.clone());

@@ -35,6 +35,10 @@ pub trait Elsewhere {
     fn params(&self) -> &Params;
     /// How many seats the register has, and whether `agent` was given one by the genesis.
     fn members(&self) -> usize;
+    /// How many of them have to see a wait through: those that do not lie are then a majority of all that do not.
+    fn through(&self) -> usize {
+        (self.members() + self.params().liars_max as usize) / 2 + 1
+    }
     fn is_founder(&self, agent: &AgentId) -> bool;
     fn standing(&self, snapshot: u32, agent: &AgentId) -> Option<&Standing>;
     /// What the system thread told as event `at` of its entry `seq`.

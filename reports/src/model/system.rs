@@ -237,7 +237,7 @@ impl System {
     }
 
     fn elapsed(&mut self, by: AgentId, elapsed: Span, segment: Segment, told: &[Did]) -> Judged {
-        let (members, member) = (self.holders.len(), self.holders.contains(&by));
+        let (enough, member) = (self.through(), self.holders.contains(&by));
         let Some((waiting, watch)) = self.waits.iter_mut().find(|(_, watch)| watch.segment == segment) else {
             return Ok(false);
         };
@@ -247,7 +247,7 @@ impl System {
         }
         watch.seen.insert(by, capped);
         self.out.push(Did::Reported { by, elapsed, segment });
-        if watch.seen.values().filter(|seen| **seen >= watch.total).count() <= members / 2 {
+        if watch.seen.values().filter(|seen| **seen >= watch.total).count() < enough {
             return Ok(true);
         }
         let waiting = waiting.clone();

@@ -24,14 +24,20 @@ const NAME_SHOWN_MAX: usize = 40;
 /// A run for people.
 pub fn run(report: &RunReport, style: Style) -> String {
     let mut out = String::new();
-    let verdict = style.paint(report.verdict.as_str(), outcome_color(report.verdict));
+    let verdict = match report.expected().next() {
+        Some(_) if report.verdict == Outcome::Held => style.paint("expected violation", Color::Yellow),
+        _ => style.paint(report.verdict.as_str(), outcome_color(report.verdict)),
+    };
     let cut = cut(report.interrupted, report.limited, style);
     let _ = writeln!(out, "{}, seed {}{cut}: {verdict}", report.scenario, report.seed);
     let _ = writeln!(out, "\nneeds: {}", needs(&report.needs));
 
     let mut table = style.table(&["property", "verdict", "checked"]);
     for (name, p) in in_order(&report.properties) {
-        let (word, color) = verdict_word(p.verdict, p.checked);
+        let (word, color) = match p.expected {
+            true => ("violated, as expected", Color::Yellow),
+            false => verdict_word(p.verdict, p.checked),
+        };
         table.add_row([Cell::new(spelled(name)), Cell::new(word).fg(color), number(p.checked)]);
     }
     section(&mut out, &table);
@@ -60,6 +66,14 @@ pub fn run(report: &RunReport, style: Style) -> String {
     }
     for found in &report.contradictions {
         contradiction(&mut out, found, style);
+    }
+    for (name, why) in &report.breaks {
+        let _ = match report.properties.get(name).is_some_and(|p| p.expected) {
+            true => writeln!(out, "\nhere the promise of {name} ends, as the scenario says: {why}"),
+            false => {
+                writeln!(out, "\nthe promise of {name} ends in this scenario, and this run did not come to it: {why}")
+            }
+        };
     }
     for (name, p) in report.properties.iter().filter(|(_, p)| p.verdict == Verdict::Unknown) {
         for why in &p.unknown {
@@ -143,6 +157,7 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
             (GapKind::Mark, "marks never hit"),
             (GapKind::Fault, "faults that never bit"),
             (GapKind::Profit, "lies known to pay that did not"),
+            (GapKind::Violation, "properties to be violated that never were"),
         ] {
             let list: Vec<_> = gaps.iter().filter(|gap| gap.kind == kind).map(|gap| gap.name.as_str()).collect();
             let few = gaps.iter().any(|gap| gap.kind == kind && !gap.counts);
@@ -150,6 +165,14 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
             if !list.is_empty() {
                 let _ = writeln!(out, "\n{name}: {}: {}{note}", style.paint(what, Color::Yellow), list.join(", "));
             }
+        }
+    }
+    for (name, sums) in &report.scenarios {
+        for (property, why) in &sums.breaks {
+            let seen = sums.properties.get(property).map_or(0, |p| p.expected);
+            let (what, runs) = (style.paint("expected violation", Color::Yellow), counted(sums.runs, "run"));
+            let _ =
+                writeln!(out, "\n{name}: {what}: the promise of {property} ends in {} of {runs}: {why}", grouped(seen));
         }
     }
     for pays in &report.pays {
@@ -439,6 +462,21 @@ mod tests {
         let said = text.lines().find(|line| line.contains("lying pays")).unwrap();
         assert_eq!(said, "quiet: lying pays: thief earns 1,035.00 credits where an honest worker earns 7.50");
         assert!(run(&runs[0], Style::default()).contains("worker  thief"));
+    }
+
+    #[test]
+    fn the_end_of_a_promise_is_no_failure() {
+        use crate::report::fixture::beyond;
+        let text = run(&beyond(4, true), Style::default());
+        assert!(text.starts_with("quiet, seed 4: expected violation\n"), "{text}");
+        assert!(text.contains("violated, as expected") && !text.contains("again:"), "{text}");
+        assert!(text.contains("here the promise of P3 ends, as the scenario says: all of a panel lie\n"), "{text}");
+        let text = run(&beyond(5, false), Style::default());
+        assert!(text.starts_with("quiet, seed 5: held\n") && text.contains("this run did not come to it"), "{text}");
+        let runs: Vec<_> = (0..3).map(|seed| beyond(seed, seed == 2)).collect();
+        let text = sweep(&SweepReport::of(&runs), Style::default());
+        let said = "quiet: expected violation: the promise of P3 ends in 1 of 3 runs: all of a panel lie\n";
+        assert!(text.contains(said) && text.starts_with("3 runs of 1 scenario: held"), "{text}");
     }
 
     #[test]

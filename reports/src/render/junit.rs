@@ -64,6 +64,7 @@ fn gap(gap: &Gap) -> Option<TestCase> {
         GapKind::Mark => ("mark", "never hit"),
         GapKind::Fault => ("fault", "never made a difference"),
         GapKind::Profit => ("profit of", "known to pay, and did not"),
+        GapKind::Violation => ("end of the promise of", "never seen"),
     };
     let name = format!("{what} {}", gap.name);
     let mut case = TestCase::new(name, bad(NonSuccessKind::Error, message));
@@ -215,6 +216,15 @@ mod tests {
         assert!(text.contains("errors=\"0\""), "of one run nothing is expected: {text}");
         let text = sweep(&SweepReport::of(std::iter::repeat_n(&missed, 100)));
         assert!(text.contains("mark torn-tail") && text.contains("fault skew"), "{text}");
+    }
+
+    #[test]
+    fn a_promise_whose_end_was_never_seen_is_an_error() {
+        use crate::report::fixture::beyond;
+        let runs = |come| (0..100).map(|seed| beyond(seed, seed < come)).collect::<Vec<_>>();
+        let (seen, unseen) = (sweep(&SweepReport::of(&runs(1))), sweep(&SweepReport::of(&runs(0))));
+        assert!(!seen.contains("end of the promise") && seen.contains("failures=\"0\""), "{seen}");
+        assert!(unseen.contains("end of the promise of P3"), "{unseen}");
     }
 
     #[test]

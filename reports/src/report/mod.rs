@@ -53,6 +53,8 @@ pub struct RunFacts {
     pub required_marks: BTreeSet<String>,
     /// Strategies that the scenario knows to pay.
     pub paying: BTreeSet<String>,
+    /// Properties that the scenario takes beyond their promise, and why they cannot hold there.
+    pub breaks: BTreeMap<String, String>,
     /// Whether somebody cut it short.
     pub interrupted: bool,
     /// Whether a limit of its scenario did.
@@ -82,6 +84,9 @@ pub struct PropertyReport {
     pub asked: bool,
     /// How often there was something to check.
     pub checked: u64,
+    /// Whether it was violated just where its scenario says that its promise ends. That is no failure.
+    #[serde(default)]
+    pub expected: bool,
     /// Why it could not be told; the first few reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
@@ -134,6 +139,9 @@ pub struct RunReport {
     /// Strategies that the scenario knows to pay better than honesty.
     #[serde(default)]
     pub paying: BTreeSet<String>,
+    /// Properties that the scenario takes beyond their promise, and why they cannot hold there.
+    #[serde(default)]
+    pub breaks: BTreeMap<String, String>,
     /// Refusals by reason.
     pub refused: BTreeMap<String, u64>,
     /// Alarms raised.
@@ -171,6 +179,7 @@ impl RunReport {
             let report = PropertyReport {
                 asked: judged.asked.contains(name),
                 checked: found.checked,
+                expected: judged.expected.contains(name),
                 unknown: found.unknown.iter().map(|why| named(why, &facts.names)).collect(),
                 verdict: found.verdict,
                 violations: found.violations,
@@ -192,6 +201,7 @@ impl RunReport {
             needs: judged.needs,
             profits: profit::of(&judged.earned),
             paying: facts.paying,
+            breaks: facts.breaks,
             refused: judged.refused.clone(),
             alarms: judged.alarms.iter().map(alarm).collect(),
             interrupted: facts.interrupted,
@@ -208,6 +218,11 @@ impl RunReport {
                 .collect(),
             reproduce: facts.reproduce,
         }
+    }
+
+    /// The properties violated just where the scenario says that their promise ends, and why they cannot hold there.
+    pub fn expected(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.breaks.iter().filter(|(name, _)| self.properties.get(*name).is_some_and(|p| p.expected))
     }
 
     /// The exit code (ARCHITECTURE: Exit codes).
@@ -258,6 +273,23 @@ pub(crate) mod fixture {
         RunReport { profits: profit::of(&earned), ..held(seed) }
     }
 
+    /// A run whose scenario says that the promise of P3 ends in it, and which came to that or did not.
+    pub fn beyond(seed: u64, came: bool) -> RunReport {
+        let mut run = robbed(seed);
+        run.breaks.insert("P3".into(), "all of a panel lie".into());
+        let verdict = if came { Verdict::Violated } else { Verdict::Holds };
+        let p3 = PropertyReport {
+            asked: true,
+            checked: 5,
+            expected: came,
+            unknown: Vec::new(),
+            verdict,
+            violations: u64::from(came),
+        };
+        run.properties.insert("P3".into(), p3);
+        run
+    }
+
     fn facts(scenario: &str, seed: u64) -> RunFacts {
         let count = |injected, bites| FaultCount { injected, bites };
         RunFacts {
@@ -267,6 +299,7 @@ pub(crate) mod fixture {
             faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
             required_marks: if scenario == "quiet" { ["lost-disk".to_owned()].into() } else { BTreeSet::new() },
             paying: BTreeSet::new(),
+            breaks: BTreeMap::new(),
             interrupted: false,
             limited: false,
             deliveries: 4_211,

@@ -103,6 +103,7 @@ mod tests {
         covers(&run_schema(), &serde_json::to_value(held(1)).unwrap());
         covers(&run_schema(), &serde_json::to_value(violated(1)).unwrap());
         covers(&run_schema(), &serde_json::to_value(robbed(1)).unwrap());
+        covers(&run_schema(), &serde_json::to_value(super::super::fixture::beyond(1, true)).unwrap());
         let robbed: Vec<_> = (0..30).map(robbed).collect();
         let sweep = SweepReport::of(&robbed);
         assert_eq!(sweep.pays.len(), 1);

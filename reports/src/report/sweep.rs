@@ -18,6 +18,9 @@ pub struct PropertySum {
     pub asked: u64,
     /// How often there was something to check.
     pub checked: u64,
+    /// Runs in which it was violated just where the scenario says that its promise ends; neither violated nor unknown there.
+    #[serde(default)]
+    pub expected: u64,
     /// Runs in which an alarm was due and none was raised; others do not make up for them.
     #[serde(default)]
     pub missed: u64,
@@ -60,6 +63,10 @@ pub struct Sums {
     /// Strategies that a scenario knows to pay better than honesty.
     #[serde(default)]
     pub paying: BTreeSet<String>,
+    /// Properties that a scenario takes beyond their promise, and why they cannot hold there. What is earned in such a scenario
+    /// is weighed against nothing, and stands in no total.
+    #[serde(default)]
+    pub breaks: BTreeMap<String, String>,
     /// Refusals by reason.
     pub refused: BTreeMap<String, u64>,
     /// Messages delivered.
@@ -115,6 +122,8 @@ pub enum GapKind {
     Fault,
     /// A strategy known to pay that did not pay.
     Profit,
+    /// A property to be violated beyond its promise that never was.
+    Violation,
 }
 
 /// A way of lying that pays: its mean profit over all runs of a scenario exceeds that of the honest in the same role by more than
@@ -211,7 +220,8 @@ impl SweepReport {
     /// Adds one run.
     pub fn add(&mut self, run: &RunReport) {
         let sums = Sums::from(run);
-        self.total.merge(&sums);
+        let profits = if sums.breaks.is_empty() { sums.profits.clone() } else { Profits::new() };
+        self.total.merge(&Sums { profits, ..sums.clone() });
         self.planned_runs = self.planned_runs.saturating_add(1);
         self.scenarios.entry(run.scenario.clone()).or_default().merge(&sums);
         if run.verdict.failed() {
@@ -274,13 +284,15 @@ impl Failure {
     /// A run's failure.
     pub fn of(run: &RunReport) -> Self {
         let failed = run.properties.iter().filter_map(|(name, p)| match p.verdict {
+            _ if p.expected => None,
             Verdict::Holds => None,
             Verdict::Unknown => Some(format!("{name} unknown: {}", p.unknown.first().map_or("no reason given", |u| u))),
             Verdict::Violated => Some(format!("{name} violated ({})", p.violations)),
         });
         let alarms = run.alarms.iter().map(|a| a.what.clone());
         let mut contradictions: Vec<Contradiction> = Vec::new();
-        for found in &run.contradictions {
+        let expected = |property: &String| run.properties.get(property).is_some_and(|p| p.expected);
+        for found in run.contradictions.iter().filter(|found| !expected(&found.property)) {
             if contradictions.iter().all(|c| c.property != found.property) {
                 contradictions.push(found.clone());
             }
@@ -290,7 +302,7 @@ impl Failure {
             seed: run.seed,
             verdict: run.verdict,
             properties: (run.properties.iter())
-                .filter(|(_, p)| p.verdict != Verdict::Holds)
+                .filter(|(_, p)| p.verdict != Verdict::Holds && !p.expected)
                 .map(|(name, p)| (name.clone(), p.verdict))
                 .collect(),
             what: failed.chain(alarms).collect(),
@@ -305,10 +317,11 @@ impl From<&RunReport> for Sums {
         let sum = |p: &super::PropertyReport| PropertySum {
             asked: u64::from(p.asked),
             checked: p.checked,
+            expected: u64::from(p.expected),
             missed: 0,
             unknown: u64::from(p.verdict == Verdict::Unknown),
-            verdict: p.verdict,
-            violated: u64::from(p.verdict == Verdict::Violated),
+            verdict: if p.expected { Verdict::Holds } else { p.verdict },
+            violated: u64::from(p.verdict == Verdict::Violated && !p.expected),
         };
         let mut properties: BTreeMap<_, _> = run.properties.iter().map(|(name, p)| (name.clone(), sum(p))).collect();
         // A loss that has to be seen is asked for as a property is, and in each run: others' alarms do not stand for one's own.
@@ -331,6 +344,7 @@ impl From<&RunReport> for Sums {
             needs: run.needs,
             profits: run.profits.clone(),
             paying: run.paying.clone(),
+            breaks: run.breaks.clone(),
             refused: run.refused.clone(),
             deliveries: run.deliveries,
             envelopes: run.envelopes,
@@ -353,15 +367,19 @@ impl Sums {
         let faults = self.faults.iter().filter(|(_, fault)| fault.bites == 0);
         let pays: BTreeSet<&String> = profit::paying(&self.profits).map(|(_, strategy)| strategy).collect();
         let misjudged = self.paying.iter().filter(|strategy| !pays.contains(strategy));
+        let seen = |name: &String| self.properties.get(name).is_some_and(|p| p.expected > 0);
+        let unbroken = self.breaks.keys().filter(|name| !seen(name));
         (properties.map(|(name, _)| gap(GapKind::Property, name)))
             .chain(marks.map(|(name, _)| gap(GapKind::Mark, name)))
             .chain(faults.map(|(name, _)| gap(GapKind::Fault, name)))
             .chain(misjudged.map(|name| gap(GapKind::Profit, name)))
+            .chain(unbroken.map(|name| gap(GapKind::Violation, name)))
             .collect()
     }
 
     fn pays<'a>(&'a self, scenario: &'a str) -> impl Iterator<Item = Pays> + 'a {
-        let undeclared = profit::paying(&self.profits).filter(|(_, strategy)| !self.paying.contains(*strategy));
+        let profits = profit::paying(&self.profits).filter(|_| self.breaks.is_empty());
+        let undeclared = profits.filter(|(_, strategy)| !self.paying.contains(*strategy));
         undeclared.map(|(role, strategy)| Pays {
             scenario: scenario.to_owned(),
             role: role.clone(),
@@ -377,6 +395,7 @@ impl Sums {
             add([
                 (&mut own.asked, p.asked),
                 (&mut own.checked, p.checked),
+                (&mut own.expected, p.expected),
                 (&mut own.missed, p.missed),
                 (&mut own.unknown, p.unknown),
                 (&mut own.violated, p.violated),
@@ -394,6 +413,7 @@ impl Sums {
         self.required_marks.extend(other.required_marks.iter().cloned());
         profit::merge(&mut self.profits, &other.profits);
         self.paying.extend(other.paying.iter().cloned());
+        self.breaks.extend(other.breaks.iter().map(|(name, why)| (name.clone(), why.clone())));
         let (own, needs) = (&mut self.needs, &other.needs);
         add([
             (&mut own.posted, needs.posted),
@@ -536,6 +556,55 @@ mod tests {
         assert!(declared(0).gaps.iter().any(gap) && !declared(3).gaps.iter().any(gap));
     }
 
+    /// Runs of a scenario that goes beyond a promise, so many of which come to that.
+    fn beyond(runs: u64, come: u64) -> SweepReport {
+        // Nothing else is missing.
+        let run = |seed| {
+            let mut run = crate::report::fixture::beyond(seed, seed < come);
+            run.sometimes.values_mut().for_each(|hits| *hits = 1);
+            run.faults.values_mut().for_each(|fault| fault.bites = 1);
+            run
+        };
+        SweepReport::of(&(0..runs).map(run).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_violation_that_was_declared_has_to_be_seen() {
+        let one = beyond(RUNS_TELLING, 1);
+        assert_eq!((one.verdict, one.exit_code(), one.failures.len(), one.gaps.len()), (Outcome::Held, 0, 0, 0));
+        let p3 = one.scenarios["quiet"].properties["P3"];
+        assert_eq!((p3.verdict, p3.expected, p3.violated, p3.unknown), (Verdict::Holds, 1, 0, 0));
+        let none = beyond(RUNS_TELLING, 0);
+        assert_eq!((none.verdict, none.exit_code()), (Outcome::Vacuous, 4));
+        assert_eq!((none.gaps[0].kind, none.gaps[0].name.as_str()), (GapKind::Violation, "P3"));
+        let few = beyond(RUNS_TELLING - 1, 0);
+        assert_eq!((few.verdict, few.gaps[0].counts), (Outcome::Held, false));
+    }
+
+    #[test]
+    fn what_was_not_declared_fails_there_too() {
+        let mut other = violated(7);
+        other.scenario = "quiet".into();
+        other.breaks.insert("P3".into(), "all of a panel lie".into());
+        let mut sweep = beyond(RUNS_TELLING, 3);
+        sweep.add(&other);
+        assert_eq!((sweep.verdict, sweep.exit_code()), (Outcome::Violated, 1));
+        assert_eq!(sweep.failures[0].properties.keys().collect::<Vec<_>>(), ["P1"]);
+        // And of a failure that came beside an expected violation only the failure is told.
+        let mut both = crate::report::fixture::beyond(8, true);
+        both.properties.insert("P1".into(), other.properties["P1"].clone());
+        both.contradictions.clone_from(&other.contradictions);
+        let failure = Failure::of(&both);
+        assert_eq!((failure.properties.len(), failure.what.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_earned_beyond_a_promise_is_weighed_against_nothing() {
+        let sweep = beyond(RUNS_TELLING, 3);
+        assert_eq!((sweep.pays.len(), sweep.total.profits.len()), (0, 0));
+        assert!(!sweep.scenarios["quiet"].profits.is_empty(), "it is told all the same");
+    }
+
     #[test]
     fn an_interrupted_sweep_never_held() {
         let mut sweep = SweepReport::of([&held(1)]);
@@ -571,6 +640,9 @@ mod tests {
             };
             (run.deliveries, run.simulated_ns, run.real_ns) = (n, n / 2, RealNs(real));
             let earned = i128::from(n >> 4) - i128::from(real >> 4);
+            if kind == 3 {
+                run.breaks.insert("P3".into(), "all of a panel lie".into());
+            }
             run.profits = paid(seed, &[(HONEST, earned), ("thief", -earned), ("thief", i128::from(seed))]).profits;
             run
         });

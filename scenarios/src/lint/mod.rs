@@ -14,7 +14,7 @@ use crate::document::{Document, SCENARIO_BYTES_MAX};
 use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
 use crate::marks::MARKS;
 use crate::needs::{Needs, read_text};
-use crate::scenario::{Role, Scenario};
+use crate::scenario::{Break, Property, Role, Scenario};
 use crate::wording::did_you_mean;
 use miette::NamedSource;
 use std::collections::BTreeMap;
@@ -177,7 +177,14 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
         let liars =
             scenario.adversaries.iter().filter(|some| some.strategies().any(|strategy| strategy.role() == role));
         let liars: u64 = liars.map(|some| u64::from(some.count)).sum();
-        if liars > 0 && liars >= u64::from(of) {
+        if role == Role::Coordinator {
+            let borne = scenario.cluster.liars_max;
+            if liars > u64::from(borne) {
+                let what = format!("{liars} of {of} {name} lie, and the cluster bears {borne}");
+                let mend = format!("write `liars_max = {liars}` in `[cluster]`, or let fewer of them lie");
+                notes.error("adversaries", Code::TooManyLiars, what, mend);
+            }
+        } else if liars > 0 && liars >= u64::from(of) {
             let what = format!("{liars} of {of} {name} lie: nobody is left who would do it right");
             notes.error("adversaries", Code::NobodyLeft, what, format!("add {name}, or let fewer of them lie"));
         }
@@ -207,8 +214,9 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
             notes.error(&format!("properties.pays.{at}"), Code::Vacuous, what, mend);
         }
     }
+    breaks(scenario, notes);
     notes.within("protocol.watch_bp", scenario.protocol.watch_bp.into(), 0, 10_000);
-    if scenario.adversaries.is_empty() && scenario.properties.check.contains(&crate::scenario::Property::P3) {
+    if scenario.adversaries.is_empty() && scenario.properties.check.contains(&Property::P3) {
         let mend = "add `[[adversaries]]`, or leave P3 out";
         notes.error("properties.check", Code::Vacuous, "where nobody lies there is nothing to see of P3", mend);
     }
@@ -228,6 +236,30 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
             let what = format!("`{}` is no mark", crate::value::shorten(mark));
             let mend = did_you_mean(mark, MARKS.iter().map(|known| known.name));
             notes.error(&format!("properties.sometimes.{index}"), Code::UnknownMark, what, mend);
+        }
+    }
+}
+
+/// What a scenario takes beyond its promise.
+fn breaks(scenario: &Scenario, notes: &mut Notes<'_>) {
+    let breaks = &scenario.properties.breaks;
+    repeated(notes, "properties.breaks", breaks.iter().map(|of| of.property.name()));
+    for (at, Break { property, because }) in breaks.iter().enumerate() {
+        let path = format!("properties.breaks.{at}");
+        if *property != Property::P3 {
+            let what = format!("the promise of {} has no end", property.name());
+            notes.error(&path, Code::Vacuous, what, "take it out: nothing may break it");
+        } else if scenario.adversaries.is_empty() {
+            notes.error(
+                &path,
+                Code::Vacuous,
+                "where nobody lies nothing breaks P3",
+                "add `[[adversaries]]`, or take it out",
+            );
+        }
+        if because.trim().is_empty() || because.contains('\n') {
+            let what = "`because` is not one line of text";
+            notes.error(&path, Code::MissingKey, what, "say in one line why the promise ends here");
         }
     }
 }

@@ -67,7 +67,7 @@ pub struct Cluster {
 impl Cluster {
     /// The founders that listen to everything, by number.
     pub fn eavesdroppers(&self, scenario: &Scenario) -> BTreeSet<u32> {
-        let mut first = scenario.cluster.coordinators;
+        let mut first = 0;
         let mut found = BTreeSet::new();
         for role in Adversary::ALL {
             let lies = (first..).zip(self.cast.get(&role).into_iter().flatten());

@@ -68,7 +68,7 @@ pub struct Maker<'a> {
 
 /// The agents that lie.
 fn liars(scenario: &Scenario, cluster: &Cluster) -> BTreeSet<AgentId> {
-    let mut first = scenario.cluster.coordinators as usize;
+    let mut first = 0;
     let mut liars = BTreeSet::new();
     for role in Part::ALL {
         let lie = cluster.cast.get(&role).map_or(0, Vec::len);
@@ -125,7 +125,9 @@ impl<'a> Maker<'a> {
             evaluator: Arc::clone(&self.evaluator),
         };
         let works = roles.contains(&Role::Worker);
-        let liar = self.strategy_of(party).map(|strategy| Liar::new(strategy, &setup, Rc::clone(&self.liars)));
+        // Who takes a liar's seat over is another.
+        let strategy = self.strategy_of(party).filter(|_| mandates.is_empty());
+        let liar = strategy.map(|strategy| Liar::new(strategy, &setup, Rc::clone(&self.liars)));
         let habits = Habits {
             work: span(scenario.workload.work),
             yield_bp: if works { scenario.workload.yield_bp } else { 0 },
@@ -166,8 +168,11 @@ impl<'a> Maker<'a> {
 
     /// How a party lies, if it does: in each role the first ones do.
     pub fn strategy_of(&self, party: Party) -> Option<Strategy> {
-        let Party::Agent(no) = party else { return None };
-        let mut left = no;
+        let mut left = match party {
+            Party::Coordinator(no) => no,
+            Party::Agent(no) => self.scenario.cluster.coordinators + no,
+            _ => return None,
+        };
         for role in Part::ALL {
             match left.checked_sub(role.count(&self.scenario.cluster)) {
                 None => return self.cast.get(&role).and_then(|all| all.get(left as usize)).copied(),

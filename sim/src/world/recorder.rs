@@ -102,8 +102,10 @@ pub struct Recorder {
     /// The last entry that each node told as believed, and the last whose bookings it told.
     believed: BTreeMap<(u32, Thread), Seq>,
     booked: BTreeMap<u32, Seq>,
-    /// The last entry of each thread that was told whole, by whoever applied it first.
+    /// The last entry of each thread that was told whole, by whoever applied it first of those that do not lie.
     ordered: BTreeMap<(bool, Thread), Seq>,
+    /// Those that do: what they tell is no evidence.
+    liars: BTreeSet<NodeNo>,
     /// FINALIZE records by node, in the order believed.
     pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
     pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, Cid>>>,
@@ -130,6 +132,7 @@ impl Recorder {
             believed: BTreeMap::new(),
             booked: BTreeMap::new(),
             ordered: BTreeMap::new(),
+            liars: BTreeSet::new(),
             finals: BTreeMap::new(),
             outputs: BTreeMap::new(),
             kept: Vec::new(),
@@ -155,6 +158,9 @@ impl Recorder {
     }
 
     pub fn world(&mut self, event: Event) {
+        if let Event::Genesis { parties, .. } = &event {
+            self.liars = parties.iter().filter(|party| !party.honest).map(|party| party.node).collect();
+        }
         self.fresh.push((WORLD, event, None));
     }
 
@@ -280,7 +286,9 @@ impl Recorder {
                     // a disk whose owner never came to apply it.
                     anew = void.is_new(no) && entry.seq > void.kept(thread);
                 }
-                if advances(self.ordered.entry((anew, thread)).or_default(), entry.seq) {
+                if !self.liars.contains(&NodeNo(no))
+                    && advances(self.ordered.entry((anew, thread)).or_default(), entry.seq)
+                {
                     self.tell(no, Event::Ordered { command, entry, thread });
                 }
             }

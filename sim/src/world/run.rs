@@ -549,7 +549,10 @@ impl<'a> World<'a> {
             seated.contains(&id) || !matches!(self.kernel.node(id), Actor::Host(host) if host.coordinates())
         };
         let well: Vec<u32> = (0..self.hosts).filter(is_well).filter(stays).collect();
-        let members = well.iter().filter(|no| seated.contains(&host_id(**no))).map(|no| NodeNo(*no)).collect();
+        // What a liar shows is not judged.
+        let honest = |no: &&u32| matches!(self.kernel.node(host_id(**no)), Actor::Host(host) if host.liar.is_none());
+        let members = well.iter().filter(|no| seated.contains(&host_id(**no))).filter(honest);
+        let members = members.map(|no| NodeNo(*no)).collect();
         let nodes = well.iter().map(|no| NodeNo(*no)).collect();
         self.recorder.borrow_mut().world(Event::Correct { members, nodes });
         self.strikes.close(&mut self.kernel);
@@ -595,6 +598,9 @@ impl<'a> World<'a> {
             faults: self.strikes.counts(),
             required_marks: self.expect.marks.clone(),
             paying: self.scenario.properties.pays.iter().map(|strategy| strategy.name().to_owned()).collect(),
+            breaks: (self.scenario.properties.breaks.iter())
+                .map(|of| (of.property.name().to_owned(), of.because.clone()))
+                .collect(),
             interrupted: self.cut_short && !self.limited,
             limited: self.limited,
             deliveries: counters.deliveries,
@@ -690,6 +696,7 @@ fn expect(scenario: &Scenario) -> Expect {
         marks: (scenario.properties.sometimes.iter().cloned())
             .chain(scenario.lies().map(|lie| lie.mark().to_owned()))
             .collect(),
+        breaks: scenario.properties.breaks.iter().map(|of| of.property.name().to_owned()).collect(),
         data_loss: scenario.properties.data_loss,
         properties: (scenario.properties.check.iter().map(|p| p.name().to_owned()))
             .chain((!scenario.adversaries.is_empty()).then(|| "P3".to_owned()))

@@ -56,6 +56,19 @@ fn code_3_no_liveness_with_a_command_that_does_it_again() {
     assert_eq!(hash(&String::from_utf8(shell.stdout).unwrap()), hash(&did.out));
 }
 
+/// Where a scenario says that a promise ends a run that comes to it is no failure, and says so.
+#[test]
+fn code_0_an_expected_violation() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/colluders-k.toml");
+    let did = sim(["run", shipped, "--seed", "4"]);
+    assert_eq!(did.code, 0, "{}{}", did.out, did.err);
+    assert!(did.out.contains("colluders-k, seed 4: expected violation"), "{}", did.out);
+    assert!(did.out.contains("P3: what is wrong stands, because liars alone ruled so"), "{}", did.out);
+    let did = sim(["sweep", shipped, "--seeds", "3..6"]);
+    assert_eq!(did.code, 0, "{}{}", did.out, did.err);
+    assert!(did.out.contains("the promise of P3 ends in 1 of 3 runs"), "{}", did.out);
+}
+
 #[test]
 fn code_4_nothing_was_checked() {
     let place = Place::with(&[("vacuous.toml", VACUOUS)]);

@@ -540,7 +540,7 @@ impl Host {
     fn carry_out(&mut self, cx: &mut Cx<'_, Wire>, effect: Effect) {
         match effect {
             Effect::Publish { op, subject, inboxes, draft, entries } => {
-                if self.withholds(subject, &inboxes, &draft) {
+                if self.withholds(subject, &inboxes, &draft) || self.forks(cx, subject, &inboxes, &draft, &entries) {
                     return self.input(cx, Input::Done { op, outcome: Outcome::Committed });
                 }
                 let mut first = None;
@@ -581,6 +581,9 @@ impl Host {
                     self.follows_up(cx, subject, &inboxes, &draft, said.as_ref());
                 }
             }
+            Effect::Submit { op, command, .. } if self.suppresses(&command) => {
+                self.input(cx, Input::Done { op, outcome: Outcome::Committed });
+            }
             Effect::Submit { op, thread, command } => {
                 self.answer_within(cx, op);
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
@@ -597,6 +600,9 @@ impl Host {
                 let anchor = self.chains.as_mut().map(|chains| chains.anchor(since));
                 let outcome = anchor.map_or(Outcome::NotCommitted, Outcome::Anchored);
                 self.input(cx, Input::Done { op, outcome });
+            }
+            Effect::Reveal { op, .. } if self.conceals() => {
+                self.input(cx, Input::Done { op, outcome: Outcome::NotCommitted });
             }
             Effect::Reveal { op, since, round } => {
                 let value = self.chains.as_mut().and_then(|chains| chains.value(since, round));

@@ -2,12 +2,13 @@
 //! nothing else: it changes what its node sends, keeps it back, or sends more.
 
 mod more;
+mod register;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, TaskName, Thread, label};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, Segment, TaskName, Thread, label};
 use swarm_core::node::{Act, Input, Note, Outcome, Setup, Subject, Work};
 use swarm_core::register::Event as Did;
 use swarm_core::wire::{Body, CapabilityRef, Draft, Verdict};
@@ -48,6 +49,8 @@ pub struct Liar {
     /// The winner of each task it heard of, until that holds it.
     winners: BTreeMap<(NeedId, TaskName), AgentId>,
     unworked: BTreeMap<Cid, Unworked>,
+    /// The last segment of the system thread that it reported as over when it began.
+    hurried: Segment,
 }
 
 impl Liar {
@@ -69,6 +72,7 @@ impl Liar {
             disputed: BTreeMap::new(),
             winners: BTreeMap::new(),
             unworked: BTreeMap::new(),
+            hurried: Segment::default(),
         }
     }
 
@@ -196,9 +200,10 @@ impl Host {
         }
     }
 
-    /// Takes note of what became believed, and acts on it.
+    /// Takes note of what was applied or became believed, and acts on it.
     pub(super) fn schemes(&mut self, cx: &mut Cx<'_, Wire>, note: &Note) {
         use Strategy as S;
+        self.hurries(cx, note);
         let Note::Believed { entry, thread: Thread::Need(need), .. } = note else { return };
         let (me, need) = (self.agent(), *need);
         for event in entry.outcome.events() {

@@ -36,7 +36,7 @@ impl Host {
     }
 
     /// Publishes a message, or these bytes in its place. Nobody hinders it: the bus does not ask who brings what.
-    fn brings(
+    pub(super) fn brings(
         &mut self,
         cx: &mut Cx<'_, Wire>,
         (subject, inboxes): (Subject, Vec<AgentId>),
