@@ -43,6 +43,9 @@ pub struct Standing {
     pub reputation_bp: u32,
 }
 
+/// One of whom nothing speaks.
+const NOBODY: Standing = Standing { fit_bp: 0, fresh_org: false, reputation_bp: 0 };
+
 /// Whether `org` is known and none of `winners`. Whoever names none is not thereby new each time.
 pub fn fresh_org(org: &str, winners: &[String]) -> bool {
     !org.is_empty() && !winners.iter().any(|w| w == org)
@@ -72,8 +75,7 @@ pub fn score(cost: Credits, eta_ms: u32, bounds: Bounds, standing: Standing) -> 
 
 /// What of a kept bid's score neither its price nor its speed gave: what the register thinks of the bidder.
 pub fn given(bid: &Bid, bounds: Bounds) -> u32 {
-    let nobody = Standing { fit_bp: 0, fresh_org: false, reputation_bp: 0 };
-    bid.score.saturating_sub(score(bid.cost, bid.eta_ms, bounds, nobody).unwrap_or_default())
+    bid.score.saturating_sub(score(bid.cost, bid.eta_ms, bounds, NOBODY).unwrap_or_default())
 }
 
 /// The score that a bid of `cost` and `eta_ms` would have, if the bidder is given so much ([`given`]).
@@ -81,8 +83,7 @@ pub fn given(bid: &Bid, bounds: Bounds) -> u32 {
 /// # Errors
 /// As [`score`].
 pub fn expected(cost: Credits, eta_ms: u32, bounds: Bounds, given: u32) -> Result<u32, Reject> {
-    let nobody = Standing { fit_bp: 0, fresh_org: false, reputation_bp: 0 };
-    Ok(score(cost, eta_ms, bounds, nobody)? + given)
+    Ok(score(cost, eta_ms, bounds, NOBODY)? + given)
 }
 
 /// A bid with the score it was given.
@@ -158,7 +159,6 @@ mod tests {
     use proptest::prelude::*;
 
     const BOUNDS: Bounds = Bounds { cost_cap: Credits(100), deadline_ms: 1_000 };
-    const NOBODY: Standing = Standing { fit_bp: 0, fresh_org: false, reputation_bp: 0 };
     const STAR: Standing = Standing { fit_bp: 10_000, fresh_org: true, reputation_bp: 10_000 };
 
     proptest! {

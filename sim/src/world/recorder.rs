@@ -102,10 +102,10 @@ pub struct Recorder {
     /// The last entry that each node told as believed, and the last whose bookings it told.
     believed: BTreeMap<(u32, Thread), Seq>,
     booked: BTreeMap<u32, Seq>,
+    /// Those who lie: what they tell is no evidence.
+    liars: BTreeSet<NodeNo>,
     /// The last entry of each thread that was told whole, by whoever applied it first of those that do not lie.
     ordered: BTreeMap<(bool, Thread), Seq>,
-    /// Those that do: what they tell is no evidence.
-    liars: BTreeSet<NodeNo>,
     /// FINALIZE records by node, in the order believed.
     pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
     pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, Cid>>>,
