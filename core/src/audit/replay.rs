@@ -182,11 +182,11 @@ pub struct Restored {
 /// # Errors
 /// The first bad line.
 pub fn replay(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Replayed, BadLog> {
-    let (lines, read) = read(whole(log), &*evaluator, &mut Memory::default())?;
+    let read = read(whole(log), &*evaluator, &mut Memory::default())?;
     if whole(log).len() < log.len() {
-        return Err(BadLog { line: lines.len() as u64 + 1, why: Why::Torn });
+        return Err(BadLog { line: read.len() as u64 + 1, why: Why::Torn });
     }
-    let mut run = Run::new(&lines, &read, evaluator)?;
+    let mut run = Run::new(&read, evaluator)?;
     while run.step()? {}
     Ok(run.replayed)
 }
@@ -214,9 +214,9 @@ pub fn restore_with(
     if whole(log).is_empty() {
         return Ok(None);
     }
-    let (lines, read) = read(whole(log), &*evaluator, memory)?;
-    let mut run = Run::new(&lines, &read, evaluator)?;
-    let last = read.iter().rposition(|line| matches!(line.body, LineBody::Input { .. }));
+    let read = read(whole(log), &*evaluator, memory)?;
+    let mut run = Run::new(&read, evaluator)?;
+    let last = read.iter().rposition(|read| matches!(read.line.body, LineBody::Input { .. }));
     let mut before = None;
     loop {
         if Some(run.at) == last {
@@ -232,7 +232,7 @@ pub fn restore_with(
             (Err(bad), _) => return Err(bad),
         }
     }
-    let keep = lines[..run.at].iter().map(|line| line.len() + 1).sum();
+    let keep = read[..run.at].iter().map(|read| read.bytes.len() + 1).sum();
     Ok(Some(Restored { replayed: run.replayed, writer: run.writer, keep }))
 }
 
@@ -241,15 +241,18 @@ fn whole(log: &[u8]) -> &[u8] {
     &log[..log.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)]
 }
 
+/// A line that was read.
+struct Read<'a> {
+    bytes: &'a [u8],
+    hash: Digest,
+    line: Line,
+}
+
 /// Checks everything that needs no node.
-fn read<'a>(
-    log: &'a [u8],
-    evaluator: &dyn Evaluator,
-    memory: &mut Memory,
-) -> Result<(Vec<&'a [u8]>, Vec<Line>), BadLog> {
+fn read<'a>(log: &'a [u8], evaluator: &dyn Evaluator, memory: &mut Memory) -> Result<Vec<Read<'a>>, BadLog> {
     let bad = |at: usize, why| BadLog { line: at as u64 + 1, why };
-    // Both grow as lines prove to be some: what is kept of a line takes far more room than the newline that claims to end one.
-    let (mut lines, mut read): (Vec<&[u8]>, Vec<Line>) = Default::default();
+    // It grows as lines prove to be some: what is kept of a line takes far more room than the newline that claims to end one.
+    let mut read: Vec<Read<'a>> = Vec::with_capacity(memory.len());
     let mut rest =
         log.split_inclusive(|byte| *byte == b'\n').map(|line| &line[..line.len() - 1]).enumerate().peekable();
     let mut before = Digest::default();
@@ -269,16 +272,15 @@ fn read<'a>(
         if line.prev != before {
             // Either line may be the changed one. If somebody vouches for this one, it is the other.
             let next = rest.peek().and_then(|(_, next)| parse(next).ok());
-            let opening = opening_of(read.first());
+            let opening = opening_of(read.first().map(|read| &read.line));
             let vouched = next.is_some_and(|next| next.prev == hash)
                 || matches!((&line.body, opening), (LineBody::Seal(_), Some(o)) if sealed(&o.me, &line).is_ok());
             return Err(bad(if vouched && at > 0 { at - 1 } else { at }, Why::BrokenChain));
         }
         before = hash;
-        lines.push(bytes);
-        read.push(line);
+        read.push(Read { bytes, hash, line });
     }
-    let Some(opening) = opening_of(read.first()) else { return Err(bad(0, Why::NoOpening)) };
+    let Some(opening) = opening_of(read.first().map(|read| &read.line)) else { return Err(bad(0, Why::NoOpening)) };
     opening.genesis.check().map_err(|out| bad(0, Why::BadGenesis { what: out.0 }))?;
     let (found, here) = (opening.genesis.engine, evaluator.engine());
     if found != here {
@@ -288,10 +290,10 @@ fn read<'a>(
         return Err(bad(0, Why::BadMandate { reject }));
     }
     let founded = members::manifest_of(&opening.genesis, &opening.mandates, &opening.me).is_some();
-    let is_known = founded || read.iter().any(|l| manifest_of(l, &opening.me));
+    let is_known = founded || read.iter().any(|read| manifest_of(&read.line, &opening.me));
     let mut clock = Instant(0);
     let mut applied: BTreeMap<Thread, Seq> = BTreeMap::new();
-    for (at, line) in read.iter().enumerate() {
+    for (at, Read { line, .. }) in read.iter().enumerate() {
         match &line.body {
             LineBody::Open(_) if at > 0 => return Err(bad(at, Why::NoOpening)),
             LineBody::Seal(_) if !is_known => return Err(bad(at, Why::UnknownSigner)),
@@ -312,7 +314,7 @@ fn read<'a>(
             LineBody::Open(_) | LineBody::Record(_) => {}
         }
     }
-    Ok((lines, read))
+    Ok(read)
 }
 
 fn opening_of(line: Option<&Line>) -> Option<&Opening> {
@@ -375,16 +377,16 @@ fn sealed(me: &AgentId, line: &Line) -> Result<(), Why> {
 
 /// The second time over the log.
 struct Run<'a> {
-    bytes: &'a [&'a [u8]],
-    lines: &'a [Line],
+    lines: &'a [Read<'a>],
     at: usize,
     writer: Writer,
     replayed: Replayed,
 }
 
 impl<'a> Run<'a> {
-    fn new(bytes: &'a [&'a [u8]], lines: &'a [Line], evaluator: Arc<dyn Evaluator>) -> Result<Self, BadLog> {
-        let opening = opening_of(lines.first()).ok_or(BadLog { line: 1, why: Why::NoOpening })?;
+    fn new(lines: &'a [Read<'a>], evaluator: Arc<dyn Evaluator>) -> Result<Self, BadLog> {
+        let opening =
+            opening_of(lines.first().map(|read| &read.line)).ok_or(BadLog { line: 1, why: Why::NoOpening })?;
         let setup = Setup {
             me: opening.me,
             genesis: Arc::clone(&opening.genesis),
@@ -407,16 +409,21 @@ impl<'a> Run<'a> {
             sealed_to: 0,
             closed: false,
         };
-        Ok(Self { bytes, lines, at: 1, writer, replayed })
+        Ok(Self { lines, at: 1, writer, replayed })
     }
 
     /// One input with all its records, or a seal. `false` at the log's end.
     fn step(&mut self) -> Result<bool, BadLog> {
-        let Some(line) = self.lines.get(self.at) else { return Ok(false) };
+        let Some(Read { hash, line, .. }) = self.lines.get(self.at) else { return Ok(false) };
         match &line.body {
             LineBody::Input { input, now } => {
-                let again = self.writer.input(*now, input);
-                self.expect(&again)?;
+                let thread = self.writer.adopt(input, *hash);
+                if line.thread != thread {
+                    let got = canonical::to_vec(&Line { thread, ..line.clone() });
+                    let got = String::from_utf8_lossy(&got).into_owned();
+                    return Err(self.bad(Why::Diverged { expected: self.said(), got }));
+                }
+                self.came();
                 match input {
                     Input::Boot => self.replayed.boots += 1,
                     Input::Act(_) => self.replayed.acts += 1,
@@ -446,7 +453,7 @@ impl<'a> Run<'a> {
 
     /// The next line must be the record of `effect`, if it has one.
     fn came_out(&mut self, effect: &Effect) -> Result<(), BadLog> {
-        let there = match self.lines.get(self.at).map(|line| &line.body) {
+        let there = match self.lines.get(self.at).map(|read| &read.line.body) {
             Some(LineBody::Record(record)) => Some(record),
             _ => None,
         };
@@ -479,19 +486,23 @@ impl<'a> Run<'a> {
 
     /// The next line must be `again`.
     fn expect(&mut self, again: &str) -> Result<(), BadLog> {
-        match self.bytes.get(self.at) {
+        match self.lines.get(self.at) {
             None => Err(self.bad(Why::Truncated)),
-            Some(bytes) if again.as_bytes().strip_suffix(b"\n") == Some(bytes) => {
-                self.at += 1;
-                self.replayed.lines = self.at as u64;
+            Some(read) if again.as_bytes().strip_suffix(b"\n") == Some(read.bytes) => {
+                self.came();
                 Ok(())
             }
             Some(_) => Err(self.bad(Why::Diverged { expected: self.said(), got: again.trim_end().to_string() })),
         }
     }
 
+    fn came(&mut self) {
+        self.at += 1;
+        self.replayed.lines = self.at as u64;
+    }
+
     fn said(&self) -> String {
-        self.bytes.get(self.at).map_or_else(String::new, |bytes| String::from_utf8_lossy(bytes).into_owned())
+        self.lines.get(self.at).map_or_else(String::new, |read| String::from_utf8_lossy(read.bytes).into_owned())
     }
 
     fn bad(&self, why: Why) -> BadLog {

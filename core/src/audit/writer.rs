@@ -58,7 +58,19 @@ impl Writer {
 
     /// Before the node handles it: the line of an input.
     pub fn input(&mut self, now: Now, input: &Input) -> String {
-        let thread = match input {
+        let thread = self.thread_of(input);
+        self.line(thread, LineBody::Input { input: input.clone(), now })
+    }
+
+    /// Takes over the line of `input` that was read at this place and has this digest. What a canonical line says depends on its
+    /// bytes alone, so it is not written again; all that reading could not check is the thread, which must be this one.
+    pub(super) fn adopt(&mut self, input: &Input, hash: Digest) -> Thread {
+        self.stands(hash);
+        self.thread_of(input)
+    }
+
+    fn thread_of(&mut self, input: &Input) -> Thread {
+        match input {
             Input::Message(message) => message.envelope.thread,
             Input::Applied(entry) => entry.thread,
             Input::Done { op, .. } => self.asked.remove(op).unwrap_or(Thread::System),
@@ -72,8 +84,7 @@ impl Writer {
                 self.asked.clear();
                 Thread::System
             }
-        };
-        self.line(thread, LineBody::Input { input: input.clone(), now })
+        }
     }
 
     /// Before it is carried out: the line of an effect, if it has one. `signed` is the envelope made from a publish's draft.
@@ -126,13 +137,18 @@ impl Writer {
     fn line(&mut self, thread: Thread, body: LineBody) -> String {
         let line = Line { body, number: self.next, prev: self.head, thread };
         let mut bytes = canonical::to_vec(&line);
-        self.head = Digest::sha256(&bytes);
+        self.stands(Digest::sha256(&bytes));
         if let Some(memory) = &mut self.memory {
             memory.insert(self.head, line);
         }
-        self.next.0 += 1;
-        self.unsealed += 1;
         bytes.push(b'\n');
         String::from_utf8(bytes).expect("JSON is UTF-8")
+    }
+
+    /// A line of this digest stands at the end.
+    fn stands(&mut self, hash: Digest) {
+        self.head = hash;
+        self.next.0 += 1;
+        self.unsealed += 1;
     }
 }

@@ -56,6 +56,8 @@ pub trait Registry {
     }
     /// What is registered of `agent` in snapshot `number`.
     fn standing(&self, number: u32, agent: &AgentId) -> Option<&Standing>;
+    /// Whether the system thread, as far as it was read here, took this very mandate: then it was vetted there.
+    fn took(&self, mandate: &Mandate) -> bool;
 }
 
 /// What a command that passed its checks does.
@@ -174,7 +176,10 @@ impl Record {
             // Only a need that was taken up has members.
             Command::Mandate(_) if self.phase == Phase::Absent => Err(Reject::WrongPhase),
             Command::Mandate(mandate) => {
-                mandate.stands(registry.genesis(), &self.handovers, self.generation, &self.last_mandate)?;
+                mandate.follows(registry.genesis(), &self.handovers, self.generation, &self.last_mandate)?;
+                if !registry.took(mandate) {
+                    mandate.vet(registry.genesis())?;
+                }
                 let mandate = Arc::clone(mandate);
                 Ok(Move::Note(match mandate.generation() {
                     None => Event::Replaced { mandate },

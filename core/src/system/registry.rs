@@ -1,6 +1,7 @@
 //! The pool as it changes, and what slots look up of it.
 
 use super::*;
+use crate::members::Mandate;
 use crate::node::Pool;
 
 impl System {
@@ -76,5 +77,9 @@ impl Registry for System {
 
     fn standing(&self, number: u32, agent: &AgentId) -> Option<&Standing> {
         self.taken.get(&number)?.standings.get(agent).map(Arc::as_ref)
+    }
+
+    fn took(&self, mandate: &Mandate) -> bool {
+        self.members.mandates().iter().any(|taken| **taken == *mandate)
     }
 }
