@@ -282,6 +282,9 @@ impl Role {
 }
 
 impl Strategy {
+    /// Those that live off the errors of their friends: whoever pays, it is one purse.
+    pub const RINGS: &[Self] = &[Self::FrontRunner];
+
     /// Whose it is.
     pub const fn role(self) -> Role {
         match self {

@@ -12,7 +12,7 @@ mod schema;
 mod sweep;
 
 pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified, median, unneeded};
-pub use profit::{ACTORS_TELLING, ERRORS_TELLING, HONEST, Profit, Profits};
+pub use profit::{ACTORS_TELLING, ERRORS_TELLING, HONEST, Profit, Profits, RING};
 pub use scalar::{RealNs, TraceHash};
 pub use schema::{mutants_schema, run_schema, sweep_schema};
 pub use sweep::{Failure, Gap, GapKind, Pays, PropertySum, RUNS_TELLING, Sums, SweepReport};
@@ -53,6 +53,8 @@ pub struct RunFacts {
     pub required_marks: BTreeSet<String>,
     /// Strategies that the scenario knows to pay.
     pub paying: BTreeSet<String>,
+    /// Strategies that live off those who lie beside them: what they gain is only weighed with what the others lose.
+    pub rings: BTreeSet<String>,
     /// Properties that the scenario takes beyond their promise, and why they cannot hold there.
     pub breaks: BTreeMap<String, String>,
     /// Whether somebody cut it short.
@@ -199,7 +201,7 @@ impl RunReport {
             sometimes: judged.sometimes.clone(),
             required_marks: facts.required_marks,
             needs: judged.needs,
-            profits: profit::of(&judged.earned),
+            profits: profit::of(&judged.earned, &facts.rings),
             paying: facts.paying,
             breaks: facts.breaks,
             refused: judged.refused.clone(),
@@ -270,7 +272,7 @@ pub(crate) mod fixture {
             let credits = credits + i128::from(seed % 3);
             crate::check::Earned { part: part(strategy, owner), credits }
         });
-        RunReport { profits: profit::of(&earned), ..held(seed) }
+        RunReport { profits: profit::of(&earned, &BTreeSet::new()), ..held(seed) }
     }
 
     /// A run whose scenario says that the promise of P3 ends in it, and which came to that or did not.
@@ -299,6 +301,7 @@ pub(crate) mod fixture {
             faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
             required_marks: if scenario == "quiet" { ["lost-disk".to_owned()].into() } else { BTreeSet::new() },
             paying: BTreeSet::new(),
+            rings: BTreeSet::new(),
             breaks: BTreeMap::new(),
             interrupted: false,
             limited: false,

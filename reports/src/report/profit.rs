@@ -1,7 +1,7 @@
 //! What lying earns beside honesty: the profits of all actors of one part, and whether one way of acting pays better than being
 //! honest in the same role. All in integers, so that a sweep says the same in whatever order its runs are added.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ use crate::check::Earned;
 
 /// The strategy of everyone who follows the protocol.
 pub const HONEST: &str = "honest";
+
+/// The role of all who lie in a run, taken together. What one of a ring gains another may have paid for.
+pub const RING: &str = "ring";
 
 /// Fewer actors than this on either side tell nothing.
 pub const ACTORS_TELLING: u64 = 30;
@@ -114,14 +117,28 @@ impl Profit {
     }
 }
 
-/// What the actors of one run earned.
-pub(super) fn of(earned: &[Earned]) -> Profits {
+/// What the actors of one run earned. Whoever follows a strategy of `rings` lives off its friends: in a run with one of those all
+/// who lie count once more as a single actor of the role [`RING`], beside what honest actors earned in their places.
+pub(super) fn of(earned: &[Earned], rings: &BTreeSet<String>) -> Profits {
     let mut profits = Profits::new();
     for Earned { part, credits } in earned {
         let of_role = profits.entry(part.role.to_string()).or_default();
         let profit = of_role.entry(part.strategy.to_string()).or_default();
         profit.merge(&Profit::one(*credits));
         profit.runs = 1;
+    }
+    let liars = || earned.iter().filter(|earned| &*earned.part.strategy != HONEST);
+    let in_its_place = |liar: &Earned| {
+        let honest = profits.get(&*liar.part.role)?.get(HONEST)?;
+        Some(honest.sum.div_euclid(i128::from(honest.actors)))
+    };
+    if let Some(ring) = rings.iter().find(|ring| liars().any(|liar| *liar.part.strategy == **ring))
+        && let Some(honest) = liars().map(in_its_place).sum::<Option<i128>>()
+    {
+        let together = liars().map(|liar| liar.credits).sum();
+        let one = |credits| Profit { runs: 1, ..Profit::one(credits) };
+        let of_ring = BTreeMap::from([(HONEST.to_owned(), one(honest)), (ring.clone(), one(together))]);
+        profits.insert(RING.to_owned(), of_ring);
     }
     profits
 }
@@ -136,11 +153,14 @@ pub(super) fn merge(own: &mut Profits, other: &Profits) {
     }
 }
 
-/// Every strategy that pays better than honesty in the same role, with its role.
+/// Every strategy that pays better than honesty in the same role, with its role. One that lives off its friends pays if the ring
+/// as a whole gains.
 pub(super) fn paying(profits: &Profits) -> impl Iterator<Item = (&String, &String)> {
-    profits.iter().flat_map(|(role, strategies)| {
+    let of_ring = |strategy: &str| profits.get(RING).is_some_and(|of_ring| of_ring.contains_key(strategy));
+    profits.iter().flat_map(move |(role, strategies)| {
         let honest = strategies.get(HONEST).copied().unwrap_or_default();
-        let lies = strategies.iter().filter(|(strategy, _)| *strategy != HONEST);
+        let lies =
+            strategies.iter().filter(move |(strategy, _)| *strategy != HONEST && (role == RING || !of_ring(strategy)));
         lies.filter(move |(_, profit)| profit.exceeds(&honest)).map(move |(strategy, _)| (role, strategy))
     })
 }
@@ -148,6 +168,7 @@ pub(super) fn paying(profits: &Profits) -> impl Iterator<Item = (&String, &Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::{NodeNo, Part};
 
     fn profit(all: &[i128]) -> Profit {
         let mut profit = Profit::default();
@@ -165,6 +186,37 @@ mod tests {
         assert_eq!(profit(&[-1, 0, 0]).mean_bp, -3_334, "rounded down, not to zero");
         assert_eq!((profit(&[7]).deviation_bp, profit(&[]).mean_bp), (0, 0));
         assert_eq!(profit(&[i128::from(u64::MAX); 3]).deviation_bp, 0);
+    }
+
+    /// One that disputes its friends' errors takes what they lose, less what others get of it.
+    #[test]
+    fn what_one_of_a_ring_gains_another_pays_for() {
+        let run = |gain: i128, rings: &[&str]| {
+            let one = |role: &str, strategy: &str, credits| {
+                let part = Part { role: role.into(), strategy: strategy.into(), owner: NodeNo(1) };
+                Earned { part, credits }
+            };
+            let earned = [
+                one("verifier", HONEST, 4),
+                one("verifier", HONEST, 6),
+                one("verifier", "front-runner", 5 + gain),
+                one("worker", HONEST, 100),
+                one("worker", "thief", -20),
+            ];
+            let mut sum = Profits::new();
+            let rings = rings.iter().map(|ring| (*ring).to_owned()).collect();
+            (0..40).for_each(|_| merge(&mut sum, &of(&earned, &rings)));
+            sum
+        };
+        let told = |profits: &Profits| paying(profits).map(|(role, by)| (role.clone(), by.clone())).collect::<Vec<_>>();
+        let pair = |role: &str| vec![(role.to_owned(), "front-runner".to_owned())];
+        assert_eq!(told(&run(100, &[])), pair("verifier"));
+        let ring = run(100, &["front-runner"]);
+        assert_eq!(told(&ring), [], "the worker lost more than its friend gained");
+        let Profit { actors, runs, sum, .. } = ring[RING]["front-runner"];
+        assert_eq!((actors, runs, sum, ring[RING][HONEST].sum), (40, 40, 40 * 85, 40 * 105));
+        assert_eq!(told(&run(121, &["front-runner"])), pair(RING));
+        assert_eq!(told(&run(100, &["absent"])), pair("verifier"), "nobody of that ring is there");
     }
 
     #[test]

@@ -529,7 +529,7 @@ mod tests {
         let part = |strategy: &str| Part { role: "worker".into(), strategy: strategy.into(), owner: NodeNo(1) };
         let earned: Vec<_> =
             earned.iter().map(|(strategy, credits)| Earned { part: part(strategy), credits: *credits }).collect();
-        RunReport { profits: profit::of(&earned), ..held(seed) }
+        RunReport { profits: profit::of(&earned, &BTreeSet::new()), ..held(seed) }
     }
 
     #[test]

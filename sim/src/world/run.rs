@@ -598,6 +598,7 @@ impl<'a> World<'a> {
             faults: self.strikes.counts(),
             required_marks: self.expect.marks.clone(),
             paying: self.scenario.properties.pays.iter().map(|strategy| strategy.name().to_owned()).collect(),
+            rings: Strategy::RINGS.iter().map(|strategy| strategy.name().to_owned()).collect(),
             breaks: (self.scenario.properties.breaks.iter())
                 .map(|of| (of.property.name().to_owned(), of.because.clone()))
                 .collect(),
