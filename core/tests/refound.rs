@@ -21,13 +21,13 @@ fn was_said(verb: Verb) -> impl Fn(&Swarm) -> bool {
     move |swarm| swarm.said.iter().any(|(_, message)| message.envelope.verb() == verb)
 }
 
-/// What a coordinator that is cut off at this moment takes with it.
-fn survivor(swarm: &Swarm) -> (Register, BTreeMap<Thread, Chain>) {
-    let heads = swarm.hosts[0].node.chains();
-    for (thread, log) in &swarm.registers[0] {
+/// What coordinator `n` of the last register takes with it if it is cut off at this moment.
+fn survivor(swarm: &Swarm, n: usize) -> (Register, BTreeMap<Thread, Chain>) {
+    let (heads, register) = (swarm.hosts[n].node.chains(), swarm.registers.last().expect("there always is one"));
+    for (thread, log) in register {
         assert_eq!(heads[thread].seq, Seq(log.len() as u64), "the moment is quiet");
     }
-    (swarm.registers[0].clone(), heads)
+    (register.clone(), heads)
 }
 
 /// One need; coordinator 0 is cut off when `cut` is seen, the other two go on until `on` is, and the register is founded anew
@@ -36,7 +36,7 @@ fn split(cut: impl Fn(&Swarm) -> bool, on: impl Fn(&Swarm) -> bool) -> (Swarm, R
     let mut swarm = Swarm::new();
     swarm.post(need());
     assert!(swarm.run(Span::from_secs(60), cut));
-    let (survived, heads) = survivor(&swarm);
+    let (survived, heads) = survivor(&swarm, 0);
     swarm.off.insert(0);
     assert!(swarm.run(Span::from_secs(60), on), "the old side lives on");
     let new = swarm.refound(survived, heads);
@@ -55,7 +55,7 @@ fn heals(swarm: &mut Swarm, new: &Range<usize>) -> NeedId {
     assert!(ended, "it ends: {:?}", swarm.refused.iter().rev().take(5).collect::<Vec<_>>());
     swarm.run(Span::from_secs(5), |_| false);
     assert_eq!(swarm.diverged, 0);
-    let thread = swarm.registers[1].keys().find(|thread| matches!(thread, Thread::Need(_)));
+    let thread = swarm.registers.last().unwrap().keys().find(|thread| matches!(thread, Thread::Need(_)));
     let Some(Thread::Need(need)) = thread else { panic!("the need is in the register") };
     *need
 }
@@ -70,7 +70,7 @@ fn agrees(swarm: &mut Swarm, new: &Range<usize>, need: NeedId, decided_in: u32) 
     assert_eq!(first.phase, Phase::Over(Ending::Closed));
     assert_eq!(first.epoch.generation(), decided_in);
     let mut views = Vec::new();
-    for n in COORDINATORS..swarm.hosts.len() {
+    for n in (COORDINATORS..swarm.hosts.len()).filter(|n| !swarm.off.contains(n)).collect::<Vec<_>>() {
         let Some((_, holding)) = swarm.hosts[n].node.needs().into_iter().find(|(id, _)| *id == need) else { continue };
         let held = &holding.record;
         assert_eq!((held.phase, held.epoch), (first.phase, first.epoch), "host {n}");
@@ -138,6 +138,32 @@ fn t18_nobody_believes_the_old_side_behind_the_base() {
     assert!(decides.count() >= 2, "both sides have decided");
 }
 
+/// The first base ends before a decision and the second behind another: what stands in the end was decided in between.
+#[test]
+fn t18_a_register_is_founded_anew_twice() {
+    let (mut swarm, first) = split(was_said(Verb::Propose), was_said(Verb::Finalize));
+    let decides = |swarm: &Swarm| swarm.said.iter().filter(|(_, m)| m.envelope.verb() == Verb::Decide).count();
+    let of_the_old = decides(&swarm);
+    swarm.heal();
+    assert!(swarm.run(Span::from_secs(60), |swarm| decides(swarm) > of_the_old), "the second one decides again");
+    let (survived, heads) = survivor(&swarm, first.start);
+    swarm.off.insert(first.start);
+    let finals = |swarm: &Swarm| swarm.said.iter().filter(|(_, m)| m.envelope.verb() == Verb::Finalize).count();
+    let before = finals(&swarm);
+    assert!(swarm.run(Span::from_secs(60), |swarm| finals(swarm) > before), "the second one lives on");
+    let second = swarm.refound(survived, heads);
+    swarm.muted.extend(second.clone());
+    let need = heals(&mut swarm, &second);
+    agrees(&mut swarm, &second, need, 1);
+    let held = record(&mut swarm, second.start, need).unwrap();
+    assert!(held.tasks.values().all(|task| task.fence.0 >> 32 == 2), "no fence of either is given out again");
+    let retired = |n: usize| swarm.retired.contains(&swarm.hosts[n].keys.agent());
+    assert!(
+        (1..COORDINATORS).chain(first.start + 1..first.end).all(retired),
+        "both learned that they are the old ones"
+    );
+}
+
 #[test]
 fn t18_a_run_that_was_founded_anew_replays_from_every_log() {
     let (mut swarm, new) = split(was_said(Verb::Propose), was_said(Verb::Finalize));
@@ -172,7 +198,7 @@ fn t18_who_founds_on_another_past_than_the_act_names_is_stopped() {
     let mut swarm = Swarm::new();
     swarm.post(need());
     assert!(swarm.run(Span::from_secs(60), was_said(Verb::Decide)));
-    let (survived, mut heads) = survivor(&swarm);
+    let (survived, mut heads) = survivor(&swarm, 0);
     let head = heads.values_mut().max_by_key(|chain| chain.seq).expect("something was applied");
     head.head = swarm_core::id::Digest::sha256(b"another past");
     swarm.off.extend(0..COORDINATORS);
@@ -186,7 +212,7 @@ fn t18_what_is_held_under_a_void_grant_is_dropped() {
     let mut swarm = Swarm::new();
     swarm.post(need());
     assert!(swarm.run(Span::from_secs(60), was_said(Verb::Propose)));
-    let (survived, heads) = survivor(&swarm);
+    let (survived, heads) = survivor(&swarm, 0);
     swarm.off.insert(0);
     swarm.stalled = true;
     // Whoever is granted a task says that it took it on.

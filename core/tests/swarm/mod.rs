@@ -299,14 +299,17 @@ impl Swarm {
         let register = self.registers.len();
         let first = self.hosts.len();
         let newcomer = |n: usize| Keys::from_seed(&Digest::sha256(format!("key {}", 200 + first + n).as_bytes()));
-        let seats = self.genesis.coordinators.iter().enumerate().map(|(n, founder)| {
+        let seats = (0..COORDINATORS).map(|n| {
             let (keys, nth) = (newcomer(n), 200 + first + n);
             let new = Member { agent: keys.agent(), anchor: chains(nth).anchor(0) };
-            Succession { manifest: founding(&keys, nth, Role::Coordinator), new, old: founder.agent }
+            // Whoever founded the register last, in the order of the seats.
+            let old = if register == 1 { n } else { first - COORDINATORS + n };
+            Succession { manifest: founding(&keys, nth, Role::Coordinator), new, old: self.hosts[old].keys.agent() }
         });
         let act =
             swarm_core::members::Act::Refound { base: heads, generation: register as u32, seats: seats.collect() };
-        let mandate = Arc::new(Mandate::sign(act, Digest::default(), &self.genesis.digest(), &recovery()[1..]));
+        let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
+        let mandate = Arc::new(Mandate::sign(act, after, &self.genesis.digest(), &recovery()[1..]));
         self.mandates.push(Arc::clone(&mandate));
         let mut kept = survived;
         kept.entry(Thread::System).or_default();
