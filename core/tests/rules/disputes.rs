@@ -258,8 +258,9 @@ fn a_challenger_without_a_bond_stops_nothing() {
     stage.elapse("challenge cut").unwrap();
 }
 
+/// What it names has to stand in the COMMIT, and there is no room in it for anything that the challenger brings along.
 #[test]
-fn what_no_challenge_can_be_about() {
+fn t29_a_challenge_names_what_the_commit_says_and_brings_nothing() {
     let mut stage = first_final();
     let who = bystander(&stage);
     let good = stage.parse("challenge cut");
@@ -274,6 +275,11 @@ fn what_no_challenge_can_be_about() {
     assert_eq!(say(&mut stage, good.clone(), |c| c.fence.as_mut().unwrap().0 += 1), Err(Reject::StaleFence));
     assert_eq!(say(&mut stage, good.clone(), |c| c.epoch.as_mut().unwrap().0 += 1), Err(Reject::StaleEpoch));
     assert_eq!(stage.act(&bystander(&stage), "challenge join"), Err(Reject::NoSuchThing), "nothing is committed");
+    let Body::Challenge(said) = good.clone() else { panic!("a challenge") };
+    let mut told = serde_json::to_value(&said).unwrap();
+    assert_eq!(serde_json::from_value::<Challenge>(told.clone()).unwrap(), said);
+    told["evidence"]["output-mismatch"]["expected"] = "my own bytes".into();
+    assert!(serde_json::from_value::<Challenge>(told).is_err(), "it brings what it should be held against");
     let envelope = stage.say_with("r1", good, |c| c.nonce = Nonce(77));
     assert!(stage.submit(Command::Act(Arc::clone(&envelope))).is_ok());
     assert_eq!(stage.submit(Command::Act(envelope)), Err(Reject::Duplicate));
@@ -379,6 +385,32 @@ fn t27_a_dispute_about_a_proof_that_nobody_rules_on_changes_nothing() {
     let task = &stage.record.tasks[&label("cut")];
     assert_eq!((task.state, task.dispute.is_none(), task.proofs.len()), (TaskState::Final, true, passed.len()));
     assert!(stage.record.waits.contains_key(&Waiting::Challenge(label("cut"))), "its window runs on");
+}
+
+/// Who ruled stands in what was counted. Who ruled too late, or sat there and said nothing, has no part in it.
+#[test]
+fn t31_only_who_was_counted_is_paid_for_ruling() {
+    let mut stage = first_final();
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    let dispute = stage.record.tasks[&label("cut")].dispute.clone().unwrap();
+    let k = dispute.k_ruling as usize;
+    assert!(dispute.seats.len() > k, "somebody sits there who is not needed");
+    let names: Vec<String> = dispute.seats.iter().map(|seat| stage.who(seat)).collect();
+    let before: Vec<u64> = names.iter().map(|name| stage.available(name)).collect();
+    let body = stage.parse("uphold cut");
+    let rulings: Vec<_> = names.iter().map(|name| stage.say(name, body.clone())).collect();
+    let again = stage.say(&names[0], body.clone());
+    let twice = sorted([&rulings[..k - 1], &[again]].concat());
+    assert!(stage.submit(Command::Count(twice)).is_err(), "one of them is counted once");
+    stage.submit(Command::Count(sorted(rulings[..k].to_vec()))).unwrap();
+    for late in &rulings[k..] {
+        assert!(stage.submit(Command::Count(vec![Arc::clone(late)])).is_err());
+    }
+    stage.relay();
+    let gained: Vec<u64> = names.iter().zip(before).map(|(name, before)| stage.available(name) - before).collect();
+    assert!(gained[..k].iter().all(|credits| *credits > 0), "{gained:?}");
+    assert!(gained[k..].iter().all(|credits| *credits == 0), "{gained:?}");
 }
 
 #[test]
