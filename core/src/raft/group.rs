@@ -203,8 +203,15 @@ impl Raft {
             // A commit alone is not worth a write: whoever forgets it learns it again.
             if ready.must_sync() {
                 // Before the entries: a term that outlives its entries is harmless, entries of a term that is forgotten are not.
-                self.records.push(Record::Hard(group.id, hard.clone()));
+                // A commit that outlives them is not either: it would make others out of what stood there before.
+                let mut hard = hard.clone();
+                hard.commit = match ready.entries().first() {
+                    _ if !ready.snapshot().is_empty() => group.commit_saved,
+                    Some(first) => hard.commit.min(first.index - 1),
+                    None => hard.commit,
+                };
                 group.commit_saved = hard.commit;
+                self.records.push(Record::Hard(group.id, hard));
                 group.promised = self.write_next;
             }
         }

@@ -14,6 +14,7 @@ use crate::node::Outcome;
 use crate::raft::*;
 use crate::register::Command;
 use crate::reject::Reject;
+use crate::time::Instant;
 
 const DAY: u64 = 24 * 3_600 * 1_000 * MS;
 
@@ -175,6 +176,53 @@ fn t08_a_log_cut_at_any_byte_recovers() {
         assert_eq!(decode(&bad, &genesis, &me), Err(expected), "{at}");
     }
     assert_eq!(decode(&bytes, &genesis, &AgentId([2; 32])), Err(WalError::OtherOwner));
+}
+
+/// A leader of a new term takes back what an old one had not committed, and says in one message that what it puts there is.
+/// Of that write a crash may keep any part.
+#[test]
+fn t71_what_was_taken_back_is_never_taken_for_committed() {
+    let setup = Net::new(Plan::calm(9)).setup(1);
+    let agent = |seat: usize| setup.genesis.coordinators[seat].agent;
+    let entry = |index: u64, term: u64| {
+        let command = Arc::new(Command::Start { bucket: (10 * term + index) as u32 });
+        let proposal = Proposal { by: agent(0), command, thread: Thread::System };
+        LogEntry { index, term, data: setup.codec.encode(proposal), ..LogEntry::default() }
+    };
+    let append = |from: usize, term: u64, entries: Vec<LogEntry>, commit: u64| {
+        let mut message = Message { term, commit, to: 2, from: from as u64 + 1, ..Message::default() };
+        message.set_msg_type(MessageType::MsgAppend);
+        message.set_entries(entries.into());
+        let packet = Packet { parts: vec![Part::Raft(GroupId::SYSTEM, message.into())] };
+        In::Packet { from: agent(from), packet }
+    };
+    let mut raft = Raft::new(setup.clone()).unwrap();
+    let (mut disk, mut writes) = (Vec::new(), Vec::new());
+    let said = [
+        append(0, 1, (1..=5).map(|index| entry(index, 1)).collect(), 0),
+        append(2, 2, (1..=5).map(|index| entry(index, 2)).collect(), 5),
+    ];
+    for input in said {
+        raft.handle(Instant(0), input);
+        while let Some(out) = raft.poll() {
+            if let Out::Persist { write, records } = out {
+                disk.extend(records);
+                writes.push(disk.len());
+                raft.handle(Instant(0), In::Persisted { write });
+            }
+        }
+    }
+    assert!(disk.len() > writes[0] + 5, "the second write has entries behind its term: {disk:?}");
+    for kept in 0..=disk.len() {
+        let mut again = Raft::restore(setup.clone(), &disk[..kept]).unwrap();
+        let applied = core::iter::from_fn(|| again.poll()).filter_map(|out| match out {
+            Out::Applied(entry) => Some(entry.command),
+            _ => None,
+        });
+        for (command, index) in applied.zip(1..) {
+            assert_eq!(*command, Command::Start { bucket: 20 + index }, "{kept} of {} records", disk.len());
+        }
+    }
 }
 
 #[test]
