@@ -54,7 +54,7 @@ fn a_capsule_is_told_and_tested() {
     assert!(did.code == 0 && did.out.contains("all 226 cases") && did.out.contains("0 of 1 cases"), "{}", did.out);
     let did = test("other.json");
     assert!(did.code == 1 && did.out.contains("case 0: expected") && did.out.contains("1 of 1 cases"), "{}", did.out);
-    test("none.json").fails(65, &["no list of cases", "input.gate is none of preflight, ingress and commit"]);
+    test("none.json").fails(65, &["no list of cases", "input.gate"]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn what_is_no_capsule_or_was_changed_is_refused_by_name() {
         Place::with(&[("text.capsule", "hello"), ("empty.capsule", ""), ("ask.json", "{"), ("cases.json", "[]")]);
     let inspect = |name: &str| sim(["policy", "inspect", &place.text(name)]);
     for name in ["text.capsule", "empty.capsule"] {
-        inspect(name).fails(65, &["not-a-capsule", "its first line is missing", "policy build"]);
+        inspect(name).fails(65, &["not-a-capsule", "missing;"]);
     }
     let changed = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = good.clone();
@@ -85,7 +85,7 @@ fn what_is_no_capsule_or_was_changed_is_refused_by_name() {
         bytes[at + 6] = b'6';
     })
     .fails(65, &["bad-signature"]);
-    changed("module.wasm", &|bytes| *bytes = b"\0asm\x01\0\0\0".to_vec()).fails(65, &["missing-export"]);
+    changed("module.wasm", &|bytes| *bytes = b"\0asm\x01\0\0\0".to_vec()).fails(65, &["not-a-module"]);
     let did = sim(["policy", "eval", &base(), "--input", &place.text("ask.json")]);
     did.fails(65, &["ask.json: not JSON"]);
     let did = sim(["policy", "eval", &base(), "--entry", "egress", "--input", &place.text("cases.json")]);
