@@ -99,6 +99,16 @@ mutants *options:
 mutants-core:
     RUSTFLAGS="--cfg swarm_mutants" cargo test --release -p swarm-core --lib --test rules --target-dir target/mutants planted_bugs_are_caught -- --test-threads=1
 
+# The base policy's own tests; then every module, and every answer that OPA gives, made again: the same bytes must come out
+policies: (_tool "opa" "go install github.com/open-policy-agent/opa@v1.22.2")
+    opa test core/policy/policies
+    core/policy/tests/regenerate.py "$(command -v opa)"
+    git diff --exit-code --stat -- core/policy
+
+# What a policy's evaluation takes, beside the native rules
+bench-policy *options:
+    cargo bench -p swarm-policy -- {{ options }}
+
 # Check scenario files; errors point at the line and suggest the mend
 check-scenarios:
     {{ sim }} lint {{ scenarios }}

@@ -31,7 +31,7 @@ pub use lint::{discover, lint, lint_all, load, load_text};
 pub use marks::{MARKS, Mark};
 pub use needs::{LINE_BYTES_MAX, NEEDS_BYTES_MAX, NEEDS_LINES_MAX, NeedLine, NeedRecipe, Needs, PARTS_MAX};
 pub use scenario::{
-    Adversaries, Break, Bus, ChaosSection, Clocks, Cluster, Disk, Limits, NeedEnd, Network, Phases, Properties,
+    Adversaries, Break, Bus, ChaosSection, Clocks, Cluster, Disk, Limits, NeedEnd, Network, Phases, Policy, Properties,
     Property, Protocol, Register, Role, Scenario, Store, Strategy,
 };
 pub use schema::{needs_schema, schema};

@@ -516,6 +516,8 @@ pub struct Protocol {
     pub verify: Nanos,
     /// The challenge window, and the second segment after SETTLE; at least 60 s.
     pub challenge: Nanos,
+    /// The rules that every node judges by: `native` (written in Rust), or `rego` (the base policy, which OPA compiled).
+    pub policy: Policy,
     /// Target of approvals for a plan.
     pub k_plan: u32,
     /// Target of verdicts for a result.
@@ -524,6 +526,17 @@ pub struct Protocol {
     pub alpha_bp: u32,
     /// How many of the final results that they have no part in honest verifiers do again, in basis points.
     pub watch_bp: u32,
+}
+
+/// Whose rules they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The native ones.
+    #[default]
+    Native,
+    /// The base policy in Rego, compiled to WebAssembly and metered. It says the same, under another engine hash.
+    Rego,
 }
 
 impl Default for Protocol {
@@ -537,6 +550,7 @@ impl Default for Protocol {
             reveal: Nanos::secs(5),
             verify: Nanos::secs(600),
             challenge: Nanos::hours(24),
+            policy: Policy::Native,
             k_plan: 3,
             k_result: 5,
             alpha_bp: 3_000,

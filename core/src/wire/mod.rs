@@ -14,6 +14,5 @@ mod written;
 pub use content::{CapabilityRef, Content, Expires, PolicyRef, trace_of};
 pub use envelope::{Draft, ENVELOPE_BYTES_MAX, Envelope, Nested, Refusal, VERSION};
 pub use rules::{Field, ThreadKind};
-pub(crate) use signature::verify_signature;
-pub use signature::{Ring, Signature};
+pub use signature::{Ring, Signature, verify_signature};
 pub use verb::*;

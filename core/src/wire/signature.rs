@@ -82,7 +82,10 @@ impl Ring {
 }
 
 /// Strict verification: one signature per message and key, and no key that signs everything.
-pub(crate) fn verify_signature(sender: &AgentId, unsigned: &[u8], sig: &Signature) -> Result<(), Reject> {
+///
+/// # Errors
+/// [`Reject::BadKey`], [`Reject::BadSignature`].
+pub fn verify_signature(sender: &AgentId, unsigned: &[u8], sig: &Signature) -> Result<(), Reject> {
     verify_by(&good_key(sender)?, unsigned, sig)
 }
 

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use swarm_core::id::Label;
+use swarm_policy::Caps;
+
 use crate::cli::seeds::Seeds;
 
 /// Runs scenarios in a simulated swarm and says whether the protocol kept its promises.
@@ -38,6 +41,8 @@ pub enum Command {
     Lint(LintArgs),
     /// Run the planted protocol bugs: each must be caught
     Mutants(MutantsArgs),
+    /// Make a policy capsule of Rego, and see what one is, does and says
+    Policy(PolicyArgs),
     /// Print the JSON Schema of a format
     Schema(SchemaArgs),
     /// Print a completion script
@@ -123,6 +128,90 @@ pub struct LintArgs {
     /// Scenario files, or folders of them
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+}
+
+/// The commands of `policy`.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+/// What can be done with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Compile Rego by the pinned OPA and seal it with the cases that it must decide
+    Build(PolicyBuildArgs),
+    /// Say what a capsule or a module holds and needs
+    Inspect(PolicyInspectArgs),
+    /// Let a capsule decide its own cases, and others
+    Test(PolicyTestArgs),
+    /// Ask a capsule or a module
+    Eval(PolicyEvalArgs),
+}
+
+/// Options of `policy build`.
+#[derive(Debug, Args)]
+pub struct PolicyBuildArgs {
+    /// Rego files, or folders of them
+    #[arg(value_name = "REGO", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// The rule that decides at all three gates, as in swarm/base/decision
+    #[arg(long, value_name = "PATH")]
+    pub entry: String,
+    /// What it must decide: a JSON array of {"input": {"gate": ..., ...}, "decision": {"allow": ..., "reasons": [...]}}, with at
+    /// least one that may pass and one that may not
+    #[arg(long, value_name = "FILE")]
+    pub cases: PathBuf,
+    /// Whose signature it gets: a file of 64 hexadecimal digits that nobody else may read
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// What it is called
+    #[arg(long, value_name = "NAME", default_value = "policy", value_parser = |text: &str| text.parse::<Label>().map_err(|bad| bad.0))]
+    pub name: Label,
+    /// The most gas one evaluation may take
+    #[arg(long, value_name = "N", default_value_t = Caps::default().gas)]
+    pub gas: u32,
+    /// The most memory one evaluation may take, in pages of 64 KiB
+    #[arg(long, value_name = "N", default_value_t = Caps::default().memory_pages)]
+    pub memory_pages: u32,
+    /// Where the capsule goes
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Options of `policy inspect`.
+#[derive(Debug, Args)]
+pub struct PolicyInspectArgs {
+    /// A capsule, or a module that OPA made
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// Options of `policy test`.
+#[derive(Debug, Args)]
+pub struct PolicyTestArgs {
+    /// A capsule
+    #[arg(value_name = "CAPSULE")]
+    pub file: PathBuf,
+    /// More cases, in the form that `policy build` takes
+    #[arg(long, value_name = "FILE")]
+    pub cases: Option<PathBuf>,
+}
+
+/// Options of `policy eval`.
+#[derive(Debug, Args)]
+pub struct PolicyEvalArgs {
+    /// A capsule, or a module that OPA made
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Which entry point: a gate, or the module's own name for it; its first one unless given
+    #[arg(long, value_name = "NAME")]
+    pub entry: Option<String>,
+    /// What is asked, as JSON; - is standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub input: PathBuf,
 }
 
 /// Options of `mutants`.

@@ -5,8 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
+use swarm_policy::capsule::CapsuleError;
 
 use crate::cli::code;
+use crate::cli::policy::OPA_VERSION;
 use crate::world::InputError;
 
 /// Why a command did not do what it should.
@@ -76,6 +78,52 @@ pub enum CliError {
         /// What is wrong with it.
         what: String,
     },
+    /// A policy that is refused.
+    #[error("{}: {}: {why}", path.display(), why.as_str())]
+    Capsule {
+        /// The capsule or module.
+        path: PathBuf,
+        /// Why.
+        why: Box<CapsuleError>,
+    },
+    /// A list of cases that is none.
+    #[error("{}: no list of cases: {what}", path.display())]
+    #[diagnostic(help(
+        r#"write [{{"input": {{"gate": "ingress", ...}}, "decision": {{"allow": false, "reasons": ["role"]}}}}, ...]"#
+    ))]
+    NotCases {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A question to a policy that is not JSON.
+    #[error("{}: not JSON: {what}", path.display())]
+    #[diagnostic(help("give one JSON value"))]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A key file that holds no key.
+    #[error("{}: no key", .0.display())]
+    #[diagnostic(help("write 64 hexadecimal digits of good randomness into it, as `openssl rand -hex 32` gives them"))]
+    NoKey(PathBuf),
+    /// The compiler of policies is not there, or another one is.
+    #[error("opa {} is needed to compile Rego: {why}", OPA_VERSION)]
+    #[diagnostic(help(
+        "go install github.com/open-policy-agent/opa@v{}, or set OPA to its path; to run policies it is not needed",
+        OPA_VERSION
+    ))]
+    NoOpa {
+        /// What came of calling it.
+        why: String,
+    },
+    /// The compiler refuses the sources.
+    #[error("opa refuses: {0}")]
+    #[diagnostic(help("mend the policy where it says, and see that --entry names a rule of it"))]
+    OpaSays(String),
     /// Standard output cannot be written.
     #[error("standard output: {0}")]
     Output(io::Error),
@@ -111,9 +159,21 @@ impl CliError {
             | Self::Input { .. }
             | Self::Unreadable { .. }
             | Self::NoLogs(_)
-            | Self::NoManifest { .. } => code::BAD_INPUT,
-            Self::Unwritable { .. } | Self::Output(_) | Self::Threads(_) | Self::Signals(_) => code::UNAVAILABLE,
+            | Self::NoManifest { .. }
+            | Self::Capsule { .. }
+            | Self::NotCases { .. }
+            | Self::NotJson { .. }
+            | Self::NoKey(_)
+            | Self::OpaSays(_) => code::BAD_INPUT,
+            Self::NoOpa { .. } | Self::Unwritable { .. } | Self::Output(_) | Self::Threads(_) | Self::Signals(_) => {
+                code::UNAVAILABLE
+            }
         }
+    }
+
+    /// The policy in `path` is refused.
+    pub(crate) fn capsule(path: &Path) -> impl FnOnce(CapsuleError) -> Self {
+        move |why| Self::Capsule { path: path.to_owned(), why: Box::new(why) }
     }
 
     /// `path` cannot be written.

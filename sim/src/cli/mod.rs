@@ -24,6 +24,7 @@ mod lint;
 mod manifest;
 mod mutants;
 mod panics;
+mod policy;
 mod pool;
 mod progress;
 mod replay;
@@ -40,7 +41,8 @@ use clap::{CommandFactory as _, Parser as _};
 use miette::Report;
 
 pub use args::{
-    Cli, Command, CompletionsArgs, Format, LintArgs, MutantsArgs, ReplayArgs, RunArgs, SchemaArgs, SchemaOf, SweepArgs,
+    Cli, Command, CompletionsArgs, Format, LintArgs, MutantsArgs, PolicyArgs, ReplayArgs, RunArgs, SchemaArgs,
+    SchemaOf, SweepArgs,
 };
 pub use error::CliError;
 pub use seeds::{Seeds, SeedsError};
@@ -97,6 +99,7 @@ fn dispatch(command: Command) -> Result<u8, Report> {
         Command::Replay(args) => Ok(replay::run(&args)?),
         Command::Lint(args) => Ok(lint::run(&args)?),
         Command::Mutants(args) => mutants::run(&args),
+        Command::Policy(args) => Ok(policy::run(&args)?),
         Command::Schema(args) => Ok(schema::run(&args)?),
         Command::Completions(args) => {
             let mut script = Vec::new();

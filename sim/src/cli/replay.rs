@@ -9,11 +9,9 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use swarm_core::audit::{BadLog, Replayed, Why, replay};
 use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName};
-use swarm_core::policy::{BaseRules, Evaluator};
 use swarm_core::wire::FinalizeRecord;
 use swarm_reports::Outcome;
 use swarm_reports::check::exit_code;
@@ -24,6 +22,7 @@ use crate::cli::manifest::{AUDIT, LogEnd, Manifest};
 use crate::cli::pool::in_order;
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, ReplayArgs, code, interrupt, panics, say};
+use crate::policies;
 
 /// Replays one log, or all of a folder, and says what came of each.
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
@@ -110,14 +109,19 @@ type Final = (NeedId, TaskName, Fence);
 
 fn lived(path: &Path) -> Result<Result<Life, Bad>, CliError> {
     let bytes = read_regular(path).map_err(CliError::unreadable(path))?;
-    let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::default());
     let whole = |Replayed { genesis, sealed_to: sealed, closed, finals, .. }| {
         let end = LogEnd::of(&bytes).expect("it was replayed from its opening to its last line");
         Life { genesis, end, sealed, closed, finals }
     };
     // The lines after the last seal are chained but signed by nobody: whoever forged them may have written what no node can
     // live through. That is the log's mistake; where nothing is forged, the panic is told by the run that wrote the log.
-    match panics::guarded(|| replay(&bytes, evaluator)) {
+    let live = || match replay(&bytes, policies::native()) {
+        Err(BadLog { why: Why::WrongEngine { found, .. }, .. }) if let Some(other) = policies::known(&found) => {
+            replay(&bytes, other)
+        }
+        done => done,
+    };
+    match panics::guarded(live) {
         Ok(replayed) => Ok(replayed.map(whole).map_err(|bad| Bad::Line(Box::new(bad), LogEnd::of(&bytes)))),
         Err(panic) => Ok(Err(Bad::Unlivable { panic })),
     }

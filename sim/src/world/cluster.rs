@@ -8,12 +8,14 @@ use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{self, Genesis, Holding, Member};
 use swarm_core::id::{Cid, Credits, Label, label};
 use swarm_core::identity::Keys;
-use swarm_core::policy::{BaseRules, Evaluator};
+use swarm_core::policy::Evaluator;
 use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, fork};
 use swarm_core::wire::{Class, Envelope, Manifest, Need, Role, Windows};
 use swarm_ports::{jobs, recipes};
 use swarm_scenarios::{Class as ClassName, NeedRecipe, Recipe, Role as Adversary, Scenario, Strategy};
+
+use crate::policies;
 
 /// Values a coordinator's hash chain is good for; more rounds than any scenario here has.
 pub const REVEALS: u32 = 1_024;
@@ -119,7 +121,7 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         }
     }
     let recipes: BTreeSet<Label> = needs.iter().map(|need| need.recipe.clone()).collect();
-    let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::default());
+    let evaluator = policies::of(scenario.protocol.policy);
     let mut chance = swarm_core::rng::Stream::new(&fork(seed, "cast"));
     let cast = scenario.cast(|of| chance.below(of));
     let as_verifier = |index: u32| cast.get(&Adversary::Verifier).and_then(|all| all.get(index as usize)).copied();

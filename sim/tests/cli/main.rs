@@ -7,6 +7,7 @@ mod fits;
 mod real_text;
 
 mod input;
+mod policy;
 mod replay;
 mod run;
 mod schema;
