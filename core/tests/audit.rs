@@ -264,6 +264,13 @@ fn a_node_that_lies_in_its_own_log_is_found_out_by_the_replay() {
         at
     });
     assert!(matches!(moved, Why::Diverged { .. }));
+    let moved = found(&|log| {
+        let of_a_need = |l: &Line| matches!(l.body, LineBody::Input { .. }) && l.thread != Thread::System;
+        let at = log.iter().position(of_a_need).unwrap();
+        log[at].thread = Thread::System;
+        at
+    });
+    assert!(matches!(moved, Why::Diverged { .. }));
     // A clock that goes back.
     let back = found(&|log| {
         let at = log.iter().rposition(|l| matches!(l.body, LineBody::Input { .. })).unwrap();
