@@ -322,3 +322,18 @@ fn the_heap_does_not_grow() {
     assert_eq!((instance.memory_bytes(), instance.renewed()), (bytes, 0));
     println!("{} gas", first.gas);
 }
+
+/// However a module jumps, it takes fuel and none of the host's stack, in every build: by tail calls it did in some.
+#[test]
+fn a_loop_takes_no_stack() {
+    let run = || {
+        let parts = Parts {
+            eval: "(loop $on (global.set $count (i32.add (global.get $count) (i32.const 1))) (br $on)) unreachable",
+            ..Parts::default()
+        };
+        let program = Program::load(&parts.bytes(), Caps { gas: 50_000_000, ..caps() }).unwrap();
+        program.instance().evaluate(program.entry("p").unwrap(), b"{}").value
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 18).spawn(run).unwrap();
+    assert_eq!(thread.join().unwrap(), Err(Failure::OutOfGas));
+}
