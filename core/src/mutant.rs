@@ -58,6 +58,10 @@ mutants! {
     BreachShrugged: "breach-shrugged", "P3", "false-claims";
     /// Who rules on a challenge never finds a proof of work false.
     ProofShrugged: "proof-shrugged", "P3", "lazy-attester";
+    /// Whoever passed what is void loses stake, also where that is a matter of opinion.
+    OpinionSlashes: "opinion-slashes", "P3", "contradictions";
+    /// An arbiter rules on what it has a part in.
+    ArbiterIsParty: "arbiter-is-party", "model", "contradictions";
     /// A lease that expired is told as ended, and its holder keeps the task.
     ExpiredStands: "expired-stands", "P4", "zombie";
     /// A verdict on an earlier attempt counts for the present one.

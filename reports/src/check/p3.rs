@@ -107,6 +107,10 @@ impl Checker for ChallengeSafety {
         for (agent, losses) in &self.slashed {
             for (pot, slash) in losses {
                 notes.checked();
+                if self.is_of_opinion(pot) {
+                    let what = format!("{agent} is slashed for what people differ about");
+                    notes.contradict(NAME, what, &[slash]);
+                }
                 match self.is_of_liars(pot) {
                     _ if self.dishonest.contains(agent) => {}
                     false => notes.contradict(NAME, format!("{agent} is honest and is slashed"), &[slash]),
@@ -132,8 +136,22 @@ impl Checker for ChallengeSafety {
             {
                 notes.contradict(NAME, "a result that is right is void", &[told, void]);
             }
+            if let Some((_, void)) = self.void.get(grant)
+                && !of_it.iter().any(|(challenge, _)| matches!(self.ruled.get(challenge), Some((Some(true), ..))))
+            {
+                notes.contradict(NAME, "a result is void, and nobody ruled so", &[told, void]);
+            }
             for (challenge, (_, claim, said)) in of_it {
                 notes.checked();
+                if *claim == Claim::Sense {
+                    match self.ruled.get(challenge) {
+                        Some((Some(true), _, ruled)) => self.judge_upheld(challenge, grant, ruled, &mut notes),
+                        None if end.settled => notes.contradict(NAME, "a dispute has no end", &[told, said]),
+                        None => notes.unknown("a dispute had no end when the run was cut short".to_owned()),
+                        _ => {}
+                    }
+                    continue;
+                }
                 let Some(is_true) = self.is_true(*claim, outputs, truth) else { continue };
                 let stands = matches!(claim, Claim::Proof { .. }) || !self.void.contains_key(grant);
                 match (is_true, self.ruled.get(challenge)) {
@@ -182,6 +200,7 @@ impl ChallengeSafety {
             Claim::Output(at) => any(&|(got, _)| got.get(at as usize) == outputs.get(at as usize)),
             Claim::Took(said) => any(&|(_, took)| took.bytes <= said.bytes && took.steps <= said.steps),
             Claim::Lawful => Some(true),
+            Claim::Sense => None,
             Claim::Proof { key, said, .. } => self.proofs.get(&key).map(|proof| *proof == said),
         }
     }
@@ -191,10 +210,15 @@ impl ChallengeSafety {
         self.ruled.get(challenge).is_some_and(|(_, honest, _)| !honest)
     }
 
-    /// Whether this is the pot of such a challenge; its name ends with that of the challenge.
+    /// Whether this is the pot of such a challenge.
     fn is_of_liars(&self, pot: &Account) -> bool {
-        let Account::Pot(name) = pot else { return false };
-        name.rsplit('/').next().and_then(|id| id.parse().ok()).is_some_and(|id| self.is_ruled_by_liars(&id))
+        challenge_of(pot).is_some_and(|id| self.is_ruled_by_liars(&id))
+    }
+
+    /// Whether this is the pot of a challenge that says what people differ about.
+    fn is_of_opinion(&self, pot: &Account) -> bool {
+        let said = challenge_of(pot).and_then(|id| self.disputes.get(&id));
+        said.is_some_and(|(_, claim, _)| *claim == Claim::Sense)
     }
 
     /// What is wrong was ruled so: it is void unless it was settled before, and all who passed it have lost stake.
@@ -209,6 +233,12 @@ impl ChallengeSafety {
             notes.contradict(NAME, format!("{offender} passed what is void, and is not slashed"), &[void]);
         }
     }
+}
+
+/// The challenge whose pot it is: its name ends with that.
+fn challenge_of(pot: &Account) -> Option<Cid> {
+    let Account::Pot(name) = pot else { return None };
+    name.rsplit('/').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -349,6 +379,28 @@ mod tests {
         assert_eq!(ruled(claim(9, 3), false).finding(liar()).violations, 0);
         void(&mut just, &task, fence, &[by]);
         caught(liar(), &just, "that is right is void");
+    }
+
+    #[test]
+    fn what_people_differ_about_costs_nobody_stake() {
+        let by = AgentId([7; 32]);
+        let liar = || ChallengeSafety { dishonest: [by].into(), ..Default::default() };
+        for (right, upheld) in [(true, true), (true, false), (false, true), (false, false)] {
+            let (mut run, task, fence) = with_truth(right);
+            dispute_of(Claim::Sense, &mut run, &task, fence, Some(Some(upheld)));
+            if upheld {
+                caught(liar(), &run, "ruled wrong, and stands");
+                void(&mut run, &task, fence, &[]);
+            }
+            assert_eq!(run.finding(liar()).violations, 0, "whoever is right: {right} {upheld}");
+            slash(&mut run, by);
+            caught(liar(), &run, "is slashed for what people differ about");
+        }
+        let (mut open, task, fence) = with_truth(true);
+        dispute_of(Claim::Sense, &mut open, &task, fence, None);
+        caught(liar(), &open, "has no end");
+        void(&mut open, &task, fence, &[]);
+        caught(liar(), &open, "nobody ruled so");
     }
 
     #[test]

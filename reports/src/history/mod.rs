@@ -272,6 +272,8 @@ pub enum Claim {
     Took(Telemetry),
     /// That it keeps some rule which no COMMIT can break that came so far.
     Lawful,
+    /// That nothing in it contradicts itself: people differ about that.
+    Sense,
     /// That this is what the work gives under the key of one who passed it.
     Proof {
         /// Who.

@@ -14,7 +14,7 @@ use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, Segment,
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
-use swarm_core::register::{Applied, Chain, Command, Ending, Event as Did};
+use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did};
 use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
@@ -67,6 +67,7 @@ fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold) -> Claim 
         }
         Evidence::PolicyBreach { rule, .. } if rule.as_str() == "telemetry" => Claim::Took(commit.telemetry),
         Evidence::PolicyBreach { .. } => Claim::Lawful,
+        Evidence::SemanticContradiction { .. } => Claim::Sense,
         Evidence::FalseProof { verifier } => Claim::Proof {
             by: *verifier,
             key: proof_key(verifier, &committed.id(), of.fence),
@@ -509,6 +510,12 @@ impl Recorder {
                     need,
                     task: task.clone(),
                 }
+            }
+            Did::Asked { ask: Ask::Contest { bench: Bench::Larger | Bench::Arbiters, .. }, .. } => {
+                return self.mark("challenge-escalated");
+            }
+            Did::Asked { ask: Ask::Rule { bench: Bench::Arbiters, ruling: Some(_), .. }, .. } => {
+                return self.mark("arbiters-ruled");
             }
             Did::Ruled { challenge, counted, ruling, task } => {
                 self.mark(match ruling {
