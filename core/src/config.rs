@@ -120,6 +120,8 @@ knobs! {
         ruling_ms: u32 = 3_600_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// Committees that may be drawn for one challenge.
         rulings_max: u32 = 3, 1, 20;
+        /// As `challenge_bond`, for having an output held against its schema.
+        schema_bond: Credits = Credits(25), Credits(1), Credits(1_000_000_000);
         /// Spare seats of a committee, and how many more than K_plan vote on plans.
         seats_spare: u32 = 2, 0, 50;
         /// What a verifier loses that passed what is void, in basis points of the stake behind its seat.

@@ -64,6 +64,7 @@ pub const MARKS: &[Mark] = &[
     mark("lied-pass-and-run", "an adversary passed a result, and went for the door"),
     mark("lied-plan-patcher", "an adversary patched a plan that was decided"),
     mark("lied-read-and-cancel", "an adversary cancelled once it could read a result"),
+    mark("lied-schema-breaker", "an adversary wrote a brief that is not what its schema says"),
     mark("lied-self-challenger", "an adversary committed to a wrong result, or disputed its own"),
     mark("lied-silent", "an adversary kept a vote or a verdict to itself"),
     mark("lied-silent-reveal", "an adversary kept the value to itself that a draw waited for"),

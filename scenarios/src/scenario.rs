@@ -196,6 +196,8 @@ pub enum Strategy {
     FalseClaim,
     /// A worker whose briefs contradict themselves.
     Contradictor,
+    /// A worker whose briefs are not what their schema says.
+    SchemaBreaker,
     /// A worker that commits to what it never stores.
     Withholder,
     /// A worker that bids one credit, and yields as soon as it has won.
@@ -291,6 +293,7 @@ impl Strategy {
             Self::WrongResult
             | Self::FalseClaim
             | Self::Contradictor
+            | Self::SchemaBreaker
             | Self::Withholder
             | Self::LowballYielder
             | Self::NeverCommits
@@ -324,6 +327,7 @@ impl Strategy {
             Self::WrongResult => "wrong-result",
             Self::FalseClaim => "false-claim",
             Self::Contradictor => "contradictor",
+            Self::SchemaBreaker => "schema-breaker",
             Self::Withholder => "withholder",
             Self::LowballYielder => "lowball-yielder",
             Self::NeverCommits => "never-commits",
@@ -358,6 +362,7 @@ impl Strategy {
             Self::WrongResult => "lied-wrong-result",
             Self::FalseClaim => "lied-false-claim",
             Self::Contradictor => "lied-contradictor",
+            Self::SchemaBreaker => "lied-schema-breaker",
             Self::Withholder => "lied-withholder",
             Self::LowballYielder => "lied-lowball-yielder",
             Self::NeverCommits => "lied-never-commits",

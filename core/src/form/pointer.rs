@@ -43,6 +43,13 @@ impl Pointer {
     }
 }
 
+impl Pointer {
+    /// The member `name`, which holds nothing to escape, of the object that it points to; nothing if that lies too deep.
+    pub(super) fn member(&self, name: &str) -> Option<Self> {
+        format!("{}/{name}", self.0).parse().ok()
+    }
+}
+
 /// A place in a list, as a step says it: a number without leading zeros.
 pub(super) fn index_of(step: &str) -> Option<usize> {
     let is_plain = step == "0" || (!step.starts_with('0') && step.bytes().all(|b| b.is_ascii_digit()));

@@ -154,9 +154,11 @@ impl Seen {
         let mut against: Vec<_> = others.map(|(label, _)| Evidence::OutputMismatch { label: label.clone() }).collect();
         let gate = policy::commit(&*desk.setup.evaluator, commit, &[Role::Worker], Some(took));
         let is_contradiction = read.iter().any(Evidence::is_opinion);
+        let is_malformed = read.iter().any(|said| matches!(said, Evidence::SchemaViolation { .. }));
         let why = [
             (committed != Some(outputs), "output-mismatch"),
             (gate.is_err(), "policy-denied"),
+            (is_malformed, "schema-violation"),
             (is_contradiction, "semantic-contradiction"),
         ];
         let reasons = why.iter().filter(|(fails, _)| *fails).map(|(_, why)| label(why)).collect();
@@ -164,7 +166,7 @@ impl Seen {
         let answer = gate.map_or_else(|denial| denial.evaluation.map(|evaluation| *evaluation), Some);
         let rules = answer.iter().flat_map(|answer| &answer.reasons).cloned();
         against.extend(rules.map(|rule| Evidence::PolicyBreach { capsule: commit.policy.capsule, rule }));
-        // What can be shown first: it needs nobody's opinion.
+        // Among these what can be shown comes before what is a matter of opinion.
         against.extend(read.iter().cloned());
         Self { reasons, against, policy: answer.map_or_else(Digest::default, |answer| answer.digest) }
     }
@@ -342,6 +344,7 @@ impl Verifier {
                 let shrugged = match evidence {
                     Evidence::OutputMismatch { .. } | Evidence::SemanticContradiction { .. } => false,
                     Evidence::PolicyBreach { .. } => planted(Mutant::BreachShrugged),
+                    Evidence::SchemaViolation { .. } => planted(Mutant::SchemaUnchecked),
                     Evidence::FalseProof { .. } => planted(Mutant::ProofShrugged),
                 };
                 let body = Ruling {

@@ -20,6 +20,7 @@ fn bond(params: &Params, challenge: &Envelope, commit: &Commit) -> Credits {
     let base = match evidence {
         Evidence::OutputMismatch { .. } | Evidence::FalseProof { .. } => params.challenge_bond,
         Evidence::PolicyBreach { .. } => params.breach_bond,
+        Evidence::SchemaViolation { .. } => params.schema_bond,
         Evidence::SemanticContradiction { .. } => params.contradiction_bond,
     };
     let more = (commit.telemetry.steps.0 / u64::from(params.gas_step)).min(9);

@@ -6,6 +6,7 @@
 use alloc::collections::BTreeMap;
 
 use crate::config::WINDOW_BOUNDS_MS;
+use crate::form::Form;
 use crate::id::{Credits, Label};
 use crate::members;
 use crate::plan::Fact;
@@ -188,6 +189,7 @@ fn check_need(need: &Need) -> Checked {
     if need.forms.keys().any(|label| !need.produces.contains(label)) {
         return Err(Reject::WrongFields);
     }
+    need.forms.values().try_for_each(Form::check)?;
     positive(need.budget)?;
     within(need.fee, Credits(0), need.class.fee_max())?;
     within(need.deadline_ms, 1, ETA_MS_MAX)?;

@@ -495,6 +495,15 @@ pub enum Evidence {
         /// Whose.
         verifier: AgentId,
     },
+    /// What stands at a place of an output is not what the need's schema says of that place.
+    SchemaViolation {
+        /// The output.
+        label: Label,
+        /// The place.
+        pointer: Pointer,
+        /// The schema, as the NEED has it.
+        schema: Digest,
+    },
     /// Two claims of an output contradict each other. No rule can see that: it is judged, so it may cost pay and reputation, and
     /// never stake.
     SemanticContradiction {
@@ -511,13 +520,16 @@ impl Evidence {
     /// Whether it names something that `commit` says, as `need` asked for it.
     pub fn is_about(&self, commit: &Envelope, need: &Need) -> bool {
         let Body::Commit(body) = &commit.body else { return false };
+        let form = |label: &Label| need.forms.get(label).filter(|_| body.outputs.contains_key(label));
         match self {
             Self::OutputMismatch { label } => body.outputs.contains_key(label),
             Self::PolicyBreach { capsule, .. } => commit.policy.capsule == *capsule,
             Self::FalseProof { .. } => true,
+            Self::SchemaViolation { label, schema, .. } => {
+                form(label).and_then(|form| form.schema.as_ref()).is_some_and(|own| own.digest() == *schema)
+            }
             Self::SemanticContradiction { first, label, second } => {
-                let claims =
-                    need.forms.get(label).filter(|_| body.outputs.contains_key(label)).map(|form| &form.claims);
+                let claims = form(label).and_then(|form| form.claims.as_ref());
                 claims.is_some_and(|claims| first.is_item_of(claims) && second.is_item_of(claims))
             }
         }
@@ -532,7 +544,10 @@ impl Evidence {
     pub fn accused(&self) -> Option<AgentId> {
         match self {
             Self::FalseProof { verifier } => Some(*verifier),
-            Self::OutputMismatch { .. } | Self::PolicyBreach { .. } | Self::SemanticContradiction { .. } => None,
+            Self::OutputMismatch { .. }
+            | Self::PolicyBreach { .. }
+            | Self::SchemaViolation { .. }
+            | Self::SemanticContradiction { .. } => None,
         }
     }
 }

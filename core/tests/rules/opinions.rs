@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::kit::*;
-use swarm_core::form::{Form, Pointer};
+use swarm_core::form::{Form, Pointer, Schema};
 use swarm_core::id::{AgentId, label};
 use swarm_core::plan::TaskState;
 use swarm_core::register::{Bench, Command};
@@ -14,7 +14,7 @@ use swarm_core::wire::{Body, Challenge, Evidence, Need};
 const ARBITERS: [&str; 3] = ["v1", "v2", "v3"];
 
 fn claims(need: &mut Need) {
-    need.forms = [(label("total"), Form { claims: "/claims".parse().unwrap() })].into();
+    need.forms = [(label("total"), Form { claims: "/claims".parse().ok(), schema: None })].into();
 }
 
 /// A need of one task whose result is final, and whoever is to have the last word.
@@ -254,4 +254,46 @@ fn who_may_be_an_arbiter() {
         .unwrap_err()
         .contains("related")
     );
+}
+
+/// That an output is not what its schema says is no opinion.
+#[test]
+fn what_anybody_can_see_of_a_form_takes_stake_late_as_well() {
+    let schema: Schema = serde_json::from_str(r#"{"type":"object"}"#).unwrap();
+    let form = Form { claims: None, schema: Some(schema.clone()) };
+    let mut stage = Stage::with(3, |_| {}, |need| need.forms = [(label("total"), form)].into());
+    stage.decide(vec![task("only", "text", "total")]);
+    stage.finish("w1", "only");
+    stage.elapse("challenge only").unwrap();
+    assert_eq!(stage.state("only"), TaskState::Settled);
+    let said = |name: &str, schema| Evidence::SchemaViolation { label: label(name), pointer: pointer(""), schema };
+    let who = bystanders(&stage)[0].clone();
+    let another = Schema::default().digest();
+    assert_eq!(say(&mut stage, &who, said("total", another)), Err(Reject::NoEvidence), "another schema");
+    assert_eq!(say(&mut stage, &who, said("none", schema.digest())), Err(Reject::NoEvidence), "another output");
+    assert_eq!(say(&mut stage, &who, contradiction("/claims/0", "/claims/1")), Err(Reject::NoEvidence), "no claims");
+    let before = stage.available(&who);
+    say(&mut stage, &who, said("total", schema.digest())).unwrap();
+    assert_eq!(sit(&mut stage).0, Bench::Looks);
+    assert_eq!(stage.available(&who), before - 25, "the bond of its class");
+    let passed = stage.record.tasks[&label("only")].passed_by();
+    let staked = |stage: &Stage| stage.system.ledger().balance(&passed[0]).unwrap().staked.0;
+    let stake = staked(&stage);
+    stage.rule("uphold only").unwrap();
+    stage.relay();
+    assert_eq!(staked(&stage), stake - 50);
+}
+
+#[test]
+fn a_form_that_is_none_is_refused_by_name() {
+    let mut stage = Stage::with(3, |_| {}, claims);
+    let mut refused = |form: Form| {
+        stage.body.forms = [(label("total"), form)].into();
+        Body::Need(stage.body.clone()).check_bounds()
+    };
+    assert_eq!(refused(Form::default()), Err(Reject::WrongFields));
+    let schema = |text: &str| Form { claims: None, schema: serde_json::from_str(text).ok() };
+    assert_eq!(refused(schema(r#"{"required":["a","b"]}"#)), Ok(()));
+    assert_eq!(refused(schema(r#"{"required":["b","a"]}"#)), Err(Reject::NonCanonical));
+    assert_eq!(refused(schema(r#"{"enum":["a name that is longer than any may be"]}"#)), Err(Reject::Oversize));
 }

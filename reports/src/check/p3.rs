@@ -12,7 +12,7 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName};
 use swarm_core::wire::{FinalizeRecord, Telemetry};
 
-use super::{Checker, End, Finding, Liars, Notes};
+use super::{Checker, End, Finding, Liars, Notes, looks};
 use crate::history::{Account, Claim, Event, LedgerEvent, Move, Record};
 
 const NAME: &str = "P3";
@@ -31,6 +31,8 @@ pub struct ChallengeSafety {
     notes: Notes,
     /// What the work gives under each key, as honest hosts found.
     proofs: BTreeMap<Digest, Digest>,
+    /// What honest hosts read.
+    read: BTreeMap<Cid, Arc<str>>,
     /// What honest hosts got for each task, and what it took.
     truth: BTreeMap<(NeedId, TaskName), Vec<Got>>,
     finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,
@@ -64,6 +66,9 @@ impl Checker for ChallengeSafety {
                     known.push((outputs.clone(), *took));
                 }
             }
+            Event::Read { artifact, text } => {
+                self.read.entry(*artifact).or_insert_with(|| Arc::clone(text));
+            }
             _ if self.liars.told(record) => {}
             Event::Finalized { need, task, fence, record: bytes } => {
                 if let Ok(said) = serde_json::from_slice::<FinalizeRecord>(bytes) {
@@ -77,7 +82,7 @@ impl Checker for ChallengeSafety {
                     if self.settled.contains(&(grant.0, grant.1.clone())) {
                         self.late.insert(*challenge);
                     }
-                    first.insert((grant, *claim, record.clone()));
+                    first.insert((grant, claim.clone(), record.clone()));
                 }
             }
             Event::Ruled { challenge, ruling, panel, .. } => {
@@ -131,7 +136,7 @@ impl Checker for ChallengeSafety {
                 && of_it.iter().all(|(challenge, (_, claim, _))| {
                     let about_it = !matches!(claim, Claim::Proof { .. });
                     !about_it
-                        || (self.is_true(*claim, outputs, truth) == Some(true) && !self.is_ruled_by_liars(challenge))
+                        || (self.is_true(claim, outputs, truth) == Some(true) && !self.is_ruled_by_liars(challenge))
                 })
             {
                 notes.contradict(NAME, "a result that is right is void", &[told, void]);
@@ -152,7 +157,7 @@ impl Checker for ChallengeSafety {
                     }
                     continue;
                 }
-                let Some(is_true) = self.is_true(*claim, outputs, truth) else { continue };
+                let Some(is_true) = self.is_true(claim, outputs, truth) else { continue };
                 let stands = matches!(claim, Claim::Proof { .. }) || !self.void.contains_key(grant);
                 match (is_true, self.ruled.get(challenge)) {
                     (true, Some((Some(true), false, ruled))) if beyond => {
@@ -194,14 +199,19 @@ impl Checker for ChallengeSafety {
 
 impl ChallengeSafety {
     /// Whether what is disputed is so, by what any honest host got and took; nothing if no honest host looked.
-    fn is_true(&self, claim: Claim, outputs: &[Cid], truth: &[Got]) -> Option<bool> {
+    fn is_true(&self, claim: &Claim, outputs: &[Cid], truth: &[Got]) -> Option<bool> {
         let any = |is: &dyn Fn(&Got) -> bool| Some(truth.iter().any(is));
         match claim {
-            Claim::Output(at) => any(&|(got, _)| got.get(at as usize) == outputs.get(at as usize)),
+            Claim::Output(at) => any(&|(got, _)| got.get(*at as usize) == outputs.get(*at as usize)),
             Claim::Took(said) => any(&|(_, took)| took.bytes <= said.bytes && took.steps <= said.steps),
             Claim::Lawful => Some(true),
             Claim::Sense => None,
-            Claim::Proof { key, said, .. } => self.proofs.get(&key).map(|proof| *proof == said),
+            Claim::Proof { key, said, .. } => self.proofs.get(key).map(|proof| proof == said),
+            Claim::Form { artifact, pointer, schema } => {
+                let schema = serde_json::to_value(schema).expect("a schema is JSON");
+                let text = self.read.get(artifact)?;
+                Some(!looks::is_broken(text.as_bytes(), &schema, pointer.as_str()))
+            }
         }
     }
 
@@ -345,9 +355,9 @@ mod tests {
         let (run, task, fence) = with_truth(true);
         for (claim, is_true) in [(took(9), false), (took(10), true), (Claim::Lawful, true), (Claim::Output(0), true)] {
             let mut dismissed = run.clone();
-            dispute_of(claim, &mut dismissed, &task, fence, Some(Some(false)));
+            dispute_of(claim.clone(), &mut dismissed, &task, fence, Some(Some(false)));
             let mut upheld = run.clone();
-            dispute_of(claim, &mut upheld, &task, fence, Some(Some(true)));
+            dispute_of(claim.clone(), &mut upheld, &task, fence, Some(Some(true)));
             void(&mut upheld, &task, fence, &[]);
             let found = [dismissed, upheld].map(|run| run.finding(ChallengeSafety::default()).violations > 0);
             assert_eq!(found, [!is_true, is_true], "{claim:?}");
@@ -379,6 +389,30 @@ mod tests {
         assert_eq!(ruled(claim(9, 3), false).finding(liar()).violations, 0);
         void(&mut just, &task, fence, &[by]);
         caught(liar(), &just, "that is right is void");
+    }
+
+    #[test]
+    fn what_an_output_looks_like_is_read_and_not_believed() {
+        let artifact = Cid::of(b"brief");
+        let claim = |pointer: &str| Claim::Form {
+            artifact,
+            pointer: pointer.parse().unwrap(),
+            schema: Box::new(serde_json::from_str(r#"{"items":{"type":"integer"}}"#).unwrap()),
+        };
+        let ruled = |pointer: &str, text: &str, upheld: bool| {
+            let (mut run, task, fence) = with_truth(true);
+            run.tell(0, Event::Read { artifact, text: text.into() });
+            dispute_of(claim(pointer), &mut run, &task, fence, Some(Some(upheld)));
+            if upheld {
+                void(&mut run, &task, fence, &[]);
+            }
+            run
+        };
+        caught(ChallengeSafety::default(), &ruled("/0", "[1]", true), "what is right is upheld");
+        caught(ChallengeSafety::default(), &ruled("/0", "[1]", true), "that is right is void");
+        caught(ChallengeSafety::default(), &ruled("/1", "[1,null]", false), "what is wrong is dismissed");
+        assert_eq!(ruled("/1", "[1,null]", true).finding(ChallengeSafety::default()).violations, 0);
+        assert_eq!(ruled("/0", "[1,null]", false).finding(ChallengeSafety::default()).violations, 0);
     }
 
     #[test]

@@ -98,9 +98,12 @@ impl Need {
             Evidence::PolicyBreach { capsule, .. } => committed.policy.capsule == *capsule,
             Evidence::FalseProof { verifier } => task.proven.contains(verifier),
             Evidence::SemanticContradiction { first, label, second } => {
-                let form = self.text()?.forms.get(label)?;
-                commit.outputs.contains_key(label)
-                    && [first, second].iter().all(|pointer| pointer.is_item_of(&form.claims))
+                let claims = self.text()?.forms.get(label)?.claims.as_ref()?;
+                commit.outputs.contains_key(label) && [first, second].iter().all(|pointer| pointer.is_item_of(claims))
+            }
+            Evidence::SchemaViolation { label, schema, .. } => {
+                let own = self.text()?.forms.get(label)?.schema.as_ref()?;
+                commit.outputs.contains_key(label) && own.digest() == *schema
             }
         };
         if !present || !about || task.challengers.contains(&envelope.sender) {
@@ -148,6 +151,7 @@ impl Need {
             Evidence::OutputMismatch { .. } | Evidence::FalseProof { .. } => params.challenge_bond,
             Evidence::PolicyBreach { .. } => params.breach_bond,
             Evidence::SemanticContradiction { .. } => params.contradiction_bond,
+            Evidence::SchemaViolation { .. } => params.schema_bond,
         };
         let times = 10.min(1 + commit.telemetry.steps.0 / u64::from(params.gas_step));
         let ask = Ask::Contest {

@@ -340,7 +340,11 @@ const BRIEF_CLAIMS: u32 = 4;
 
 /// What a brief looks like.
 fn brief_form() -> Form {
-    Form { claims: "/claims".parse().unwrap_or_default() }
+    let schema = r#"{"properties":{"claims":{"items":{"properties":{"about":{"maxLength":24,"type":"string"},
+        "cites":{"items":{"type":"string"},"type":"array"},"value":{"type":"integer"}},
+        "required":["about","cites","value"],"type":"object"},"maxItems":16,"type":"array"}},
+        "required":["claims"],"type":"object"}"#;
+    Form { claims: "/claims".parse().ok(), schema: serde_json::from_str(schema).ok() }
 }
 
 /// The planner's name of a synthetic shape.

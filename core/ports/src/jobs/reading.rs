@@ -17,9 +17,13 @@ pub fn against(
     minds: impl Fn(&Label) -> bool,
 ) -> Vec<Evidence> {
     let mut found = Vec::new();
-    for (label, form) in forms {
-        let Some(document) = documents.get(label).map(AsRef::as_ref).filter(|_| minds(label)) else { continue };
-        let pairs = brief::contradictions(document, &form.claims).into_iter();
+    let all = || forms.iter().filter_map(|(label, form)| Some((label, form, documents.get(label)?.as_ref())));
+    for (label, form, document) in all() {
+        found.extend(form.faults(label, document, question));
+    }
+    for (label, form, document) in all().filter(|(label, ..)| minds(label)) {
+        let Some(claims) = &form.claims else { continue };
+        let pairs = brief::contradictions(document, claims).into_iter();
         found.extend(pairs.map(|(first, second)| Evidence::SemanticContradiction {
             first,
             label: label.clone(),

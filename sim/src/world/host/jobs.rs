@@ -231,6 +231,7 @@ impl Host {
             _ => jobs::run(kind, &given, produces, keys),
         };
         let Ok(done) = done else { return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()) };
+        self.tell_text(forms, &documents);
         let question = verify.as_ref().and_then(|look| look.question.as_ref());
         let minds = |name: &Label| documents.get(name).is_some_and(|document| self.minds(document));
         let against = jobs::against(forms, &documents, question, minds);

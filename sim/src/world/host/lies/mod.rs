@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use swarm_core::form::Form;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, Segment, TaskName, Thread, label};
 use swarm_core::node::{Act, Input, Note, Outcome, Setup, Subject, Work};
 use swarm_core::register::Event as Did;
@@ -184,15 +185,22 @@ impl Host {
         self.lied();
     }
 
-    /// A worker that lies writes otherwise than its agent would: as if it said one thing and another in one breath.
+    /// A worker that lies writes otherwise than its agent would: one thing and another in one breath, or words for numbers.
     pub(super) fn misquotes(&self, mut written: Vec<(Label, Vec<u8>)>) -> Vec<(Label, Vec<u8>)> {
-        if self.strategy() == Some(Strategy::Contradictor) {
+        let strategy = self.strategy();
+        if matches!(strategy, Some(Strategy::Contradictor | Strategy::SchemaBreaker)) {
             for (_, document) in &mut written {
                 let Ok(mut text) = serde_json::from_slice::<Value>(document) else { continue };
                 let Some(Value::Array(claims)) = text.get_mut("claims") else { continue };
-                let Some(mut other) = claims.first().cloned() else { continue };
-                other["value"] = json!(other["value"].as_u64().unwrap_or_default() + 1);
-                claims.push(other);
+                let Some(first) = claims.first_mut() else { continue };
+                let value = first["value"].as_u64().unwrap_or_default();
+                if strategy == Some(Strategy::SchemaBreaker) {
+                    first["value"] = json!(value.to_string());
+                } else {
+                    let mut other = first.clone();
+                    other["value"] = json!(value + 1);
+                    claims.push(other);
+                }
                 *document = text.to_string().into_bytes();
             }
             self.lied();
@@ -284,6 +292,18 @@ impl Host {
             | (Strategy::DoubleNeed, Body::Need(_)) => self.says_otherwise(cx, subject, inboxes, draft),
             (Strategy::LamportPoisoner, _) => self.poisons(cx, subject, inboxes, draft),
             _ => {}
+        }
+    }
+
+    /// What an honest host read.
+    pub(super) fn tell_text(&self, forms: &BTreeMap<Label, Form>, documents: &BTreeMap<Label, Arc<[u8]>>) {
+        if self.habits.tells_truth && self.liar.is_none() {
+            for document in
+                documents.iter().filter(|(label, _)| forms.contains_key(label)).map(|(_, document)| document)
+            {
+                let text = String::from_utf8_lossy(document).into();
+                self.recorder.borrow_mut().world(Event::Read { artifact: Cid::of(document), text });
+            }
         }
     }
 
