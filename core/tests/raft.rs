@@ -54,6 +54,7 @@ impl Net {
         let mut recovery: Vec<Keys> = ["r0", "r1", "r2"].map(keys).into();
         recovery.sort_by_key(Keys::agent);
         let genesis = Arc::new(Genesis {
+            arbiters: Vec::new(),
             capsule: Cid::default(),
             coordinators: founders.iter().map(|k| Member { agent: k.agent(), anchor: Digest::default() }).collect(),
             engine: Digest::default(),

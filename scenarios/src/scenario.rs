@@ -194,6 +194,10 @@ pub enum Strategy {
     WrongResult,
     /// A worker that says its job took half the steps it took.
     FalseClaim,
+    /// A worker whose briefs contradict themselves.
+    Contradictor,
+    /// A worker whose briefs are not what their schema says.
+    SchemaBreaker,
     /// A worker that commits to what it never stores.
     Withholder,
     /// A worker that bids one credit, and yields as soon as it has won.
@@ -291,6 +295,8 @@ impl Strategy {
             Self::EarlyStopwatch | Self::ChallengeWithholder | Self::Forker | Self::SilentReveal => Role::Coordinator,
             Self::WrongResult
             | Self::FalseClaim
+            | Self::Contradictor
+            | Self::SchemaBreaker
             | Self::Withholder
             | Self::LowballYielder
             | Self::NeverCommits
@@ -323,6 +329,8 @@ impl Strategy {
             Self::SilentReveal => "silent-reveal",
             Self::WrongResult => "wrong-result",
             Self::FalseClaim => "false-claim",
+            Self::Contradictor => "contradictor",
+            Self::SchemaBreaker => "schema-breaker",
             Self::Withholder => "withholder",
             Self::LowballYielder => "lowball-yielder",
             Self::NeverCommits => "never-commits",
@@ -356,6 +364,8 @@ impl Strategy {
             Self::SilentReveal => "lied-silent-reveal",
             Self::WrongResult => "lied-wrong-result",
             Self::FalseClaim => "lied-false-claim",
+            Self::Contradictor => "lied-contradictor",
+            Self::SchemaBreaker => "lied-schema-breaker",
             Self::Withholder => "lied-withholder",
             Self::LowballYielder => "lied-lowball-yielder",
             Self::NeverCommits => "lied-never-commits",
@@ -422,6 +432,8 @@ pub struct Cluster {
     pub workers: u32,
     /// Agents that verify results.
     pub verifiers: u32,
+    /// Verifiers, of the last, who have the last word on what committees are of two minds about; 15 at most.
+    pub arbiters: u32,
     /// Distinct organisations.
     pub orgs: u32,
     /// Distinct autonomous systems.
@@ -459,6 +471,7 @@ impl Default for Cluster {
             planners: 2,
             workers: 4,
             verifiers: 10,
+            arbiters: 0,
             orgs: 12,
             asns: 12,
             regions: 4,

@@ -357,6 +357,7 @@ impl Desk {
         use crate::id::Digest;
         use crate::policy::{BaseRules, Limits};
         let genesis = Genesis {
+            arbiters: Vec::new(),
             capsule: Cid::default(),
             coordinators,
             engine: Digest::default(),

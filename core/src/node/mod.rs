@@ -23,7 +23,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use io::{Act, Effect, Input, Message, Note, Outcome, Pool, Setup, Subject, Work};
+pub use io::{Act, Effect, Input, Look, Message, Note, Outcome, Pool, Setup, Subject, Work};
 pub use lot::PARKED_MAX;
 pub use timer::Timer;
 pub use verifier::proof_key;

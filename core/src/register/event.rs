@@ -15,7 +15,7 @@ use crate::members::Mandate;
 use crate::reject::Reject;
 use crate::slot::Waiting;
 use crate::time::Span;
-use crate::wire::{Envelope, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
+use crate::wire::{Envelope, Evidence, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
 
 /// A counted verdict.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,6 +54,58 @@ pub enum BondFate {
     LessFee,
     /// It goes to the commons.
     Forfeit,
+}
+
+/// Who rules on a challenge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bench {
+    /// A committee that looks again at what can be seen: as many equal rulings as a result takes passes.
+    #[default]
+    Looks,
+    /// A committee that judges: two thirds of all of it must be of one mind.
+    Judges,
+    /// Another that judges, of about twice the size.
+    Larger,
+    /// The arbiters of the genesis that have no part in it: more than half of them.
+    Arbiters,
+}
+
+impl Bench {
+    /// Who rules on it first.
+    pub fn first(evidence: &Evidence) -> Self {
+        if evidence.is_opinion() { Self::Judges } else { Self::Looks }
+    }
+
+    /// Who rules if this one is not of one mind, or if it is said again what this one has not found so: nobody after the last, which
+    /// are the `arbiters` if there are any. Of what can be seen one sees as well as another.
+    pub const fn next(self, arbiters: bool) -> Option<Self> {
+        match self {
+            Self::Looks => Some(Self::Looks),
+            Self::Judges => Some(Self::Larger),
+            Self::Larger if arbiters => Some(Self::Arbiters),
+            Self::Larger | Self::Arbiters => None,
+        }
+    }
+
+    /// Whether it judges: what it says takes nobody's stake.
+    pub const fn is_of_opinion(self) -> bool {
+        !matches!(self, Self::Looks)
+    }
+
+    /// Equal rulings that it takes of `seats`, where a result would take `k`.
+    pub const fn k(self, k: u32, seats: u32) -> u32 {
+        match self {
+            Self::Looks => k,
+            Self::Judges | Self::Larger => (seats * 2).div_ceil(3),
+            Self::Arbiters => seats / 2 + 1,
+        }
+    }
+
+    /// Whether it is the usual one.
+    fn is_usual(&self) -> bool {
+        *self == Self::Looks
+    }
 }
 
 /// What a need asks of the system thread.
@@ -125,6 +177,9 @@ pub enum Ask {
     Contest {
         /// Whose passes made the result final; neither they nor their relations sit.
         attesters: Vec<AgentId>,
+        /// Who is to rule.
+        #[serde(default, skip_serializing_if = "Bench::is_usual")]
+        bench: Bench,
         /// The challenger's bond.
         bond: Credits,
         /// The CHALLENGE.
@@ -133,7 +188,7 @@ pub enum Ask {
         challenger: AgentId,
         /// Which draw it is, from 1.
         draw: u32,
-        /// Equal rulings wanted.
+        /// Equal rulings wanted, of one that looks.
         k_ruling: u32,
         /// Planner of the decided proposal; neither it nor its relations sit.
         planner: AgentId,
@@ -144,6 +199,9 @@ pub enum Ask {
     },
     /// A challenge is over: divide its bond, and if it was right what the offenders lose. Told, not answered.
     Rule {
+        /// Who ruled, or should have.
+        #[serde(default, skip_serializing_if = "Bench::is_usual")]
+        bench: Bench,
         /// The CHALLENGE.
         challenge: Cid,
         /// The challenger.
@@ -154,7 +212,8 @@ pub enum Ask {
         fence: Fence,
         /// What is due to workers whose work is void through no fault of theirs, rising.
         honest: Vec<Payout>,
-        /// Whose passes made final what is void, rising, or whose proof was false; nobody where neither is so.
+        /// Whose passes made final what is void, rising, or whose proof was false; nobody where neither is so. It costs them
+        /// reputation, and stake where it was seen and not judged.
         offenders: Vec<AgentId>,
         /// Members of the committee whose rulings counted, rising.
         panel: Vec<AgentId>,
@@ -267,11 +326,21 @@ pub enum Event {
     /// A result is final; the challenge window opens.
     Final { record: Arc<FinalizeRecord> },
     /// A final result is disputed: its window stands still, with so much of it left.
-    Challenged { challenge: Arc<Envelope>, left: Span, task: TaskName },
+    Challenged {
+        #[serde(default, skip_serializing_if = "Bench::is_usual")]
+        bench: Bench,
+        challenge: Arc<Envelope>,
+        left: Span,
+        task: TaskName,
+    },
     /// The committee that rules on it sits.
     Empanelled { k_ruling: u32, seats: Vec<AgentId>, seed: Digest, snapshot: SnapshotRef, task: TaskName },
-    /// This committee did not rule in time, or could not agree.
-    Unruled { task: TaskName },
+    /// Those asked did not rule in time, or could not agree: these are asked next.
+    Unruled {
+        #[serde(default, skip_serializing_if = "Bench::is_usual")]
+        bench: Bench,
+        task: TaskName,
+    },
     /// The dispute is over: the challenge was right, or wrong, or nobody said.
     Ruled { challenge: Cid, counted: Vec<Counted>, ruling: Option<bool>, task: TaskName },
     /// A result is void; the task is idle, and asks for so many passes from here on.

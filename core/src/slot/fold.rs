@@ -123,7 +123,7 @@ impl Record {
                 task.state = TaskState::Final;
                 task.record = Some(Arc::clone(record));
             }
-            Event::Challenged { challenge, left, task } => {
+            Event::Challenged { bench, challenge, left, task } => {
                 [Waiting::Challenge(task.clone()), Waiting::Late(task.clone())].iter().for_each(|waiting| {
                     self.waits.remove(waiting);
                 });
@@ -134,6 +134,7 @@ impl Record {
                     late: task.state == TaskState::Settled,
                     left: *left,
                     draws: 1,
+                    bench: *bench,
                     seats: Vec::new(),
                     k_ruling: 0,
                 });
@@ -144,17 +145,22 @@ impl Record {
                     dispute.seats.clone_from(seats);
                 }
             }
-            Event::Unruled { task } => {
+            Event::Unruled { bench, task } => {
                 if let Some(dispute) = &mut self.task(task).dispute {
                     dispute.draws += 1;
+                    dispute.bench = *bench;
                     dispute.seats.clear();
                 }
             }
             Event::Ruled { ruling, task, .. } => {
                 let task = self.task(task);
-                let accused = task.dispute.take().and_then(|dispute| dispute.accused());
-                if let (Some(true), Some(accused)) = (ruling, accused) {
-                    task.proofs.remove(&accused);
+                let Some(dispute) = task.dispute.take() else { return };
+                match (ruling, dispute.accused(), dispute.evidence()) {
+                    (Some(true), Some(accused), _) => drop(task.proofs.remove(&accused)),
+                    (Some(false), _, Some(evidence)) if evidence.is_opinion() => {
+                        task.heard.push((evidence.clone(), dispute.bench));
+                    }
+                    _ => {}
                 }
             }
             Event::Invalidated { task, .. } => {

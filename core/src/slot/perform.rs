@@ -114,8 +114,8 @@ impl<'a, R: Registry> Doing<'a, R> {
                 self.ask_for_seats(task);
             }
             Move::Judge { task, verdict, counted } => self.judge(task, verdict, counted),
-            Move::Challenge { task, challenge, left } => {
-                self.emit(Event::Challenged { challenge, left, task: task.clone() });
+            Move::Challenge { task, bench, challenge, left } => {
+                self.emit(Event::Challenged { bench, challenge, left, task: task.clone() });
                 self.ask_for_a_panel(task);
             }
             Move::Rule { task, ruling: Some(upheld), counted } => {

@@ -12,11 +12,11 @@ use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Se
 use crate::members::{Base, Handover, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
-use crate::register::{Counted, Ending};
+use crate::register::{Bench, Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
 use crate::time::Span;
 use crate::wire::bounds::K_MAX;
-use crate::wire::{Body, Commit, Due, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
+use crate::wire::{Body, Commit, Due, Envelope, Evidence, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
 
 /// Where a need stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +73,8 @@ pub struct Dispute {
     pub left: Span,
     /// Committees asked for so far.
     pub draws: u32,
+    /// Which kind is asked for now.
+    pub bench: Bench,
     /// The committee that rules, rising; empty while it is being drawn.
     pub seats: Vec<AgentId>,
     /// Equal rulings it takes.
@@ -80,12 +82,17 @@ pub struct Dispute {
 }
 
 impl Dispute {
-    /// The verifier whose proof is disputed; nothing if the result is.
-    pub fn accused(&self) -> Option<AgentId> {
+    /// What is said to be wrong.
+    pub fn evidence(&self) -> Option<&Evidence> {
         match &self.challenge.body {
-            Body::Challenge(challenge) => challenge.evidence.accused(),
+            Body::Challenge(challenge) => Some(&challenge.evidence),
             _ => None,
         }
+    }
+
+    /// The verifier whose proof is disputed; nothing if the result is.
+    pub fn accused(&self) -> Option<AgentId> {
+        self.evidence()?.accused()
     }
 }
 
@@ -127,6 +134,9 @@ pub struct Task {
     pub dispute: Option<Dispute>,
     /// Who has disputed it: nobody does so twice.
     pub challengers: BTreeSet<AgentId>,
+    /// What was said against it that is a matter of opinion and was not so in the opinion of this bench: whoever says it again appeals
+    /// to the next.
+    pub heard: Vec<(Evidence, Bench)>,
     /// How many of its results were void.
     pub voided: u32,
 }
@@ -151,6 +161,7 @@ impl Task {
             unchallenged: false,
             dispute: None,
             challengers: BTreeSet::new(),
+            heard: Vec::new(),
             voided: 0,
         }
     }
@@ -163,6 +174,7 @@ impl Task {
         self.proofs.clear();
         self.seats.clear();
         self.challengers.clear();
+        self.heard.clear();
         self.lease.take()
     }
 
@@ -177,6 +189,14 @@ impl Task {
         let mut all: Vec<_> = payouts.filter(|payout| payout.due == Due::Fee).map(|payout| payout.to).collect();
         all.sort_unstable();
         all
+    }
+
+    /// Who is to rule on such a challenge; nobody any more if those who have the last word have said that it is not so.
+    pub fn bench_for(&self, evidence: &Evidence, arbiters: bool) -> Option<Bench> {
+        match self.heard.iter().rev().find(|(heard, _)| heard == evidence) {
+            None => Some(Bench::first(evidence)),
+            Some((_, bench)) => bench.next(arbiters),
+        }
     }
 
     /// What the accepted COMMIT says.

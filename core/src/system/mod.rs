@@ -22,7 +22,7 @@ use crate::ledger::{Booking, Ledger, LienId, OpKey, Pot, only_authority, op_key}
 use crate::members::{Mandate, Members, Succession};
 use crate::mutant::{Mutant, planted};
 use crate::pool::{self, Age, Snapshot};
-use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
+use crate::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event, Proof};
 use crate::reject::Reject;
 use crate::slot::{Registry, Standing, Stopwatch, Waiting};
 use crate::time::Span;
@@ -435,8 +435,13 @@ impl System {
                 self.open_next_round(doing);
                 return Ok(());
             }
-            Ask::Contest { bond, challenge, challenger, draw, .. } => {
+            Ask::Contest { bench, bond, challenge, challenger, draw, .. } => {
                 let taken = if *draw == 1 { self.accuse(doing, need, *challenge, *challenger, *bond) } else { Ok(()) };
+                if taken.is_ok() && *bench == Bench::Arbiters {
+                    let answer = self.arbiters(doing, need, ask).unwrap_or_else(Answer::Denied);
+                    doing.events.push(Event::Answered { answer, at, need, seq });
+                    return Ok(());
+                }
                 if taken.is_ok() {
                     self.queue.push_back(Seating { need, seq, at, ask: ask.clone() });
                     doing.events.push(Event::Queued { at, need, seq });

@@ -137,6 +137,7 @@ impl Bytes {
             deadline_ms: 1 + self.u32() % 1_000_000,
             fee: Credits(u64::from(self.u8() % 11)),
             fees: Credits(self.u64()),
+            forms: [].into(),
             k_plan: 1 + u32::from(self.u8() % 9),
             k_result: 1 + u32::from(self.u8() % 9),
             produces: self.list(3, Self::label),

@@ -9,6 +9,7 @@ mod host;
 mod kit;
 mod life;
 mod nodes;
+mod opinions;
 mod random;
 mod seats;
 mod traps;

@@ -14,6 +14,7 @@ pub(crate) mod fixture;
 mod fuzz;
 mod judge;
 mod liveness;
+mod looks;
 mod outcome;
 mod p1;
 mod p10;

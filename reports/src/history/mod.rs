@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use swarm_core::config::Params;
+use swarm_core::form::{Pointer, Schema};
 use swarm_core::genesis::Genesis;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::register::{Applied, Command};
@@ -263,7 +264,7 @@ pub struct PoolSnapshot {
 }
 
 /// What a COMMIT says, or a verdict on it, and a challenge calls untrue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Claim {
     /// That its output of this place, in the order of their names, is what the job gives.
@@ -272,6 +273,17 @@ pub enum Claim {
     Took(Telemetry),
     /// That it keeps some rule which no COMMIT can break that came so far.
     Lawful,
+    /// That what stands at this place of an output looks as its need says.
+    Form {
+        /// The output's address.
+        artifact: Cid,
+        /// The place.
+        pointer: Pointer,
+        /// What the need says.
+        schema: Box<Schema>,
+    },
+    /// That nothing in it contradicts itself: people differ about that.
+    Sense,
     /// That this is what the work gives under the key of one who passed it.
     Proof {
         /// Who.
@@ -369,6 +381,8 @@ pub enum Event {
         task: TaskName,
         took: Telemetry,
     },
+    /// World: an honest host read this.
+    Read { artifact: Cid, text: Arc<str> },
     /// The payouts of a final result are fixed.
     Settled { need: NeedId, payouts: Arc<[Payout]>, task: TaskName },
     /// The money moved.

@@ -21,9 +21,10 @@ pub(super) fn bond(cap: u64, params: &Params) -> u64 {
 }
 
 impl Need {
-    pub(super) fn take_task_answer(&mut self, answer: &Answer, name: &TaskName, params: &Params) {
+    pub(super) fn take_task_answer(&mut self, answer: &Answer, name: &TaskName, elsewhere: &impl Elsewhere) {
+        let params = elsewhere.params();
         if self.tasks[name].dispute.is_some() {
-            return self.take_panel(answer, name, params);
+            return self.take_panel(answer, name, elsewhere);
         }
         let (windows, task) = (self.windows(), self.tasks.get_mut(name).expect("an ask names a task of the plan"));
         let fence = task.fence;
@@ -107,7 +108,7 @@ impl Need {
                     task.unchallenged = true;
                 }
             }
-            Waiting::Ruling(task) => self.unruled(&task, elsewhere.params()),
+            Waiting::Ruling(task) => self.unruled(&task, elsewhere),
             Waiting::Late(task) => self.pay(&task),
             _ => {}
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use swarm_core::config::{COMMONS, Params};
 use swarm_core::genesis::Genesis;
 use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
-use swarm_core::register::{Answer, Ask, BondFate, Command, Ending, Event as Did, Proof};
+use swarm_core::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event as Did, Proof};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
@@ -290,8 +290,13 @@ impl System {
                 self.open_round(told);
                 return Ok(true);
             }
-            (Ask::Contest { .. }, _) => {
+            (Ask::Contest { bench, .. }, answered) => {
                 let Some(why) = self.contest(need, ask) else {
+                    if let (Bench::Arbiters, Some(answer)) = (bench, answered) {
+                        self.arbiters(need, ask, &answer)?;
+                        self.out.push(Did::Answered { answer, at, need, seq });
+                        return Ok(true);
+                    }
                     self.queue.push((need, seq, at, ask.clone()));
                     self.out.push(Did::Queued { at, need, seq });
                     self.open_round(told);
@@ -441,6 +446,10 @@ impl Elsewhere for System {
 
     fn members(&self) -> usize {
         self.genesis.coordinators.len()
+    }
+
+    fn has_arbiters(&self) -> bool {
+        !self.genesis.arbiters.is_empty()
     }
 
     fn is_founder(&self, agent: &AgentId) -> bool {

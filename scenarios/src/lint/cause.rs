@@ -69,6 +69,11 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
                 || met().next().is_some(),
             "`redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`",
         ),
+        "challenge-escalated" => (lies(Strategy::Contradictor), "adversaries with `strategy = \"contradictor\"`"),
+        "arbiters-ruled" => (
+            scenario.cluster.arbiters > 0 && lies(Strategy::Contradictor),
+            "`arbiters` in `[cluster]`, and contradictors",
+        ),
         "adversary-lied" | "challenge-dismissed" | "challenge-unruled" | "challenge-upheld" | "result-challenged" => {
             (!scenario.adversaries.is_empty(), "`[[adversaries]]`")
         }

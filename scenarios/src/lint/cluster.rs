@@ -8,6 +8,8 @@ use swarm_nemeses::{Role, Shape};
 
 /// The most agents a scenario may have.
 const AGENTS_MAX: u64 = 10_000;
+/// The most arbiters there may be.
+const ARBITERS_MAX: u32 = 15;
 /// Least stake of a member of the pool (PROTOCOL 6).
 const STAKE_MIN: u64 = 1_000;
 /// Below so many members a pool is in bootstrap (PROTOCOL 6).
@@ -44,6 +46,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.error("cluster", Code::OutOfRange, what, "take fewer of some role");
         sound = false;
     }
+    notes.within("cluster.arbiters", cluster.arbiters.into(), 0, ARBITERS_MAX.min(cluster.verifiers).into());
     notes.within("cluster.stake", cluster.stake, STAKE_MIN, CREDITS_MAX);
     notes.within("cluster.balance", cluster.balance, 0, CREDITS_MAX);
     notes.within("cluster.entry_batch", cluster.entry_batch.0, 0, 10_000_000_000);

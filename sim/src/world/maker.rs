@@ -132,6 +132,7 @@ impl<'a> Maker<'a> {
             work: span(scenario.workload.work),
             yield_bp: if works { scenario.workload.yield_bp } else { 0 },
             refuse_bp: if works { scenario.workload.refuse_bp } else { 0 },
+            dissent_bp: scenario.workload.dissent_bp,
             variant,
             tells_truth: !scenario.adversaries.is_empty(),
         };

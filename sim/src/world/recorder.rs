@@ -10,11 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use swarm_core::form::Form;
 use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
-use swarm_core::register::{Applied, Chain, Command, Ending, Event as Did};
+use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did};
 use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
@@ -34,6 +35,7 @@ struct Told {
     snapshot: SnapshotRef,
     /// What it asks for, and how long a lease of it is.
     produces: Vec<Label>,
+    forms: BTreeMap<Label, Form>,
     lease_ms: u32,
     proposals: BTreeMap<Cid, Arc<Envelope>>,
     tasks: BTreeMap<TaskName, TaskTold>,
@@ -57,7 +59,7 @@ struct TaskTold {
 }
 
 /// What a challenge of a COMMIT, or of a verdict on it, calls untrue.
-fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold) -> Claim {
+fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold, forms: &BTreeMap<Label, Form>) -> Claim {
     let (Body::Challenge(said), Body::Commit(commit)) = (&challenge.body, &committed.body) else {
         return Claim::Lawful;
     };
@@ -67,6 +69,12 @@ fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold) -> Claim 
         }
         Evidence::PolicyBreach { rule, .. } if rule.as_str() == "telemetry" => Claim::Took(commit.telemetry),
         Evidence::PolicyBreach { .. } => Claim::Lawful,
+        Evidence::SchemaViolation { label, pointer, .. } => {
+            let schema = forms.get(label).and_then(|form| form.schema.clone()).unwrap_or_default();
+            let artifact = commit.outputs.get(label).copied().unwrap_or_default();
+            Claim::Form { artifact, pointer: pointer.clone(), schema: Box::new(schema) }
+        }
+        Evidence::SemanticContradiction { .. } => Claim::Sense,
         Evidence::FalseProof { verifier } => Claim::Proof {
             by: *verifier,
             key: proof_key(verifier, &committed.id(), of.fence),
@@ -378,6 +386,7 @@ impl Recorder {
             Did::Opening { need: text } => {
                 if let Body::Need(text) = &text.body {
                     (told.produces, told.lease_ms) = (text.produces.clone(), text.windows.lease_ms);
+                    told.forms.clone_from(&text.forms);
                 }
                 return;
             }
@@ -498,7 +507,8 @@ impl Recorder {
             Did::Challenged { challenge, task, .. } => {
                 let of = told.tasks.entry(task.clone()).or_default();
                 let (commit, fence) = (of.commit, of.fence);
-                let claim = of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit, of));
+                let claim =
+                    of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit, of, &told.forms));
                 self.mark("result-challenged");
                 Event::Challenged {
                     challenge: challenge.id(),
@@ -509,6 +519,12 @@ impl Recorder {
                     need,
                     task: task.clone(),
                 }
+            }
+            Did::Asked { ask: Ask::Contest { bench: Bench::Larger | Bench::Arbiters, .. }, .. } => {
+                return self.mark("challenge-escalated");
+            }
+            Did::Asked { ask: Ask::Rule { bench: Bench::Arbiters, ruling: Some(_), .. }, .. } => {
+                return self.mark("arbiters-ruled");
             }
             Did::Ruled { challenge, counted, ruling, task } => {
                 self.mark(match ruling {

@@ -109,6 +109,7 @@ impl Net {
         let mut recovery: Vec<Keys> = (0..3).map(|n| keys(0, &format!("r{n}"))).collect();
         recovery.sort_by_key(Keys::agent);
         let genesis = Arc::new(Genesis {
+            arbiters: Vec::new(),
             capsule: Cid::default(),
             coordinators: founders.iter().map(|k| Member { agent: k.agent(), anchor: Digest::default() }).collect(),
             engine: Digest::default(),

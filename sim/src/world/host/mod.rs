@@ -67,6 +67,8 @@ pub struct Habits {
     pub work: Span,
     pub yield_bp: u32,
     pub refuse_bp: u32,
+    /// In how many of all documents it sees no contradiction where there is one, in basis points.
+    pub dissent_bp: u32,
     /// Which variant of a plan it proposes.
     pub variant: u32,
     /// What honest hosts get for their work is told.
