@@ -58,6 +58,12 @@ mutants! {
     BreachShrugged: "breach-shrugged", "P3", "false-claims";
     /// Who rules on a challenge never finds a proof of work false.
     ProofShrugged: "proof-shrugged", "P3", "lazy-attester";
+    /// Whoever passed a decoy loses nothing.
+    DecoyPassesFree: "decoy-passes-free", "decoys", "forced-errors";
+    /// Those whom an opener is related to share in the jackpot of its decoy.
+    JackpotToRelations: "jackpot-to-relations", "decoys", "forced-errors";
+    /// A need that turned out to be a decoy goes on as if it were none.
+    DecoyGoesOn: "decoy-goes-on", "decoys", "forced-errors";
     /// A lease that expired is told as ended, and its holder keeps the task.
     ExpiredStands: "expired-stands", "P4", "zombie";
     /// A verdict on an earlier attempt counts for the present one.

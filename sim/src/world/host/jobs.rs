@@ -147,6 +147,7 @@ impl Host {
                     self.tell_truth(*need, given, task, keys, &outcome);
                     if !verify {
                         self.falsify(&mut outcome, &mut unkept);
+                        self.plant(&at.work, &inputs, &mut outcome, &mut unkept);
                     }
                     (outcome, unkept)
                 }
@@ -198,7 +199,12 @@ impl Host {
 }
 
 /// Runs a job for real.
-fn run(kind: &Label, inputs: &[Arc<[u8]>], produces: &[Label], keys: &[Digest]) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
+pub(super) fn run(
+    kind: &Label,
+    inputs: &[Arc<[u8]>],
+    produces: &[Label],
+    keys: &[Digest],
+) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
     let done = match jobs::run(kind.as_str(), inputs, produces, keys) {
         Ok(done) => done,
         Err(_) => return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()),
