@@ -726,8 +726,9 @@ pub struct Properties {
 
 impl Default for Properties {
     fn default() -> Self {
-        // Where nobody lies there is nothing to see of P3.
-        let check = Property::ALL.into_iter().filter(|property| *property != Property::P3).collect();
+        // Where nobody lies there is nothing to see of P3, nor of decoys where there are none.
+        let seen = |property: &Property| !matches!(property, Property::P3 | Property::Decoys);
+        let check = Property::ALL.into_iter().filter(seen).collect();
         Self {
             check,
             ends: vec![NeedEnd::Closed],
@@ -786,12 +787,26 @@ pub enum Property {
     /// A second, plain model of ledger, quorum and slot comes to the same.
     #[serde(rename = "model")]
     Model,
+    /// Forced errors cost those who pass them, and nobody else; asked for wherever there are any.
+    #[serde(rename = "decoys")]
+    Decoys,
 }
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 10] =
-        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness, Self::Model];
+    pub const ALL: [Self; 11] = [
+        Self::P1,
+        Self::P2,
+        Self::P3,
+        Self::P4,
+        Self::P5,
+        Self::P6,
+        Self::P9,
+        Self::P10,
+        Self::Liveness,
+        Self::Model,
+        Self::Decoys,
+    ];
 
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
@@ -806,6 +821,7 @@ impl Property {
             Self::P10 => "P10",
             Self::Liveness => "liveness",
             Self::Model => "model",
+            Self::Decoys => "decoys",
         }
     }
 }

@@ -33,6 +33,9 @@ pub struct Workload {
     /// Bytes of input made for each need. With `needs_file`: bytes of seeded text that stand in
     /// when no `--input` is given.
     pub input_bytes: u64,
+    /// Share of needs that are decoys, in basis points: every other honest worker is in on it, and commits to a wrong result if
+    /// it wins one. Only where a need is one task.
+    pub decoys_bp: u32,
     /// Share of needs that their requester cancels midway, in basis points.
     pub cancel_bp: u32,
     /// Share of leases that the worker yields early, in basis points.
@@ -63,6 +66,7 @@ impl Default for Workload {
             dissent_bp: 0,
             work: Between { min: Nanos::secs(1), max: Nanos::secs(20) },
             input_bytes: 4_096,
+            decoys_bp: 0,
             cancel_bp: 0,
             yield_bp: 0,
             refuse_bp: 0,

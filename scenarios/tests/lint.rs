@@ -437,7 +437,7 @@ teaches = "t"
 check = ["P1", "P1", "P7"]
 sometimes = ["need-setled", "lease-expired", "lease-expired"]
 "#), @r##"
-        error unknown-value 4:22 `P7` is not known here => known: `P1`, `P2`, `P3`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`
+        error unknown-value 4:22 `P7` is not known here => known: `P1`, `P2`, `P3`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`, `decoys`
         error unknown-mark 5:14 `need-setled` is no mark => did you mean `need-settled`?
         error duplicate-name 5:46 `lease-expired` stands here twice => take one out
         "##);
@@ -1106,4 +1106,17 @@ from = "coordinator:0"
 to = "coordinator:1"
 for = "1s"
 "#), @"warning no-effect 8:1 `coordinator:0` says nothing to itself => name another on one side");
+}
+
+#[test]
+fn only_a_need_of_one_task_can_be_a_decoy() {
+    let with = |workload: &str, check: &str| {
+        let text = format!("teaches = \"t\"\n[workload]\n{workload}\n[properties]\n{check}\n");
+        self::check(&text)
+    };
+    assert_eq!(with("recipe = \"single\"\ndecoys_bp = 200", "sometimes = [\"decoy-caught\"]"), "");
+    insta::assert_snapshot!(with("decoys_bp = 200", ""), @"error conflicting-keys 3:1 only a need of one task can be a decoy => write `recipe = \"single\"`, or take `decoys_bp` out");
+    insta::assert_snapshot!(with("recipe = \"single\"\ndecoys_bp = 10_001", ""), @"error out-of-range 4:1 `decoys_bp` is 10001 => write a number from 0 to 10000");
+    insta::assert_snapshot!(with("", "check = [\"P1\", \"decoys\"]"), @"error vacuous 5:1 without decoys there is nothing to see of them => write `decoys_bp` in `[workload]`, or leave it out");
+    insta::assert_snapshot!(with("", "sometimes = [\"decoy-caught\"]"), @"warning no-effect 5:14 nothing in this scenario can bring `decoy-caught` about => add `decoys_bp` in `[workload]`");
 }

@@ -116,6 +116,17 @@ pub enum Act {
         /// The task.
         task: TaskName,
     },
+    /// Announce a decoy, by a mask that says nothing ([`crate::slot::mask`]).
+    Mask(Digest),
+    /// Open the mask of a need of its own, whose result was found wrong (requesters).
+    Unmask {
+        /// Verifiers that failed it without doing the work, rising.
+        denied: Vec<AgentId>,
+        /// The need.
+        need: NeedId,
+        /// What makes the mask of it.
+        salt: Digest,
+    },
     /// Bring an act of the recovery keys before the register (coordinators).
     Mandate(Arc<Mandate>),
 }

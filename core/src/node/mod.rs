@@ -38,8 +38,10 @@ use crate::register::{Chain, Event};
 use crate::reject::Reject;
 use crate::slot::{self, Record};
 use crate::time::{Instant, Now};
-use crate::wire::{Amount, Body, Envelope, Refuse, Role};
+use crate::wire::{Amount, Body, Envelope, Mask, Refuse, Role};
 use coordinator::Coordinator;
+#[cfg(test)]
+pub(crate) use desk::genesis_of_nobody;
 use desk::{Asked, Desk, Saying};
 use lot::{Awaited, Lot};
 pub use threads::Holding;
@@ -226,6 +228,17 @@ impl Node {
                 if let Some(record) = self.threads.record(&need) {
                     verifier::dispute(desk, need, record, &task);
                 }
+                return;
+            }
+            Act::Unmask { denied, need, salt } => {
+                if let Some(record) = self.threads.record(&need) {
+                    requester::unmask(desk, need, record, denied, salt);
+                }
+                return;
+            }
+            // Only coordinators hear of it.
+            Act::Mask(mask) => {
+                desk.say(Saying::new(Subject::Coordinators, Thread::System, Body::Mask(Mask { mask })));
                 return;
             }
             Act::Mandate(mandate) => {

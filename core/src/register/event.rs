@@ -42,6 +42,8 @@ pub enum Ending {
     Failed,
     /// The requester ended it, or something that it wants.
     Cancelled,
+    /// It was a decoy.
+    Decoy,
 }
 
 /// What becomes of a worker's bond.
@@ -225,6 +227,32 @@ pub enum Ask {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<AgentId>,
     },
+    /// A requester says that a result was wrong on purpose: look whether that was masked before the need was taken up.
+    Mask {
+        /// The mask.
+        mask: Digest,
+        /// The task.
+        task: TaskName,
+    },
+    /// A decoy is over: slash who passed it, and share its price among those who caught it. Told, not answered.
+    Expose {
+        /// What its worker forfeited, and has back.
+        bond: Credits,
+        /// Whose verdicts failed it, rising; nobody where a ruling had to.
+        caught: Vec<AgentId>,
+        /// Who of those did not do the work, as the requester says; rising.
+        denied: Vec<AgentId>,
+        /// What it was masked by.
+        mask: Digest,
+        /// Who passed it, and has not lost anything for that yet; rising.
+        passed: Vec<AgentId>,
+        /// What its worker won it for: what catching it is worth.
+        price: Credits,
+        /// The task.
+        task: TaskName,
+        /// Its worker.
+        worker: AgentId,
+    },
     /// The need is over: pay what is due from the escrow and give the rest back. Told, not answered.
     Close {
         /// How it ended.
@@ -240,7 +268,7 @@ pub enum Ask {
 impl Ask {
     /// Whether the need waits for an answer.
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Self::End { .. } | Self::Close { .. } | Self::Rule { .. })
+        !matches!(self, Self::End { .. } | Self::Close { .. } | Self::Rule { .. } | Self::Expose { .. })
     }
 }
 
@@ -279,6 +307,8 @@ pub enum Answer {
         /// The pool it was drawn from.
         snapshot: SnapshotRef,
     },
+    /// It was masked in time, and is a decoy.
+    Masked,
     /// It cannot be had.
     Denied(Reject),
 }
@@ -345,6 +375,12 @@ pub enum Event {
     Ruled { challenge: Cid, counted: Vec<Counted>, ruling: Option<bool>, task: TaskName },
     /// A result is void; the task is idle, and asks for so many passes from here on.
     Invalidated { challenge: Cid, commit: Cid, k_result: u32, offenders: Vec<AgentId>, task: TaskName },
+    /// The requester says that a result which was found wrong was so on purpose. Nobody is granted the task meanwhile.
+    Unmasking { task: TaskName, unmask: Arc<Envelope> },
+    /// It was masked in time, or was not and nothing was said.
+    Unmasked { decoy: bool, task: TaskName },
+    /// One more is known to have passed the decoy.
+    Passed { attest: Cid, task: TaskName, verifier: AgentId },
     /// The window closed; the payouts are fixed.
     Settled { payouts: Vec<Payout>, task: TaskName },
     /// Paid; the task has ended.

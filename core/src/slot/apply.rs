@@ -97,6 +97,11 @@ pub(super) enum Move {
         ruling: Option<bool>,
         counted: Vec<Counted>,
     },
+    /// A wrong result is said to be a decoy.
+    Unmask {
+        task: TaskName,
+        unmask: Arc<Envelope>,
+    },
     /// What the event says, and nothing else.
     Note(Event),
     Answer {
@@ -217,6 +222,8 @@ impl Record {
             Body::Cancel(cancel) => self.cancel(envelope, cancel),
             Body::Commit(commit) => self.commit(envelope, commit),
             Body::Challenge(challenge) => self.challenge(envelope, challenge, registry),
+            Body::Unmask(unmask) => self.unmask(envelope, unmask),
+            Body::Attest(attest) => self.passed(envelope, attest),
             _ => Err(Reject::WrongFields),
         }
     }
@@ -366,7 +373,10 @@ impl Record {
         if need.sender != envelope.sender {
             return Err(Reject::NotEntitled);
         }
-        let idle = |task: &TaskName| self.tasks.get(task).is_some_and(|t| t.state == TaskState::Idle);
+        // What is being unmasked is not cancelled: those who passed it would go free.
+        let idle = |task: &TaskName| {
+            self.tasks.get(task).is_some_and(|t| t.state == TaskState::Idle && t.unmasking().is_none())
+        };
         match &cancel.task {
             Some(task) if idle(task) => Ok(Move::Cancel(alloc::vec![task.clone()])),
             Some(_) => Err(Reject::WrongPhase),

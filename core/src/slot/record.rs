@@ -96,6 +96,34 @@ impl Dispute {
     }
 }
 
+/// A result that was found wrong, by its committee or by one that ruled on it. It may have been wrong on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The COMMIT.
+    pub commit: Arc<Envelope>,
+    /// What its worker won the task for.
+    pub price: Credits,
+    /// Its committee, rising.
+    pub seats: Vec<AgentId>,
+    /// Whose verdicts failed it, rising; nobody where a ruling had to.
+    pub caught: Vec<AgentId>,
+    /// Whose passes had made it final, rising: each is slashed for that.
+    pub slashed: Vec<AgentId>,
+    /// What its requester said of it, if it said so.
+    pub unmasking: Option<Unmasking>,
+}
+
+/// What a requester says of a wrong result of its need's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmasking {
+    /// The UNMASK.
+    pub unmask: Arc<Envelope>,
+    /// It is a decoy for sure: it was masked in time.
+    pub sure: bool,
+    /// Who is known to have passed it, besides those who are slashed.
+    pub passed: BTreeSet<AgentId>,
+}
+
 /// Where a task stands.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -139,6 +167,8 @@ pub struct Task {
     pub heard: Vec<(Evidence, Bench)>,
     /// How many of its results were void.
     pub voided: u32,
+    /// Its last result, if that was found wrong, until the task is granted again.
+    pub wrong: Option<Wrong>,
 }
 
 impl Task {
@@ -163,7 +193,18 @@ impl Task {
             challengers: BTreeSet::new(),
             heard: Vec::new(),
             voided: 0,
+            wrong: None,
         }
+    }
+
+    /// What its requester said of its wrong result, if it did.
+    pub fn unmasking(&self) -> Option<&Unmasking> {
+        self.wrong.as_ref()?.unmasking.as_ref()
+    }
+
+    /// Whether it turned out to be a decoy.
+    pub fn is_decoy(&self) -> bool {
+        self.unmasking().is_some_and(|unmasking| unmasking.sure)
     }
 
     /// The attempt is over without a result, and everything that was known of one is gone.

@@ -4,6 +4,7 @@
 //! asked, and answered. Credits are set aside and voters drawn in one step, a committee is drawn and its liens booked in one
 //! step: two loose steps would lose money in a crash between them.
 
+mod decoys;
 mod draws;
 mod registry;
 mod rulings;
@@ -27,6 +28,7 @@ use crate::reject::Reject;
 use crate::slot::{Registry, Standing, Stopwatch, Waiting};
 use crate::time::Span;
 use crate::wire::{Body, Envelope, Manifest, Verb};
+use decoys::Masked;
 use draws::{Promise, Round, Seating};
 use rulings::Accuser;
 
@@ -81,10 +83,12 @@ pub struct System {
     acts: BTreeSet<Cid>,
     /// The highest Lamport value among them.
     lamport: Lamport,
-    /// Whose escrow and whose bond it is.
-    requesters: BTreeMap<NeedId, AgentId>,
+    /// Whose escrow it is, and the entry that set it aside; whose bond.
+    requesters: BTreeMap<NeedId, (AgentId, Seq)>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
     accusers: BTreeMap<AgentId, Accuser>,
+    /// Announced decoys, until they are exposed.
+    masks: BTreeMap<Digest, Masked>,
     queue: VecDeque<Seating>,
     round: Option<Round>,
     rounds: u32,
@@ -146,6 +150,7 @@ impl System {
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
             accusers: BTreeMap::new(),
+            masks: BTreeMap::new(),
             queue: VecDeque::new(),
             round: None,
             rounds: 0,
@@ -320,6 +325,7 @@ impl System {
                 self.wait(Waiting::Unbonding(sender, key), total);
             }
             Body::Withdraw(body) => self.ledger.withdraw(key, sender, body.amount)?,
+            Body::Mask(body) => self.announce(doing, sender, body.mask)?,
             _ => return Err(Reject::WrongFields),
         }
         if envelope.verb() != Verb::Manifest {
@@ -455,6 +461,13 @@ impl System {
                 doing.events.push(Event::Told { at, need, seq });
                 return Ok(());
             }
+            Ask::Mask { mask, .. } => self.unmask(need, mask).map(|()| Answer::Masked),
+            Ask::Expose { mask, .. } => {
+                self.expose(doing, need, ask);
+                self.masks.remove(mask);
+                doing.events.push(Event::Told { at, need, seq });
+                return Ok(());
+            }
             Ask::End { .. } => {
                 self.end(doing, need, ask);
                 doing.events.push(Event::Told { at, need, seq });
@@ -463,7 +476,7 @@ impl System {
             Ask::Close { ending, payouts, planner } => {
                 let payouts: Vec<_> = payouts.iter().map(|p| (p.to, p.amount)).collect();
                 let key = doing.key();
-                if let Some(requester) = self.requesters.remove(&need) {
+                if let Some((requester, _)) = self.requesters.remove(&need) {
                     self.ledger
                         .pay(key, &Pot::Escrow(need), &payouts, requester)
                         .expect("a slot asks for no more than its escrow holds, once");
@@ -497,7 +510,7 @@ impl System {
         let (k_plan, voters) = self.voters(need, Epoch::FIRST, k_plan)?;
         let key = doing.key();
         self.ledger.reserve(key, Pot::Escrow(need), requester, amount)?;
-        self.requesters.insert(need, requester);
+        self.requesters.insert(need, (requester, doing.seq));
         Ok(Answer::Escrowed { k_plan, snapshot: self.snapshot().reference(), voters })
     }
 
@@ -517,7 +530,7 @@ impl System {
         agent.reputation_bp = match ending {
             Ending::Closed => pool::succeeded(agent.reputation_bp),
             Ending::Failed => pool::lease_expired(agent.reputation_bp),
-            Ending::Cancelled => return,
+            Ending::Cancelled | Ending::Decoy => return,
         };
         self.dirty = true;
     }

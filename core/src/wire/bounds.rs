@@ -121,8 +121,12 @@ impl Body {
             Self::Need(need) => check_need(need),
             Self::Propose(propose) => check_propose(propose),
             // Fixed in length, and judged against the slot.
-            Self::AttestPlan(_) | Self::Release(_) | Self::Verdict(_) => Ok(()),
+            Self::AttestPlan(_) | Self::Release(_) | Self::Verdict(_) | Self::Mask(_) => Ok(()),
             Self::Challenge(challenge) => check_challenge(challenge),
+            Self::Unmask(body) => {
+                at_most(body.denied.len(), ATTESTATIONS_MAX)?;
+                rising(&body.denied, true)
+            }
             Self::Invalidate(body) => {
                 at_most(body.offenders.len(), ATTESTATIONS_MAX)?;
                 within(body.k_result, 1, K_MAX)?;

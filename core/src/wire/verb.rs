@@ -132,6 +132,10 @@ verbs! {
     Invalidate "INVALIDATE" Invalidate => [Coordinator],
     /// What a final result pays, fixed.
     Settle "SETTLE" Settle => [Coordinator],
+    /// Some need to come is a decoy; which, nobody can tell.
+    Mask "MASK" Mask => [],
+    /// A requester opens what was masked: its need is a decoy.
+    Unmask "UNMASK" Unmask => [Requester],
     /// A coordinator vouches for applied entries.
     Entry "ENTRY" EntryBatch => [Coordinator],
     /// Who an agent is.
@@ -592,6 +596,31 @@ pub struct Invalidate {
     pub k_result: u32,
     /// Whose passes made it final, rising: each is slashed.
     pub offenders: Vec<AgentId>,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of MASK.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mask {
+    /// The digest under which a decoy is announced ([`crate::slot::mask`]).
+    pub mask: Digest,
+}
+
+/// Body of UNMASK. Epoch and fence are the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unmask {
+    /// The COMMIT that is wrong on purpose (its envelope id).
+    pub commit: Cid,
+    /// Verifiers that failed it without doing the work, as their proofs show to whoever did it; rising. They have no part in the
+    /// jackpot, and nobody has it instead.
+    pub denied: Vec<AgentId>,
+    /// What it was masked by.
+    pub mask: Digest,
+    /// What makes the mask of it.
+    pub salt: Digest,
     /// The task.
     pub task: TaskName,
 }

@@ -302,6 +302,14 @@ impl Bytes {
                     task: self.label(),
                 })
             }
+            Verb::Mask => Body::Mask(Mask { mask: self.digest() }),
+            Verb::Unmask => {
+                let mut denied = self.list(3, Self::agent);
+                denied.sort();
+                denied.dedup();
+                let (mask, salt) = (self.digest(), self.digest());
+                Body::Unmask(Unmask { commit: self.cid(), denied, mask, salt, task: self.label() })
+            }
             Verb::Settle => Body::Settle(Settle { payouts: self.payouts(), task: self.label() }),
             Verb::Entry => {
                 let links = [vec![self.digest()], self.list(4, Self::digest)].concat();

@@ -298,6 +298,7 @@ impl Stage {
             Body::Attest(b) => Some(&b.task),
             Body::Challenge(b) => Some(&b.task),
             Body::Verdict(b) => Some(&b.task),
+            Body::Unmask(b) => Some(&b.task),
             _ => None,
         };
         let held = named.and_then(|t| self.record.tasks.get(t)).map(|t| t.fence);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::earned::{Earned, Earnings};
 use super::sums::Sums;
 use super::{
-    ChallengeSafety, Checker, Conservation, Convergence, End, Fencing, Finding, LeaseLifetime, Liveness, NeedCounts,
-    Outcome, QuorumValidity, SameFinalize, SingleDecide, Verdict,
+    ChallengeSafety, Checker, Conservation, Convergence, End, Fencing, Finding, ForcedErrors, LeaseLifetime, Liveness,
+    NeedCounts, Outcome, QuorumValidity, SameFinalize, SingleDecide, Verdict,
 };
 use crate::history::{AlarmKind, Record};
 use crate::model::Model;
@@ -62,6 +62,7 @@ impl Default for Judge {
             Box::<Convergence>::default(),
             Box::<Liveness>::default(),
             Box::<Model>::default(),
+            Box::<ForcedErrors>::default(),
         ])
     }
 }

@@ -85,6 +85,8 @@ pub enum NeedEnd {
     Failed,
     /// Its requester took it back.
     Cancelled,
+    /// It was a decoy.
+    Decoy,
 }
 
 impl NeedEnd {
@@ -94,6 +96,7 @@ impl NeedEnd {
             Self::Closed => "closed",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Decoy => "decoy",
         }
     }
 }
@@ -108,6 +111,8 @@ pub enum TaskEnd {
     Failed,
     /// Its requester took it back.
     Cancelled,
+    /// Its result was wrong on purpose.
+    Decoy,
 }
 
 /// Why somebody must be told at once.
@@ -383,6 +388,21 @@ pub enum Event {
     },
     /// World: an honest host read this.
     Read { artifact: Cid, text: Arc<str> },
+    /// World: an honest host commits, in place of what it got, to outputs that are wrong on purpose.
+    Planted { need: NeedId, outputs: Arc<[Cid]>, requester: AgentId, task: TaskName, worker: AgentId },
+    /// World: a verifier signed a pass of what was planted.
+    Betrayed { commit: Cid, need: NeedId, verifier: AgentId },
+    /// The mask of a wrong result was opened: it is a decoy, or was not masked in time.
+    Unmasked { commit: Cid, decoy: bool, mask: Digest, need: NeedId, task: TaskName },
+    /// A decoy is over: who failed it, who passed it and was not slashed for that before, and what it paid to the commons fund.
+    Exposed {
+        caught: Arc<[AgentId]>,
+        need: NeedId,
+        passed: Arc<[AgentId]>,
+        price: Credits,
+        task: TaskName,
+        worker: AgentId,
+    },
     /// The payouts of a final result are fixed.
     Settled { need: NeedId, payouts: Arc<[Payout]>, task: TaskName },
     /// The money moved.

@@ -271,6 +271,7 @@ impl Need {
         let task = self.tasks.get_mut(name).expect("one of its tasks");
         task.voided += 1;
         let k_result = task.k_target(k_result);
+        task.is_wrong(&[], &offenders);
         task.forget();
         if let Some(winner) = task.winner.take() {
             task.barred.insert(winner.bid.agent);
@@ -515,7 +516,7 @@ impl System {
     }
 
     /// `agent` loses `amount` of what it bound, and its backers as much in proportion.
-    fn lose(&mut self, agent: &AgentId, amount: u64, pot: &Account) {
+    pub(super) fn lose(&mut self, agent: &AgentId, amount: u64, pot: &Account) {
         let (stake, unbonding) = (Account::Stake(*agent), Account::Unbonding(*agent));
         let bound = self.books.at(&stake) + self.books.at(&unbonding);
         let own = amount.min(self.books.at(&stake));

@@ -15,6 +15,7 @@ use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Envelope, Evidence, Expires, FinalizeRecord, Need as Text, Role, SnapshotRef, Windows};
 
+use super::decoy::Wrong;
 use super::dispute::Dispute;
 use super::plan::Planned;
 
@@ -121,6 +122,8 @@ pub struct Task {
     /// Who passed the result with a proof of work that was not ruled false.
     pub proven: BTreeSet<AgentId>,
     pub voided: u32,
+    /// Its last result, if that was found wrong, until the task is granted again.
+    pub wrong: Option<Wrong>,
 }
 
 /// A running wait.
@@ -282,7 +285,9 @@ impl Need {
     pub fn ask(&mut self, ask: Ask) {
         self.asked += 1;
         let about = match &ask {
-            Ask::Grant { task, .. } | Ask::Seats { task, .. } | Ask::Contest { task, .. } => Some(Some(task.clone())),
+            Ask::Grant { task, .. } | Ask::Seats { task, .. } | Ask::Contest { task, .. } | Ask::Mask { task, .. } => {
+                Some(Some(task.clone()))
+            }
             Ask::Escrow { .. } | Ask::Voters { .. } => Some(None),
             _ => None,
         };
@@ -396,6 +401,9 @@ impl Need {
             }
             (Answer::Denied(_), None) if self.phase == Phase::Open => self.close(Ending::Failed),
             (Answer::Denied(_), None) => self.over(Ending::Failed),
+            (answer, Some(task)) if self.tasks.get(&task).is_some_and(Task::is_being_unmasked) => {
+                self.take_mask(answer, &task, elsewhere);
+            }
             (answer, Some(task)) => self.take_task_answer(answer, &task, elsewhere),
             _ => {}
         }

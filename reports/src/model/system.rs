@@ -15,6 +15,7 @@ use swarm_core::time::Span;
 use swarm_core::wire::{Body, Envelope, Manifest, Payout};
 
 use super::books::Books;
+use super::decoy::Masks;
 use super::need::{Elsewhere, Standing, Watch};
 use crate::history::{Account, PoolSnapshot};
 
@@ -54,7 +55,8 @@ pub struct System {
     pub(super) dirty: bool,
     asked: BTreeMap<NeedId, u32>,
     pub(super) acts: BTreeSet<Cid>,
-    requesters: BTreeMap<NeedId, AgentId>,
+    pub(super) requesters: BTreeMap<NeedId, (AgentId, Seq)>,
+    pub(super) masks: Masks,
     pub(super) bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
     /// What backs a member (to, by).
     pub(super) lent: BTreeMap<(AgentId, AgentId), u64>,
@@ -93,6 +95,7 @@ impl System {
             asked: BTreeMap::new(),
             acts: BTreeSet::new(),
             requesters: BTreeMap::new(),
+            masks: Masks::new(),
             bonds: BTreeMap::new(),
             lent: BTreeMap::new(),
             tranches: BTreeMap::new(),
@@ -309,13 +312,23 @@ impl System {
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
             }
+            (Ask::Expose { .. }, _) => {
+                self.expose(need, ask);
+                self.out.push(Did::Told { at, need, seq });
+                return Ok(true);
+            }
+            (Ask::Mask { mask, .. }, Some(answer)) => match (answer, self.masked(need, mask)) {
+                (Answer::Masked, true) => Answer::Masked,
+                (answer @ Answer::Denied(_), false) => answer,
+                (_, masked) => return Err(format!("a mask is answered so, and there in time is {masked} here")),
+            },
             (Ask::End { .. }, _) => {
                 self.end(need, ask)?;
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
             }
             (Ask::Close { ending, payouts, planner }, _) => {
-                if let Some(requester) = self.requesters.remove(&need) {
+                if let Some((requester, _)) = self.requesters.remove(&need) {
                     let pot = escrow(&need);
                     self.pay(&pot, payouts)?;
                     self.books.shift(&pot, &free(&requester), self.books.at(&pot));
@@ -325,9 +338,9 @@ impl System {
                     match ending {
                         Ending::Closed => agent.rises(),
                         Ending::Failed => agent.sinks(),
-                        Ending::Cancelled => {}
+                        Ending::Cancelled | Ending::Decoy => {}
                     }
-                    self.dirty |= *ending != Ending::Cancelled;
+                    self.dirty |= !matches!(ending, Ending::Cancelled | Ending::Decoy);
                 }
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
@@ -339,7 +352,7 @@ impl System {
                     Answer::Escrowed { k_plan: k, snapshot, voters } if affords && can => {
                         self.voters(*k_plan, *k, snapshot, voters)?;
                         self.books.shift(&free(requester), &escrow(&need), amount.0);
-                        self.requesters.insert(need, *requester);
+                        self.requesters.insert(need, (*requester, self.seq));
                     }
                     Answer::Denied(Reject::NoQuorum) if !can => {}
                     Answer::Denied(why) if can && !affords && *why != Reject::NoQuorum => {}
@@ -488,7 +501,7 @@ pub(super) fn free(agent: &AgentId) -> Account {
     if *agent == COMMONS { Account::Commons } else { Account::Free(*agent) }
 }
 
-fn escrow(need: &NeedId) -> Account {
+pub(super) fn escrow(need: &NeedId) -> Account {
     Account::Pot(format!("escrow/{need}").into())
 }
 

@@ -80,6 +80,9 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
         lied if lied.starts_with("lied-") => {
             (scenario.lies().any(|strategy| strategy.mark() == lied), "such `[[adversaries]]`")
         }
+        decoy if decoy.starts_with("decoy-") || decoy == "need-was-decoy" => {
+            (workload.decoys_bp > 0, "`decoys_bp` in `[workload]`")
+        }
         "need-cancelled" => (workload.cancel_bp > 0 || lies(Strategy::ReadAndCancel), "`cancel_bp` in `[workload]`"),
         "partition-healed" => (kind("partition-"), "a fault such as `partition-halves`"),
         "task-refused" => (workload.refuse_bp > 0, "`refuse_bp` in `[workload]`"),

@@ -21,6 +21,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let workload = &scenario.workload;
     amount(scenario, notes);
     for (path, share) in [
+        ("workload.decoys_bp", workload.decoys_bp),
         ("workload.cancel_bp", workload.cancel_bp),
         ("workload.yield_bp", workload.yield_bp),
         ("workload.refuse_bp", workload.refuse_bp),
@@ -46,6 +47,11 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         let what = "needs are cancelled, but that is not among the ends that are right";
         let mend = "write `ends = [\"closed\", \"cancelled\"]` in `[properties]`";
         notes.error("workload.cancel_bp", Code::ConflictingKeys, what, mend);
+    }
+    if workload.decoys_bp > 0 && (workload.needs_file.is_some() || workload.recipe != Recipe::Single) {
+        let what = "only a need of one task can be a decoy";
+        let at = notes.said(&["workload.decoys_bp", "workload.recipe", "workload.needs_file"]);
+        notes.error(at, Code::ConflictingKeys, what, "write `recipe = \"single\"`, or take `decoys_bp` out");
     }
     notes.within("workload.input_bytes", workload.input_bytes, 1, INPUT_BYTES_MAX);
     if workload.work.max > Nanos::hours(1) {

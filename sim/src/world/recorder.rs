@@ -16,7 +16,7 @@ use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
 use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did};
-use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, canonical};
+use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, Verdict, canonical};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
     AlarmKind, Claim, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD,
@@ -53,6 +53,8 @@ struct TaskTold {
     /// The proofs in the verdicts that counted.
     proofs: BTreeMap<AgentId, Digest>,
     k_result: u32,
+    /// What its result was masked by, as its requester says.
+    mask: Digest,
     /// A bid is kept in the open window.
     bid: bool,
     workers: BTreeSet<AgentId>,
@@ -122,6 +124,9 @@ pub struct Recorder {
     keep: Keep,
     pub envelopes: u64,
     seen: BTreeSet<Cid>,
+    /// Needs in which somebody commits to what is wrong on purpose, and who; and those COMMITs.
+    planted: BTreeMap<NeedId, AgentId>,
+    decoys: BTreeSet<Cid>,
     /// Needs in the order posted, with how they ended where the requester knows.
     pub posted: Vec<NeedId>,
     pub over: BTreeMap<NeedId, Ending>,
@@ -147,6 +152,8 @@ impl Recorder {
             keep,
             envelopes: 0,
             seen: BTreeSet::new(),
+            planted: BTreeMap::new(),
+            decoys: BTreeSet::new(),
             posted: Vec::new(),
             over: BTreeMap::new(),
         }
@@ -223,9 +230,29 @@ impl Recorder {
                 let (fence, task, bytes) = (record.fence, record.task.clone(), canonical::to_vec(record));
                 self.tell(no, Event::Finalized { fence, need, record: bytes.into(), task });
             }
+            (Body::Attest(_), _) => self.attested(envelope),
+            (Body::Commit(_), Thread::Need(need)) if self.planted.get(&need) == Some(&envelope.sender) => {
+                self.decoys.insert(envelope.id());
+            }
             (Body::Yield(_), _) => self.mark("task-yielded"),
             (Body::Refuse(_), _) => self.mark("task-refused"),
             _ => {}
+        }
+    }
+
+    /// An honest worker does as its need's requester asked: what it commits to from here on is wrong on purpose.
+    pub fn planted(&mut self, need: NeedId, requester: AgentId, worker: AgentId, task: TaskName, outputs: Arc<[Cid]>) {
+        self.planted.insert(need, worker);
+        self.world(Event::Planted { need, outputs, requester, task, worker });
+    }
+
+    /// A verifier signed this verdict, whatever its node knows of it.
+    pub fn attested(&mut self, verdict: &Envelope) {
+        if let (Body::Attest(attest), Thread::Need(need)) = (&verdict.body, verdict.thread)
+            && attest.verdict == Verdict::Pass
+            && self.decoys.contains(&attest.commit)
+        {
+            self.world(Event::Betrayed { commit: attest.commit, need, verifier: verdict.sender });
         }
     }
 
@@ -541,6 +568,30 @@ impl Recorder {
                 self.tell(no, Event::Invalidated { commit, fence, need, offenders, task: task.clone() });
                 Event::LeaseEnded { fence, need, reason: ReleaseReason::Failed, task: task.clone() }
             }
+            Did::Unmasking { task, unmask } => {
+                if let Body::Unmask(said) = &unmask.body {
+                    told.tasks.entry(task.clone()).or_default().mask = said.mask;
+                }
+                return;
+            }
+            Did::Unmasked { decoy, task } => {
+                let of = told.tasks.entry(task.clone()).or_default();
+                let (commit, mask) = (of.commit, of.mask);
+                if *decoy {
+                    self.mark("decoy-revealed");
+                }
+                Event::Unmasked { commit, decoy: *decoy, mask, need, task: task.clone() }
+            }
+            Did::Asked { ask: Ask::Expose { caught, passed, price, task, worker, .. }, .. } => {
+                if !caught.is_empty() {
+                    self.mark("decoy-caught");
+                }
+                if !passed.is_empty() {
+                    self.mark("decoy-passed-slashed");
+                }
+                let (caught, passed) = (caught.as_slice().into(), passed.as_slice().into());
+                Event::Exposed { caught, need, passed, price: *price, task: task.clone(), worker: *worker }
+            }
             Did::Settled { payouts, task } => {
                 Event::Settled { need, payouts: payouts.as_slice().into(), task: task.clone() }
             }
@@ -549,7 +600,11 @@ impl Recorder {
                 Event::TaskEnded { how: TaskEnd::Paid, need, task: task.clone() }
             }
             Did::TaskEnded { ending, task } => {
-                let how = if *ending == Ending::Cancelled { TaskEnd::Cancelled } else { TaskEnd::Failed };
+                let how = match ending {
+                    Ending::Cancelled => TaskEnd::Cancelled,
+                    Ending::Decoy => TaskEnd::Decoy,
+                    Ending::Closed | Ending::Failed => TaskEnd::Failed,
+                };
                 Event::TaskEnded { how, need, task: task.clone() }
             }
             Did::Over { ending } => {
@@ -558,12 +613,14 @@ impl Recorder {
                         Ending::Closed => "need-settled",
                         Ending::Failed => "need-failed",
                         Ending::Cancelled => "need-cancelled",
+                        Ending::Decoy => "need-was-decoy",
                     });
                 }
                 let how = match ending {
                     Ending::Closed => NeedEnd::Closed,
                     Ending::Failed => NeedEnd::Failed,
                     Ending::Cancelled => NeedEnd::Cancelled,
+                    Ending::Decoy => NeedEnd::Decoy,
                 };
                 Event::NeedEnded { how, need }
             }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
 use swarm_core::node::{Act, Effect, Node, Note};
 use swarm_core::register::Event as Did;
-use swarm_core::rng::{Seed, Stream};
+use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
 use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
@@ -24,7 +24,7 @@ use crate::world::actor::{Actor, BUS, STORE, host_id, service};
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
 use crate::world::etcd::Etcd;
-use crate::world::host::Tape;
+use crate::world::host::{Plot, Tape};
 use crate::world::maker::{Agent, Maker};
 use crate::world::operators::Operators;
 use crate::world::recorder::Recorder;
@@ -89,6 +89,9 @@ const LAG: u64 = 600_000_000_000;
 /// Events of the kernel for each delivery that a scenario's limit allows: a run in which nothing arrives ends too.
 const STEPS_EACH: u64 = 64;
 
+/// How long a decoy is announced before its need is posted, nanoseconds.
+const MASKED_BEFORE: u64 = 10_000_000_000;
+
 /// How far apart the run looks whether everything has ended, nanoseconds.
 const STEP: u64 = 60_000_000_000;
 
@@ -109,6 +112,8 @@ pub fn run(scenario: &Scenario, seed: u64, options: RunOptions<'_>) -> Result<Ou
 enum Plan {
     Fault(u32, Change),
     Post(usize),
+    /// A need that is a decoy is announced.
+    Mask(usize),
     Cancel(usize),
     Act(u32, Act),
 }
@@ -296,8 +301,13 @@ impl<'a> World<'a> {
         let workload = &self.scenario.workload;
         let mut stream = fork_of.stream("workload");
         let span = |range: Between<swarm_scenarios::Nanos>| Span::new(range.min.0, range.max.0);
-        let mut at = 1_000_000_000;
+        // The register has to know of a mask before it hears of its need.
+        let mut at = 1_000_000_000 + if workload.decoys_bp > 0 { MASKED_BEFORE } else { 0 };
+        let mut audits = fork_of.stream("decoys");
         for number in 0..self.cluster_needs.len() {
+            if workload.decoys_bp > 0 && audits.below(10_000) < u64::from(workload.decoys_bp) {
+                self.at(at - MASKED_BEFORE, Plan::Mask(number));
+            }
             self.at(at, Plan::Post(number));
             if workload.cancel_bp > 0 && stream.below(10_000) < u64::from(workload.cancel_bp) {
                 let after = stream.below(self.scenario.protocol.proposals.0.max(1) * 4);
@@ -428,6 +438,7 @@ impl<'a> World<'a> {
             }
             Plan::Fault(id, Change::Turn) => self.strikes.turn(&mut self.kernel, id),
             Plan::Fault(id, Change::Stop) => self.stop(id),
+            Plan::Mask(number) => self.mask(number),
             Plan::Post(number) => {
                 let who = self.requesters[number % self.requesters.len()];
                 let nth = self.posted_by.values().filter(|(by, _)| *by == who).count();
@@ -450,6 +461,32 @@ impl<'a> World<'a> {
                 self.act(who, act);
             }
         }
+    }
+
+    /// A need will be a decoy: its requester and the workers who are in on it know, and everyone else that something is one.
+    fn mask(&mut self, number: usize) {
+        let agent_of = |kernel: &Kernel<Actor>, no: u32| match kernel.node(host_id(no)) {
+            Actor::Host(host) if host.liar.is_none() => Some(host.agent()),
+            _ => None,
+        };
+        let who = self.requesters[number % self.requesters.len()];
+        let (Some(requester), Some(input)) =
+            (agent_of(&self.kernel, who), self.cluster_needs[number].requires.values().next().copied())
+        else {
+            return;
+        };
+        let shape = self.scenario.shape();
+        let first = shape.coordinators + shape.requesters + shape.planners;
+        let workers = (first..first + shape.workers).step_by(2).filter_map(|no| agent_of(&self.kernel, no));
+        let seed = fork(&self.operators.maker.root, &format!("decoy/{number}"));
+        let plot = Plot::new(requester, &workers.collect::<Vec<_>>(), &seed);
+        // One says all masks, so that they tell nothing of whose need it will be.
+        let teller = self.requesters[0];
+        for mask in plot.masks() {
+            self.act(teller, Act::Mask(mask));
+        }
+        self.operators.maker.plots.borrow_mut().insert(input, plot);
+        self.recorder.borrow_mut().mark("decoy-opened");
     }
 
     fn act(&mut self, who: u32, act: Act) {
@@ -692,7 +729,9 @@ fn expect(scenario: &Scenario) -> Expect {
         EndName::Cancelled => NeedEnd::Cancelled,
     };
     Expect {
-        ends: scenario.properties.ends.iter().map(end).collect(),
+        ends: (scenario.properties.ends.iter().map(end))
+            .chain((scenario.workload.decoys_bp > 0).then_some(NeedEnd::Decoy))
+            .collect(),
         // Whoever lies has to have lied somewhere, or nothing was shown.
         marks: (scenario.properties.sometimes.iter().cloned())
             .chain(scenario.lies().map(|lie| lie.mark().to_owned()))
@@ -701,6 +740,7 @@ fn expect(scenario: &Scenario) -> Expect {
         data_loss: scenario.properties.data_loss,
         properties: (scenario.properties.check.iter().map(|p| p.name().to_owned()))
             .chain((!scenario.adversaries.is_empty()).then(|| "P3".to_owned()))
+            .chain((scenario.workload.decoys_bp > 0).then(|| "decoys".to_owned()))
             .collect(),
         ..Expect::default()
     }

@@ -146,6 +146,9 @@ impl Host {
                     self.tell_truth(*need, given, task, keys, &outcome);
                     if verify.is_none() {
                         self.falsify(&mut outcome, &mut unkept);
+                        let inputs: Vec<_> =
+                            given.iter().filter_map(|cid| at.inputs.get(cid).cloned().flatten()).collect();
+                        self.plant(&at.work, &inputs, &mut outcome, &mut unkept);
                     }
                     (outcome, unkept)
                 }
