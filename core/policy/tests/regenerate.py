@@ -14,12 +14,12 @@ import tarfile
 import tempfile
 
 HERE = pathlib.Path(__file__).parent
-OPA = sys.argv[1] if len(sys.argv) > 1 else str(HERE.parent / "bin" / "opa")
+OPA = sys.argv[1] if len(sys.argv) > 1 else "opa"
 PINNED = "1.22.2"
 
 
-def run(*words, stdin=None):
-    done = subprocess.run([OPA, *words], input=stdin, capture_output=True, text=True)
+def run(*words, stdin=None, cwd=None):
+    done = subprocess.run([OPA, *words], input=stdin, capture_output=True, text=True, cwd=cwd)
     if done.returncode:
         sys.exit(f"opa {' '.join(words)}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -28,7 +28,9 @@ def run(*words, stdin=None):
 def build(source, entries, to):
     with tempfile.TemporaryDirectory() as folder:
         bundle = pathlib.Path(folder) / "bundle.tar.gz"
-        run("build", "-t", "wasm", "-o", str(bundle), *(w for e in entries for w in ("-e", e)), str(source))
+        # A module remembers what its source was called: by name alone, it is the same wherever this folder lies.
+        names = (w for e in entries for w in ("-e", e))
+        run("build", "-t", "wasm", "-o", str(bundle), *names, source.name, cwd=source.parent)
         with tarfile.open(bundle) as tar:
             to.write_bytes(tar.extractfile("/policy.wasm").read())
 

@@ -1,6 +1,7 @@
 //! `policy`: from Rego to a capsule that proves itself, and what a capsule is, does and says.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -89,9 +90,10 @@ fn keys(path: &Path) -> Result<Keys, CliError> {
     Ok(Keys::from_seed(&seed))
 }
 
-fn opa(words: &[&std::ffi::OsStr]) -> Result<String, CliError> {
+fn opa(words: &[&OsStr], at: &Path) -> Result<String, CliError> {
     let program = std::env::var_os("OPA").unwrap_or_else(|| "opa".into());
-    let done = Command::new(&program).args(words).output().map_err(|why| CliError::NoOpa { why: why.to_string() })?;
+    let done = Command::new(&program).args(words).current_dir(at).output();
+    let done = done.map_err(|why| CliError::NoOpa { why: why.to_string() })?;
     match done.status.success() {
         true => Ok(String::from_utf8_lossy(&done.stdout).into_owned()),
         false => {
@@ -103,17 +105,22 @@ fn opa(words: &[&std::ffi::OsStr]) -> Result<String, CliError> {
 
 /// The module that the pinned OPA makes of these sources.
 fn compile(sources: &[PathBuf], entry: &str) -> Result<Vec<u8>, CliError> {
-    let version = opa(&["version".as_ref()])?;
+    let version = opa(&["version".as_ref()], Path::new("."))?;
     if !version.lines().any(|line| line.split_whitespace().eq(["Version:", OPA_VERSION])) {
         let found = version.lines().next().unwrap_or_default().to_owned();
         return Err(CliError::NoOpa { why: format!("the one there says {found:?}") });
     }
     let folder = tempfile::tempdir().map_err(CliError::unwritable(&std::env::temp_dir()))?;
     let bundle = folder.path().join("bundle.tar.gz");
-    let mut words = ["build", "-t", "wasm", "-e", entry, "-o"].map(std::ffi::OsStr::new).to_vec();
+    let absolute = |source: &PathBuf| source.canonicalize().map_err(CliError::unreadable(source));
+    let sources = sources.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
+    // A module remembers what its sources were called: from where they lie, so that it is the same wherever that is.
+    let holds_all = |folder: &&Path| sources.iter().all(|source| source.starts_with(folder));
+    let root = sources[0].ancestors().skip(1).find(holds_all).unwrap_or(Path::new("/"));
+    let mut words = ["build", "-t", "wasm", "-e", entry, "-o"].map(OsStr::new).to_vec();
     words.push(bundle.as_os_str());
-    words.extend(sources.iter().map(|source| source.as_os_str()));
-    opa(&words)?;
+    words.extend(sources.iter().map(|source| source.strip_prefix(root).unwrap_or(source).as_os_str()));
+    opa(&words, root)?;
     let file = std::fs::File::open(&bundle).map_err(CliError::unreadable(&bundle))?;
     let mut archive = tar::Archive::new(GzDecoder::new(file));
     let unreadable = || CliError::unreadable(&bundle);
