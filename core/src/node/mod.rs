@@ -30,7 +30,7 @@ pub use verifier::proof_key;
 
 use crate::id::{AgentId, Credits, Lamport, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
-use crate::members::Mandate;
+use crate::members::{Base, Mandate};
 use crate::mutant::{Mutant, planted};
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
@@ -159,6 +159,20 @@ impl Node {
     /// How far each thread has come here in which anything was applied; nothing but for a coordinator.
     pub fn chains(&self) -> BTreeMap<Thread, Chain> {
         self.coordinator.iter().flat_map(|coordinator| coordinator.chains()).collect()
+    }
+
+    /// Where the generations of the register begin that it knows to be founded anew.
+    pub fn bases(&self) -> &[Base] {
+        self.desk.roster.bases()
+    }
+
+    /// The generation whose word it tells: a member that in which it was seated, all others the last they know of.
+    pub fn generation(&self) -> u32 {
+        let me = self.me();
+        match self.desk.roster.is_member(&me) {
+            true => self.desk.roster.voices().founded(&me),
+            false => self.bases().iter().map(|base| base.generation).max().unwrap_or(0),
+        }
     }
 
     /// Whether nothing is on its way: every need it knows of has ended, everything it said was acknowledged, and nothing it

@@ -16,7 +16,9 @@ use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
 use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did};
-use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, Verdict, canonical};
+use swarm_core::wire::{
+    Body, Envelope, Evidence, FinalizeRecord, Need, ReleaseReason, SnapshotRef, Verdict, canonical,
+};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
     AlarmKind, Claim, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD,
@@ -52,6 +54,8 @@ struct TaskTold {
     committed: Option<Arc<Envelope>>,
     /// The proofs in the verdicts that counted.
     proofs: BTreeMap<AgentId, Digest>,
+    /// The result that stands.
+    record: Option<Arc<FinalizeRecord>>,
     k_result: u32,
     /// What its result was masked by, as its requester says.
     mask: Digest,
@@ -116,9 +120,6 @@ pub struct Recorder {
     liars: BTreeSet<NodeNo>,
     /// The last entry of each thread that was told whole, by whoever applied it first of those that do not lie.
     ordered: BTreeMap<(bool, Thread), Seq>,
-    /// FINALIZE records by node, in the order believed.
-    pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
-    pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, Cid>>>,
     /// As much of the history as somebody wants to keep.
     pub kept: Vec<Record>,
     keep: Keep,
@@ -146,8 +147,6 @@ impl Recorder {
             booked: BTreeMap::new(),
             ordered: BTreeMap::new(),
             liars: BTreeSet::new(),
-            finals: BTreeMap::new(),
-            outputs: BTreeMap::new(),
             kept: Vec::new(),
             keep,
             envelopes: 0,
@@ -380,6 +379,21 @@ impl Recorder {
         }
     }
 
+    /// The results that stand, by need: as those of `nodes` say who believe most of it and do not lie. Who died on the way may
+    /// hold one that was made void since.
+    pub fn results(&self, nodes: &BTreeSet<NodeNo>) -> BTreeMap<NeedId, Vec<Arc<FinalizeRecord>>> {
+        let mut best: BTreeMap<NeedId, (Seq, &Told)> = BTreeMap::new();
+        for ((no, need), told) in &self.told {
+            let believed = self.believed.get(&(*no, Thread::Need(*need))).copied().unwrap_or_default();
+            let counts = nodes.contains(&NodeNo(*no)) && !self.liars.contains(&NodeNo(*no));
+            if counts && best.get(need).is_none_or(|(most, _)| believed > *most) {
+                best.insert(*need, (believed, told));
+            }
+        }
+        let standing = |told: &Told| told.tasks.values().filter_map(|task| task.record.clone()).collect();
+        best.into_iter().map(|(need, (_, told))| (need, standing(told))).collect()
+    }
+
     /// A coordinator's books at the end.
     pub fn books(&mut self, no: u32, books: &Ledger) {
         self.tell(no, Event::Ledger(books::whole(books)));
@@ -527,8 +541,7 @@ impl Recorder {
             }
             Did::Final { record } => {
                 let bytes: Arc<[u8]> = canonical::to_vec(&**record).into();
-                self.finals.entry(no).or_default().push(Arc::clone(&bytes));
-                self.outputs.entry(need).or_default().insert(record.task.clone(), record.outputs.clone());
+                told.tasks.entry(record.task.clone()).or_default().record = Some(Arc::clone(record));
                 Event::Finalized { fence: record.fence, need, record: bytes, task: record.task.clone() }
             }
             Did::Challenged { challenge, task, .. } => {
@@ -563,7 +576,9 @@ impl Recorder {
                 Event::Ruled { challenge: *challenge, need, panel, ruling: *ruling, task: task.clone() }
             }
             Did::Invalidated { commit, offenders, task, .. } => {
-                let fence = told.tasks.entry(task.clone()).or_default().fence;
+                let of = told.tasks.entry(task.clone()).or_default();
+                of.record = None;
+                let fence = of.fence;
                 let (commit, offenders) = (*commit, offenders.as_slice().into());
                 self.tell(no, Event::Invalidated { commit, fence, need, offenders, task: task.clone() });
                 Event::LeaseEnded { fence, need, reason: ReleaseReason::Failed, task: task.clone() }

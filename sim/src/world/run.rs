@@ -39,7 +39,7 @@ pub struct RunOptions<'a> {
     pub input: Option<&'a Path>,
     /// How much of the history to keep.
     pub keep: Keep,
-    /// Replay every node's inputs afterwards, not just two nodes'.
+    /// Replay every node's inputs afterwards, not just one node's.
     pub replay_all: bool,
     /// Keep every node's audit log.
     pub keep_audit: bool,
@@ -590,8 +590,9 @@ impl<'a> World<'a> {
         let honest = |no: &&u32| matches!(self.kernel.node(host_id(**no)), Actor::Host(host) if host.liar.is_none());
         let members = well.iter().filter(|no| seated.contains(&host_id(**no))).filter(honest);
         let members = members.map(|no| NodeNo(*no)).collect();
-        let nodes = well.iter().map(|no| NodeNo(*no)).collect();
-        self.recorder.borrow_mut().world(Event::Correct { members, nodes });
+        let nodes: BTreeSet<_> = well.iter().map(|no| NodeNo(*no)).collect();
+        let results = self.recorder.borrow().results(&nodes);
+        self.recorder.borrow_mut().world(Event::Correct { members, nodes: nodes.into_iter().collect() });
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut audit = Vec::new();
@@ -654,12 +655,10 @@ impl<'a> World<'a> {
         let mut outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, _>>> = BTreeMap::new();
         if let Actor::Store(store) = self.kernel.node(service(STORE)) {
             let produced: BTreeSet<&Label> = self.cluster_needs.iter().flat_map(|need| &need.produces).collect();
-            for (need, tasks) in &recorder.outputs {
-                for (task, labels) in tasks {
-                    let finals = labels.iter().filter(|(label, _)| produced.contains(label));
-                    let found = finals.map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
-                    outputs.entry(*need).or_default().insert(task.clone(), found.collect());
-                }
+            for record in results.values().flatten() {
+                let finals = record.outputs.iter().filter(|(label, _)| produced.contains(label));
+                let found = finals.map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
+                outputs.entry(record.need).or_default().insert(record.task.clone(), found.collect());
             }
         }
         let history = std::mem::take(&mut recorder.kept);
@@ -687,7 +686,7 @@ fn part(owner: u32, roles: &[Role], lies: Option<Strategy>) -> Part {
 /// Nodes whose inputs are lived through again: all that are asked for, or one by the seed. A coordinator's life is the fullest, and
 /// there are few of them: it is one of theirs every other time.
 fn replayed(seed: u64, coordinators: u32, total: u32, options: RunOptions<'_>) -> Vec<u32> {
-    if options.replay_all || options.keep_audit {
+    if options.replay_all {
         return (0..total).collect();
     }
     let mut stream = Stream::new(&Digest::of("swarm-sim/replay", &[&seed.to_be_bytes()]));

@@ -125,6 +125,18 @@ fn code_65_input_that_cannot_be_used() {
 }
 
 #[test]
+fn a_run_reports_the_same_with_and_without_a_folder() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    let report = |more: &[&str]| {
+        let did = sim([&["run", &place.text("held.toml"), "--format", "json"][..], more].concat());
+        let mut report: Value = serde_json::from_str(&did.out).unwrap();
+        report["real_ns"].take();
+        report
+    };
+    assert_eq!(report(&["--out", &place.text("out")]), report(&[]));
+}
+
+#[test]
 fn out_holds_everything_or_is_not_there() {
     let place = Place::with(&[("held.toml", HELD)]);
     let run = |out: &str| sim(["run", &place.text("held.toml"), "--format", "json", "--out", &place.text(out)]);
