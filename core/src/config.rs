@@ -77,10 +77,10 @@ knobs! {
         challenge_bond: Credits = Credits(10), Credits(1), Credits(1_000_000_000);
         /// The shortest challenge window a need may ask for: who would object must hear of the result first; milliseconds.
         challenge_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
-        /// The shortest wait for a decision a need may ask for: its voters have a round trip to make; milliseconds.
-        decision_min_ms: u32 = 10_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// As `challenge_bond`, for having it judged whether a result contradicts itself.
         contradiction_bond: Credits = Credits(75), Credits(1), Credits(1_000_000_000);
+        /// The shortest wait for a decision a need may ask for: its voters have a round trip to make; milliseconds.
+        decision_min_ms: u32 = 10_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// Delegated stake that counts, as a multiple of own stake.
         delegated_times_max: u32 = 4, 0, 100;
         /// Delegators one member may have.

@@ -421,6 +421,8 @@ mod tests {
         let liar = || ChallengeSafety { dishonest: [by].into(), ..Default::default() };
         for (right, upheld) in [(true, true), (true, false), (false, true), (false, false)] {
             let (mut run, task, fence) = with_truth(right);
+            // What is paid cannot be taken back.
+            run.records.retain(|record| !matches!(record.event, Event::Settled { .. }));
             dispute_of(Claim::Sense, &mut run, &task, fence, Some(Some(upheld)));
             if upheld {
                 caught(liar(), &run, "ruled wrong, and stands");

@@ -58,6 +58,10 @@ mod code {
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    #[cfg(not(swarm_mutants))]
+    if let Some(code) = mutants::wrapped() {
+        return code;
+    }
     panics::install();
     plain_words();
     let cli = match Cli::try_parse() {

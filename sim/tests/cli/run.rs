@@ -60,11 +60,11 @@ fn code_3_no_liveness_with_a_command_that_does_it_again() {
 #[test]
 fn code_0_an_expected_violation() {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/colluders-k.toml");
-    let did = sim(["run", shipped, "--seed", "4"]);
+    let did = sim(["run", shipped, "--seed", "9"]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
-    assert!(did.out.contains("colluders-k, seed 4: expected violation"), "{}", did.out);
+    assert!(did.out.contains("colluders-k, seed 9: expected violation"), "{}", did.out);
     assert!(did.out.contains("P3: what is wrong stands, because liars alone ruled so"), "{}", did.out);
-    let did = sim(["sweep", shipped, "--seeds", "3..6"]);
+    let did = sim(["sweep", shipped, "--seeds", "7..10"]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
     assert!(did.out.contains("the promise of P3 ends in 1 of 3 runs"), "{}", did.out);
 }
