@@ -41,8 +41,7 @@ use clap::{CommandFactory as _, Parser as _};
 use miette::Report;
 
 pub use args::{
-    Cli, Command, CompletionsArgs, Format, LintArgs, MutantsArgs, PolicyArgs, ReplayArgs, RunArgs, SchemaArgs,
-    SchemaOf, SweepArgs,
+    Cli, Command, CompletionsArgs, Format, LintArgs, MutantsArgs, PolicyArgs, ReplayArgs, RunArgs, SchemaArgs, SchemaOf, SweepArgs,
 };
 pub use error::CliError;
 pub use seeds::{Seeds, SeedsError};
@@ -58,10 +57,6 @@ mod code {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    #[cfg(not(swarm_mutants))]
-    if let Some(code) = mutants::wrapped() {
-        return code;
-    }
     panics::install();
     plain_words();
     let cli = match Cli::try_parse() {

@@ -1,7 +1,7 @@
 //! `mutants`: runs every planted protocol bug until the property that it must fell falls, and the unmodified protocol over the
 //! same seeds, which must never be accused. A bug that no oracle sees is a hole in the oracles: exit code 1.
 //!
-//! An ordinary build holds no bugs. It builds one that does, beside itself, and hands over to it.
+//! An ordinary build holds no bugs. It builds one that does, in a target folder of its own, and hands over to it.
 
 use comfy_table::{Table, presets};
 use miette::Report;
@@ -31,28 +31,15 @@ fn list() -> Result<u8, CliError> {
 
 /// The ordinary build: makes the other one and runs it.
 #[cfg(not(swarm_mutants))]
-pub use build::wrapped;
-
-#[cfg(not(swarm_mutants))]
 mod build {
     use std::env;
+    use std::ffi::OsString;
     use std::path::{Path, PathBuf};
-    use std::process::{Command, ExitCode};
+    use std::process::Command;
 
     use crate::cli::{CliError, MutantsArgs, code};
 
-    /// Set where cargo calls this program in the place of the compiler.
-    const WRAPS: &str = "SWARM_SIM_WRAPS_RUSTC";
-
-    /// The compiler, told to plant, if that is what this process is for: for the packages of this project alone, so that all that
-    /// they depend on is as an ordinary build left it.
-    pub fn wrapped() -> Option<ExitCode> {
-        env::var_os(WRAPS)?;
-        let mut args = env::args_os().skip(1);
-        let done = Command::new(args.next()?).args(args).args(["--cfg", "swarm_mutants"]).status();
-        let code = done.ok().and_then(|done| u8::try_from(done.code()?).ok());
-        Some(ExitCode::from(code.unwrap_or(code::UNAVAILABLE)))
-    }
+    const FLAG: &str = "--cfg swarm_mutants";
 
     pub fn run(args: &MutantsArgs) -> Result<u8, CliError> {
         let Some(root) = sources() else {
@@ -64,10 +51,13 @@ mod build {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(&cargo);
         build.args(["build", "--release", "-p", "swarm-sim", "--manifest-path"]).arg(root.join("Cargo.toml"));
-        // What is common to both builds stands where the ordinary one is made; only the program goes elsewhere.
-        build.arg("--target-dir").arg(&target).env("CARGO_BUILD_BUILD_DIR", root.join("target"));
-        let own = env::current_exe().map_err(CliError::unreadable(Path::new("this program")))?;
-        build.env("RUSTC_WORKSPACE_WRAPPER", own).env(WRAPS, "1");
+        build.arg("--target-dir").arg(&target).env("RUSTFLAGS", flags(env::var_os("RUSTFLAGS")));
+        // It would be taken instead of RUSTFLAGS.
+        if let Some(encoded) = env::var_os("CARGO_ENCODED_RUSTFLAGS") {
+            let flags =
+                flags(Some(encoded)).to_string_lossy().replace(&format!(" {FLAG}"), "\u{1f}--cfg\u{1f}swarm_mutants");
+            build.env("CARGO_ENCODED_RUSTFLAGS", flags);
+        }
         match build.status() {
             Ok(done) if done.success() => {}
             Ok(_) => {
@@ -93,6 +83,25 @@ mod build {
     fn sources() -> Option<PathBuf> {
         let here = env::current_dir().ok()?;
         here.ancestors().find(|folder| folder.join("core/src/mutant.rs").is_file()).map(Path::to_owned)
+    }
+
+    /// What the user asks of the compiler stays.
+    fn flags(before: Option<OsString>) -> OsString {
+        let mut flags = before.unwrap_or_default();
+        flags.push(" ");
+        flags.push(FLAG);
+        flags
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn flags_are_added_not_replaced() {
+            assert_eq!(flags(Some("-C target-cpu=native".into())), "-C target-cpu=native --cfg swarm_mutants");
+            assert!(sources().is_some());
+        }
     }
 }
 
