@@ -77,6 +77,8 @@ knobs! {
         challenge_bond: Credits = Credits(10), Credits(1), Credits(1_000_000_000);
         /// The shortest challenge window a need may ask for: who would object must hear of the result first; milliseconds.
         challenge_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
+        /// As `challenge_bond`, for having it judged whether a result contradicts itself.
+        contradiction_bond: Credits = Credits(75), Credits(1), Credits(1_000_000_000);
         /// The shortest wait for a decision a need may ask for: its voters have a round trip to make; milliseconds.
         decision_min_ms: u32 = 10_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// Delegated stake that counts, as a multiple of own stake.
@@ -118,6 +120,8 @@ knobs! {
         ruling_ms: u32 = 3_600_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
         /// Committees that may be drawn for one challenge.
         rulings_max: u32 = 3, 1, 20;
+        /// As `challenge_bond`, for having an output held against its schema.
+        schema_bond: Credits = Credits(25), Credits(1), Credits(1_000_000_000);
         /// Spare seats of a committee, and how many more than K_plan vote on plans.
         seats_spare: u32 = 2, 0, 50;
         /// What a verifier loses that passed what is void, in basis points of the stake behind its seat.

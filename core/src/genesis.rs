@@ -11,9 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::{OutOfBounds, Params};
 use crate::id::{AgentId, Cid, Credits, Digest, Label, Lamport, Nonce, Thread};
 use crate::identity::Keys;
+use crate::pool::Identity;
 use crate::time::WallTime;
 use crate::wire::bounds::MANDATE_SIGS_MAX;
 use crate::wire::{Body, Capability, CapabilityRef, Content, Draft, Envelope, Manifest, PolicyRef, Role, trace_of};
+
+/// The most arbiters there may be.
+pub const ARBITERS_MAX: usize = 15;
 
 /// A founding member of the register.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,10 @@ pub struct Holding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Genesis {
+    /// Who has the last word on what committees are of two minds about, rising; nobody if there are none. Verifiers who are
+    /// nobody's relations among each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arbiters: Vec<AgentId>,
     /// The capsule that every envelope is judged under.
     pub capsule: Cid,
     /// The register's members, by rising agent id.
@@ -166,6 +174,18 @@ impl Genesis {
         let speaks = |m: &Member| self.manifest(&m.agent).is_some_and(|(_, m)| m.roles.contains(&Role::Coordinator));
         if !self.coordinators.iter().all(speaks) {
             return bad("a coordinator has no founding manifest that says so");
+        }
+        if !self.arbiters.windows(2).all(|pair| pair[0] < pair[1]) || self.arbiters.len() > ARBITERS_MAX {
+            return bad("the arbiters are not distinct and rising, or there are more than may be");
+        }
+        let judges = |agent: &AgentId| self.manifest(agent).is_some_and(|(_, m)| m.roles.contains(&Role::Verifier));
+        if !self.arbiters.iter().all(judges) {
+            return bad("an arbiter has no founding manifest that makes it a verifier");
+        }
+        let known: Vec<Identity> =
+            self.arbiters.iter().filter_map(|agent| self.manifest(agent)).map(|(_, m)| Identity::of(m)).collect();
+        if known.iter().enumerate().any(|(at, one)| known[..at].iter().any(|other| one.related(other))) {
+            return bad("two arbiters are related: they would be one voice with two votes");
         }
         let total =
             self.holdings.values().try_fold(0u64, |sum, h| sum.checked_add(h.balance.0)?.checked_add(h.stake.0));

@@ -33,6 +33,7 @@ pub mod audit;
 pub mod bids;
 pub mod committee;
 pub mod config;
+pub mod form;
 pub mod genesis;
 pub mod id;
 pub mod identity;

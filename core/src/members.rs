@@ -316,7 +316,7 @@ impl<'a> Voices<'a> {
     }
 
     /// The generation that `agent` speaks for.
-    fn founded(&self, agent: &AgentId) -> u32 {
+    pub fn founded(&self, agent: &AgentId) -> u32 {
         let mut agent = *agent;
         for _ in 0..=self.handovers.len() {
             let Some(handover) = self.handovers.iter().find(|handover| handover.new == agent) else { return 0 };

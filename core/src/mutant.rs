@@ -58,6 +58,18 @@ mutants! {
     BreachShrugged: "breach-shrugged", "P3", "false-claims";
     /// Who rules on a challenge never finds a proof of work false.
     ProofShrugged: "proof-shrugged", "P3", "lazy-attester";
+    /// Who rules on a challenge never finds that an output is not what its schema says.
+    SchemaUnchecked: "schema-unchecked", "P3", "wrong-forms";
+    /// Whoever passed what is void loses stake, also where that is a matter of opinion.
+    OpinionSlashes: "opinion-slashes", "P3", "contradictions";
+    /// An arbiter rules on what it has a part in.
+    ArbiterIsParty: "arbiter-is-party", "model", "contradictions";
+    /// Whoever passed a decoy loses nothing.
+    DecoyPassesFree: "decoy-passes-free", "decoys", "forced-errors";
+    /// Those whom an opener is related to share in the jackpot of its decoy.
+    JackpotToRelations: "jackpot-to-relations", "decoys", "forced-errors";
+    /// A need that turned out to be a decoy goes on as if it were none.
+    DecoyGoesOn: "decoy-goes-on", "decoys", "forced-errors";
     /// A lease that expired is told as ended, and its holder keeps the task.
     ExpiredStands: "expired-stands", "P4", "zombie";
     /// A verdict on an earlier attempt counts for the present one.

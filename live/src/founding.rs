@@ -114,6 +114,7 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
     };
     let held: u64 = STAKE * actors.len() as u64 + job.cost();
     Genesis {
+        arbiters: Vec::new(),
         capsule: evaluator.capsule(),
         coordinators,
         engine: evaluator.engine(),

@@ -100,6 +100,7 @@ fn need(line: &NeedLine, input: Cid) -> Need {
         deadline_ms: WINDOWS.lease_ms,
         fee: Credits(fee),
         fees: Credits(fees),
+        forms: [].into(),
         k_plan: K,
         k_result: K,
         produces: vec![label("words")],

@@ -86,7 +86,7 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
             },
             _ => could_not("no-plan"),
         },
-        Work::Run { inputs, job, keys, produces, verify, .. } => {
+        Work::Run { forms, inputs, job, keys, names, produces, verify, .. } => {
             let store = || artifacts.lock().unwrap_or_else(PoisonError::into_inner);
             let mut given = Vec::new();
             for cid in inputs {
@@ -95,20 +95,41 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
                     Ok(None) | Err(_) => return could_not("unavailable"),
                 }
             }
-            let Ok(done) = jobs::run(job.as_str(), &given, produces, keys) else { return could_not("job-failed") };
+            let read = |cid: &Cid| store().get(cid).ok().flatten();
+            // What is read is what was committed; what is made is made here.
+            let reads = jobs::is_authored(job.as_str()) || !forms.is_empty();
+            let mut documents = BTreeMap::new();
+            for (name, cid) in verify.iter().flat_map(|look| &look.outputs).filter(|_| reads) {
+                let Some(bytes) = read(cid) else { return could_not("unavailable") };
+                documents.insert(name.clone(), bytes);
+            }
+            let done = match verify {
+                Some(_) if jobs::is_authored(job.as_str()) => {
+                    let all = documents.iter().map(|(name, bytes)| (name.clone(), bytes.to_vec())).collect();
+                    jobs::read(all, keys)
+                }
+                None if jobs::is_authored(job.as_str()) => {
+                    jobs::write(job.as_str(), &given, names, produces, variant.into())
+                        .and_then(|written| jobs::read(written, keys))
+                }
+                _ => jobs::run(job.as_str(), &given, produces, keys),
+            };
+            let Ok(done) = done else { return could_not("job-failed") };
+            let question = verify.as_ref().and_then(|look| look.question.as_ref());
+            let against = jobs::against(forms, &documents, question, |_| true);
             let mut outputs = BTreeMap::new();
             for (name, bytes) in done.outputs {
                 let cid = Cid::of(&bytes);
                 // Who verifies looks whether it can be fetched, and brings what is missing: it has just made the same bytes.
-                let is_there = || matches!(store().get(&cid), Ok(Some(_)));
+                let is_there = || read(&cid).is_some();
                 let keep = || matches!(store().put(&bytes), Answer::Committed(_));
-                let kept = if *verify { is_there() || (keep() && is_there()) } else { keep() };
+                let kept = if verify.is_some() { is_there() || (keep() && is_there()) } else { keep() };
                 if !kept {
                     return could_not("unavailable");
                 }
                 outputs.insert(name, cid);
             }
-            Outcome::Ran { outputs, proofs: done.proofs, states: done.states, telemetry: done.telemetry }
+            Outcome::Ran { against, outputs, proofs: done.proofs, states: done.states, telemetry: done.telemetry }
         }
     }
 }
@@ -117,17 +138,20 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
 mod tests {
     use super::*;
     use swarm_core::id::{AgentId, NeedId, Nonce};
+    use swarm_core::node::Look;
 
     /// Work on nothing, as a worker or as a verifier does it.
     fn synth(verify: bool) -> Work {
         Work::Run {
+            forms: BTreeMap::new(),
             inputs: Vec::new(),
             job: label("synth/1"),
             keys: Vec::new(),
+            names: Vec::new(),
             need: NeedId::of(&AgentId([0; 32]), Nonce(1)),
             produces: vec![label("result")],
             task: label("only"),
-            verify,
+            verify: verify.then(|| Look { outputs: BTreeMap::new(), question: None }.into()),
         }
     }
 

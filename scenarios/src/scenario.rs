@@ -194,6 +194,10 @@ pub enum Strategy {
     WrongResult,
     /// A worker that says its job took half the steps it took.
     FalseClaim,
+    /// A worker whose briefs contradict themselves.
+    Contradictor,
+    /// A worker whose briefs are not what their schema says.
+    SchemaBreaker,
     /// A worker that commits to what it never stores.
     Withholder,
     /// A worker that bids one credit, and yields as soon as it has won.
@@ -291,6 +295,8 @@ impl Strategy {
             Self::EarlyStopwatch | Self::ChallengeWithholder | Self::Forker | Self::SilentReveal => Role::Coordinator,
             Self::WrongResult
             | Self::FalseClaim
+            | Self::Contradictor
+            | Self::SchemaBreaker
             | Self::Withholder
             | Self::LowballYielder
             | Self::NeverCommits
@@ -323,6 +329,8 @@ impl Strategy {
             Self::SilentReveal => "silent-reveal",
             Self::WrongResult => "wrong-result",
             Self::FalseClaim => "false-claim",
+            Self::Contradictor => "contradictor",
+            Self::SchemaBreaker => "schema-breaker",
             Self::Withholder => "withholder",
             Self::LowballYielder => "lowball-yielder",
             Self::NeverCommits => "never-commits",
@@ -356,6 +364,8 @@ impl Strategy {
             Self::SilentReveal => "lied-silent-reveal",
             Self::WrongResult => "lied-wrong-result",
             Self::FalseClaim => "lied-false-claim",
+            Self::Contradictor => "lied-contradictor",
+            Self::SchemaBreaker => "lied-schema-breaker",
             Self::Withholder => "lied-withholder",
             Self::LowballYielder => "lied-lowball-yielder",
             Self::NeverCommits => "lied-never-commits",
@@ -422,6 +432,8 @@ pub struct Cluster {
     pub workers: u32,
     /// Agents that verify results.
     pub verifiers: u32,
+    /// Verifiers, of the last, who have the last word on what committees are of two minds about; 15 at most.
+    pub arbiters: u32,
     /// Distinct organisations.
     pub orgs: u32,
     /// Distinct autonomous systems.
@@ -459,6 +471,7 @@ impl Default for Cluster {
             planners: 2,
             workers: 4,
             verifiers: 10,
+            arbiters: 0,
             orgs: 12,
             asns: 12,
             regions: 4,
@@ -713,8 +726,9 @@ pub struct Properties {
 
 impl Default for Properties {
     fn default() -> Self {
-        // Where nobody lies there is nothing to see of P3.
-        let check = Property::ALL.into_iter().filter(|property| *property != Property::P3).collect();
+        // Where nobody lies there is nothing to see of P3, nor of decoys where there are none.
+        let seen = |property: &Property| !matches!(property, Property::P3 | Property::Decoys);
+        let check = Property::ALL.into_iter().filter(seen).collect();
         Self {
             check,
             ends: vec![NeedEnd::Closed],
@@ -773,12 +787,26 @@ pub enum Property {
     /// A second, plain model of ledger, quorum and slot comes to the same.
     #[serde(rename = "model")]
     Model,
+    /// Forced errors cost those who pass them, and nobody else; asked for wherever there are any.
+    #[serde(rename = "decoys")]
+    Decoys,
 }
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 10] =
-        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P9, Self::P10, Self::Liveness, Self::Model];
+    pub const ALL: [Self; 11] = [
+        Self::P1,
+        Self::P2,
+        Self::P3,
+        Self::P4,
+        Self::P5,
+        Self::P6,
+        Self::P9,
+        Self::P10,
+        Self::Liveness,
+        Self::Model,
+        Self::Decoys,
+    ];
 
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
@@ -793,6 +821,7 @@ impl Property {
             Self::P10 => "P10",
             Self::Liveness => "liveness",
             Self::Model => "model",
+            Self::Decoys => "decoys",
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct Workload {
     pub needs: u32,
     /// How the tasks of a need depend on each other. Not with `needs_file`.
     pub recipe: Recipe,
-    /// Tasks of each need, 1 to 64; `single` always has one. Not with `needs_file`.
+    /// Tasks of each need, 1 to 64; `single` and `brief` always have one. Not with `needs_file`.
     pub tasks: u32,
     /// Time from one need to the next, drawn for each.
     pub every: Between<Nanos>,
@@ -25,11 +25,17 @@ pub struct Workload {
     pub budget: u64,
     /// Credits for each counted verdict.
     pub fee: u64,
+    /// In how many of all documents an honest verifier sees no contradiction where there is one, in basis points: that is a matter of
+    /// opinion.
+    pub dissent_bp: u32,
     /// Simulated time that a task takes to execute, drawn for each execution.
     pub work: Between<Nanos>,
     /// Bytes of input made for each need. With `needs_file`: bytes of seeded text that stand in
     /// when no `--input` is given.
     pub input_bytes: u64,
+    /// Share of needs that are decoys, in basis points: every other honest worker is in on it, and commits to a wrong result if
+    /// it wins one. Only where a need is one task.
+    pub decoys_bp: u32,
     /// Share of needs that their requester cancels midway, in basis points.
     pub cancel_bp: u32,
     /// Share of leases that the worker yields early, in basis points.
@@ -57,8 +63,10 @@ impl Default for Workload {
             class: Class::Complex,
             budget: 3_000,
             fee: 5,
+            dissent_bp: 0,
             work: Between { min: Nanos::secs(1), max: Nanos::secs(20) },
             input_bytes: 4_096,
+            decoys_bp: 0,
             cancel_bp: 0,
             yield_bp: 0,
             refuse_bp: 0,
@@ -70,10 +78,10 @@ impl Default for Workload {
 }
 
 impl Workload {
-    /// Tasks of one synthetic need, `single` having one whatever `tasks` says.
+    /// Tasks of one synthetic need, `single` and `brief` having one whatever `tasks` says.
     pub const fn tasks_of_need(&self) -> u32 {
         match self.recipe {
-            Recipe::Single => 1,
+            Recipe::Single | Recipe::Brief => 1,
             _ => self.tasks,
         }
     }
@@ -91,13 +99,15 @@ pub enum Recipe {
     Fan,
     /// The first task feeds all but the last, which needs them all.
     Diamond,
+    /// One task of which many results are right: a brief that makes claims about its input.
+    Brief,
 }
 
 impl Recipe {
     /// The fewest tasks that a plan of it has, however few are asked for: a fan has two ends.
     pub const fn tasks_min(self) -> u32 {
         match self {
-            Self::Single | Self::Chain => 1,
+            Self::Single | Self::Chain | Self::Brief => 1,
             Self::Fan | Self::Diamond => 3,
         }
     }
@@ -105,7 +115,7 @@ impl Recipe {
     /// The parents of task `task` (from 0) among `tasks`, ascending.
     pub fn parents(self, task: u32, tasks: u32) -> Vec<u32> {
         match self {
-            Self::Single => Vec::new(),
+            Self::Single | Self::Brief => Vec::new(),
             _ if task == 0 => Vec::new(),
             Self::Chain => vec![task - 1],
             Self::Diamond if task + 1 == tasks && tasks > 2 => (1..task).collect(),
@@ -116,7 +126,7 @@ impl Recipe {
     /// How many tasks follow one another on the longest path.
     pub fn depth(self, tasks: u32) -> u32 {
         match self {
-            Self::Single => 1,
+            Self::Single | Self::Brief => 1,
             Self::Chain => tasks,
             Self::Fan => tasks.min(2),
             Self::Diamond => tasks.min(3),

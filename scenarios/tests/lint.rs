@@ -437,7 +437,7 @@ teaches = "t"
 check = ["P1", "P1", "P7"]
 sometimes = ["need-setled", "lease-expired", "lease-expired"]
 "#), @r##"
-        error unknown-value 4:22 `P7` is not known here => known: `P1`, `P2`, `P3`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`
+        error unknown-value 4:22 `P7` is not known here => known: `P1`, `P2`, `P3`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`, `decoys`
         error unknown-mark 5:14 `need-setled` is no mark => did you mean `need-settled`?
         error duplicate-name 5:46 `lease-expired` stands here twice => take one out
         "##);
@@ -862,6 +862,67 @@ for = "20s"
 }
 
 #[test]
+fn a_network_that_takes_every_coordinator_out_of_work() {
+    let warned = |register: &str, fault: &str| {
+        let text = format!(
+            "teaches = \"t\"\ncluster.register = \"{register}\"\n[[faults]]\nat = \"10s\"\nfor = \"1m\"\n{fault}"
+        );
+        let said = check(&text);
+        let too_many = "warning too-many-down 6:1 up to 3 of 3 coordinators may be out of work at once";
+        assert!(said.is_empty() || said.contains(too_many) || said.contains("no-effect"), "{said}");
+        said.contains(too_many)
+    };
+    let all = [
+        "kind = \"partition-isolate\"\nwho = \"bus\"",
+        "kind = \"partition-one-way\"\nfrom = \"coordinator:all\"\nto = \"bus\"",
+        "kind = \"partition-one-way\"\nfrom = \"bus\"\nto = \"coordinator:all\"",
+        "kind = \"loss\"\nfrom = \"coordinator:all\"\nppm = 1_000_000",
+        "kind = \"loss\"\nppm = [1, 1_000_000]",
+        "kind = \"clog\"\nfrom = \"coordinator:all\"\nto = \"bus\"",
+    ];
+    // The register is a service, or the coordinators themselves.
+    let service = [
+        "kind = \"partition-isolate\"\nwho = \"register\"",
+        "kind = \"partition-one-way\"\nfrom = \"coordinator:all\"\nto = \"register\"",
+    ];
+    let raft = ["kind = \"clog\"\nfrom = \"coordinator:all\"\nto = \"coordinator:all\""];
+    let borne = [
+        "kind = \"partition-isolate\"\nwho = \"store\"",
+        "kind = \"partition-one-way\"\nfrom = \"coordinator:1\"",
+        "kind = \"partition-one-way\"\nfrom = \"worker:all\"\nto = \"bus\"",
+        "kind = \"partition-one-way\"\nfrom = \"coordinator:all\"\nto = \"store\"",
+        "kind = \"loss\"\nfrom = \"coordinator:all\"\nppm = 900_000",
+        "kind = \"delay\"\nfrom = \"coordinator:all\"\nextra = \"1s\"",
+    ];
+    for register in ["embedded", "raft", "etcd"] {
+        let is_raft = register == "raft";
+        all.iter().for_each(|fault| assert!(warned(register, fault), "{register}: {fault}"));
+        borne.iter().for_each(|fault| assert!(!warned(register, fault), "{register}: {fault}"));
+        service.iter().for_each(|fault| assert_eq!(warned(register, fault), !is_raft, "{register}: {fault}"));
+        raft.iter().for_each(|fault| assert_eq!(warned(register, fault), is_raft, "{register}: {fault}"));
+    }
+}
+
+/// What the lint proposes it takes.
+#[test]
+fn no_mend_is_refused_itself() {
+    insta::assert_snapshot!(check("teaches = \"t\"\n[cluster]\nentry_batch = \"1h\"\n"), @r#"error out-of-range 3:1 `entry_batch` is 1h => write a duration from 0s to 10s"#);
+    assert_eq!(check("teaches = \"t\"\n[cluster]\nentry_batch = \"10s\"\n"), "");
+    assert_eq!(check("teaches = \"t\"\n[cluster]\nentry_batch = \"0s\"\n"), "");
+    let said = check("teaches = \"t\"\n[protocol]\nlease = \"0s\"\n");
+    assert!(said.contains("write a duration from 1m to") && !said.contains("heartbeat"), "{said}");
+}
+
+#[test]
+fn an_alarm_that_nothing_can_raise() {
+    let wanted = "teaches = \"t\"\n[properties]\ndata_loss = true\ncheck = [\"P1\"]\n";
+    insta::assert_snapshot!(check(wanted), @"warning no-effect 3:1 nothing here loses what was acknowledged: the alarm that every run owes will be missing => add a fault `etcd-restore`, or take `data_loss` out");
+    let restored = "cluster.register = \"etcd\"\n[[faults]]\nkind = \"etcd-restore\"\nat = \"10s\"\nfor = \"1s\"\nwithin = \"5s\"\n";
+    let wanted = wanted.replace("teaches = \"t\"\n", &format!("teaches = \"t\"\n{restored}"));
+    assert_eq!(check(&wanted), "");
+}
+
+#[test]
 fn no_register_and_no_pool_bears_the_loss_of_its_quorum() {
     for register in ["embedded", "raft", "etcd"] {
         let two = format!(
@@ -1106,4 +1167,17 @@ from = "coordinator:0"
 to = "coordinator:1"
 for = "1s"
 "#), @"warning no-effect 8:1 `coordinator:0` says nothing to itself => name another on one side");
+}
+
+#[test]
+fn only_a_need_of_one_task_can_be_a_decoy() {
+    let with = |workload: &str, check: &str| {
+        let text = format!("teaches = \"t\"\n[workload]\n{workload}\n[properties]\n{check}\n");
+        self::check(&text)
+    };
+    assert_eq!(with("recipe = \"single\"\ndecoys_bp = 200", "sometimes = [\"decoy-caught\"]"), "");
+    insta::assert_snapshot!(with("decoys_bp = 200", ""), @"error conflicting-keys 3:1 only a need of one task can be a decoy => write `recipe = \"single\"`, or take `decoys_bp` out");
+    insta::assert_snapshot!(with("recipe = \"single\"\ndecoys_bp = 10_001", ""), @"error out-of-range 4:1 `decoys_bp` is 10001 => write a number from 0 to 10000");
+    insta::assert_snapshot!(with("", "check = [\"P1\", \"decoys\"]"), @"error vacuous 5:1 without decoys there is nothing to see of them => write `decoys_bp` in `[workload]`, or leave it out");
+    insta::assert_snapshot!(with("", "sometimes = [\"decoy-caught\"]"), @"warning no-effect 5:14 nothing in this scenario can bring `decoy-caught` about => add `decoys_bp` in `[workload]`");
 }

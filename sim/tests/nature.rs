@@ -69,7 +69,8 @@ count = 4
 fn t08_who_dies_comes_back_from_its_log() {
     let (mut lost, mut torn) = (0, 0);
     for seed in 0..4 {
-        let outcome = outcome(CRASHES, seed, RunOptions { keep_audit: true, ..RunOptions::default() });
+        let outcome =
+            outcome(CRASHES, seed, RunOptions { keep_audit: true, replay_all: true, ..RunOptions::default() });
         assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
         assert_eq!(outcome.report.faults["crash"].injected, 5);
         assert!(hits(&outcome, "node-restarted") >= 2);
@@ -268,7 +269,9 @@ fn t71_who_lost_its_disk_comes_back_as_another() {
             let cluster = format!("[cluster]\nregister = \"{register}\"\ncoordinators = 3\n");
             let text = format!("{CLUSTER}{wipes}").replace("[cluster]\n", &cluster);
             let scenario = load_text(Path::new("wipes.toml"), text).unwrap();
-            let outcome = run(&scenario, seed, RunOptions { keep_audit: true, ..RunOptions::default() }).unwrap();
+            let outcome =
+                run(&scenario, seed, RunOptions { keep_audit: true, replay_all: true, ..RunOptions::default() })
+                    .unwrap();
             assert_eq!(outcome.report.verdict, Verdict::Held, "{register}: {:#?}", outcome.report.contradictions);
             assert_eq!(outcome.report.faults["wipe-rejoin"].bites, 2, "{register}");
             assert!(hits(&outcome, "member-replaced") > 0, "{register}");

@@ -133,6 +133,8 @@ may("requester", "NEED")
 
 may("requester", "CANCEL")
 
+may("requester", "UNMASK")
+
 may("planner", "PROPOSE")
 
 may("planner", "REFUSE")
@@ -192,3 +194,5 @@ anyone_may("TRANSFER")
 anyone_may("WITHDRAW")
 
 anyone_may("DENY")
+
+anyone_may("MASK")

@@ -6,9 +6,10 @@
 //! | `chain/N` | N tasks, each on the one before |
 //! | `fan/N` | one task, N on it, one on those |
 //! | `diamond` | `fan/2` |
+//! | `brief/N` | one task, on all inputs: N claims about them |
 //! | `wordcount/N` | `split/N`, N times `count` then `sort`, `merge`: the words of a text, counted |
 //!
-//! All but the last simulate work (`synth`). The first of the need's inputs by name goes into the first task; the last
+//! All but the last two simulate work (`synth`). The first of the need's inputs by name goes into the first task; the last
 //! task produces exactly the first name in `produces`. A recipe is a pure function of the need and the planner's variant:
 //! whoever doubts a plan can plan again.
 
@@ -17,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use swarm_core::id::{Credits, Label, TaskName, label};
 use swarm_core::plan::Fact;
 use swarm_core::wire::{Need, Propose};
+
+use crate::jobs::CLAIMS_MAX;
 
 /// The most tasks side by side: counting the words of so many parts takes a split, two tasks for each, and a merge, and no
 /// plan has more tasks than a need may have.
@@ -50,7 +53,7 @@ impl Plan {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// No recipe has this name.
-    #[error("no recipe is called {recipe:?}; there are single, chain/N, fan/N, diamond and wordcount/N")]
+    #[error("no recipe is called {recipe:?}; there are single, chain/N, fan/N, diamond, brief/N and wordcount/N")]
     Unknown {
         /// The name.
         recipe: String,
@@ -132,6 +135,10 @@ pub fn plan(recipe: &str, need: &Need, variant: u32) -> Result<Plan, PlanError> 
         None if recipe == "diamond" => fan(2, &input),
         Some(("chain", n)) => chain(number(n, CHAIN_MAX)?, &input),
         Some(("fan", n)) => fan(number(n, WIDTH_MAX)?, &input),
+        Some(("brief", n)) => {
+            let inputs: Vec<Label> = need.requires.keys().cloned().collect();
+            (vec![Task::new("brief", &format!("brief/{}", number(n, CLAIMS_MAX)?), &inputs, &[])], 1)
+        }
         Some(("wordcount", n)) => {
             let parts = number(n, WIDTH_MAX)?;
             if input.is_empty() {
@@ -238,6 +245,7 @@ mod tests {
             deadline_ms: 60_000,
             fee: Credits(1),
             fees: Credits(100),
+            forms: [].into(),
             k_plan: 3,
             k_result: 5,
             produces: vec![label("words")],

@@ -20,6 +20,7 @@ fn by_plan(recipe: &str, text: &[u8]) -> Vec<u8> {
         deadline_ms: 60_000,
         fee: Credits(1),
         fees: Credits(1_000),
+        forms: [].into(),
         k_plan: 3,
         k_result: 5,
         produces: vec![label("words")],

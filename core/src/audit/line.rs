@@ -282,12 +282,4 @@ impl Record {
             _ => None,
         }
     }
-
-    /// Every result that is final by this record.
-    pub fn finals(&self) -> &[Arc<FinalizeRecord>] {
-        match self {
-            Self::Applied { finals, .. } | Self::Believed { finals, .. } => finals,
-            _ => &[],
-        }
-    }
 }

@@ -14,5 +14,5 @@ mod replay;
 mod writer;
 
 pub use line::{FORMAT, Line, LineBody, Number, Opening, Record, Seal};
-pub use replay::{BadLog, Replayed, Restored, Why, replay, restore, restore_with};
+pub use replay::{BadLog, Final, Replayed, Restored, Why, replay, restore, restore_with};
 pub use writer::{Memory, SEAL_EVERY, Writer};

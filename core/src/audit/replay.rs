@@ -16,8 +16,9 @@ use crate::audit::line::{FORMAT, Line, LineBody, Opening, Record, Seal};
 use crate::audit::writer::{Memory, Writer};
 use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread};
 use crate::members;
-use crate::node::{Effect, Input, Node, Setup};
+use crate::node::{Effect, Input, Node, Note, Setup};
 use crate::policy::Evaluator;
+use crate::register::{Applied, Event};
 use crate::reject::Reject;
 use crate::time::Instant;
 use crate::wire::{Body, Envelope, canonical};
@@ -147,8 +148,8 @@ pub struct Replayed {
     pub genesis: Digest,
     /// Lines in all.
     pub lines: u64,
-    /// The canonical bytes of every result that the node believed or applied as final.
-    pub finals: BTreeMap<(NeedId, TaskName, Fence), Vec<u8>>,
+    /// Every result that the node believed or applied as final.
+    pub finals: BTreeMap<(NeedId, TaskName, Fence), Final>,
     /// Envelopes it refused.
     pub refused: u64,
     /// Times it was started.
@@ -164,6 +165,19 @@ pub struct Replayed {
     /// Whether the log ends with the seal of a node that was stopped on purpose. If not, the node still runs, was killed, or
     /// lines were cut off the end: nothing but what other nodes hold can tell which.
     pub closed: bool,
+}
+
+/// A result as a node was told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Final {
+    /// The canonical bytes of its FINALIZE record.
+    pub record: Vec<u8>,
+    /// The generation of the register that said so. What lies beyond the base of a later one is void.
+    pub generation: u32,
+    /// The entry of its need that made it final.
+    pub seq: Seq,
+    /// Whether a challenge to it was upheld: then another result may become final under a higher fence, or none.
+    pub invalidated: bool,
 }
 
 /// A node to go on with.
@@ -477,11 +491,44 @@ impl<'a> Run<'a> {
             Record::Unfollow(need) => drop(self.replayed.following.remove(need)),
             _ => {}
         }
-        for result in record.finals() {
-            let name = (result.need, result.task.clone(), result.fence);
-            self.replayed.finals.insert(name, canonical::to_vec(&**result));
+        match effect {
+            Effect::Emit(Note::Believed { entry, thread, .. } | Note::Applied { entry, thread, .. }) => {
+                if let Thread::Need(need) = thread {
+                    self.told(*need, entry);
+                }
+            }
+            Effect::Emit(Note::Reconciled { kept, need, .. }) => {
+                self.replayed.finals.retain(|(of, ..), result| of != need || result.seq <= *kept);
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Results come and go with an entry of `need`. A coordinator may be told of it twice: as applied, and as believed.
+    fn told(&mut self, need: NeedId, entry: &Applied) {
+        let (generation, seq) = (self.replayed.node.generation(), entry.seq);
+        let finals = &mut self.replayed.finals;
+        for event in entry.outcome.events() {
+            match event {
+                Event::Final { record } => {
+                    let name = (need, record.task.clone(), record.fence);
+                    let known = finals.get(&name).is_some_and(|of| (of.generation, of.seq) == (generation, seq));
+                    if !known {
+                        let record = canonical::to_vec(&**record);
+                        finals.insert(name, Final { record, generation, seq, invalidated: false });
+                    }
+                }
+                Event::Invalidated { task, .. } => {
+                    let to = (need, task.clone(), Fence(u64::MAX));
+                    let last = finals.range_mut((need, task.clone(), Fence(0))..=to).next_back();
+                    if let Some((_, of)) = last.filter(|(_, of)| of.seq < seq) {
+                        of.invalidated = true;
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The next line must be `again`.

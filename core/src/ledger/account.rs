@@ -28,6 +28,8 @@ pub enum Pot {
     Bond(NeedId, TaskName, Fence),
     /// What a challenger forfeits if it is wrong, by its CHALLENGE; and what offenders lose, until that is divided.
     Challenge(NeedId, Cid),
+    /// What catching a decoy is worth, and what those lose who passed it, until that is divided.
+    Decoy(NeedId),
 }
 
 /// A place where credits lie.

@@ -343,6 +343,22 @@ impl Desk {
     }
 }
 
+/// A deployment of nobody.
+#[cfg(test)]
+pub(crate) fn genesis_of_nobody() -> crate::genesis::Genesis {
+    crate::genesis::Genesis {
+        arbiters: Vec::new(),
+        capsule: Cid::default(),
+        coordinators: Vec::new(),
+        engine: crate::id::Digest::default(),
+        holdings: BTreeMap::new(),
+        manifests: Vec::new(),
+        mints: Vec::new(),
+        params: crate::config::Params::default(),
+        recovery: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 impl Desk {
     /// The desk of an agent in a deployment of nobody.
@@ -352,20 +368,11 @@ impl Desk {
 
     /// The desk of `me` in a deployment of these coordinators.
     pub fn of(coordinators: Vec<crate::genesis::Member>, me: AgentId) -> Self {
-        use crate::config::{Local, Params};
+        use crate::config::Local;
         use crate::genesis::Genesis;
         use crate::id::Digest;
         use crate::policy::{BaseRules, Limits};
-        let genesis = Genesis {
-            capsule: Cid::default(),
-            coordinators,
-            engine: Digest::default(),
-            holdings: BTreeMap::new(),
-            manifests: Vec::new(),
-            mints: Vec::new(),
-            params: Params::default(),
-            recovery: Vec::new(),
-        };
+        let genesis = Genesis { coordinators, ..genesis_of_nobody() };
         let setup = Setup {
             me,
             genesis: Arc::new(genesis),

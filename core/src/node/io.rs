@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Local;
+use crate::form::Form;
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Label, NeedId, OpId, Seq, TaskName, Thread};
 use crate::ledger::Booking;
@@ -17,7 +18,7 @@ use crate::pool::Snapshot;
 use crate::register::{Applied, Command, Entry, Event};
 use crate::reject::Reject;
 use crate::rng::Seed;
-use crate::wire::{AmountTo, Draft, Envelope, Manifest, Need, Propose, Telemetry, Verb};
+use crate::wire::{AmountTo, Draft, Envelope, Evidence, Manifest, Need, Propose, Telemetry, Verb};
 
 /// What a node is made of.
 #[derive(Clone)]
@@ -115,6 +116,17 @@ pub enum Act {
         /// The task.
         task: TaskName,
     },
+    /// Announce a decoy, by a mask that says nothing ([`crate::slot::mask`]).
+    Mask(Digest),
+    /// Open the mask of a need of its own, whose result was found wrong (requesters).
+    Unmask {
+        /// Verifiers that failed it without doing the work, rising.
+        denied: Vec<AgentId>,
+        /// The need.
+        need: NeedId,
+        /// What makes the mask of it.
+        salt: Digest,
+    },
     /// Bring an act of the recovery keys before the register (coordinators).
     Mandate(Arc<Mandate>),
 }
@@ -131,6 +143,10 @@ pub enum Outcome {
     Unknown,
     /// A job ran.
     Ran {
+        /// What reading the outputs says against them, as far as there is a form to hold them against: what is wrong with it, and
+        /// what contradicts itself in the host's opinion.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        against: Vec<Evidence>,
         /// Addresses of its outputs.
         outputs: BTreeMap<Label, Cid>,
         /// Keyed digests over its fine-grained states, one for each key.
@@ -161,21 +177,36 @@ pub enum Work {
     },
     /// Run a task's job on artifacts; store the outputs.
     Run {
+        /// What is asked of outputs besides their names.
+        forms: BTreeMap<Label, Form>,
         /// Addresses of the inputs, in order.
         inputs: Vec<Cid>,
         /// The job's kind.
         job: Label,
         /// Keys of the proofs of work that are wanted (PROTOCOL 8); none for a worker's own run.
         keys: Vec<Digest>,
+        /// Names of the inputs, in the same order.
+        names: Vec<Label>,
         /// The need, for logs.
         need: NeedId,
         /// Names of the outputs.
         produces: Vec<Label>,
         /// The task, for logs.
         task: TaskName,
-        /// Whether this is a verifier's re-execution: outputs are not stored.
-        verify: bool,
+        /// What a verifier looks at; nothing if this is a worker's own run. A verifier's outputs are those that it gets itself where a
+        /// job gives one result, and those that it read where many are right.
+        verify: Option<Box<Look>>,
     },
+}
+
+/// A result that is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// Its outputs, as committed.
+    pub outputs: BTreeMap<Label, Cid>,
+    /// What is said against it, if that is ruled on: the answer holds the very same if it is so.
+    pub question: Option<Evidence>,
 }
 
 /// Where an envelope travels (PROTOCOL 3).

@@ -23,14 +23,14 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use io::{Act, Effect, Input, Message, Note, Outcome, Pool, Setup, Subject, Work};
+pub use io::{Act, Effect, Input, Look, Message, Note, Outcome, Pool, Setup, Subject, Work};
 pub use lot::PARKED_MAX;
 pub use timer::Timer;
 pub use verifier::proof_key;
 
 use crate::id::{AgentId, Credits, Lamport, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
-use crate::members::Mandate;
+use crate::members::{Base, Mandate};
 use crate::mutant::{Mutant, planted};
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
@@ -38,8 +38,10 @@ use crate::register::{Chain, Event};
 use crate::reject::Reject;
 use crate::slot::{self, Record};
 use crate::time::{Instant, Now};
-use crate::wire::{Amount, Body, Envelope, Refuse, Role};
+use crate::wire::{Amount, Body, Envelope, Mask, Refuse, Role};
 use coordinator::Coordinator;
+#[cfg(test)]
+pub(crate) use desk::genesis_of_nobody;
 use desk::{Asked, Desk, Saying};
 use lot::{Awaited, Lot};
 pub use threads::Holding;
@@ -159,6 +161,20 @@ impl Node {
         self.coordinator.iter().flat_map(|coordinator| coordinator.chains()).collect()
     }
 
+    /// Where the generations of the register begin that it knows to be founded anew.
+    pub fn bases(&self) -> &[Base] {
+        self.desk.roster.bases()
+    }
+
+    /// The generation whose word it tells: a member that in which it was seated, all others the last they know of.
+    pub fn generation(&self) -> u32 {
+        let me = self.me();
+        match self.desk.roster.is_member(&me) {
+            true => self.desk.roster.voices().founded(&me),
+            false => self.bases().iter().map(|base| base.generation).max().unwrap_or(0),
+        }
+    }
+
     /// Whether nothing is on its way: every need it knows of has ended, everything it said was acknowledged, and nothing it
     /// must carry is left.
     pub fn is_quiet(&self) -> bool {
@@ -226,6 +242,17 @@ impl Node {
                 if let Some(record) = self.threads.record(&need) {
                     verifier::dispute(desk, need, record, &task);
                 }
+                return;
+            }
+            Act::Unmask { denied, need, salt } => {
+                if let Some(record) = self.threads.record(&need) {
+                    requester::unmask(desk, need, record, denied, salt);
+                }
+                return;
+            }
+            // Only coordinators hear of it.
+            Act::Mask(mask) => {
+                desk.say(Saying::new(Subject::Coordinators, Thread::System, Body::Mask(Mask { mask })));
                 return;
             }
             Act::Mandate(mandate) => {

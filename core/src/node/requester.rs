@@ -2,14 +2,26 @@
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use crate::id::{NeedId, Thread};
+use crate::id::{AgentId, Digest, NeedId, Thread};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Note, Subject};
 use crate::node::threads::Threads;
-use crate::slot;
-use crate::wire::{Body, Cancel, Need};
+use crate::slot::{self, Record};
+use crate::wire::{Body, Cancel, Need, Unmask};
+
+/// Opens the mask of a need's last result, which was found wrong.
+pub(super) fn unmask(desk: &mut Desk, need: NeedId, record: &Record, denied: Vec<AgentId>, salt: Digest) {
+    let wrong = record.tasks.iter().find_map(|(name, task)| Some((name, task.fence, task.wrong.as_ref()?)));
+    let Some((task, fence, wrong)) = wrong else { return };
+    let Body::Commit(commit) = &wrong.commit.body else { return };
+    let mask = slot::mask(&desk.me(), &wrong.commit.sender, commit.outputs.values(), &salt);
+    let body = Unmask { commit: wrong.commit.id(), denied, mask, salt, task: task.clone() };
+    let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::Unmask(body));
+    desk.say(saying.epoch(record.epoch).fence(fence));
+}
 
 /// The requester's part of a node. It keeps nothing of its own: what became of a need is in the need's record.
 #[derive(Clone, Default)]

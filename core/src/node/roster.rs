@@ -56,6 +56,11 @@ impl Roster {
         Voices::new(&self.genesis.coordinators, &self.handovers).on(&self.bases)
     }
 
+    /// Where generations begin that were founded anew, in the order in which the node heard of them.
+    pub fn bases(&self) -> &[Base] {
+        &self.bases
+    }
+
     /// Whether `agent` holds or held a seat. What a member says is heard also after it was replaced: it may have been said
     /// before, and replicas that hear it at other times must not differ.
     pub fn is_member(&self, agent: &AgentId) -> bool {

@@ -1,6 +1,7 @@
 //! Judges plans, results and disputes: votes for the best valid proposal, does accepted work again, and says so where what became
 //! final is not what that gives.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,7 +9,7 @@ use alloc::vec::Vec;
 use crate::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, OpId, TaskName, Thread, label};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
-use crate::node::io::{Message, Outcome, Subject, Work};
+use crate::node::io::{Look, Message, Outcome, Subject, Work};
 use crate::node::threads::Threads;
 use crate::plan::{Source, TaskState};
 use crate::policy;
@@ -54,6 +55,24 @@ impl Check {
         }
     }
 
+    /// What is looked at.
+    fn look(&self) -> Look {
+        let outputs = match &self.commit.body {
+            Body::Commit(commit) => commit.outputs.clone(),
+            _ => BTreeMap::new(),
+        };
+        let question = match &self.purpose {
+            Purpose::Rule { evidence, .. } => Some(evidence.clone()),
+            Purpose::Attest | Purpose::Watch => None,
+        };
+        Look { outputs, question }
+    }
+
+    /// The work that is to be done for it, under the keys of `me` if it asks for a verdict.
+    fn work(&self, record: &Record, me: &AgentId) -> Option<Work> {
+        work(record, self.need, &self.task, self.keys(me), Some(Box::new(self.look())))
+    }
+
     /// Whose proofs are others than the work gave.
     fn false_proofs(&self, proofs: &[Digest]) -> impl Iterator<Item = Evidence> {
         let pairs = self.proofs.iter().zip(proofs);
@@ -78,7 +97,14 @@ pub fn proof_key(verifier: &AgentId, commit: &Cid, seed_fence: Fence) -> Digest 
 }
 
 /// The work that redoes (or does) a task: its job on its inputs.
-pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, keys: Vec<Digest>, verify: bool) -> Option<Work> {
+pub(super) fn work(
+    record: &Record,
+    need: NeedId,
+    task: &TaskName,
+    keys: Vec<Digest>,
+    verify: Option<Box<Look>>,
+) -> Option<Work> {
+    let forms = record.need().map(|need| need.forms.clone()).unwrap_or_default();
     let plan = &record.decision.as_ref()?.plan;
     let planned = plan.tasks().get(task)?;
     let input = |source: &Source| match source {
@@ -86,14 +112,25 @@ pub(super) fn work(record: &Record, need: NeedId, task: &TaskName, keys: Vec<Dig
         Source::Output { label, task } => record.tasks.get(task)?.record.as_ref()?.outputs.get(label).copied(),
     };
     Some(Work::Run {
+        forms: forms.into_iter().filter(|(label, _)| planned.produces.contains(label)).collect(),
         inputs: planned.sources.iter().map(input).collect::<Option<Vec<_>>>()?,
         job: planned.job.clone(),
         keys,
+        names: planned.requires.clone(),
         need,
         produces: planned.produces.clone(),
         task: task.clone(),
         verify,
     })
+}
+
+/// What came of doing the work again.
+struct Ran<'a> {
+    outputs: &'a BTreeMap<Label, Cid>,
+    proofs: &'a [Digest],
+    /// What reading the outputs says against them.
+    read: &'a [Evidence],
+    took: Telemetry,
 }
 
 /// What doing the work again says of a COMMIT.
@@ -107,7 +144,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(desk: &Desk, commit: &Envelope, outputs: &BTreeMap<Label, Cid>, took: Telemetry) -> Self {
+    fn of(desk: &Desk, commit: &Envelope, ran: &Ran<'_>) -> Self {
+        let Ran { outputs, took, read, .. } = *ran;
         let committed = match &commit.body {
             Body::Commit(body) => Some(&body.outputs),
             _ => None,
@@ -115,12 +153,21 @@ impl Seen {
         let others = committed.into_iter().flatten().filter(|(label, cid)| outputs.get(*label) != Some(*cid));
         let mut against: Vec<_> = others.map(|(label, _)| Evidence::OutputMismatch { label: label.clone() }).collect();
         let gate = policy::commit(&*desk.setup.evaluator, commit, &[Role::Worker], Some(took));
-        let why = [(committed != Some(outputs), "output-mismatch"), (gate.is_err(), "policy-denied")];
+        let is_contradiction = read.iter().any(Evidence::is_opinion);
+        let is_malformed = read.iter().any(|said| matches!(said, Evidence::SchemaViolation { .. }));
+        let why = [
+            (committed != Some(outputs), "output-mismatch"),
+            (gate.is_err(), "policy-denied"),
+            (is_malformed, "schema-violation"),
+            (is_contradiction, "semantic-contradiction"),
+        ];
         let reasons = why.iter().filter(|(fails, _)| *fails).map(|(_, why)| label(why)).collect();
         // Under another engine the policy is not even asked.
         let answer = gate.map_or_else(|denial| denial.evaluation.map(|evaluation| *evaluation), Some);
         let rules = answer.iter().flat_map(|answer| &answer.reasons).cloned();
         against.extend(rules.map(|rule| Evidence::PolicyBreach { capsule: commit.policy.capsule, rule }));
+        // Among these what can be shown comes before what is a matter of opinion.
+        against.extend(read.iter().cloned());
         Self { reasons, against, policy: answer.map_or_else(Digest::default, |answer| answer.digest) }
     }
 }
@@ -235,7 +282,7 @@ impl Verifier {
             commit: Arc::clone(commit),
             tries: 0,
         };
-        if let Some(work) = work(record, need, name, check.keys(&desk.me()), true) {
+        if let Some(work) = check.work(record, &desk.me()) {
             let op = desk.execute(work);
             self.checking.insert(op, check);
         }
@@ -245,28 +292,31 @@ impl Verifier {
     pub fn done(&mut self, desk: &mut Desk, threads: &Threads, op: OpId, outcome: &Outcome) {
         let Some(mut check) = self.checking.remove(&op) else { return };
         let record = threads.record(&check.need);
-        match outcome {
-            Outcome::Ran { outputs, proofs, telemetry, .. } if !matches!(check.purpose, Purpose::Attest) => {
-                self.looked(desk, &check, outputs, proofs, *telemetry);
+        let ran = match outcome {
+            Outcome::Ran { against, outputs, proofs, telemetry, .. } => {
+                Some(Ran { outputs, proofs, read: against, took: *telemetry })
             }
-            Outcome::Ran { outputs, proofs, telemetry, .. } => {
-                let Seen { reasons, against, policy } = Seen::of(desk, &check.commit, outputs, *telemetry);
+            _ => None,
+        };
+        match (outcome, &ran) {
+            (_, Some(ran)) if !matches!(check.purpose, Purpose::Attest) => self.looked(desk, &check, ran),
+            (_, Some(ran)) => {
+                let Seen { reasons, against, policy } = Seen::of(desk, &check.commit, ran);
                 if let Some(first) = against.into_iter().next() {
                     self.failed.insert(check.commit.id(), first);
                 }
-                self.attest(desk, &check, reasons, proofs.first().copied().unwrap_or_default(), policy);
+                self.attest(desk, &check, reasons, ran.proofs.first().copied().unwrap_or_default(), policy);
             }
             _ if check.tries + 1 < TRIES => {
                 check.tries += 1;
-                let keys = check.keys(&desk.me());
-                if let Some(work) = record.and_then(|r| work(r, check.need, &check.task, keys, true)) {
+                if let Some(work) = record.and_then(|record| check.work(record, &desk.me())) {
                     let op = desk.execute(work);
                     self.checking.insert(op, check);
                 }
             }
             // What cannot be seen cannot be disputed, nor ruled on.
             _ if !matches!(check.purpose, Purpose::Attest) => {}
-            Outcome::CouldNot(reason) => {
+            (Outcome::CouldNot(reason), _) => {
                 let reasons = alloc::vec![reason.clone()];
                 self.attest(desk, &check, reasons, Digest::default(), Digest::default());
             }
@@ -275,18 +325,11 @@ impl Verifier {
     }
 
     /// A final result was looked at: dispute it, or rule on a dispute.
-    fn looked(
-        &self,
-        desk: &mut Desk,
-        check: &Check,
-        outputs: &BTreeMap<Label, Cid>,
-        proofs: &[Digest],
-        telemetry: Telemetry,
-    ) {
+    fn looked(&self, desk: &mut Desk, check: &Check, ran: &Ran<'_>) {
         let Check { need, task, epoch, fence, commit, purpose, .. } = check;
-        let mut against = Seen::of(desk, commit, outputs, telemetry).against;
+        let mut against = Seen::of(desk, commit, ran).against;
         // Each disputes but once: of several false proofs not all look at the same.
-        let mut others: Vec<Evidence> = check.false_proofs(proofs).collect();
+        let mut others: Vec<Evidence> = check.false_proofs(ran.proofs).collect();
         let turn = Digest::of("swarm/watch", &[&desk.me().0, &commit.id().0.0]).prefix() % (others.len() as u64).max(1);
         others.rotate_left(turn as usize);
         against.extend(others);
@@ -299,14 +342,15 @@ impl Verifier {
             }
             Purpose::Rule { challenge, evidence } => {
                 let shrugged = match evidence {
-                    Evidence::OutputMismatch { .. } => false,
+                    Evidence::OutputMismatch { .. } | Evidence::SemanticContradiction { .. } => false,
                     Evidence::PolicyBreach { .. } => planted(Mutant::BreachShrugged),
+                    Evidence::SchemaViolation { .. } => planted(Mutant::SchemaUnchecked),
                     Evidence::FalseProof { .. } => planted(Mutant::ProofShrugged),
                 };
                 let body = Ruling {
                     challenge: *challenge,
-                    gas: telemetry.steps,
-                    seen: Digest::of_json("swarm/seen", &(outputs, proofs, telemetry)),
+                    gas: ran.took.steps,
+                    seen: Digest::of_json("swarm/seen", &(ran.outputs, ran.proofs, ran.took)),
                     task: task.clone(),
                     upheld: against.contains(evidence) && !shrugged,
                 };
@@ -347,11 +391,14 @@ mod tests {
         let took = Telemetry::default();
         let body = Commit { outputs: outputs.clone(), states: Vec::new(), task: label("t"), telemetry: took };
         let commit = sealed(1, 1, Body::Commit(body));
+        fn ran(outputs: &BTreeMap<Label, Cid>) -> Ran<'_> {
+            Ran { outputs, proofs: &[], read: &[], took: Telemetry::default() }
+        }
         // It was said under another engine than this verifier's, which is no evidence.
-        let seen = Seen::of(&desk, &commit, &outputs, took);
+        let seen = Seen::of(&desk, &commit, &ran(&outputs));
         assert_eq!((seen.reasons, seen.against), (alloc::vec![label("policy-denied")], Vec::new()));
         let others = BTreeMap::from([(label("a"), Cid::of(b"b"))]);
-        let seen = Seen::of(&desk, &commit, &others, took);
+        let seen = Seen::of(&desk, &commit, &ran(&others));
         assert_eq!(seen.reasons, [label("output-mismatch"), label("policy-denied")]);
         assert_eq!(seen.against, [Evidence::OutputMismatch { label: label("a") }]);
     }

@@ -343,7 +343,7 @@ impl Worker {
             return;
         }
         let (claim, epoch) = (lease.bid.id, record.epoch);
-        let Some(work) = work(record, need, task, Vec::new(), false) else { return };
+        let Some(work) = work(record, need, task, Vec::new(), None) else { return };
         let lease_ms = record.need().map_or(1, |n| n.windows.lease_ms);
         let op = Some(desk.execute(work));
         self.held.insert((need, task.clone()), Held { epoch, fence, op });

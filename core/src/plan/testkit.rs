@@ -72,6 +72,7 @@ pub fn need() -> Need {
         deadline_ms: 1,
         fee: Credits(1),
         fees: Credits(100),
+        forms: [].into(),
         k_plan: 1,
         k_result: 1,
         produces: labels("total"),

@@ -20,7 +20,7 @@ use super::{GroupId, Note, Part, Raft, wal};
 use crate::id::AgentId;
 use crate::reject::Reject;
 
-/// Bytes of one piece, unless its first entry alone is larger.
+/// Bytes of history told in one turn, unless the first entry alone is larger.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// Ticks without an answer after which a piece is asked for again.
@@ -67,8 +67,8 @@ impl Raft {
             group.step(*message);
             return Ok(());
         }
-        // An entry of the log is at most one of the history.
-        if mark.count < base.count || mark.count > snapshot.get_metadata().index {
+        // Else it would claim a place in the log that no history leads to, and what comes before that place would be lost here.
+        if mark.count != snapshot.get_metadata().index {
             return Err(Reject::OutOfBounds);
         }
         // Only a leader sends snapshots; of the present term there is one.
@@ -102,11 +102,11 @@ impl Raft {
             self.note(Note::Mismatched { group: id });
             return Err(Reject::WrongLink);
         }
-        group.pieces = Some((fetching.mark, fetching.got));
+        let snapshot = fetching.message.get_snapshot().clone();
         group.step(*fetching.message);
         // The node may have known better in the meantime.
-        if group.raw.snap().is_none() {
-            group.pieces = None;
+        if group.raw.snap() == Some(&snapshot) {
+            group.pieces = Some((fetching.mark, fetching.got));
         }
         Ok(())
     }
@@ -115,17 +115,22 @@ impl Raft {
     pub(super) fn fetch_came(&mut self, from: AgentId, member: u64, id: GroupId, at: u64) -> Result<(), Reject> {
         let group = self.groups.get_mut(&id).ok_or(Reject::NoSuchThing)?;
         group.stalled.remove(&member);
-        let mut bytes = 0;
-        let fits = |entry: &&Bytes| {
-            let first = bytes == 0;
-            bytes += entry.len();
-            first || bytes <= PIECE_BYTES
-        };
-        let entries: Vec<_> = group.history.from(at).iter().take_while(fits).cloned().collect();
-        if entries.is_empty() {
+        let lacking = group.history.from(at);
+        if lacking.is_empty() {
             return Err(Reject::OutOfBounds);
         }
-        self.send(from, Part::Piece { group: id, at, entries });
+        let told = &mut self.told.history;
+        let fits = |entry: &&Bytes| {
+            let (first, with) = (*told == 0, *told + entry.len() + 4);
+            let fits = first || with <= PIECE_BYTES;
+            *told = if fits { with } else { *told };
+            fits
+        };
+        let entries: Vec<_> = lacking.iter().take_while(fits).cloned().collect();
+        // Whoever asked for more than one turn gives asks again.
+        if !entries.is_empty() {
+            self.send(from, Part::Piece { group: id, at, entries });
+        }
         Ok(())
     }
 
@@ -165,15 +170,17 @@ impl Raft {
     }
 }
 
-/// The crate sends a snapshot once and waits to hear that it was lost.
+/// The crate sends a snapshot once and waits to hear that it was lost. So it is if the follower has it already: its answer came
+/// before the snapshot left, and nothing new will come.
 fn report_lost(group: &mut Group) {
     let waits = |id: &u64| group.raw.raft.prs().get(*id).is_some_and(|p| p.state == ProgressState::Snapshot);
-    let waiting: Vec<u64> = group.peers().into_iter().filter(waits).collect();
+    let waiting: Vec<u64> = group.peers().iter().copied().filter(waits).collect();
     group.stalled.retain(|id, _| waiting.contains(id));
     for id in waiting {
         let ticks = group.stalled.entry(id).or_default();
         *ticks += 1;
-        if *ticks >= STALLED_TICKS {
+        let has_it = group.raw.raft.prs().get(id).is_some_and(|p| p.matched >= p.pending_snapshot);
+        if has_it || *ticks >= STALLED_TICKS {
             *ticks = 0;
             group.raw.report_snapshot(id, SnapshotStatus::Failure);
         }

@@ -20,7 +20,6 @@ pub fn foundation(entries: &[Entry], voters: &[u64], by: AgentId, buckets: u16, 
         let by = entry.command.author().unwrap_or(by);
         let data = codec.encode(Proposal { by, command: entry.command.clone(), thread: entry.thread });
         groups.entry(GroupId::of(&entry.thread, buckets)).or_default().push(data);
-        // A group that was started and of which nothing survived has other members now, too.
         if let Command::Start { bucket } = *entry.command
             && bucket < u32::from(buckets)
         {
@@ -28,17 +27,21 @@ pub fn foundation(entries: &[Entry], voters: &[u64], by: AgentId, buckets: u16, 
         }
     }
     let mut records = Vec::new();
-    for (group, pieces) in groups {
+    for (group, mut pieces) in groups {
+        // A group that was started and of which nothing survived has other members now, too: they stand behind one empty entry.
+        if pieces.is_empty() {
+            pieces.push(Bytes::new());
+        }
         let mark = Mark::default().after(&pieces);
         records.extend((0..).zip(pieces).map(|(at, data)| Record::Piece(group, at, data)));
         let mut snapshot = Snapshot::default();
         snapshot.set_data(canonical::to_vec(&mark).into());
         let meta = snapshot.mut_metadata();
-        (meta.index, meta.term) = (1, 1);
+        (meta.index, meta.term) = (mark.count, 1);
         meta.mut_conf_state().set_voters(voters.to_vec());
         records.push(Record::Installed(group, snapshot));
         let mut hard = HardState::default();
-        (hard.term, hard.commit) = (1, 1);
+        (hard.term, hard.commit) = (1, mark.count);
         records.push(Record::Hard(group, hard));
     }
     records

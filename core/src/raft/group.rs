@@ -11,10 +11,11 @@ use raft::eraftpb::{ConfChange, ConfState, Entry, EntryType, Message, MessageTyp
 use raft::{Config, NO_LIMIT, RawNode, StateRole};
 
 use super::fetch::Fetching;
+use super::guard::TERMS_PER_TICK;
 use super::history::{History, Mark};
 use super::store::Store;
 use super::submit::Key;
-use super::wal::Record;
+use super::wal::{self, Record};
 use super::{GroupId, Note, Out, Part, Raft, WriteId};
 use crate::id::{AgentId, Digest};
 use crate::members::MemberId;
@@ -52,6 +53,11 @@ pub(super) struct Group {
     pub commit_saved: u64,
     /// The leader as it was last seen.
     pub leader: u64,
+    /// Who the members are now, and who the others are: asked for at every turn.
+    conf: ConfState,
+    peers: Vec<u64>,
+    /// The highest term that a message may bring before the next tick.
+    ceiling: u64,
     /// The election timeout of a term.
     timeout: (u64, usize),
     seed: Digest,
@@ -95,9 +101,14 @@ impl Group {
             promised: 0,
             commit_saved,
             leader: 0,
+            conf: ConfState::default(),
+            peers: Vec::new(),
+            ceiling: 0,
             timeout: (u64::MAX, 0),
             seed,
         };
+        group.look_at_members();
+        group.lift_ceiling();
         group.steady();
         group
     }
@@ -114,13 +125,33 @@ impl Group {
         self.raw.raft.set_randomized_election_timeout(self.timeout.1);
     }
 
+    /// A tick has passed: terms may rise again.
+    pub fn lift_ceiling(&mut self) {
+        self.ceiling = self.raw.raft.term + TERMS_PER_TICK;
+    }
+
+    /// Whether a message of this term comes from further ahead than can be believed at once. A liar may have raised whoever
+    /// sent it, where nobody else heard, and a term never falls: so this member rises as far as it may, and they meet in time.
+    pub fn rises_toward(&mut self, term: u64) -> bool {
+        let beyond = term > self.ceiling;
+        if beyond && self.raw.raft.term < self.ceiling {
+            self.raw.raft.become_follower(self.ceiling, raft::INVALID_ID);
+            self.steady();
+        }
+        beyond
+    }
+
     pub fn is_leader(&self) -> bool {
         self.raw.raft.state == StateRole::Leader
     }
 
     /// Hands a message to the node. Errors are answers to what is no longer asked.
     pub fn step(&mut self, message: Message) {
+        let brings_members = message.get_msg_type() == MessageType::MsgSnapshot;
         let _ = self.raw.step(message);
+        if brings_members {
+            self.look_at_members();
+        }
         self.steady();
     }
 
@@ -132,21 +163,22 @@ impl Group {
         }
     }
 
-    /// Who the members are now, sorted: the crate keeps them in sets without order.
-    pub fn conf(&self) -> ConfState {
-        let mut conf = self.raw.raft.prs().conf().to_conf_state();
-        conf.voters.sort_unstable();
-        conf.learners.sort_unstable();
-        conf
+    /// The node has other members, or may have: an applied change and a snapshot bring them, nothing else.
+    fn look_at_members(&mut self) {
+        self.conf = conf_of(&self.raw);
+        let all = self.conf.voters.iter().chain(&self.conf.learners).copied();
+        self.peers = all.filter(|id| *id != self.raw.raft.id).collect();
+        self.peers.sort_unstable();
+    }
+
+    /// Who the members are now, sorted.
+    pub fn conf(&self) -> &ConfState {
+        &self.conf
     }
 
     /// All other members, rising.
-    pub fn peers(&self) -> Vec<u64> {
-        let conf = self.conf();
-        let mut peers: Vec<u64> =
-            conf.voters.into_iter().chain(conf.learners).filter(|id| *id != self.raw.raft.id).collect();
-        peers.sort_unstable();
-        peers
+    pub fn peers(&self) -> &[u64] {
+        &self.peers
     }
 
     /// Whether a record of it is still on its way to the disk.
@@ -173,7 +205,7 @@ impl Group {
     fn fold(&mut self, index: u64) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let term = self.raw.raft.raft_log.term(index).expect("what was just applied is in the log");
-        let conf = self.conf();
+        let conf = self.conf.clone();
         let meta = snapshot.mut_metadata();
         (meta.index, meta.term) = (index, term);
         meta.set_conf_state(conf);
@@ -184,6 +216,14 @@ impl Group {
     }
 }
 
+/// Who a node's members are, sorted: the crate keeps them in sets without order.
+fn conf_of(raw: &RawNode<Store>) -> ConfState {
+    let mut conf = raw.raft.prs().conf().to_conf_state();
+    conf.voters.sort_unstable();
+    conf.learners.sort_unstable();
+    conf
+}
+
 impl Raft {
     /// Carries out everything that a group's node has ready.
     pub(super) fn pump(&mut self, id: GroupId) {
@@ -192,6 +232,7 @@ impl Raft {
             self.turn(&mut group);
             group.steady();
         }
+        debug_assert_eq!(group.conf, conf_of(&group.raw), "the members are those of the node");
         self.groups.insert(id, group);
     }
 
@@ -275,28 +316,22 @@ impl Raft {
 
     /// Applies a committed entry; says whether the group has other members now.
     fn apply(&mut self, group: &mut Group, entry: Entry) -> bool {
+        group.history.push(wal::piece(&entry));
         match entry.get_entry_type() {
-            EntryType::EntryNormal => {
-                if entry.data.is_empty() {
-                    return false;
-                }
-                let data = entry.data;
-                if self.apply_data(group.id, &data, Some(group)) {
-                    group.history.push(data);
-                }
-            }
+            EntryType::EntryNormal => self.apply_data(group.id, &entry.data, Some(group)),
             EntryType::EntryConfChange => {
                 let Ok(change) = ConfChange::parse_from_bytes(&entry.data) else { return false };
                 // What the crate refuses, it refuses everywhere.
                 if group.raw.apply_conf_change(&change).is_err() {
                     return false;
                 }
+                group.look_at_members();
                 let me = group.raw.raft.id;
                 if change.node_id == me && group.is_leader() && !group.raw.raft.promotable() {
                     let term = group.raw.raft.term;
                     group.raw.raft.become_follower(term, 0);
                 }
-                let conf = group.conf();
+                let conf = group.conf.clone();
                 self.note(Note::Members { group: group.id, voters: conf.voters, learners: conf.learners });
                 return true;
             }

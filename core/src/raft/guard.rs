@@ -9,12 +9,13 @@ use super::store::Store;
 use crate::members::Members;
 use crate::reject::Reject;
 
-/// Terms that a member may be behind. Elections cost terms, and before one is stood for a majority has agreed that it is time:
-/// this many take weeks.
-const TERMS_AHEAD_MAX: u64 = 1 << 20;
+/// How far messages may raise a term between two ticks. Elections cost terms, and before one is stood for a majority has agreed
+/// that it is time: this many take weeks.
+pub(super) const TERMS_PER_TICK: u64 = 1 << 20;
 
-/// Beyond any index or term that a register reaches, and far from where arithmetic ends.
-const NUMBER_MAX: u64 = 1 << 48;
+/// Beyond any index or term that a register reaches, at however many ticks a term was raised by lies, and far from where
+/// arithmetic ends.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// Entries in one message.
 const ENTRIES_MAX: usize = 4_096;
@@ -29,7 +30,7 @@ pub(super) fn check(message: &Message, raw: &RawNode<Store>, members: &Members) 
     if m.to != raft.id || m.from == raft.id || members.agent(crate::members::MemberId(m.from)).is_none() {
         return Err(Reject::NotTheSender);
     }
-    if m.term == 0 || numbers.iter().any(|n| *n > NUMBER_MAX) || m.term > raft.term + TERMS_AHEAD_MAX {
+    if m.term == 0 || numbers.iter().any(|n| *n > NUMBER_MAX) {
         return Err(Reject::OutOfBounds);
     }
     // Nothing here asks for snapshots, reads by index, prefers a member or hands leadership over.
@@ -102,7 +103,9 @@ fn snapshot(m: &Message, raw: &RawNode<Store>, members: &Members) -> Result<(), 
         && rising(&conf.voters)
         && rising(&conf.learners)
         && !conf.learners.iter().any(|id| conf.voters.contains(id));
-    if joint || !sound {
+    // The node itself takes no snapshot of a time when it was no member.
+    let mine = conf.voters.contains(&raw.raft.id) || conf.learners.contains(&raw.raft.id);
+    if joint || !sound || !mine {
         return Err(Reject::WrongFields);
     }
     // Perhaps a mandate has not come here yet: it is asked for.

@@ -1,4 +1,6 @@
-//! What a group has applied, in order, bound by a chain of digests.
+//! What a group has applied, in order, bound by a chain of digests: one piece for every entry of the log, empty where the entry
+//! is no proposal (a leader's first, a change of members). So the place of a snapshot in the log and the length of its history
+//! are one number, and nobody can claim a place without the pieces that lead to it.
 //!
 //! It is what a snapshot stands for: a snapshot names how long the history is and its digest, and whoever lacks a part of it
 //! asks for that part. Nothing is taken into it that the digest does not prove.
@@ -38,7 +40,7 @@ impl Mark {
     }
 }
 
-/// The entries that a group applied, as they were proposed.
+/// What stood in the entries that a group applied.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     entries: Vec<Bytes>,

@@ -31,8 +31,8 @@ pub use codec::{Codec, PROPOSAL_BYTES_MAX, Plain, Proposal, read};
 pub use foundation::foundation;
 pub use history::Mark;
 pub use io::{GroupId, In, Note, Out, Setup, StartError, WriteId};
-pub use packet::{Packet, Part};
-pub use wal::{HEADER, Record, WalError, decode, encode, header};
+pub use packet::{PARTS_MAX, Packet, Part};
+pub use wal::{Found, HEADER, Record, Wal, WalError, decode};
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,7 +60,8 @@ pub struct Raft {
     saved: BTreeMap<GroupId, Saved>,
     seqs: BTreeMap<Thread, Seq>,
     pending: submit::Waiting,
-    early: VecDeque<(AgentId, Part)>,
+    early: BTreeMap<AgentId, receive::Early>,
+    told: receive::Told,
     held: BTreeMap<WriteId, Vec<(AgentId, Part)>>,
     saving: BTreeMap<WriteId, BTreeSet<GroupId>>,
     write_next: WriteId,
@@ -98,8 +99,7 @@ impl Raft {
         for mandate in &setup.mandates {
             book.mandate(mandate).map_err(StartError::Mandate)?;
         }
-        let buckets = setup.genesis.params.buckets as u16;
-        let saved = wal::replay(records, &*setup.codec, buckets).map_err(StartError::Wal)?;
+        let saved = wal::replay(records).map_err(StartError::Wal)?;
         // One that was replaced while it was away finds out from those who answer it.
         let me = book.seat_of(&setup.me).ok_or(StartError::NoSeat)?.id;
         let fresh = records.is_empty() && setup.mandates.is_empty();
@@ -111,7 +111,8 @@ impl Raft {
             saved,
             seqs: BTreeMap::new(),
             pending: BTreeMap::new(),
-            early: VecDeque::new(),
+            early: BTreeMap::new(),
+            told: receive::Told::default(),
             held: BTreeMap::new(),
             saving: BTreeMap::new(),
             write_next: 1,
@@ -138,6 +139,7 @@ impl Raft {
 
     /// Takes one input; drain [`Raft::poll`] afterwards.
     pub fn handle(&mut self, now: Instant, input: In) {
+        self.told = receive::Told::default();
         match input {
             In::Submit { op, thread, command } => self.submit(op, thread, command),
             In::Packet { from, packet } => self.packet(from, packet),
@@ -203,10 +205,7 @@ impl Raft {
             self.groups.get_mut(&id).expect("just opened").campaign();
         }
         self.again.insert(id);
-        let (mine, rest): (VecDeque<_>, VecDeque<_>) =
-            core::mem::take(&mut self.early).into_iter().partition(|(_, part)| part.group() == Some(id));
-        self.early = rest;
-        for (from, part) in mine {
+        for (from, part) in self.early_of(id) {
             self.part(from, part);
         }
     }
@@ -257,6 +256,7 @@ impl Raft {
                 group.steady();
                 self.dirty.insert(id);
             }
+            self.groups.get_mut(&id).expect("listed above").lift_ceiling();
         }
         self.tick_pending();
     }
@@ -286,7 +286,11 @@ impl Raft {
             self.out.push_back(Out::Persist { write, records: core::mem::take(&mut self.records) });
         }
         for (to, parts) in core::mem::take(&mut self.outbox) {
-            self.out.push_back(Out::Send { to, packet: Packet { parts } });
+            let mut parts = parts.into_iter().peekable();
+            while parts.peek().is_some() {
+                let parts = parts.by_ref().take(PARTS_MAX).collect();
+                self.out.push_back(Out::Send { to, packet: Packet { parts } });
+            }
         }
         let awake = !self.pending.is_empty() || self.groups.values().any(|group| group.awake);
         match now {

@@ -12,6 +12,9 @@ use super::GroupId;
 use crate::members::Mandate;
 use crate::reject::Reject;
 
+/// Most parts of one packet. Whoever has more to say sends several.
+pub const PARTS_MAX: usize = 4_096;
+
 /// Everything that one turn has to say to one peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packet {
@@ -68,19 +71,23 @@ impl Part {
             Self::Unknown(_) | Self::Mandates(_) => None,
         }
     }
+
+    /// Roughly how many bytes it takes on a wire.
+    pub fn weight(&self) -> usize {
+        8 + match self {
+            Self::Raft(_, message) => message.compute_size() as usize,
+            Self::Propose(_, data) => data.len(),
+            Self::Piece { entries, .. } => entries.iter().map(|e| e.len() + 4).sum(),
+            Self::Mandates(mandates) => mandates.len() * 2_048,
+            _ => 16,
+        }
+    }
 }
 
 impl Packet {
     /// Roughly how many bytes it takes on a wire.
     pub fn weight(&self) -> usize {
-        let part = |part: &Part| match part {
-            Part::Raft(_, message) => message.compute_size() as usize,
-            Part::Propose(_, data) => data.len(),
-            Part::Piece { entries, .. } => entries.iter().map(|e| e.len() + 4).sum(),
-            Part::Mandates(mandates) => mandates.len() * 2_048,
-            _ => 16,
-        };
-        self.parts.iter().map(|p| 8 + part(p)).sum()
+        self.parts.iter().map(Part::weight).sum()
     }
 
     /// Messages of the raft protocol in it.
@@ -116,10 +123,13 @@ impl Packet {
     /// Reads a packet.
     ///
     /// # Errors
-    /// [`Reject::Malformed`] if it is none.
+    /// [`Reject::Malformed`] if it is none, [`Reject::Oversize`] if it has more than [`PARTS_MAX`] parts.
     pub fn decode(mut bytes: &[u8]) -> Result<Self, Reject> {
         let mut parts = Vec::new();
         while !bytes.is_empty() {
+            if parts.len() == PARTS_MAX {
+                return Err(Reject::Oversize);
+            }
             let kind = take::<1>(&mut bytes)?[0];
             let group = GroupId(u32::from_be_bytes(take(&mut bytes)?));
             let mut body = get(&mut bytes)?;

@@ -48,7 +48,7 @@ impl Raft {
             return false;
         }
         let (term, commit) = (group.raw.raft.term, group.raw.raft.raft_log.committed);
-        for peer in group.peers() {
+        for peer in group.peers().to_vec() {
             if let Some(to) = self.book.agent(MemberId(peer)) {
                 self.send(to, Part::Sleep { group: id, term, commit });
             }
@@ -98,7 +98,7 @@ impl Raft {
     /// Wakes everyone's.
     pub(super) fn nudge(&mut self, id: GroupId) {
         let Some(group) = self.groups.get(&id).filter(|group| !group.is_leader()) else { return };
-        for peer in group.peers() {
+        for peer in group.peers().to_vec() {
             if let Some(to) = self.book.agent(MemberId(peer)) {
                 self.send(to, Part::Nudge(id));
             }
@@ -139,5 +139,5 @@ fn is_quiet(group: &Group) -> bool {
         && [log.committed, log.applied] == [last; 2]
         && group.queued.is_empty()
         && !group.is_saving()
-        && group.peers().into_iter().all(knows)
+        && group.peers().iter().copied().all(knows)
 }

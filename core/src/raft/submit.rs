@@ -157,12 +157,15 @@ impl Raft {
         self.pending.values().any(|pending| pending.group == id)
     }
 
-    /// Applies what stands in a committed entry, if it means anything; says whether it does. The verdict depends on nothing
-    /// but the bytes and the group.
-    pub(super) fn apply_data(&mut self, id: GroupId, data: &Bytes, group: Option<&mut Group>) -> bool {
-        let Ok(proposal) = self.setup.codec.decode(data) else { return false };
+    /// Applies what stands in a committed entry, if it means anything. Whether it does depends on nothing but the bytes and
+    /// the group.
+    pub(super) fn apply_data(&mut self, id: GroupId, data: &Bytes, group: Option<&mut Group>) {
+        if data.is_empty() {
+            return;
+        }
+        let Ok(proposal) = self.setup.codec.decode(data) else { return };
         if !id.holds(&proposal.thread, self.buckets()) {
-            return false;
+            return;
         }
         let (thread, command) = (proposal.thread, Arc::clone(&proposal.command));
         let key = (thread, command.id());
@@ -179,7 +182,6 @@ impl Raft {
         if let Some(pending) = self.pending.remove(&key) {
             pending.ops.into_iter().for_each(|op| self.answer(op, Outcome::Committed));
         }
-        true
     }
 
     /// What an entry of the system thread means for the register itself.

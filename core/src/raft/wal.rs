@@ -1,8 +1,14 @@
 //! The register half's own log on a disk: what was promised must be found again.
 //!
-//! Records stand in frames of length and checksum behind a header that names version, deployment and member. A tail that was
-//! torn off is cut; damage before the end, another version, another owner and a history that does not match its digest are
-//! errors by name, because starting from them would be starting as a liar (T71).
+//! Behind a header stand frames: one for each write, so that a write is there whole or not at all. Each has a number and says how
+//! many before it were durable when it was written. From a crash any pages may be missing of what was not durable, in the middle
+//! too: the log holds up to the first frame that is not whole, and what stands behind it was promised to nobody. Only where a
+//! later frame knows the broken one as durable something was lost that was promised: that is an error by name, as are another
+//! version, another owner and a history that does not match its digest, because starting from them would be starting as a liar
+//! (T71). (The last frame, rotten after it was durable, looks like one that was being written: no later one tells.)
+//!
+//! Other members have a say in what is written. So that nobody can have a frame written inside a frame, what checks a frame is
+//! keyed by a salt that the host draws when it creates the log and that never leaves the disk.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -12,9 +18,9 @@ use protobuf::Message as _;
 use raft::Storage as _;
 use raft::eraftpb::{Entry, EntryType, HardState, Snapshot};
 
+use super::GroupId;
 use super::history::{History, Mark};
 use super::store::Store;
-use super::{Codec, GroupId};
 use crate::id::{AgentId, Digest};
 
 /// Something that must survive a crash.
@@ -41,7 +47,7 @@ pub enum WalError {
     OtherVersion(u32),
     /// It belongs to another deployment or another member.
     OtherOwner,
-    /// The frame at this byte is damaged, and it is not the last.
+    /// The frame at this byte is damaged, and was durable.
     Damaged(usize),
     /// The frame at this byte is whole but says what cannot be.
     Nonsense(usize),
@@ -57,7 +63,7 @@ impl fmt::Display for WalError {
             Self::NotAWal => f.write_str("not a register log"),
             Self::OtherVersion(v) => write!(f, "a register log of version {v}; this is version {VERSION}"),
             Self::OtherOwner => f.write_str("the register log of another deployment or another member"),
-            Self::Damaged(at) => write!(f, "the register log is damaged at byte {at}, before its end"),
+            Self::Damaged(at) => write!(f, "the register log is damaged at byte {at}, where it was durable"),
             Self::Nonsense(at) => write!(f, "the register log says what cannot be at byte {at}"),
             Self::OutOfPlace(n) => write!(f, "record {n} of the register log does not follow from those before it"),
             Self::WrongDigest(n) => {
@@ -72,63 +78,124 @@ impl core::error::Error for WalError {}
 const MAGIC: &[u8; 8] = b"swarmwal";
 
 /// Version of what is written.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// Bytes of a header: magic, version, and the digest of deployment and member.
-pub const HEADER: usize = 8 + 4 + 32;
+/// Bytes of a header: magic, version, the digest of deployment and member, and the salt.
+pub const HEADER: usize = 8 + 4 + 32 + 32;
 
-/// Length and checksum before each frame's body.
-const FRAME: usize = 4 + 8;
+/// Bytes before each frame's body: its number, the frames that were durable when it was written, the length of its body, the
+/// check of these three, and that of the body.
+const HEAD: usize = 5 * 8;
 
-/// Kinds of records there are.
-const KINDS: u8 = 5;
-
-/// What a log of `me` in the deployment of this genesis digest begins with.
-pub fn header(genesis: &Digest, me: &AgentId) -> Vec<u8> {
-    [&MAGIC[..], &VERSION.to_be_bytes(), &owner(genesis, me).0].concat()
+/// A log as whoever appends to it sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wal {
+    salt: Digest,
+    /// Number of the next frame, from 0.
+    next: u64,
+    /// Frames that are durable.
+    durable: u64,
 }
 
-fn owner(genesis: &Digest, me: &AgentId) -> Digest {
-    Digest::of("swarm/wal", &[&genesis.0, &me.0])
-}
-
-/// The records as frames, to be put behind a header or behind other frames.
-pub fn encode(records: &[Record]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for record in records {
-        let (kind, group, body) = match record {
-            Record::Hard(group, hard) => (0u8, group, message(hard)),
-            Record::Log(group, entry) => (1, group, message(entry)),
-            Record::Folded(group, snapshot) => (2, group, message(snapshot)),
-            Record::Installed(group, snapshot) => (3, group, message(snapshot)),
-            Record::Piece(group, at, data) => (4, group, [&at.to_be_bytes()[..], data].concat()),
-        };
-        let body = [&[kind][..], &group.0.to_be_bytes(), &body].concat();
-        bytes.extend((body.len() as u32).to_be_bytes());
-        bytes.extend(checksum(&body));
-        bytes.extend(body);
+impl Wal {
+    /// A new log of `me` in the deployment of this genesis digest, and its first bytes. Nobody else may be able to guess `salt`.
+    pub fn create(genesis: &Digest, me: &AgentId, salt: Digest) -> (Self, Vec<u8>) {
+        let header = [&opening(genesis, me)[..], &salt.0].concat();
+        (Self { salt, next: 0, durable: 0 }, header)
     }
-    bytes
+
+    /// The bytes to append for one write.
+    pub fn frame(&mut self, records: &[Record]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for record in records {
+            let (kind, group, bytes) = match record {
+                Record::Hard(group, hard) => (0u8, group, message(hard)),
+                Record::Log(group, entry) => (1, group, message(entry)),
+                Record::Folded(group, snapshot) => (2, group, message(snapshot)),
+                Record::Installed(group, snapshot) => (3, group, message(snapshot)),
+                Record::Piece(group, at, data) => (4, group, [&at.to_be_bytes()[..], data].concat()),
+            };
+            body.push(kind);
+            body.extend(group.0.to_be_bytes());
+            body.extend((bytes.len() as u64).to_be_bytes());
+            body.extend(bytes);
+        }
+        let head = Head { number: self.next, durable: self.durable, len: body.len() as u64 };
+        self.next += 1;
+        [&head.bytes(&self.salt)[..], &check(&self.salt, "swarm/wal-body", &body), &body].concat()
+    }
+
+    /// Everything appended so far is durable.
+    pub fn synced(&mut self) {
+        self.durable = self.next;
+    }
+}
+
+/// What a frame says of itself.
+#[derive(Clone, Copy)]
+struct Head {
+    number: u64,
+    durable: u64,
+    len: u64,
+}
+
+impl Head {
+    fn bytes(self, salt: &Digest) -> [u8; 4 * 8] {
+        let mut bytes = [0; 4 * 8];
+        for (at, n) in [self.number, self.durable, self.len].into_iter().enumerate() {
+            bytes[8 * at..8 * (at + 1)].copy_from_slice(&n.to_be_bytes());
+        }
+        let check = check(salt, "swarm/wal-head", &bytes[..3 * 8]);
+        bytes[3 * 8..].copy_from_slice(&check);
+        bytes
+    }
+
+    /// The head that `bytes` begin with, if it is one and `plausible`: only then it is worth a digest.
+    fn read(bytes: &[u8], salt: &Digest, plausible: impl Fn(&Self) -> bool) -> Option<Self> {
+        let (found, _) = bytes.split_first_chunk::<{ 4 * 8 }>()?;
+        let number = |at: usize| found[8 * at..].first_chunk().copied().map_or(0, u64::from_be_bytes);
+        let head = Self { number: number(0), durable: number(1), len: number(2) };
+        (plausible(&head) && head.bytes(salt) == *found).then_some(head)
+    }
+}
+
+/// What every log of `me` in this deployment begins with.
+fn opening(genesis: &Digest, me: &AgentId) -> Vec<u8> {
+    [&MAGIC[..], &VERSION.to_be_bytes(), &Digest::of("swarm/wal", &[&genesis.0, &me.0]).0].concat()
 }
 
 fn message(message: &impl protobuf::Message) -> Vec<u8> {
     message.write_to_bytes().expect("a raft value can be written")
 }
 
-fn checksum(body: &[u8]) -> [u8; 8] {
-    Digest::of("swarm/wal-frame", &[body]).prefix().to_be_bytes()
+fn check(salt: &Digest, what: &str, bytes: &[u8]) -> [u8; 8] {
+    Digest::of(what, &[&salt.0, bytes]).prefix().to_be_bytes()
 }
 
-/// Reads a whole log: its records, and how many of its bytes hold. Whoever appends cuts it there first.
+/// What was found in a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Its records, in order.
+    pub records: Vec<Record>,
+    /// How many of its bytes hold. Whoever goes on cuts it there and makes that durable, before it acts on a record.
+    pub holds: usize,
+    /// For whoever appends; none if not even its header was written: then it is to be created anew.
+    pub wal: Option<Wal>,
+}
+
+/// Reads a whole log.
 ///
 /// # Errors
-/// Why it cannot be started from. A tail that no complete frame follows is not among them.
-pub fn decode(bytes: &[u8], genesis: &Digest, me: &AgentId) -> Result<(Vec<Record>, usize), WalError> {
-    let expected = header(genesis, me);
-    let Some((head, mut rest)) = bytes.split_at_checked(HEADER) else {
+/// Why it cannot be started from. What a crash leaves of writes that were not durable is not among them.
+pub fn decode(bytes: &[u8], genesis: &Digest, me: &AgentId) -> Result<Found, WalError> {
+    let opening = opening(genesis, me);
+    let Some((head, mut rest)) = bytes.split_first_chunk::<HEADER>() else {
         // Its creation was cut off: nothing was ever promised on its strength.
-        return if expected.starts_with(bytes) { Ok((Vec::new(), 0)) } else { Err(WalError::NotAWal) };
+        let common = bytes.len().min(opening.len());
+        let begun = bytes[..common] == opening[..common];
+        return if begun { Ok(Found { records: Vec::new(), holds: 0, wal: None }) } else { Err(WalError::NotAWal) };
     };
+    let (head, salt) = head.split_at(opening.len());
     if head[..8] != MAGIC[..] {
         return Err(WalError::NotAWal);
     }
@@ -136,53 +203,62 @@ pub fn decode(bytes: &[u8], genesis: &Digest, me: &AgentId) -> Result<(Vec<Recor
     if version != VERSION {
         return Err(WalError::OtherVersion(version));
     }
-    if head != expected {
+    if head != opening {
         return Err(WalError::OtherOwner);
     }
-    let mut records = Vec::new();
+    let salt = Digest(salt.try_into().expect("the rest of a header is its salt"));
+    let (mut records, mut next) = (Vec::new(), 0);
     while !rest.is_empty() {
         let at = bytes.len() - rest.len();
-        match frame(rest) {
+        match frame(rest, &salt, next) {
             Some((body, tail)) => {
-                records.push(record(body).ok_or(WalError::Nonsense(at))?);
-                rest = tail;
+                read(body, &mut records).ok_or(WalError::Nonsense(at))?;
+                (rest, next) = (tail, next + 1);
             }
-            None if follows(rest) => return Err(WalError::Damaged(at)),
+            None if was_durable(rest, &salt, next) => return Err(WalError::Damaged(at)),
             None => break,
         }
     }
-    Ok((records, bytes.len() - rest.len()))
+    let wal = Some(Wal { salt, next, durable: next });
+    Ok(Found { records, holds: bytes.len() - rest.len(), wal })
 }
 
-/// The first frame, if it is whole.
-fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (head, rest) = bytes.split_at_checked(FRAME)?;
-    let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-    let (body, rest) = rest.split_at_checked(len)?;
-    (checksum(body) == head[4..]).then_some((body, rest))
+/// The body of the first frame, and what follows, if it is whole and has this number.
+fn frame<'a>(bytes: &'a [u8], salt: &Digest, number: u64) -> Option<(&'a [u8], &'a [u8])> {
+    let head = Head::read(bytes, salt, |head| head.number == number)?;
+    let (check_of_body, rest) = bytes.get(4 * 8..)?.split_first_chunk::<8>()?;
+    let (body, rest) = rest.split_at_checked(usize::try_from(head.len).ok()?)?;
+    (check(salt, "swarm/wal-body", body) == *check_of_body).then_some((body, rest))
 }
 
-/// Whether a whole frame stands anywhere behind the first byte: then this is no torn tail. A damaged length cannot hide it.
-fn follows(bytes: &[u8]) -> bool {
-    let plausible = |at: &usize| bytes.get(at + FRAME).is_some_and(|kind| *kind < KINDS);
-    (1..bytes.len()).filter(plausible).any(|at| frame(&bytes[at..]).is_some())
+/// Whether a later frame, wherever it begins, knows the frame of this number as durable.
+fn was_durable(bytes: &[u8], salt: &Digest, number: u64) -> bool {
+    let later = number + 1..=number + (bytes.len() / HEAD) as u64;
+    let knows = |head: &Head| later.contains(&head.number) && (number + 1..=head.number).contains(&head.durable);
+    (1..bytes.len()).any(|at| Head::read(&bytes[at..], salt, knows).is_some())
 }
 
-fn record(body: &[u8]) -> Option<Record> {
-    let (kind, rest) = body.split_first()?;
-    let (group, rest) = rest.split_first_chunk()?;
-    let group = GroupId(u32::from_be_bytes(*group));
-    Some(match kind {
-        0 => Record::Hard(group, HardState::parse_from_bytes(rest).ok()?),
-        1 => Record::Log(group, Entry::parse_from_bytes(rest).ok()?),
-        2 => Record::Folded(group, Snapshot::parse_from_bytes(rest).ok()?),
-        3 => Record::Installed(group, Snapshot::parse_from_bytes(rest).ok()?),
-        4 => {
-            let (at, data) = rest.split_first_chunk()?;
-            Record::Piece(group, u64::from_be_bytes(*at), Bytes::copy_from_slice(data))
-        }
-        _ => return None,
-    })
+/// The records of one frame.
+fn read(mut body: &[u8], records: &mut Vec<Record>) -> Option<()> {
+    while let Some((kind, rest)) = body.split_first() {
+        let (group, rest) = rest.split_first_chunk()?;
+        let (len, rest) = rest.split_first_chunk()?;
+        let (bytes, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
+        let group = GroupId(u32::from_be_bytes(*group));
+        records.push(match kind {
+            0 => Record::Hard(group, HardState::parse_from_bytes(bytes).ok()?),
+            1 => Record::Log(group, Entry::parse_from_bytes(bytes).ok()?),
+            2 => Record::Folded(group, Snapshot::parse_from_bytes(bytes).ok()?),
+            3 => Record::Installed(group, Snapshot::parse_from_bytes(bytes).ok()?),
+            4 => {
+                let (at, data) = bytes.split_first_chunk()?;
+                Record::Piece(group, u64::from_be_bytes(*at), Bytes::copy_from_slice(data))
+            }
+            _ => return None,
+        });
+        body = rest;
+    }
+    Some(())
 }
 
 /// The mark that a snapshot carries.
@@ -197,11 +273,7 @@ pub(super) struct Saved {
 }
 
 /// What each group's records add up to.
-pub(super) fn replay(
-    records: &[Record],
-    codec: &dyn Codec,
-    buckets: u16,
-) -> Result<BTreeMap<GroupId, Saved>, WalError> {
+pub(super) fn replay(records: &[Record]) -> Result<BTreeMap<GroupId, Saved>, WalError> {
     #[derive(Default)]
     struct Building {
         hard: HardState,
@@ -236,10 +308,9 @@ pub(super) fn replay(
                     return out_of_place;
                 }
                 for entry in b.entries.drain(..gone as usize) {
-                    if counts(*group, &entry, codec, buckets) {
-                        b.mark.push(&entry.data);
-                        b.folded.push(entry.data);
-                    }
+                    let piece = piece(&entry);
+                    b.mark.push(&piece);
+                    b.folded.push(piece);
                 }
                 if mark(snapshot) != Some(b.mark) {
                     return Err(WalError::WrongDigest(n));
@@ -272,12 +343,13 @@ pub(super) fn replay(
     Ok(groups.into_iter().map(|(group, b)| (group, saved(b))).collect())
 }
 
-/// Whether an entry of the log goes into the history: a proposal that can be read and belongs to this group. Nothing else
-/// changes anything, and who put it there does not matter.
-pub(super) fn counts(group: GroupId, entry: &Entry, codec: &dyn Codec, buckets: u16) -> bool {
-    entry.get_entry_type() == EntryType::EntryNormal
-        && !entry.data.is_empty()
-        && codec.decode(&entry.data).is_ok_and(|proposal| group.holds(&proposal.thread, buckets))
+/// What of an entry of the log goes into the history. Nothing but proposals changes anything there, and who put one into the log
+/// does not matter; whether it can be read is for whoever applies it.
+pub(super) fn piece(entry: &Entry) -> Bytes {
+    match entry.get_entry_type() {
+        EntryType::EntryNormal => entry.data.clone(),
+        EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => Bytes::new(),
+    }
 }
 
 impl Saved {

@@ -15,7 +15,7 @@ use crate::members::Mandate;
 use crate::reject::Reject;
 use crate::slot::Waiting;
 use crate::time::Span;
-use crate::wire::{Envelope, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
+use crate::wire::{Envelope, Evidence, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
 
 /// A counted verdict.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub enum Ending {
     Failed,
     /// The requester ended it, or something that it wants.
     Cancelled,
+    /// It was a decoy.
+    Decoy,
 }
 
 /// What becomes of a worker's bond.
@@ -54,6 +56,58 @@ pub enum BondFate {
     LessFee,
     /// It goes to the commons.
     Forfeit,
+}
+
+/// Who rules on a challenge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bench {
+    /// A committee that looks again at what can be seen: as many equal rulings as a result takes passes.
+    #[default]
+    Looks,
+    /// A committee that judges: two thirds of all of it must be of one mind.
+    Judges,
+    /// Another that judges, of about twice the size.
+    Larger,
+    /// The arbiters of the genesis that have no part in it: more than half of them.
+    Arbiters,
+}
+
+impl Bench {
+    /// Who rules on it first.
+    pub fn first(evidence: &Evidence) -> Self {
+        if evidence.is_opinion() { Self::Judges } else { Self::Looks }
+    }
+
+    /// Who rules if this one is not of one mind, or if it is said again what this one has not found so: nobody after the last, which
+    /// are the `arbiters` if there are any. Of what can be seen one sees as well as another.
+    pub const fn next(self, arbiters: bool) -> Option<Self> {
+        match self {
+            Self::Looks => Some(Self::Looks),
+            Self::Judges => Some(Self::Larger),
+            Self::Larger if arbiters => Some(Self::Arbiters),
+            Self::Larger | Self::Arbiters => None,
+        }
+    }
+
+    /// Whether it judges: what it says takes nobody's stake.
+    pub const fn is_of_opinion(self) -> bool {
+        !matches!(self, Self::Looks)
+    }
+
+    /// Equal rulings that it takes of `seats`, where a result would take `k`.
+    pub const fn k(self, k: u32, seats: u32) -> u32 {
+        match self {
+            Self::Looks => k,
+            Self::Judges | Self::Larger => (seats * 2).div_ceil(3),
+            Self::Arbiters => seats / 2 + 1,
+        }
+    }
+
+    /// Whether it is the usual one.
+    fn is_usual(&self) -> bool {
+        *self == Self::Looks
+    }
 }
 
 /// What a need asks of the system thread.
@@ -125,6 +179,9 @@ pub enum Ask {
     Contest {
         /// Whose passes made the result final; neither they nor their relations sit.
         attesters: Vec<AgentId>,
+        /// Who is to rule.
+        #[serde(default, skip_serializing_if = "Bench::is_usual")]
+        bench: Bench,
         /// The challenger's bond.
         bond: Credits,
         /// The CHALLENGE.
@@ -133,7 +190,7 @@ pub enum Ask {
         challenger: AgentId,
         /// Which draw it is, from 1.
         draw: u32,
-        /// Equal rulings wanted.
+        /// Equal rulings wanted, of one that looks.
         k_ruling: u32,
         /// Planner of the decided proposal; neither it nor its relations sit.
         planner: AgentId,
@@ -144,6 +201,9 @@ pub enum Ask {
     },
     /// A challenge is over: divide its bond, and if it was right what the offenders lose. Told, not answered.
     Rule {
+        /// Who ruled, or should have.
+        #[serde(default, skip_serializing_if = "Bench::is_usual")]
+        bench: Bench,
         /// The CHALLENGE.
         challenge: Cid,
         /// The challenger.
@@ -154,7 +214,8 @@ pub enum Ask {
         fence: Fence,
         /// What is due to workers whose work is void through no fault of theirs, rising.
         honest: Vec<Payout>,
-        /// Whose passes made final what is void, rising, or whose proof was false; nobody where neither is so.
+        /// Whose passes made final what is void, rising, or whose proof was false; nobody where neither is so. It costs them
+        /// reputation, and stake where it was seen and not judged.
         offenders: Vec<AgentId>,
         /// Members of the committee whose rulings counted, rising.
         panel: Vec<AgentId>,
@@ -165,6 +226,32 @@ pub enum Ask {
         /// The worker, if the COMMIT was disputed and not a verdict on it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<AgentId>,
+    },
+    /// A requester says that a result was wrong on purpose: look whether that was masked before the need was taken up.
+    Mask {
+        /// The mask.
+        mask: Digest,
+        /// The task.
+        task: TaskName,
+    },
+    /// A decoy is over: slash who passed it, and share its price among those who caught it. Told, not answered.
+    Expose {
+        /// What its worker forfeited, and has back.
+        bond: Credits,
+        /// Whose verdicts failed it, rising; nobody where a ruling had to.
+        caught: Vec<AgentId>,
+        /// Who of those did not do the work, as the requester says; rising.
+        denied: Vec<AgentId>,
+        /// What it was masked by.
+        mask: Digest,
+        /// Who passed it, and has not lost anything for that yet; rising.
+        passed: Vec<AgentId>,
+        /// What its worker won it for: what catching it is worth.
+        price: Credits,
+        /// The task.
+        task: TaskName,
+        /// Its worker.
+        worker: AgentId,
     },
     /// The need is over: pay what is due from the escrow and give the rest back. Told, not answered.
     Close {
@@ -181,7 +268,7 @@ pub enum Ask {
 impl Ask {
     /// Whether the need waits for an answer.
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Self::End { .. } | Self::Close { .. } | Self::Rule { .. })
+        !matches!(self, Self::End { .. } | Self::Close { .. } | Self::Rule { .. } | Self::Expose { .. })
     }
 }
 
@@ -220,6 +307,8 @@ pub enum Answer {
         /// The pool it was drawn from.
         snapshot: SnapshotRef,
     },
+    /// It was masked in time, and is a decoy.
+    Masked,
     /// It cannot be had.
     Denied(Reject),
 }
@@ -267,15 +356,31 @@ pub enum Event {
     /// A result is final; the challenge window opens.
     Final { record: Arc<FinalizeRecord> },
     /// A final result is disputed: its window stands still, with so much of it left.
-    Challenged { challenge: Arc<Envelope>, left: Span, task: TaskName },
+    Challenged {
+        #[serde(default, skip_serializing_if = "Bench::is_usual")]
+        bench: Bench,
+        challenge: Arc<Envelope>,
+        left: Span,
+        task: TaskName,
+    },
     /// The committee that rules on it sits.
     Empanelled { k_ruling: u32, seats: Vec<AgentId>, seed: Digest, snapshot: SnapshotRef, task: TaskName },
-    /// This committee did not rule in time, or could not agree.
-    Unruled { task: TaskName },
+    /// Those asked did not rule in time, or could not agree: these are asked next.
+    Unruled {
+        #[serde(default, skip_serializing_if = "Bench::is_usual")]
+        bench: Bench,
+        task: TaskName,
+    },
     /// The dispute is over: the challenge was right, or wrong, or nobody said.
     Ruled { challenge: Cid, counted: Vec<Counted>, ruling: Option<bool>, task: TaskName },
     /// A result is void; the task is idle, and asks for so many passes from here on.
     Invalidated { challenge: Cid, commit: Cid, k_result: u32, offenders: Vec<AgentId>, task: TaskName },
+    /// The requester says that a result which was found wrong was so on purpose. Nobody is granted the task meanwhile.
+    Unmasking { task: TaskName, unmask: Arc<Envelope> },
+    /// It was masked in time, or was not and nothing was said.
+    Unmasked { decoy: bool, task: TaskName },
+    /// One more is known to have passed the decoy.
+    Passed { attest: Cid, task: TaskName, verifier: AgentId },
     /// The window closed; the payouts are fixed.
     Settled { payouts: Vec<Payout>, task: TaskName },
     /// Paid; the task has ended.

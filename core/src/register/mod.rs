@@ -11,6 +11,6 @@ mod feed;
 
 pub use command::Command;
 pub use entry::{Applied, Chain, Entry, Outcome, Told};
-pub use event::{Answer, Ask, BondFate, Counted, Ending, Event};
+pub use event::{Answer, Ask, Bench, BondFate, Counted, Ending, Event};
 pub(crate) use feed::ALONE_MAX;
 pub use feed::{Believed, Feed, Proof};

@@ -16,7 +16,7 @@ use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::quorum::{self, Tally};
-use crate::register::{Answer, Command, Counted, Event, Proof};
+use crate::register::{Answer, Bench, Command, Counted, Event, Proof};
 use crate::reject::Reject;
 use crate::slot::perform::Doing;
 use crate::slot::{Phase, Record, Task, Waiting};
@@ -87,6 +87,7 @@ pub(super) enum Move {
     /// A final result is disputed, with so much of its window left.
     Challenge {
         task: TaskName,
+        bench: Bench,
         challenge: Arc<Envelope>,
         left: Span,
     },
@@ -95,6 +96,11 @@ pub(super) enum Move {
         task: TaskName,
         ruling: Option<bool>,
         counted: Vec<Counted>,
+    },
+    /// A wrong result is said to be a decoy.
+    Unmask {
+        task: TaskName,
+        unmask: Arc<Envelope>,
     },
     /// What the event says, and nothing else.
     Note(Event),
@@ -216,6 +222,8 @@ impl Record {
             Body::Cancel(cancel) => self.cancel(envelope, cancel),
             Body::Commit(commit) => self.commit(envelope, commit),
             Body::Challenge(challenge) => self.challenge(envelope, challenge, registry),
+            Body::Unmask(unmask) => self.unmask(envelope, unmask),
+            Body::Attest(attest) => self.passed(envelope, attest),
             _ => Err(Reject::WrongFields),
         }
     }
@@ -365,7 +373,10 @@ impl Record {
         if need.sender != envelope.sender {
             return Err(Reject::NotEntitled);
         }
-        let idle = |task: &TaskName| self.tasks.get(task).is_some_and(|t| t.state == TaskState::Idle);
+        // What is being unmasked is not cancelled: those who passed it would go free.
+        let idle = |task: &TaskName| {
+            self.tasks.get(task).is_some_and(|t| t.state == TaskState::Idle && t.unmasking().is_none())
+        };
         match &cancel.task {
             Some(task) if idle(task) => Ok(Move::Cancel(alloc::vec![task.clone()])),
             Some(_) => Err(Reject::WrongPhase),
@@ -404,7 +415,8 @@ impl Record {
         if task.commit.as_ref().is_none_or(|commit| commit.id() != challenge.commit) {
             return Err(Reject::NoSuchThing);
         }
-        if !task.commit.as_deref().is_some_and(|commit| challenge.evidence.is_about(commit)) {
+        let need = self.need().ok_or(Reject::NoSuchThing)?;
+        if !task.commit.as_deref().is_some_and(|commit| challenge.evidence.is_about(commit, need)) {
             return Err(Reject::NoEvidence);
         }
         if challenge.evidence.accused().is_some_and(|accused| !task.proofs.contains_key(&accused)) {
@@ -413,16 +425,19 @@ impl Record {
         if task.challengers.contains(&envelope.sender) {
             return Err(Reject::Duplicate);
         }
+        let arbiters = !registry.genesis().arbiters.is_empty();
+        let bench = task.bench_for(&challenge.evidence, arbiters).ok_or(Reject::Duplicate)?;
         let name = || challenge.task.clone();
         let window = match task.state {
             TaskState::Final => Waiting::Challenge(name()),
-            TaskState::Settled => Waiting::Late(name()),
+            // What is settled is paid, and an opinion takes nothing else.
+            TaskState::Settled if !challenge.evidence.is_opinion() => Waiting::Late(name()),
             _ => return Err(Reject::WrongPhase),
         };
         let watch = self.waits.get(&window).ok_or(Reject::WrongPhase)?;
         let left =
             watch.total.saturating_sub(watch.agreed(registry.params().end_at(registry.genesis().coordinators.len())));
-        Ok(Move::Challenge { task: name(), challenge: Arc::clone(envelope), left })
+        Ok(Move::Challenge { task: name(), bench, challenge: Arc::clone(envelope), left })
     }
 
     fn count_rulings(&self, seq: Seq, votes: &[Arc<Envelope>]) -> Result<Move, Reject> {

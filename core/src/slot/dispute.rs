@@ -9,16 +9,19 @@ use crate::config::Params;
 use crate::id::{AgentId, Credits, TaskName};
 use crate::mutant::{Mutant, planted};
 use crate::plan::TaskState;
-use crate::register::{Answer, Ask, BondFate, Counted, Event};
+use crate::register::{Answer, Ask, Bench, BondFate, Counted, Event};
 use crate::slot::perform::Doing;
 use crate::slot::{Registry, Waiting};
 use crate::wire::{Body, Challenge, Commit, Due, Envelope, Evidence, Payout, ReleaseReason};
 
 /// What a challenge costs to make: the base of its class, times how long looking takes if the COMMIT says so truly.
 fn bond(params: &Params, challenge: &Envelope, commit: &Commit) -> Credits {
-    let base = match &challenge.body {
-        Body::Challenge(Challenge { evidence: Evidence::PolicyBreach { .. }, .. }) => params.breach_bond,
-        _ => params.challenge_bond,
+    let Body::Challenge(Challenge { evidence, .. }) = &challenge.body else { return params.challenge_bond };
+    let base = match evidence {
+        Evidence::OutputMismatch { .. } | Evidence::FalseProof { .. } => params.challenge_bond,
+        Evidence::PolicyBreach { .. } => params.breach_bond,
+        Evidence::SchemaViolation { .. } => params.schema_bond,
+        Evidence::SemanticContradiction { .. } => params.contradiction_bond,
     };
     let more = (commit.telemetry.steps.0 / u64::from(params.gas_step)).min(9);
     Credits(base.0 * (1 + more))
@@ -31,6 +34,7 @@ impl<R: Registry> Doing<'_, R> {
         let dispute = task.dispute.as_ref().expect("it is disputed");
         let ask = Ask::Contest {
             attesters: task.passed_by(),
+            bench: dispute.bench,
             bond: bond(self.registry.params(), &dispute.challenge, task.committed().expect("it is final")),
             challenge: dispute.challenge.id(),
             challenger: dispute.challenge.sender,
@@ -59,13 +63,14 @@ impl<R: Registry> Doing<'_, R> {
         }
     }
 
-    /// A committee did not rule: another may, and if none does the challenge comes to nothing.
+    /// A committee did not rule: another may, or a larger one and then the arbiters where it is a matter of opinion, and if none
+    /// does the challenge comes to nothing.
     pub(super) fn unruled(&mut self, name: TaskName) {
-        let draws = self.record.tasks[&name].dispute.as_ref().expect("it is disputed").draws;
-        if draws >= self.registry.params().rulings_max {
-            return self.conclude(name, None, Vec::new());
-        }
-        self.emit(Event::Unruled { task: name.clone() });
+        let dispute = self.record.tasks[&name].dispute.as_ref().expect("it is disputed");
+        let enough = dispute.bench == Bench::Looks && dispute.draws >= self.registry.params().rulings_max;
+        let next = dispute.bench.next(!self.registry.genesis().arbiters.is_empty());
+        let Some(bench) = next.filter(|_| !enough) else { return self.conclude(name, None, Vec::new()) };
+        self.emit(Event::Unruled { bench, task: name.clone() });
         self.ask_for_a_panel(name);
     }
 
@@ -73,7 +78,7 @@ impl<R: Registry> Doing<'_, R> {
     pub(super) fn conclude(&mut self, name: TaskName, ruling: Option<bool>, counted: Vec<Counted>) {
         let task = &self.record.tasks[&name];
         let dispute = task.dispute.as_ref().expect("it is disputed");
-        let (challenge, late) = (dispute.challenge.id(), dispute.late);
+        let (bench, challenge, late) = (dispute.bench, dispute.challenge.id(), dispute.late);
         let (commit, fence) = (task.commit.as_ref().expect("final").id(), task.fence);
         let (upheld, accused) = (ruling == Some(true), dispute.accused());
         let mut panel: Vec<AgentId> = counted.iter().map(|c| c.verifier).collect();
@@ -82,6 +87,7 @@ impl<R: Registry> Doing<'_, R> {
         let offenders = if upheld { at_fault() } else { Vec::new() };
         let worker = task.lease.as_ref().expect("a final result has its worker").bid.agent;
         let ask = Ask::Rule {
+            bench,
             challenge,
             challenger: dispute.challenge.sender,
             commit,
@@ -101,10 +107,13 @@ impl<R: Registry> Doing<'_, R> {
                 self.emit(Event::Ruled { challenge, counted, ruling, task: name.clone() });
                 let task = &self.record.tasks[&name];
                 let k_result = task.k_target(self.need().k_result.saturating_add(2));
+                // Whoever is named there is slashed.
+                let offenders = if bench.is_of_opinion() { Vec::new() } else { offenders };
                 self.emit(Event::Invalidated { challenge, commit, k_result, offenders, task: name });
             }
-            // Nobody is known to be at fault: the work is done again.
-            None if !late => {
+            // Nobody is known to be at fault: the work is done again. Not so for what nobody could see anyway: it would be done again
+            // as often as arbiters are silent.
+            None if !late && !bench.is_of_opinion() => {
                 self.emit(Event::Ruled { challenge, counted, ruling, task: name.clone() });
                 self.release(name, ReleaseReason::Unruled, BondFate::Back, Vec::new());
             }

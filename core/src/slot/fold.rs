@@ -1,17 +1,18 @@
 //! How events make a record. Total: an event that was believed is never refused.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::bids::Window;
-use crate::id::{Cid, Credits, Epoch, Seq, TaskName};
+use crate::id::{AgentId, Cid, Credits, Epoch, Seq, TaskName};
 use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Ask, Counted, Ending, Event};
 use crate::slot::record::Task;
-use crate::slot::{Decision, Dispute, Lease, Phase, Record, Stopwatch, Waiting};
+use crate::slot::{Decision, Dispute, Lease, Phase, Record, Stopwatch, Unmasking, Waiting, Wrong};
 use crate::wire::{Body, Due, ReleaseReason, Verdict};
 
 /// Organisations of winners remembered for the score's heterogeneity term.
@@ -51,6 +52,7 @@ impl Record {
                 self.fees = Credits(self.fees.0 - fees.0);
                 let task = self.task(task);
                 task.state = TaskState::Granting;
+                task.wrong = None;
                 task.fence = *fence;
                 task.lease = Some(Lease { bid: bid.clone(), fees: *fees, org: org.clone(), granted_ms: 0, rest_ms: 0 });
             }
@@ -114,8 +116,11 @@ impl Record {
                 if *verdict == Verdict::Pass {
                     task.proofs = counted.iter().filter_map(|c| Some((c.verifier, c.proof?))).collect();
                 }
-                if let Some(lease) = task.lease.as_ref().filter(|_| *verdict == Verdict::Fail) {
-                    task.barred.insert(lease.bid.agent);
+                if *verdict == Verdict::Fail {
+                    let mut caught: Vec<_> = counted.iter().map(|c| c.verifier).collect();
+                    caught.sort_unstable();
+                    task.found_wrong(caught, Vec::new());
+                    task.barred.extend(task.lease.as_ref().map(|lease| lease.bid.agent));
                 }
             }
             Event::Final { record } => {
@@ -123,7 +128,7 @@ impl Record {
                 task.state = TaskState::Final;
                 task.record = Some(Arc::clone(record));
             }
-            Event::Challenged { challenge, left, task } => {
+            Event::Challenged { bench, challenge, left, task } => {
                 [Waiting::Challenge(task.clone()), Waiting::Late(task.clone())].iter().for_each(|waiting| {
                     self.waits.remove(waiting);
                 });
@@ -134,6 +139,7 @@ impl Record {
                     late: task.state == TaskState::Settled,
                     left: *left,
                     draws: 1,
+                    bench: *bench,
                     seats: Vec::new(),
                     k_ruling: 0,
                 });
@@ -144,27 +150,50 @@ impl Record {
                     dispute.seats.clone_from(seats);
                 }
             }
-            Event::Unruled { task } => {
+            Event::Unruled { bench, task } => {
                 if let Some(dispute) = &mut self.task(task).dispute {
                     dispute.draws += 1;
+                    dispute.bench = *bench;
                     dispute.seats.clear();
                 }
             }
             Event::Ruled { ruling, task, .. } => {
                 let task = self.task(task);
-                let accused = task.dispute.take().and_then(|dispute| dispute.accused());
-                if let (Some(true), Some(accused)) = (ruling, accused) {
-                    task.proofs.remove(&accused);
+                let Some(dispute) = task.dispute.take() else { return };
+                match (ruling, dispute.accused(), dispute.evidence()) {
+                    (Some(true), Some(accused), _) => drop(task.proofs.remove(&accused)),
+                    (Some(false), _, Some(evidence)) if evidence.is_opinion() => {
+                        task.heard.push((evidence.clone(), dispute.bench));
+                    }
+                    _ => {}
                 }
             }
-            Event::Invalidated { task, .. } => {
+            Event::Invalidated { offenders, task, .. } => {
                 let task = self.task(task);
                 task.voided += 1;
+                task.found_wrong(Vec::new(), offenders.clone());
                 if let Some(lease) = task.reopen() {
                     task.barred.insert(lease.bid.agent);
                     // Nothing of it was paid yet.
                     self.budget = Credits(self.budget.0 + lease.bid.cost.0);
                     self.fees = Credits(self.fees.0 + lease.fees.0);
+                }
+            }
+            Event::Unmasking { task, unmask } => {
+                if let Some(wrong) = &mut self.task(task).wrong {
+                    let unmask = Arc::clone(unmask);
+                    wrong.unmasking = Some(Unmasking { unmask, sure: false, passed: BTreeSet::new() });
+                }
+            }
+            Event::Unmasked { decoy: false, task } => self.task(task).wrong = None,
+            Event::Unmasked { task, .. } => {
+                if let Some(unmasking) = self.unmasking(task) {
+                    unmasking.sure = true;
+                }
+            }
+            Event::Passed { task, verifier, .. } => {
+                if let Some(unmasking) = self.unmasking(task) {
+                    unmasking.passed.insert(*verifier);
                 }
             }
             Event::Settled { task, .. } => self.task(task).state = TaskState::Settled,
@@ -236,6 +265,10 @@ impl Record {
         self.last_mandate = mandate.id();
     }
 
+    fn unmasking(&mut self, task: &TaskName) -> Option<&mut Unmasking> {
+        self.task(task).wrong.as_mut()?.unmasking.as_mut()
+    }
+
     fn task(&mut self, name: &TaskName) -> &mut Task {
         self.tasks.get_mut(name).expect("an event names a task of the decided plan")
     }
@@ -257,10 +290,16 @@ impl Record {
     fn ask(&mut self, seq: Seq, at: u32, ask: &Ask) {
         if ask.is_answered() {
             let task = match ask {
-                Ask::Grant { task, .. } | Ask::Seats { task, .. } | Ask::Contest { task, .. } => Some(task.clone()),
+                Ask::Grant { task, .. }
+                | Ask::Seats { task, .. }
+                | Ask::Contest { task, .. }
+                | Ask::Mask { task, .. } => Some(task.clone()),
                 _ => None,
             };
             self.asks.insert((seq, at), task);
+        }
+        if let Ask::Expose { price, .. } = ask {
+            self.budget = Credits(self.budget.0 - price.0);
         }
         if let Ask::End { payouts, task, .. } = ask {
             let lease = self.task(task).lease.clone().expect("only an attempt that was granted is ended");
@@ -270,5 +309,14 @@ impl Record {
             self.budget = Credits(self.budget.0 + lease.bid.cost.0 - paid(true));
             self.fees = Credits(self.fees.0 + lease.fees.0 - paid(false));
         }
+    }
+}
+
+impl Task {
+    /// Takes note of its result as one that is wrong, before the attempt is forgotten.
+    fn found_wrong(&mut self, caught: Vec<AgentId>, slashed: Vec<AgentId>) {
+        let (Some(commit), Some(lease)) = (&self.commit, &self.lease) else { return };
+        let (commit, price, seats) = (Arc::clone(commit), lease.bid.cost, self.seats.clone());
+        self.wrong = Some(Wrong { commit, price, seats, caught, slashed, unmasking: None });
     }
 }

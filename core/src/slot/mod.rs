@@ -4,6 +4,7 @@
 //! command, same answer on every coordinator. Agents do not apply commands; they fold the events they believe.
 
 mod apply;
+mod decoy;
 mod dispute;
 mod fence;
 mod fold;
@@ -13,5 +14,6 @@ mod stopwatch;
 
 pub(crate) use apply::PROPOSALS_EACH;
 pub use apply::{Registry, Standing, lease_margin, terms};
-pub use record::{Decision, Dispute, Lease, Phase, Record, Task};
+pub use decoy::mask;
+pub use record::{Decision, Dispute, Lease, Phase, Record, Task, Unmasking, Wrong};
 pub use stopwatch::{Stopwatch, Waiting};

@@ -114,8 +114,8 @@ impl<'a, R: Registry> Doing<'a, R> {
                 self.ask_for_seats(task);
             }
             Move::Judge { task, verdict, counted } => self.judge(task, verdict, counted),
-            Move::Challenge { task, challenge, left } => {
-                self.emit(Event::Challenged { challenge, left, task: task.clone() });
+            Move::Challenge { task, bench, challenge, left } => {
+                self.emit(Event::Challenged { bench, challenge, left, task: task.clone() });
                 self.ask_for_a_panel(task);
             }
             Move::Rule { task, ruling: Some(upheld), counted } => {
@@ -126,6 +126,7 @@ impl<'a, R: Registry> Doing<'a, R> {
                 self.stop(Waiting::Ruling(task.clone()));
                 self.unruled(task);
             }
+            Move::Unmask { task, unmask } => self.ask_for_the_mask(task, unmask),
             Move::Note(event) => self.emit(event),
             Move::Answer { answer, seq, at } => self.take_answer(answer, seq, at),
         }
@@ -152,6 +153,7 @@ impl<'a, R: Registry> Doing<'a, R> {
                 self.wait(Waiting::Lease(task), lease_ms);
             }
             (answer, Some(task)) if self.record.tasks[&task].dispute.is_some() => self.take_panel(answer, task),
+            (answer, Some(task)) if self.record.tasks[&task].unmasking().is_some() => self.take_mask(&answer, task),
             (Answer::Seated { k_result, seats, seed, snapshot }, Some(task)) => {
                 self.emit(Event::Seated { k_result, seats, seed, snapshot, task: task.clone() });
                 let verify_ms = self.need().windows.verify_ms;
@@ -273,7 +275,7 @@ impl<'a, R: Registry> Doing<'a, R> {
         self.emit(Event::Released { fence, reason, task: name });
     }
 
-    fn end_task(&mut self, name: TaskName, ending: Ending) {
+    pub(super) fn end_task(&mut self, name: TaskName, ending: Ending) {
         self.stop(Waiting::Bids(name.clone()));
         self.emit(Event::TaskEnded { ending, task: name });
     }
@@ -327,11 +329,14 @@ impl<'a, R: Registry> Doing<'a, R> {
                 let candidates = self.record.candidates.clone();
                 self.pass_epoch(candidates);
             }
+            // Its winner waits for what the unmasking comes to.
+            Waiting::Bids(task) if self.record.tasks[&task].unmasking().is_some() => {}
             Waiting::Bids(task) => self.grant(task),
             Waiting::Lease(task) => match self.record.tasks[&task].lease.as_ref().map_or(0, |lease| lease.rest_ms) {
                 0 => self.release(task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
                 rest_ms => self.wait(Waiting::Lease(task), rest_ms),
             },
+            Waiting::Verdicts(task) if self.record.tasks[&task].is_decoy() => self.expose(task),
             Waiting::Verdicts(task) => self.judge(task, None, Vec::new()),
             Waiting::Redraw(task) => self.ask_for_seats(task),
             Waiting::Ruling(task) => self.unruled(task),
@@ -345,7 +350,7 @@ impl<'a, R: Registry> Doing<'a, R> {
         true
     }
 
-    fn grant(&mut self, name: TaskName) {
+    pub(super) fn grant(&mut self, name: TaskName) {
         let (need, params) = (self.need(), self.registry.params());
         let task = &self.record.tasks[&name];
         let seats = u64::from(task.k_target(need.k_result)) + u64::from(params.seats_spare);
@@ -400,7 +405,7 @@ impl<'a, R: Registry> Doing<'a, R> {
             let task = &self.record.tasks[name];
             let parents = || planned.parents.iter().map(|p| &self.record.tasks[p]);
             match task.state {
-                TaskState::Idle => {
+                TaskState::Idle if task.unmasking().is_none() => {
                     let spent = task.attempts >= params.attempts_max || task.windows >= params.bid_windows_max;
                     let orphan = parents().any(|p| matches!(p.state, TaskState::Failed | TaskState::Cancelled));
                     if spent || orphan {
@@ -444,6 +449,9 @@ impl<'a, R: Registry> Doing<'a, R> {
         let wanted = self.need().produces.iter().filter_map(|label| plan.producer(label));
         let mut missing = wanted.map(|task| self.record.tasks[task].state).filter(|state| *state != TaskState::Paid);
         let cancelled = self.record.tasks.values().any(|task| task.state == TaskState::Cancelled);
+        if self.record.tasks.values().any(|task| task.is_decoy()) {
+            return Ending::Decoy;
+        }
         match missing.next() {
             None => Ending::Closed,
             Some(_) if cancelled => Ending::Cancelled,

@@ -12,11 +12,11 @@ use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Se
 use crate::members::{Base, Handover, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
-use crate::register::{Counted, Ending};
+use crate::register::{Bench, Counted, Ending};
 use crate::slot::{Stopwatch, Waiting};
 use crate::time::Span;
 use crate::wire::bounds::K_MAX;
-use crate::wire::{Body, Commit, Due, Envelope, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
+use crate::wire::{Body, Commit, Due, Envelope, Evidence, FinalizeRecord, Need, Payout, Propose, SnapshotRef};
 
 /// Where a need stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +73,8 @@ pub struct Dispute {
     pub left: Span,
     /// Committees asked for so far.
     pub draws: u32,
+    /// Which kind is asked for now.
+    pub bench: Bench,
     /// The committee that rules, rising; empty while it is being drawn.
     pub seats: Vec<AgentId>,
     /// Equal rulings it takes.
@@ -80,13 +82,46 @@ pub struct Dispute {
 }
 
 impl Dispute {
-    /// The verifier whose proof is disputed; nothing if the result is.
-    pub fn accused(&self) -> Option<AgentId> {
+    /// What is said to be wrong.
+    pub fn evidence(&self) -> Option<&Evidence> {
         match &self.challenge.body {
-            Body::Challenge(challenge) => challenge.evidence.accused(),
+            Body::Challenge(challenge) => Some(&challenge.evidence),
             _ => None,
         }
     }
+
+    /// The verifier whose proof is disputed; nothing if the result is.
+    pub fn accused(&self) -> Option<AgentId> {
+        self.evidence()?.accused()
+    }
+}
+
+/// A result that was found wrong, by its committee or by one that ruled on it. It may have been wrong on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The COMMIT.
+    pub commit: Arc<Envelope>,
+    /// What its worker won the task for.
+    pub price: Credits,
+    /// Its committee, rising.
+    pub seats: Vec<AgentId>,
+    /// Whose verdicts failed it, rising; nobody where a ruling had to.
+    pub caught: Vec<AgentId>,
+    /// Whose passes had made it final, rising: each is slashed for that.
+    pub slashed: Vec<AgentId>,
+    /// What its requester said of it, if it said so.
+    pub unmasking: Option<Unmasking>,
+}
+
+/// What a requester says of a wrong result of its need's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmasking {
+    /// The UNMASK.
+    pub unmask: Arc<Envelope>,
+    /// It is a decoy for sure: it was masked in time.
+    pub sure: bool,
+    /// Who is known to have passed it, besides those who are slashed.
+    pub passed: BTreeSet<AgentId>,
 }
 
 /// Where a task stands.
@@ -127,8 +162,13 @@ pub struct Task {
     pub dispute: Option<Dispute>,
     /// Who has disputed it: nobody does so twice.
     pub challengers: BTreeSet<AgentId>,
+    /// What was said against it that is a matter of opinion and was not so in the opinion of this bench: whoever says it again appeals
+    /// to the next.
+    pub heard: Vec<(Evidence, Bench)>,
     /// How many of its results were void.
     pub voided: u32,
+    /// Its last result, if that was found wrong, until the task is granted again.
+    pub wrong: Option<Wrong>,
 }
 
 impl Task {
@@ -151,8 +191,20 @@ impl Task {
             unchallenged: false,
             dispute: None,
             challengers: BTreeSet::new(),
+            heard: Vec::new(),
             voided: 0,
+            wrong: None,
         }
+    }
+
+    /// What its requester said of its wrong result, if it did.
+    pub fn unmasking(&self) -> Option<&Unmasking> {
+        self.wrong.as_ref()?.unmasking.as_ref()
+    }
+
+    /// Whether it turned out to be a decoy.
+    pub fn is_decoy(&self) -> bool {
+        self.unmasking().is_some_and(|unmasking| unmasking.sure)
     }
 
     /// The attempt is over without a result, and everything that was known of one is gone.
@@ -163,6 +215,7 @@ impl Task {
         self.proofs.clear();
         self.seats.clear();
         self.challengers.clear();
+        self.heard.clear();
         self.lease.take()
     }
 
@@ -177,6 +230,14 @@ impl Task {
         let mut all: Vec<_> = payouts.filter(|payout| payout.due == Due::Fee).map(|payout| payout.to).collect();
         all.sort_unstable();
         all
+    }
+
+    /// Who is to rule on such a challenge; nobody any more if those who have the last word have said that it is not so.
+    pub fn bench_for(&self, evidence: &Evidence, arbiters: bool) -> Option<Bench> {
+        match self.heard.iter().rev().find(|(heard, _)| heard == evidence) {
+            None => Some(Bench::first(evidence)),
+            Some((_, bench)) => bench.next(arbiters),
+        }
     }
 
     /// What the accepted COMMIT says.

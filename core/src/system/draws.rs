@@ -182,33 +182,61 @@ impl System {
         seating: &Seating,
         reveals: &BTreeMap<AgentId, Digest>,
     ) -> Result<Answer, Reject> {
-        let Ask::Contest { attesters, challenge, challenger, draw, k_ruling, planner, worker, .. } = &seating.ask
-        else {
+        let Ask::Contest { bench, challenge, k_ruling, .. } = &seating.ask else {
             return Err(Reject::NoEvidence);
         };
         let seed = committee::seed(challenge, reveals);
         let (snapshot, genesis) = (Arc::clone(self.snapshot()), Arc::clone(&self.genesis));
         let params = &genesis.params;
-        let parties = attesters.iter().chain([challenger, planner, worker]);
-        let barred: Vec<_> = parties.map(|agent| self.identity(agent)).collect();
-        let terms =
-            committee::Terms { barred: &barred, snapshot: &snapshot, spare: params.seats_spare, target: *k_ruling };
+        let mut barred = self.parties(&seating.ask);
+        if bench.is_of_opinion() {
+            // They are kept for the end.
+            barred.extend(genesis.arbiters.iter().map(|agent| self.identity(agent)));
+        }
+        let spare = params.seats_spare;
+        let spare = if *bench == Bench::Larger { k_ruling + 2 * spare } else { spare };
+        let terms = committee::Terms { barred: &barred, snapshot: &snapshot, spare, target: *k_ruling };
         match committee::draw(&seed, terms, params) {
             Ok(drawn) => {
                 let mut seats = drawn.members;
                 seats.sort_unstable();
-                Ok(Answer::Seated { k_result: drawn.k, seats, seed, snapshot: snapshot.reference() })
+                let k_result = bench.k(drawn.k, seats.len() as u32);
+                Ok(Answer::Seated { k_result, seats, seed, snapshot: snapshot.reference() })
             }
-            Err(_) => {
-                // Where nobody ever sat, the bond is as if it had never been booked.
-                if *draw == 1 {
-                    let pot = Pot::Challenge(seating.need, *challenge);
-                    self.ledger.pay(doing.key(), &pot, &[], *challenger).expect("it was booked for this very draw");
-                    self.accused(challenger, None);
-                }
-                Err(Reject::NoQuorum)
-            }
+            Err(_) => Err(self.unheard(doing, seating.need, &seating.ask)),
         }
+    }
+
+    /// Nobody can rule on a challenge. Where nobody ever sat, the bond is as if it had never been booked.
+    fn unheard(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask) -> Reject {
+        if let Ask::Contest { challenge, challenger, draw: 1, .. } = ask {
+            let pot = Pot::Challenge(need, *challenge);
+            self.ledger.pay(doing.key(), &pot, &[], *challenger).expect("it was booked for this very draw");
+            self.accused(challenger, None);
+        }
+        Reject::NoQuorum
+    }
+
+    /// Those who have a part in what is disputed.
+    fn parties(&self, ask: &Ask) -> Vec<pool::Identity> {
+        let Ask::Contest { attesters, challenger, planner, worker, .. } = ask else { return Vec::new() };
+        attesters.iter().chain([challenger, planner, worker]).map(|agent| self.identity(agent)).collect()
+    }
+
+    /// The arbiters that have no part in what is disputed, nor are related to who has. Nobody draws them, so there is nothing to wait
+    /// for.
+    pub(super) fn arbiters(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask) -> Result<Answer, Reject> {
+        let Ask::Contest { bench: bench @ Bench::Arbiters, challenge, k_ruling, .. } = ask else {
+            return Err(Reject::NoEvidence);
+        };
+        let parties = if planted(Mutant::ArbiterIsParty) { Vec::new() } else { self.parties(ask) };
+        let is_party = |agent: &AgentId| parties.iter().any(|party| party.related(&self.identity(agent)));
+        let seats: Vec<_> = self.genesis.arbiters.iter().filter(|agent| !is_party(agent)).copied().collect();
+        if seats.is_empty() {
+            return Err(self.unheard(doing, need, ask));
+        }
+        let (seed, k_result) = (committee::seed(challenge, &BTreeMap::new()), bench.k(*k_ruling, seats.len() as u32));
+        Ok(Answer::Seated { k_result, seats, seed, snapshot: self.snapshot().reference() })
     }
 
     fn seat(

@@ -4,6 +4,7 @@
 //! asked, and answered. Credits are set aside and voters drawn in one step, a committee is drawn and its liens booked in one
 //! step: two loose steps would lose money in a crash between them.
 
+mod decoys;
 mod draws;
 mod registry;
 mod rulings;
@@ -22,11 +23,12 @@ use crate::ledger::{Booking, Ledger, LienId, OpKey, Pot, only_authority, op_key}
 use crate::members::{Mandate, Members, Succession};
 use crate::mutant::{Mutant, planted};
 use crate::pool::{self, Age, Snapshot};
-use crate::register::{Answer, Ask, BondFate, Command, Ending, Event, Proof};
+use crate::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event, Proof};
 use crate::reject::Reject;
 use crate::slot::{Registry, Standing, Stopwatch, Waiting};
 use crate::time::Span;
 use crate::wire::{Body, Envelope, Manifest, Verb};
+use decoys::Masked;
 use draws::{Promise, Round, Seating};
 use rulings::Accuser;
 
@@ -81,10 +83,12 @@ pub struct System {
     acts: BTreeSet<Cid>,
     /// The highest Lamport value among them.
     lamport: Lamport,
-    /// Whose escrow and whose bond it is.
-    requesters: BTreeMap<NeedId, AgentId>,
+    /// Whose escrow it is, and the entry that set it aside; whose bond.
+    requesters: BTreeMap<NeedId, (AgentId, Seq)>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
     accusers: BTreeMap<AgentId, Accuser>,
+    /// Announced decoys, until they are exposed.
+    masks: BTreeMap<Digest, Masked>,
     queue: VecDeque<Seating>,
     round: Option<Round>,
     rounds: u32,
@@ -146,6 +150,7 @@ impl System {
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
             accusers: BTreeMap::new(),
+            masks: BTreeMap::new(),
             queue: VecDeque::new(),
             round: None,
             rounds: 0,
@@ -320,6 +325,7 @@ impl System {
                 self.wait(Waiting::Unbonding(sender, key), total);
             }
             Body::Withdraw(body) => self.ledger.withdraw(key, sender, body.amount)?,
+            Body::Mask(body) => self.announce(doing, sender, body.mask)?,
             _ => return Err(Reject::WrongFields),
         }
         if envelope.verb() != Verb::Manifest {
@@ -435,8 +441,13 @@ impl System {
                 self.open_next_round(doing);
                 return Ok(());
             }
-            Ask::Contest { bond, challenge, challenger, draw, .. } => {
+            Ask::Contest { bench, bond, challenge, challenger, draw, .. } => {
                 let taken = if *draw == 1 { self.accuse(doing, need, *challenge, *challenger, *bond) } else { Ok(()) };
+                if taken.is_ok() && *bench == Bench::Arbiters {
+                    let answer = self.arbiters(doing, need, ask).unwrap_or_else(Answer::Denied);
+                    doing.events.push(Event::Answered { answer, at, need, seq });
+                    return Ok(());
+                }
                 if taken.is_ok() {
                     self.queue.push_back(Seating { need, seq, at, ask: ask.clone() });
                     doing.events.push(Event::Queued { at, need, seq });
@@ -450,6 +461,13 @@ impl System {
                 doing.events.push(Event::Told { at, need, seq });
                 return Ok(());
             }
+            Ask::Mask { mask, .. } => self.unmask(need, mask).map(|()| Answer::Masked),
+            Ask::Expose { mask, .. } => {
+                self.expose(doing, need, ask);
+                self.masks.remove(mask);
+                doing.events.push(Event::Told { at, need, seq });
+                return Ok(());
+            }
             Ask::End { .. } => {
                 self.end(doing, need, ask);
                 doing.events.push(Event::Told { at, need, seq });
@@ -458,7 +476,7 @@ impl System {
             Ask::Close { ending, payouts, planner } => {
                 let payouts: Vec<_> = payouts.iter().map(|p| (p.to, p.amount)).collect();
                 let key = doing.key();
-                if let Some(requester) = self.requesters.remove(&need) {
+                if let Some((requester, _)) = self.requesters.remove(&need) {
                     self.ledger
                         .pay(key, &Pot::Escrow(need), &payouts, requester)
                         .expect("a slot asks for no more than its escrow holds, once");
@@ -492,7 +510,7 @@ impl System {
         let (k_plan, voters) = self.voters(need, Epoch::FIRST, k_plan)?;
         let key = doing.key();
         self.ledger.reserve(key, Pot::Escrow(need), requester, amount)?;
-        self.requesters.insert(need, requester);
+        self.requesters.insert(need, (requester, doing.seq));
         Ok(Answer::Escrowed { k_plan, snapshot: self.snapshot().reference(), voters })
     }
 
@@ -512,7 +530,7 @@ impl System {
         agent.reputation_bp = match ending {
             Ending::Closed => pool::succeeded(agent.reputation_bp),
             Ending::Failed => pool::lease_expired(agent.reputation_bp),
-            Ending::Cancelled => return,
+            Ending::Cancelled | Ending::Decoy => return,
         };
         self.dirty = true;
     }

@@ -94,7 +94,8 @@ impl System {
 
     /// Takes from the offenders what they answer with, and divides it. Returns what is paid out of the pot.
     fn punish(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask, bond: Credits) -> Vec<(AgentId, Credits)> {
-        let Ask::Rule { challenge, challenger, commit, fence, honest, offenders, panel, task, worker, .. } = ask else {
+        let Ask::Rule { bench, challenge, challenger, commit, fence, honest, offenders, panel, task, worker, .. } = ask
+        else {
             return Vec::new();
         };
         let (pot, genesis) = (Pot::Challenge(need, *challenge), Arc::clone(&self.genesis));
@@ -110,7 +111,8 @@ impl System {
                 self.ledger.unlien(doing.key(), &lien).expect("it was just looked at");
             }
         }
-        let pays = |loss: &Credits| loss.0 > 0 && !planted(Mutant::SlashForgotten);
+        let answers = !bench.is_of_opinion() || planted(Mutant::OpinionSlashes);
+        let pays = |loss: &Credits| loss.0 > 0 && answers && !planted(Mutant::SlashForgotten);
         for (offender, loss) in losses.into_iter().filter(|(_, loss)| pays(loss)) {
             self.ledger.slash(doing.key(), offender, loss, &pot).expect("a lien lies on stake that is there");
         }

@@ -6,11 +6,12 @@
 use alloc::collections::BTreeMap;
 
 use crate::config::WINDOW_BOUNDS_MS;
+use crate::form::Form;
 use crate::id::{Credits, Label};
 use crate::members;
 use crate::plan::Fact;
 use crate::reject::Reject;
-use crate::wire::{Body, ENVELOPE_BYTES_MAX, Manifest, Need, Propose};
+use crate::wire::{Body, Challenge, ENVELOPE_BYTES_MAX, Evidence, Manifest, Need, Propose};
 
 /// Artifacts an envelope may refer to: all inputs of a NEED, or all outputs of a COMMIT. Were it fewer, a COMMIT could be
 /// accepted whose FINALIZE nobody could say.
@@ -120,7 +121,12 @@ impl Body {
             Self::Need(need) => check_need(need),
             Self::Propose(propose) => check_propose(propose),
             // Fixed in length, and judged against the slot.
-            Self::AttestPlan(_) | Self::Release(_) | Self::Challenge(_) | Self::Verdict(_) => Ok(()),
+            Self::AttestPlan(_) | Self::Release(_) | Self::Verdict(_) | Self::Mask(_) => Ok(()),
+            Self::Challenge(challenge) => check_challenge(challenge),
+            Self::Unmask(body) => {
+                at_most(body.denied.len(), ATTESTATIONS_MAX)?;
+                rising(&body.denied, true)
+            }
             Self::Invalidate(body) => {
                 at_most(body.offenders.len(), ATTESTATIONS_MAX)?;
                 within(body.k_result, 1, K_MAX)?;
@@ -184,6 +190,10 @@ impl Body {
 fn check_need(need: &Need) -> Checked {
     at_most(need.produces.len(), OUTPUTS_MAX)?;
     at_most(need.requires.len(), INPUTS_MAX)?;
+    if need.forms.keys().any(|label| !need.produces.contains(label)) {
+        return Err(Reject::WrongFields);
+    }
+    need.forms.values().try_for_each(Form::check)?;
     positive(need.budget)?;
     within(need.fee, Credits(0), need.class.fee_max())?;
     within(need.deadline_ms, 1, ETA_MS_MAX)?;
@@ -194,6 +204,14 @@ fn check_need(need: &Need) -> Checked {
     [waits.bids_ms, waits.challenge_ms, waits.decision_ms, waits.lease_ms, waits.proposals_ms, waits.verify_ms]
         .into_iter()
         .try_for_each(|wait| within(wait, min, max))
+}
+
+/// One contradiction has one name.
+fn check_challenge(challenge: &Challenge) -> Checked {
+    match &challenge.evidence {
+        Evidence::SemanticContradiction { first, second, .. } => rising(&[first, second], true),
+        _ => Ok(()),
+    }
 }
 
 fn check_propose(propose: &Propose) -> Checked {

@@ -71,6 +71,7 @@ impl Verb {
             | Self::Attest
             | Self::Challenge
             | Self::Verdict
+            | Self::Unmask
             | Self::Invalidate => (Need, Needed, Needed),
             // The record names epoch and fence itself (and must not contradict the envelope).
             Self::Finalize | Self::Settle => (Need, Free, Free),
@@ -82,6 +83,7 @@ impl Verb {
             | Self::Transfer
             | Self::Mint
             | Self::Withdraw
+            | Self::Mask
             | Self::Snapshot
             | Self::Member => (System, Barred, Barred),
         }

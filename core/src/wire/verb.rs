@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::form::{Form, Pointer};
 use crate::genesis::Member;
 use crate::id::Thread;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
@@ -131,6 +132,10 @@ verbs! {
     Invalidate "INVALIDATE" Invalidate => [Coordinator],
     /// What a final result pays, fixed.
     Settle "SETTLE" Settle => [Coordinator],
+    /// Some need to come is a decoy; which, nobody can tell.
+    Mask "MASK" Mask => [],
+    /// A requester opens what was masked: its need is a decoy.
+    Unmask "UNMASK" Unmask => [Requester],
     /// A coordinator vouches for applied entries.
     Entry "ENTRY" EntryBatch => [Coordinator],
     /// Who an agent is.
@@ -229,6 +234,9 @@ pub struct Need {
     pub fee: Credits,
     /// The most that all verdicts together may cost.
     pub fees: Credits,
+    /// What is asked of outputs besides their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub forms: BTreeMap<Label, Form>,
     /// Approvals wanted for a plan, before the clamp of PROTOCOL 6.
     pub k_plan: u32,
     /// Passes wanted for a result, before the clamp of PROTOCOL 6.
@@ -491,24 +499,59 @@ pub enum Evidence {
         /// Whose.
         verifier: AgentId,
     },
+    /// What stands at a place of an output is not what the need's schema says of that place.
+    SchemaViolation {
+        /// The output.
+        label: Label,
+        /// The place.
+        pointer: Pointer,
+        /// The schema, as the NEED has it.
+        schema: Digest,
+    },
+    /// Two claims of an output contradict each other. No rule can see that: it is judged, so it may cost pay and reputation, and
+    /// never stake.
+    SemanticContradiction {
+        /// The one that stands first.
+        first: Pointer,
+        /// The output.
+        label: Label,
+        /// The other.
+        second: Pointer,
+    },
 }
 
 impl Evidence {
-    /// Whether it names something that `commit` says.
-    pub fn is_about(&self, commit: &Envelope) -> bool {
+    /// Whether it names something that `commit` says, as `need` asked for it.
+    pub fn is_about(&self, commit: &Envelope, need: &Need) -> bool {
         let Body::Commit(body) = &commit.body else { return false };
+        let form = |label: &Label| need.forms.get(label).filter(|_| body.outputs.contains_key(label));
         match self {
             Self::OutputMismatch { label } => body.outputs.contains_key(label),
             Self::PolicyBreach { capsule, .. } => commit.policy.capsule == *capsule,
             Self::FalseProof { .. } => true,
+            Self::SchemaViolation { label, schema, .. } => {
+                form(label).and_then(|form| form.schema.as_ref()).is_some_and(|own| own.digest() == *schema)
+            }
+            Self::SemanticContradiction { first, label, second } => {
+                let claims = form(label).and_then(|form| form.claims.as_ref());
+                claims.is_some_and(|claims| first.is_item_of(claims) && second.is_item_of(claims))
+            }
         }
+    }
+
+    /// Whether people can be of two minds about it: then it is judged, and only what can be shown takes stake (T34).
+    pub fn is_opinion(&self) -> bool {
+        matches!(self, Self::SemanticContradiction { .. })
     }
 
     /// The verifier that is at fault if it is so, and nobody else; nothing if the COMMIT is.
     pub fn accused(&self) -> Option<AgentId> {
         match self {
             Self::FalseProof { verifier } => Some(*verifier),
-            Self::OutputMismatch { .. } | Self::PolicyBreach { .. } => None,
+            Self::OutputMismatch { .. }
+            | Self::PolicyBreach { .. }
+            | Self::SchemaViolation { .. }
+            | Self::SemanticContradiction { .. } => None,
         }
     }
 }
@@ -553,6 +596,31 @@ pub struct Invalidate {
     pub k_result: u32,
     /// Whose passes made it final, rising: each is slashed.
     pub offenders: Vec<AgentId>,
+    /// The task.
+    pub task: TaskName,
+}
+
+/// Body of MASK.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mask {
+    /// The digest under which a decoy is announced ([`crate::slot::mask`]).
+    pub mask: Digest,
+}
+
+/// Body of UNMASK. Epoch and fence are the envelope's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unmask {
+    /// The COMMIT that is wrong on purpose (its envelope id).
+    pub commit: Cid,
+    /// Verifiers that failed it without doing the work, as their proofs show to whoever did it; rising. They have no part in the
+    /// jackpot, and nobody has it instead.
+    pub denied: Vec<AgentId>,
+    /// What it was masked by.
+    pub mask: Digest,
+    /// What makes the mask of it.
+    pub salt: Digest,
     /// The task.
     pub task: TaskName,
 }

@@ -137,6 +137,7 @@ impl Bytes {
             deadline_ms: 1 + self.u32() % 1_000_000,
             fee: Credits(u64::from(self.u8() % 11)),
             fees: Credits(self.u64()),
+            forms: [].into(),
             k_plan: 1 + u32::from(self.u8() % 9),
             k_result: 1 + u32::from(self.u8() % 9),
             produces: self.list(3, Self::label),
@@ -300,6 +301,14 @@ impl Bytes {
                     offenders,
                     task: self.label(),
                 })
+            }
+            Verb::Mask => Body::Mask(Mask { mask: self.digest() }),
+            Verb::Unmask => {
+                let mut denied = self.list(3, Self::agent);
+                denied.sort();
+                denied.dedup();
+                let (mask, salt) = (self.digest(), self.digest());
+                Body::Unmask(Unmask { commit: self.cid(), denied, mask, salt, task: self.label() })
             }
             Verb::Settle => Body::Settle(Settle { payouts: self.payouts(), task: self.label() }),
             Verb::Entry => {

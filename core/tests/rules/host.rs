@@ -225,6 +225,7 @@ impl Host {
             Effect::Execute { op, work: Work::Run { keys, produces, .. } } => {
                 let outputs = produces.into_iter().map(|l| (l.clone(), Cid::of(l.as_str().as_bytes()))).collect();
                 let ran = Outcome::Ran {
+                    against: vec![],
                     outputs,
                     proofs: vec![Digest::default(); keys.len()],
                     states: vec![],

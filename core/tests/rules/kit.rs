@@ -90,6 +90,7 @@ pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis,
         .collect();
     members.sort_by_key(|m| m.agent);
     let genesis = Genesis {
+        arbiters: Vec::new(),
         capsule: Cid::default(),
         coordinators: members,
         engine: Digest::default(),
@@ -218,7 +219,18 @@ impl Stage {
     }
 
     pub fn with(coordinators: usize, params: impl FnOnce(&mut Params), need: impl FnOnce(&mut Need)) -> Self {
-        let (genesis, people) = genesis(coordinators, params);
+        Self::under(&[], coordinators, params, need)
+    }
+
+    /// With these verifiers as arbiters.
+    pub fn under(
+        arbiters: &[&str],
+        coordinators: usize,
+        params: impl FnOnce(&mut Params),
+        need: impl FnOnce(&mut Need),
+    ) -> Self {
+        let (mut genesis, people) = genesis(coordinators, params);
+        genesis.arbiters = arbiters.iter().map(|name| id_of(name)).collect::<BTreeSet<_>>().into_iter().collect();
         genesis.check().expect("the stage's genesis is sound");
         let genesis = Arc::new(genesis);
         let mut body = Need {
@@ -227,6 +239,7 @@ impl Stage {
             deadline_ms: 600_000,
             fee: Credits(2),
             fees: Credits(60),
+            forms: [].into(),
             k_plan: 3,
             k_result: 3,
             produces: labels("total"),
@@ -285,6 +298,7 @@ impl Stage {
             Body::Attest(b) => Some(&b.task),
             Body::Challenge(b) => Some(&b.task),
             Body::Verdict(b) => Some(&b.task),
+            Body::Unmask(b) => Some(&b.task),
             _ => None,
         };
         let held = named.and_then(|t| self.record.tasks.get(t)).map(|t| t.fence);

@@ -2,6 +2,7 @@
 //! that only folds the events holds the same record, the books balance, and a refusal has changed nothing.
 
 mod bounds;
+mod decoys;
 mod disputes;
 mod feed;
 mod flood;
@@ -9,6 +10,7 @@ mod host;
 mod kit;
 mod life;
 mod nodes;
+mod opinions;
 mod random;
 mod seats;
 mod traps;

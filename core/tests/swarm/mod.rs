@@ -88,6 +88,7 @@ pub fn genesis(keys: &[Keys]) -> Genesis {
         .map(|(k, role)| (k.agent(), Holding { balance: Credits(1_000_000), stake: stake(role) }));
     let members = keys[..COORDINATORS].iter().enumerate();
     Genesis {
+        arbiters: Vec::new(),
         capsule: evaluator.capsule(),
         coordinators: members.map(|(n, k)| Member { agent: k.agent(), anchor: chains(n).anchor(0) }).collect(),
         engine: evaluator.engine(),
@@ -118,6 +119,7 @@ pub fn need() -> Need {
         deadline_ms: 60_000,
         fee: Credits(2),
         fees: Credits(1_000),
+        forms: [].into(),
         k_plan: 3,
         k_result: 3,
         produces: vec![label("out")],
@@ -422,7 +424,7 @@ impl Swarm {
                 let outputs = produces.into_iter().map(|name| (name, Cid(done))).collect();
                 let telemetry = Telemetry { bytes: Count(1), steps: Count(1) };
                 let proofs = keys.iter().map(|key| Digest::of("toy-proof", &[&key.0, &done.0])).collect();
-                answer(op, Outcome::Ran { outputs, proofs, states: vec![done], telemetry });
+                answer(op, Outcome::Ran { against: vec![], outputs, proofs, states: vec![done], telemetry });
             }
             Effect::Anchor { op, since } => {
                 let anchor = self.hosts[n].chains.as_mut().expect("a coordinator's").anchor(since);

@@ -24,6 +24,8 @@ struct Need {
     finals: BTreeMap<TaskName, Record>,
     settled: BTreeMap<TaskName, Arc<[Payout]>>,
     paid: BTreeSet<TaskName>,
+    /// What it pays to the commons fund, if it was a decoy.
+    toll: Credits,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +75,14 @@ impl Dues {
                 }
                 known.paid.insert(task.clone());
             }
+            Event::Exposed { need, price, .. } => self.need(need).toll = *price,
             _ => {}
         }
+    }
+
+    /// What the need pays to the commons fund.
+    pub fn toll(&self, need: &NeedId) -> i128 {
+        self.0.get(need).map_or(0, |need| i128::from(need.toll.0))
     }
 
     fn need(&mut self, need: &NeedId) -> &mut Need {

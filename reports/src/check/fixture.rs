@@ -335,6 +335,7 @@ pub fn good() -> Run {
 /// A deployment of nobody.
 fn genesis() -> Genesis {
     Genesis {
+        arbiters: Vec::new(),
         capsule: Cid::default(),
         coordinators: Vec::new(),
         engine: Digest::default(),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::earned::{Earned, Earnings};
 use super::sums::Sums;
 use super::{
-    ChallengeSafety, Checker, Conservation, Convergence, End, Fencing, Finding, LeaseLifetime, Liveness, NeedCounts,
-    Outcome, QuorumValidity, SameFinalize, SingleDecide, Verdict,
+    ChallengeSafety, Checker, Conservation, Convergence, End, Fencing, Finding, ForcedErrors, LeaseLifetime, Liveness,
+    NeedCounts, Outcome, QuorumValidity, SameFinalize, SingleDecide, Verdict,
 };
 use crate::history::{AlarmKind, Record};
 use crate::model::Model;
@@ -62,6 +62,7 @@ impl Default for Judge {
             Box::<Convergence>::default(),
             Box::<Liveness>::default(),
             Box::<Model>::default(),
+            Box::<ForcedErrors>::default(),
         ])
     }
 }
@@ -164,8 +165,9 @@ mod tests {
         assert_eq!((judged.outcome, judged.exit_code()), (Outcome::Held, 0), "{judged:#?}");
         let mut names: Vec<_> = judged.properties.keys().copied().collect();
         names.sort_by_key(|name| PROPERTIES.iter().position(|p| p == name));
-        // Nobody lied.
-        assert_eq!(names, PROPERTIES.into_iter().filter(|name| *name != "P3").collect::<Vec<_>>());
+        // Nobody lied, and nobody pretended to.
+        let asked = |name: &&str| !["P3", "decoys"].contains(name);
+        assert_eq!(names, PROPERTIES.into_iter().filter(asked).collect::<Vec<_>>());
         assert_eq!(judged.sometimes, [("never".to_owned(), 0), ("reassigned".to_owned(), 1)].into());
         assert_eq!(
             judged.needs,
@@ -178,7 +180,7 @@ mod tests {
     fn nothing_is_vacuous_not_green() {
         let judged = judge([], &End { settled: true, ..End::default() });
         assert_eq!((judged.outcome, judged.exit_code()), (Outcome::Vacuous, 4));
-        assert_eq!(judged.vacuous.len(), PROPERTIES.len() - 1, "P3 was not asked for");
+        assert_eq!(judged.vacuous.len(), PROPERTIES.len() - 2, "P3 and decoys were not asked for");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! not green. The same checkers judge a simulated run, the history of a live one, and watch online.
 
 mod clocks;
+mod decoys;
 pub mod draw;
 mod dues;
 mod earned;
@@ -14,6 +15,7 @@ pub(crate) mod fixture;
 mod fuzz;
 mod judge;
 mod liveness;
+mod looks;
 mod outcome;
 mod p1;
 mod p10;
@@ -27,6 +29,7 @@ mod pools;
 mod rounds;
 mod sums;
 
+pub use decoys::ForcedErrors;
 pub use earned::Earned;
 pub use judge::{DATA_LOSS, Judge, Judgement, judge};
 pub use liveness::Liveness;
@@ -91,7 +94,10 @@ pub struct Expect {
 }
 
 /// The properties judged here.
-pub const PROPERTIES: [&str; 10] = ["P1", "P2", "P3", "P4", "P5", "P6", "P9", "P10", "liveness", "model"];
+pub const PROPERTIES: [&str; 11] = ["P1", "P2", "P3", "P4", "P5", "P6", "P9", "P10", "liveness", "model", "decoys"];
+
+/// Those of them that there is nothing to see of in every run: it takes somebody who lies, or a decoy.
+pub const RARE: [&str; 2] = ["P3", "decoys"];
 
 impl Default for Expect {
     /// Every need closed, every property checked, no marks.
@@ -102,8 +108,7 @@ impl Default for Expect {
             ends: [NeedEnd::Closed].into(),
             excused: BTreeSet::new(),
             marks: BTreeSet::new(),
-            // Where nobody lies there is nothing to see of P3.
-            properties: PROPERTIES.into_iter().filter(|name| *name != "P3").map(str::to_owned).collect(),
+            properties: PROPERTIES.into_iter().filter(|name| !RARE.contains(name)).map(str::to_owned).collect(),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName};
 use swarm_core::wire::{FinalizeRecord, Telemetry};
 
-use super::{Checker, End, Finding, Liars, Notes};
+use super::{Checker, End, Finding, Liars, Notes, looks};
 use crate::history::{Account, Claim, Event, LedgerEvent, Move, Record};
 
 const NAME: &str = "P3";
@@ -31,6 +31,8 @@ pub struct ChallengeSafety {
     notes: Notes,
     /// What the work gives under each key, as honest hosts found.
     proofs: BTreeMap<Digest, Digest>,
+    /// What honest hosts read.
+    read: BTreeMap<Cid, Arc<str>>,
     /// What honest hosts got for each task, and what it took.
     truth: BTreeMap<(NeedId, TaskName), Vec<Got>>,
     finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,
@@ -64,6 +66,9 @@ impl Checker for ChallengeSafety {
                     known.push((outputs.clone(), *took));
                 }
             }
+            Event::Read { artifact, text } => {
+                self.read.entry(*artifact).or_insert_with(|| Arc::clone(text));
+            }
             _ if self.liars.told(record) => {}
             Event::Finalized { need, task, fence, record: bytes } => {
                 if let Ok(said) = serde_json::from_slice::<FinalizeRecord>(bytes) {
@@ -77,7 +82,7 @@ impl Checker for ChallengeSafety {
                     if self.settled.contains(&(grant.0, grant.1.clone())) {
                         self.late.insert(*challenge);
                     }
-                    first.insert((grant, *claim, record.clone()));
+                    first.insert((grant, claim.clone(), record.clone()));
                 }
             }
             Event::Ruled { challenge, ruling, panel, .. } => {
@@ -107,6 +112,10 @@ impl Checker for ChallengeSafety {
         for (agent, losses) in &self.slashed {
             for (pot, slash) in losses {
                 notes.checked();
+                if self.is_of_opinion(pot) {
+                    let what = format!("{agent} is slashed for what people differ about");
+                    notes.contradict(NAME, what, &[slash]);
+                }
                 match self.is_of_liars(pot) {
                     _ if self.dishonest.contains(agent) => {}
                     false => notes.contradict(NAME, format!("{agent} is honest and is slashed"), &[slash]),
@@ -127,14 +136,28 @@ impl Checker for ChallengeSafety {
                 && of_it.iter().all(|(challenge, (_, claim, _))| {
                     let about_it = !matches!(claim, Claim::Proof { .. });
                     !about_it
-                        || (self.is_true(*claim, outputs, truth) == Some(true) && !self.is_ruled_by_liars(challenge))
+                        || (self.is_true(claim, outputs, truth) == Some(true) && !self.is_ruled_by_liars(challenge))
                 })
             {
                 notes.contradict(NAME, "a result that is right is void", &[told, void]);
             }
+            if let Some((_, void)) = self.void.get(grant)
+                && !of_it.iter().any(|(challenge, _)| matches!(self.ruled.get(challenge), Some((Some(true), ..))))
+            {
+                notes.contradict(NAME, "a result is void, and nobody ruled so", &[told, void]);
+            }
             for (challenge, (_, claim, said)) in of_it {
                 notes.checked();
-                let Some(is_true) = self.is_true(*claim, outputs, truth) else { continue };
+                if *claim == Claim::Sense {
+                    match self.ruled.get(challenge) {
+                        Some((Some(true), _, ruled)) => self.judge_upheld(challenge, grant, ruled, &mut notes),
+                        None if end.settled => notes.contradict(NAME, "a dispute has no end", &[told, said]),
+                        None => notes.unknown("a dispute had no end when the run was cut short".to_owned()),
+                        _ => {}
+                    }
+                    continue;
+                }
+                let Some(is_true) = self.is_true(claim, outputs, truth) else { continue };
                 let stands = matches!(claim, Claim::Proof { .. }) || !self.void.contains_key(grant);
                 match (is_true, self.ruled.get(challenge)) {
                     (true, Some((Some(true), false, ruled))) if beyond => {
@@ -176,13 +199,19 @@ impl Checker for ChallengeSafety {
 
 impl ChallengeSafety {
     /// Whether what is disputed is so, by what any honest host got and took; nothing if no honest host looked.
-    fn is_true(&self, claim: Claim, outputs: &[Cid], truth: &[Got]) -> Option<bool> {
+    fn is_true(&self, claim: &Claim, outputs: &[Cid], truth: &[Got]) -> Option<bool> {
         let any = |is: &dyn Fn(&Got) -> bool| Some(truth.iter().any(is));
         match claim {
-            Claim::Output(at) => any(&|(got, _)| got.get(at as usize) == outputs.get(at as usize)),
+            Claim::Output(at) => any(&|(got, _)| got.get(*at as usize) == outputs.get(*at as usize)),
             Claim::Took(said) => any(&|(_, took)| took.bytes <= said.bytes && took.steps <= said.steps),
             Claim::Lawful => Some(true),
-            Claim::Proof { key, said, .. } => self.proofs.get(&key).map(|proof| *proof == said),
+            Claim::Sense => None,
+            Claim::Proof { key, said, .. } => self.proofs.get(key).map(|proof| proof == said),
+            Claim::Form { artifact, pointer, schema } => {
+                let schema = serde_json::to_value(schema).expect("a schema is JSON");
+                let text = self.read.get(artifact)?;
+                Some(!looks::is_broken(text.as_bytes(), &schema, pointer.as_str()))
+            }
         }
     }
 
@@ -191,10 +220,15 @@ impl ChallengeSafety {
         self.ruled.get(challenge).is_some_and(|(_, honest, _)| !honest)
     }
 
-    /// Whether this is the pot of such a challenge; its name ends with that of the challenge.
+    /// Whether this is the pot of such a challenge.
     fn is_of_liars(&self, pot: &Account) -> bool {
-        let Account::Pot(name) = pot else { return false };
-        name.rsplit('/').next().and_then(|id| id.parse().ok()).is_some_and(|id| self.is_ruled_by_liars(&id))
+        challenge_of(pot).is_some_and(|id| self.is_ruled_by_liars(&id))
+    }
+
+    /// Whether this is the pot of a challenge that says what people differ about.
+    fn is_of_opinion(&self, pot: &Account) -> bool {
+        let said = challenge_of(pot).and_then(|id| self.disputes.get(&id));
+        said.is_some_and(|(_, claim, _)| *claim == Claim::Sense)
     }
 
     /// What is wrong was ruled so: it is void unless it was settled before, and all who passed it have lost stake.
@@ -209,6 +243,12 @@ impl ChallengeSafety {
             notes.contradict(NAME, format!("{offender} passed what is void, and is not slashed"), &[void]);
         }
     }
+}
+
+/// The challenge whose pot it is: its name ends with that.
+fn challenge_of(pot: &Account) -> Option<Cid> {
+    let Account::Pot(name) = pot else { return None };
+    name.rsplit('/').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -315,9 +355,9 @@ mod tests {
         let (run, task, fence) = with_truth(true);
         for (claim, is_true) in [(took(9), false), (took(10), true), (Claim::Lawful, true), (Claim::Output(0), true)] {
             let mut dismissed = run.clone();
-            dispute_of(claim, &mut dismissed, &task, fence, Some(Some(false)));
+            dispute_of(claim.clone(), &mut dismissed, &task, fence, Some(Some(false)));
             let mut upheld = run.clone();
-            dispute_of(claim, &mut upheld, &task, fence, Some(Some(true)));
+            dispute_of(claim.clone(), &mut upheld, &task, fence, Some(Some(true)));
             void(&mut upheld, &task, fence, &[]);
             let found = [dismissed, upheld].map(|run| run.finding(ChallengeSafety::default()).violations > 0);
             assert_eq!(found, [!is_true, is_true], "{claim:?}");
@@ -349,6 +389,54 @@ mod tests {
         assert_eq!(ruled(claim(9, 3), false).finding(liar()).violations, 0);
         void(&mut just, &task, fence, &[by]);
         caught(liar(), &just, "that is right is void");
+    }
+
+    #[test]
+    fn what_an_output_looks_like_is_read_and_not_believed() {
+        let artifact = Cid::of(b"brief");
+        let claim = |pointer: &str| Claim::Form {
+            artifact,
+            pointer: pointer.parse().unwrap(),
+            schema: Box::new(serde_json::from_str(r#"{"items":{"type":"integer"}}"#).unwrap()),
+        };
+        let ruled = |pointer: &str, text: &str, upheld: bool| {
+            let (mut run, task, fence) = with_truth(true);
+            run.tell(0, Event::Read { artifact, text: text.into() });
+            dispute_of(claim(pointer), &mut run, &task, fence, Some(Some(upheld)));
+            if upheld {
+                void(&mut run, &task, fence, &[]);
+            }
+            run
+        };
+        caught(ChallengeSafety::default(), &ruled("/0", "[1]", true), "what is right is upheld");
+        caught(ChallengeSafety::default(), &ruled("/0", "[1]", true), "that is right is void");
+        caught(ChallengeSafety::default(), &ruled("/1", "[1,null]", false), "what is wrong is dismissed");
+        assert_eq!(ruled("/1", "[1,null]", true).finding(ChallengeSafety::default()).violations, 0);
+        assert_eq!(ruled("/0", "[1,null]", false).finding(ChallengeSafety::default()).violations, 0);
+    }
+
+    #[test]
+    fn what_people_differ_about_costs_nobody_stake() {
+        let by = AgentId([7; 32]);
+        let liar = || ChallengeSafety { dishonest: [by].into(), ..Default::default() };
+        for (right, upheld) in [(true, true), (true, false), (false, true), (false, false)] {
+            let (mut run, task, fence) = with_truth(right);
+            // What is paid cannot be taken back.
+            run.records.retain(|record| !matches!(record.event, Event::Settled { .. }));
+            dispute_of(Claim::Sense, &mut run, &task, fence, Some(Some(upheld)));
+            if upheld {
+                caught(liar(), &run, "ruled wrong, and stands");
+                void(&mut run, &task, fence, &[]);
+            }
+            assert_eq!(run.finding(liar()).violations, 0, "whoever is right: {right} {upheld}");
+            slash(&mut run, by);
+            caught(liar(), &run, "is slashed for what people differ about");
+        }
+        let (mut open, task, fence) = with_truth(true);
+        dispute_of(Claim::Sense, &mut open, &task, fence, None);
+        caught(liar(), &open, "has no end");
+        void(&mut open, &task, fence, &[]);
+        caught(liar(), &open, "nobody ruled so");
     }
 
     #[test]

@@ -213,6 +213,7 @@ fn worded() -> Entries {
         deadline_ms: 1_000,
         fee: Credits(1),
         fees: Credits(9),
+        forms: [].into(),
         k_plan: 1,
         k_result: 1,
         produces: Vec::new(),
@@ -406,7 +407,7 @@ fn a_window_that_stood_still_runs_on_for_what_was_left() {
         let seen = Command::Elapsed { by: AgentId([3; 32]), elapsed: Span(TOTAL.0 / 3 * 2), segment: Segment(6) };
         let stood = [
             (seen, vec![Did::Bidding { task: task() }]),
-            (relay(), vec![Did::Challenged { challenge, left: Span(left), task: task() }]),
+            (relay(), vec![Did::Challenged { bench: Default::default(), challenge, left: Span(left), task: task() }]),
             (relay(), vec![Did::WaitOpened { segment, total: Span(on), waiting }]),
         ];
         let late = entries.split_off(SETTLED);

@@ -289,8 +289,8 @@ impl Conservation {
         let Some((op, filler)) = &pot.filled else { return };
         if *op == Move::Bond {
             notes.checked();
-            let is_challenge = |pot: &str| pot.starts_with("challenge/");
-            // Whom a challenge's pot pays follows from who was right: the model says so.
+            let is_challenge = |pot: &str| pot.starts_with("challenge/") || pot.starts_with("decoy/");
+            // Whom a challenge's pot pays, and a decoy's, follows from who was right: the model says so.
             let strays = |to: &&Account| match to {
                 Account::Commons => false,
                 Account::Pot(pot) => !is_challenge(pot),
@@ -307,6 +307,10 @@ impl Conservation {
         }
         let mut owed: BTreeMap<Account, i128> =
             self.dues.owed(&pot.need).into_iter().map(|(agent, amount)| (Account::Free(agent), amount)).collect();
+        let toll = self.dues.toll(&pot.need);
+        if toll > 0 {
+            owed.insert(Account::Commons, toll);
+        }
         // The rest is the requester's, and who is owed something besides is paid it in the same coin.
         owed.remove(filler);
         let all: BTreeSet<&Account> = pot.paid.keys().chain(owed.keys()).filter(|account| *account != filler).collect();

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use swarm_core::config::Params;
+use swarm_core::form::{Pointer, Schema};
 use swarm_core::genesis::Genesis;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::register::{Applied, Command};
@@ -84,6 +85,8 @@ pub enum NeedEnd {
     Failed,
     /// Its requester took it back.
     Cancelled,
+    /// It was a decoy.
+    Decoy,
 }
 
 impl NeedEnd {
@@ -93,6 +96,7 @@ impl NeedEnd {
             Self::Closed => "closed",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Decoy => "decoy",
         }
     }
 }
@@ -107,6 +111,8 @@ pub enum TaskEnd {
     Failed,
     /// Its requester took it back.
     Cancelled,
+    /// Its result was wrong on purpose.
+    Decoy,
 }
 
 /// Why somebody must be told at once.
@@ -263,7 +269,7 @@ pub struct PoolSnapshot {
 }
 
 /// What a COMMIT says, or a verdict on it, and a challenge calls untrue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Claim {
     /// That its output of this place, in the order of their names, is what the job gives.
@@ -272,6 +278,17 @@ pub enum Claim {
     Took(Telemetry),
     /// That it keeps some rule which no COMMIT can break that came so far.
     Lawful,
+    /// That what stands at this place of an output looks as its need says.
+    Form {
+        /// The output's address.
+        artifact: Cid,
+        /// The place.
+        pointer: Pointer,
+        /// What the need says.
+        schema: Box<Schema>,
+    },
+    /// That nothing in it contradicts itself: people differ about that.
+    Sense,
     /// That this is what the work gives under the key of one who passed it.
     Proof {
         /// Who.
@@ -368,6 +385,23 @@ pub enum Event {
         proofs: Arc<[(Digest, Digest)]>,
         task: TaskName,
         took: Telemetry,
+    },
+    /// World: an honest host read this.
+    Read { artifact: Cid, text: Arc<str> },
+    /// World: an honest host commits, in place of what it got, to outputs that are wrong on purpose.
+    Planted { need: NeedId, outputs: Arc<[Cid]>, requester: AgentId, task: TaskName, worker: AgentId },
+    /// World: a verifier signed a pass of what was planted.
+    Betrayed { commit: Cid, need: NeedId, verifier: AgentId },
+    /// The mask of a wrong result was opened: it is a decoy, or was not masked in time.
+    Unmasked { commit: Cid, decoy: bool, mask: Digest, need: NeedId, task: TaskName },
+    /// A decoy is over: who failed it, who passed it and was not slashed for that before, and what it paid to the commons fund.
+    Exposed {
+        caught: Arc<[AgentId]>,
+        need: NeedId,
+        passed: Arc<[AgentId]>,
+        price: Credits,
+        task: TaskName,
+        worker: AgentId,
     },
     /// The payouts of a final result are fixed.
     Settled { need: NeedId, payouts: Arc<[Payout]>, task: TaskName },

@@ -69,6 +69,7 @@ impl System {
                 done
             }
             Body::Withdraw(body) => body.amount.0 > 0 && self.withdraw(sender, body.amount.0),
+            Body::Mask(body) => self.announce(sender, body.mask),
             _ => false,
         };
         if done {

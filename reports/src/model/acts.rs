@@ -126,7 +126,7 @@ impl Need {
                 if self.text.as_ref()?.sender != envelope.sender {
                     return None;
                 }
-                let idle = |task: &Task| task.stage == Stage::Idle;
+                let idle = |task: &Task| task.stage == Stage::Idle && !task.is_being_unmasked();
                 let ends: Vec<TaskName> = match &cancel.task {
                     Some(task) => self.tasks.get(task).filter(|t| idle(t)).map(|_| task.clone()).into_iter().collect(),
                     None => self.tasks.iter().filter(|(_, t)| idle(t)).map(|(name, _)| name.clone()).collect(),
@@ -153,6 +153,8 @@ impl Need {
                 self.ask_for_seats(name);
             }
             Body::Challenge(challenge) => self.challenge(envelope, challenge, elsewhere)?,
+            Body::Unmask(said) => self.unmask(envelope, said)?,
+            Body::Attest(said) => self.passes(envelope, said)?,
             _ => return None,
         }
         Some(())

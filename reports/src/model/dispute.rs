@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use swarm_core::config::Params;
 use swarm_core::id::{AgentId, Credits, Digest, NeedId, TaskName};
-use swarm_core::register::{Answer, Ask, BondFate, Counted, Event as Did};
+use swarm_core::register::{Answer, Ask, Bench, BondFate, Counted, Event as Did};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
@@ -23,6 +23,8 @@ pub struct Dispute {
     late: bool,
     left: Span,
     draws: u32,
+    /// How far up it was taken.
+    level: usize,
     seats: Vec<AgentId>,
     k: u32,
 }
@@ -41,6 +43,7 @@ impl Task {
         self.proven.clear();
         self.seats.clear();
         self.challengers.clear();
+        self.heard.clear();
     }
 
     /// Whose passes made the result final.
@@ -58,7 +61,28 @@ fn accused_in(challenge: &Envelope) -> Option<AgentId> {
     }
 }
 
+/// What people differ about goes to a committee, a larger one and the arbiters.
+const LADDER: [Bench; 3] = [Bench::Judges, Bench::Larger, Bench::Arbiters];
+
+/// How many of these there are.
+fn benches(elsewhere: &impl Elsewhere) -> usize {
+    LADDER.len() - usize::from(!elsewhere.has_arbiters())
+}
+
+/// Whether a challenge says what people differ about.
+fn is_opinion(challenge: &Envelope) -> bool {
+    let contradiction = |said: &Challenge| matches!(said.evidence, Evidence::SemanticContradiction { .. });
+    matches!(&challenge.body, Body::Challenge(said) if contradiction(said))
+}
+
 impl Need {
+    /// Who is to rule on the open dispute of a task.
+    fn bench(&self, name: &TaskName) -> Bench {
+        let dispute = self.tasks[name].dispute.as_ref();
+        let opinion = dispute.filter(|dispute| is_opinion(&dispute.challenge));
+        opinion.map_or(Bench::Looks, |dispute| LADDER[dispute.level])
+    }
+
     pub(super) fn challenge(
         &mut self,
         envelope: &Arc<Envelope>,
@@ -73,13 +97,27 @@ impl Need {
             Evidence::OutputMismatch { label } => commit.outputs.contains_key(label),
             Evidence::PolicyBreach { capsule, .. } => committed.policy.capsule == *capsule,
             Evidence::FalseProof { verifier } => task.proven.contains(verifier),
+            Evidence::SemanticContradiction { first, label, second } => {
+                let claims = self.text()?.forms.get(label)?.claims.as_ref()?;
+                commit.outputs.contains_key(label) && [first, second].iter().all(|pointer| pointer.is_item_of(claims))
+            }
+            Evidence::SchemaViolation { label, schema, .. } => {
+                let own = self.text()?.forms.get(label)?.schema.as_ref()?;
+                commit.outputs.contains_key(label) && own.digest() == *schema
+            }
         };
         if !present || !about || task.challengers.contains(&envelope.sender) {
             return None;
         }
+        // What was not found so is heard one step further up.
+        let times = task.heard.iter().filter(|(heard, _)| *heard == said.evidence).map(|(_, level)| level + 1).max();
+        let level = times.unwrap_or(0);
+        if level >= benches(elsewhere) {
+            return None;
+        }
         let (window, late) = match task.stage {
             Stage::Final => (Waiting::Challenge(said.task.clone()), false),
-            Stage::Settled => (Waiting::Late(said.task.clone()), true),
+            Stage::Settled if !is_opinion(envelope) => (Waiting::Late(said.task.clone()), true),
             _ => return None,
         };
         let watch = self.waits.remove(&window)?;
@@ -92,8 +130,9 @@ impl Need {
         task.challengers.insert(envelope.sender);
         let challenge = Arc::clone(envelope);
         task.dispute =
-            Some(Dispute { challenge: Arc::clone(&challenge), late, left, draws: 1, seats: Vec::new(), k: 0 });
-        self.did(Did::Challenged { challenge, left, task: said.task.clone() });
+            Some(Dispute { challenge: Arc::clone(&challenge), late, left, draws: 1, level, seats: Vec::new(), k: 0 });
+        let bench = self.bench(&said.task);
+        self.did(Did::Challenged { bench, challenge, left, task: said.task.clone() });
         self.ask_for_a_panel(&said.task, elsewhere.params());
         Some(())
     }
@@ -111,10 +150,13 @@ impl Need {
         let base = match said.evidence {
             Evidence::OutputMismatch { .. } | Evidence::FalseProof { .. } => params.challenge_bond,
             Evidence::PolicyBreach { .. } => params.breach_bond,
+            Evidence::SemanticContradiction { .. } => params.contradiction_bond,
+            Evidence::SchemaViolation { .. } => params.schema_bond,
         };
         let times = 10.min(1 + commit.telemetry.steps.0 / u64::from(params.gas_step));
         let ask = Ask::Contest {
             attesters: task.passed_by(),
+            bench: self.bench(name),
             bond: Credits(base.0 * times),
             challenge: dispute.challenge.id(),
             challenger: dispute.challenge.sender,
@@ -127,7 +169,7 @@ impl Need {
         self.ask(ask);
     }
 
-    pub(super) fn take_panel(&mut self, answer: &Answer, name: &TaskName, params: &Params) {
+    pub(super) fn take_panel(&mut self, answer: &Answer, name: &TaskName, elsewhere: &impl Elsewhere) {
         let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.as_mut()) else { return };
         match answer {
             Answer::Seated { k_result: k, seats, seed, snapshot } => {
@@ -135,14 +177,14 @@ impl Need {
                 dispute.seats.clone_from(seats);
                 let (seats, seed, snapshot) = (seats.clone(), *seed, *snapshot);
                 self.did(Did::Empanelled { k_ruling: *k, seats, seed, snapshot, task: name.clone() });
-                self.wait(Waiting::Ruling(name.clone()), params.ruling_ms);
+                self.wait(Waiting::Ruling(name.clone()), elsewhere.params().ruling_ms);
             }
             _ if dispute.draws == 1 => self.stands(name, None, Vec::new()),
-            _ => self.unruled(name, params),
+            _ => self.unruled(name, elsewhere),
         }
     }
 
-    pub(super) fn count_rulings(&mut self, votes: &[Arc<Envelope>], params: &Params) -> Option<()> {
+    pub(super) fn count_rulings(&mut self, votes: &[Arc<Envelope>], elsewhere: &impl Elsewhere) -> Option<()> {
         let Body::Verdict(first) = &votes.first()?.body else { return None };
         let name = first.task.clone();
         let task = self.tasks.get(&name)?;
@@ -165,22 +207,29 @@ impl Need {
             }
             Count::Hung(_) => {
                 self.stop(Waiting::Ruling(name.clone()));
-                self.unruled(&name, params);
+                self.unruled(&name, elsewhere);
             }
             Count::Open | Count::Void => return None,
         }
         Some(())
     }
 
-    pub(super) fn unruled(&mut self, name: &TaskName, params: &Params) {
+    pub(super) fn unruled(&mut self, name: &TaskName, elsewhere: &impl Elsewhere) {
         let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.as_mut()) else { return };
-        if dispute.draws >= params.rulings_max {
+        let was_last = if is_opinion(&dispute.challenge) {
+            dispute.level + 1 >= benches(elsewhere)
+        } else {
+            dispute.draws >= elsewhere.params().rulings_max
+        };
+        if was_last {
             return self.conclude(name, None, Vec::new());
         }
         dispute.draws += 1;
+        dispute.level += 1;
         dispute.seats.clear();
-        self.did(Did::Unruled { task: name.clone() });
-        self.ask_for_a_panel(name, params);
+        let bench = self.bench(name);
+        self.did(Did::Unruled { bench, task: name.clone() });
+        self.ask_for_a_panel(name, elsewhere.params());
     }
 
     fn conclude(&mut self, name: &TaskName, ruling: Option<bool>, counted: Vec<Counted>) {
@@ -193,7 +242,9 @@ impl Need {
             (Some(true), None) => task.passed_by(),
             _ => Vec::new(),
         };
+        let opinion = is_opinion(&dispute.challenge);
         let ask = Ask::Rule {
+            bench: self.bench(name),
             challenge,
             challenger: dispute.challenge.sender,
             commit,
@@ -209,7 +260,7 @@ impl Need {
         if let (Some(accused), Some(true)) = (accused, ruling) {
             self.tasks.get_mut(name).expect("one of its tasks").proven.remove(&accused);
         }
-        if late || ruling == Some(false) || accused.is_some() {
+        if late || ruling == Some(false) || accused.is_some() || (opinion && ruling.is_none()) {
             return self.stands(name, ruling, counted);
         }
         self.did(Did::Ruled { challenge, counted, ruling, task: name.clone() });
@@ -220,17 +271,25 @@ impl Need {
         let task = self.tasks.get_mut(name).expect("one of its tasks");
         task.voided += 1;
         let k_result = task.k_target(k_result);
+        task.is_wrong(&[], &offenders);
         task.forget();
         if let Some(winner) = task.winner.take() {
             task.barred.insert(winner.bid.agent);
             (self.budget, self.fees) = (self.budget + winner.bid.cost.0, self.fees + winner.fees);
         }
+        let offenders = if opinion { Vec::new() } else { offenders };
         self.did(Did::Invalidated { challenge, commit, k_result, offenders, task: name.clone() });
     }
 
     /// The result stands; its window runs on.
     fn stands(&mut self, name: &TaskName, ruling: Option<bool>, counted: Vec<Counted>) {
-        let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.take()) else { return };
+        let Some(task) = self.tasks.get_mut(name) else { return };
+        let Some(dispute) = task.dispute.take() else { return };
+        if let (Some(false), true, Body::Challenge(said)) =
+            (ruling, is_opinion(&dispute.challenge), &dispute.challenge.body)
+        {
+            task.heard.push((said.evidence.clone(), dispute.level));
+        }
         self.did(Did::Ruled { challenge: dispute.challenge.id(), counted, ruling, task: name.clone() });
         let name = name.clone();
         let window = if dispute.late { Waiting::Late(name) } else { Waiting::Challenge(name) };
@@ -312,21 +371,24 @@ impl System {
         answer: &Answer,
         reveals: &BTreeMap<AgentId, Digest>,
     ) -> Result<(), String> {
-        let Ask::Contest { attesters, bond, challenge, challenger, draw, k_ruling, planner, worker, .. } = ask else {
+        let Ask::Contest { bench, challenge, k_ruling, .. } = ask else {
             return Ok(());
         };
-        let parties: Vec<&AgentId> = attesters.iter().chain([challenger, planner, worker]).collect();
-        let kin = |agent: &AgentId| parties.iter().any(|party| self.related(agent, party));
-        let can = self.committee(challenge, kin, *k_ruling, reveals).is_some();
+        // Where it is a matter of opinion the arbiters are kept for the end.
+        let kept = match bench {
+            Bench::Looks => &[][..],
+            _ => &self.genesis.arbiters[..],
+        };
+        let kin =
+            |agent: &AgentId| self.has_part(ask, agent) || kept.iter().any(|arbiter| self.related(agent, arbiter));
+        let usual = self.params().seats_spare;
+        let spare = if *bench == Bench::Larger { usual + usual + k_ruling } else { usual };
+        let can = self.committee(challenge, kin, (*k_ruling, spare), reveals).is_some();
         let (seats, k, snapshot) = match answer {
             Answer::Seated { k_result, seats, snapshot, .. } => (seats, *k_result, snapshot),
             Answer::Denied(_) if can => return Err("a committee that rules is denied, and can be drawn here".into()),
             Answer::Denied(Reject::NoQuorum) => {
-                if *draw == 1 {
-                    let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
-                    self.books.shift(&pot, &free(challenger), bond.0);
-                    self.contested.remove(&(*challenge, *challenger));
-                }
+                self.unheard(need, ask);
                 return Ok(());
             }
             _ => return Err("a committee was asked for, and something else was answered".into()),
@@ -335,17 +397,58 @@ impl System {
         let strangers = pool.members.iter().filter(|agent| !kin(agent)).count();
         let eligible = if pool.taken.bootstrap { pool.members.len() } else { strangers };
         let own = quorum::k(*k_ruling, pool.members.len(), eligible, self.params());
-        let most = (own + self.params().seats_spare as usize).min(eligible);
-        super::draws::drawn(pool, seats, own, k, own..=most)?;
+        let most = (own + spare as usize).min(eligible);
+        let wanted = match bench {
+            Bench::Looks => own,
+            // Two thirds, rounded up.
+            _ => seats.len() - seats.len() / 3,
+        };
+        super::draws::drawn(pool, seats, wanted, k, own..=most)?;
         match seats.iter().find(|agent| !pool.taken.bootstrap && kin(agent)) {
             Some(one) => Err(format!("{one} rules on what it has a part in")),
             None => Ok(()),
         }
     }
 
+    /// Nobody can rule; where nobody ever did, nothing is booked.
+    fn unheard(&mut self, need: NeedId, ask: &Ask) {
+        if let Ask::Contest { bond, challenge, challenger, draw: 1, .. } = ask {
+            let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
+            self.books.shift(&pot, &free(challenger), bond.0);
+            self.contested.remove(&(*challenge, *challenger));
+        }
+    }
+
+    /// Whether somebody has a part in what is disputed, or is related to one who has.
+    fn has_part(&self, ask: &Ask, agent: &AgentId) -> bool {
+        let Ask::Contest { attesters, challenger, planner, worker, .. } = ask else { return false };
+        attesters.iter().chain([challenger, planner, worker]).any(|party| self.related(agent, party))
+    }
+
+    /// The arbiters are to rule: all who have no part in it, and most of them.
+    pub(super) fn arbiters(&mut self, need: NeedId, ask: &Ask, answer: &Answer) -> Result<(), String> {
+        let fit: Vec<AgentId> =
+            self.genesis.arbiters.iter().filter(|arbiter| !self.has_part(ask, arbiter)).copied().collect();
+        match answer {
+            Answer::Seated { k_result, seats, .. } if *seats == fit && *k_result as usize == fit.len() / 2 + 1 => {
+                Ok(())
+            }
+            Answer::Seated { seats, .. } => match seats.iter().find(|seat| !fit.contains(seat)) {
+                Some(one) => Err(format!("{one} rules at last, and is no arbiter of this")),
+                None => Err(format!("{} arbiters rule, and {} may", seats.len(), fit.len())),
+            },
+            Answer::Denied(Reject::NoQuorum) if fit.is_empty() => {
+                self.unheard(need, ask);
+                Ok(())
+            }
+            _ => Err("the arbiters are denied, and there are some".into()),
+        }
+    }
+
     /// A dispute is over: what it costs whom.
     pub(super) fn rule(&mut self, need: NeedId, ask: &Ask) {
-        let Ask::Rule { challenge, challenger, commit, fence, honest, offenders, panel, ruling, task, worker } = ask
+        let Ask::Rule { bench, challenge, challenger, commit, fence, honest, offenders, panel, ruling, task, worker } =
+            ask
         else {
             return;
         };
@@ -374,7 +477,7 @@ impl System {
             Some(true) => {
                 let prefix = format!("lien/{need}/{commit}/");
                 let (slash_bp, reward_bp) = (self.params().slash_bp, self.params().reward_bp);
-                for offender in offenders {
+                for offender in offenders.iter().filter(|_| *bench == Bench::Looks) {
                     let lien = self.books.liens.get(format!("{prefix}{offender}").as_str()).map_or(0, |(_, n)| *n);
                     self.lose(offender, part(lien, slash_bp), &pot);
                 }
@@ -413,7 +516,7 @@ impl System {
     }
 
     /// `agent` loses `amount` of what it bound, and its backers as much in proportion.
-    fn lose(&mut self, agent: &AgentId, amount: u64, pot: &Account) {
+    pub(super) fn lose(&mut self, agent: &AgentId, amount: u64, pot: &Account) {
         let (stake, unbonding) = (Account::Stake(*agent), Account::Unbonding(*agent));
         let bound = self.books.at(&stake) + self.books.at(&unbonding);
         let own = amount.min(self.books.at(&stake));

@@ -142,16 +142,17 @@ impl System {
         pool.is_some_and(|pool| draw::voters(need, epoch, &pool.taken, k_plan, &self.rules()).is_some())
     }
 
-    /// Whom the reveals of a round give for a committee on `about`, if anybody.
+    /// Whom the reveals of a round give for a committee on `about` with so many spares, if anybody.
     pub(super) fn committee(
         &self,
         about: &Cid,
         kin: impl Fn(&AgentId) -> bool,
-        target: u32,
+        (target, seats_spare): (u32, u32),
         reveals: &BTreeMap<AgentId, Digest>,
     ) -> Option<Drawn> {
         let seed = draw::committee_seed(about, reveals);
-        draw::committee(&seed, &self.pools.last()?.taken, |member| kin(&member.agent), target, &self.rules())
+        let rules = Rules { seats_spare, ..self.rules() };
+        draw::committee(&seed, &self.pools.last()?.taken, |member| kin(&member.agent), target, &rules)
     }
 
     /// What a draw goes by.
@@ -178,7 +179,7 @@ impl System {
         };
         let kin = |agent: &AgentId| self.related(agent, worker) || self.related(agent, planner);
         let Answer::Seated { k_result: k, seats, snapshot, .. } = answer else {
-            let drawn = self.committee(commit, kin, *k_result, reveals);
+            let drawn = self.committee(commit, kin, (*k_result, self.params().seats_spare), reveals);
             let able = |drawn: &Drawn| drawn.members.iter().filter(|one| self.can_answer(&need, commit, one)).count();
             let due = match drawn {
                 None => Some(Reject::NoQuorum),

@@ -9,7 +9,7 @@ use swarm_core::register::{Answer, Ask, BondFate, Counted, Ending, Event as Did}
 use swarm_core::slot::Waiting;
 use swarm_core::wire::{Body, Due, FinalizeRecord, Payout, ReleaseReason, Verdict};
 
-use super::need::{Elsewhere, Need, Phase, Stage, Winner};
+use super::need::{Elsewhere, Need, Phase, Stage, Task, Winner};
 
 /// Organisations of late winners that do not count as fresh.
 const WINNERS_MAX: usize = 4;
@@ -21,9 +21,10 @@ pub(super) fn bond(cap: u64, params: &Params) -> u64 {
 }
 
 impl Need {
-    pub(super) fn take_task_answer(&mut self, answer: &Answer, name: &TaskName, params: &Params) {
+    pub(super) fn take_task_answer(&mut self, answer: &Answer, name: &TaskName, elsewhere: &impl Elsewhere) {
+        let params = elsewhere.params();
         if self.tasks[name].dispute.is_some() {
-            return self.take_panel(answer, name, params);
+            return self.take_panel(answer, name, elsewhere);
         }
         let (windows, task) = (self.windows(), self.tasks.get_mut(name).expect("an ask names a task of the plan"));
         let fence = task.fence;
@@ -95,11 +96,13 @@ impl Need {
                 }
             }
             Waiting::Decision => self.pass_epoch(self.candidates.clone(), elsewhere.params()),
+            Waiting::Bids(task) if self.tasks[&task].is_being_unmasked() => {}
             Waiting::Bids(task) => self.grant(&task, elsewhere),
             Waiting::Lease(task) => match self.tasks[&task].winner.as_ref().map_or(0, |winner| winner.rest_ms) {
                 0 => self.release(&task, ReleaseReason::Expired, BondFate::Forfeit, Vec::new()),
                 rest => self.wait_for_lease(&task, rest),
             },
+            Waiting::Verdicts(task) if self.tasks[&task].is_decoy() => self.expose(&task, elsewhere),
             Waiting::Verdicts(task) => self.judge(&task, None, Vec::new()),
             Waiting::Redraw(task) => self.ask_for_seats(&task),
             Waiting::Challenge(task) => {
@@ -107,7 +110,7 @@ impl Need {
                     task.unchallenged = true;
                 }
             }
-            Waiting::Ruling(task) => self.unruled(&task, elsewhere.params()),
+            Waiting::Ruling(task) => self.unruled(&task, elsewhere),
             Waiting::Late(task) => self.pay(&task),
             _ => {}
         }
@@ -139,7 +142,7 @@ impl Need {
         self.ask(Ask::Voters { epoch, k_plan });
     }
 
-    fn grant(&mut self, name: &TaskName, elsewhere: &impl Elsewhere) {
+    pub(super) fn grant(&mut self, name: &TaskName, elsewhere: &impl Elsewhere) {
         let (params, text) = (elsewhere.params(), self.text().expect("decided").clone());
         let seats = u64::from(self.tasks[name].k_target(text.k_result)) + u64::from(params.seats_spare);
         let fees = text.fee.0 * seats;
@@ -154,7 +157,7 @@ impl Need {
         // No fence of a lost generation is given away again.
         let first = if self.founded == 0 { 0 } else { u64::from(self.founded) << 32 | 1 };
         let fence = Fence((task.fence.0 + 1).max(first));
-        (task.fence, task.stage) = (fence, Stage::Granting);
+        (task.fence, task.stage, task.wrong) = (fence, Stage::Granting, None);
         (self.budget, self.fees) = (budget - bid.cost.0, left - fees);
         let org = elsewhere.standing(snapshot, &bid.agent).map(|s| s.org.clone()).unwrap_or_default();
         let cap = self.decision.as_ref().expect("decided").plan[name].cap;
@@ -180,6 +183,10 @@ impl Need {
         let fee = self.text().map_or(Credits(0), |text| text.fee);
         let mut payouts: Vec<Payout> =
             counted.iter().map(|c| Payout { amount: fee, due: Due::Fee, to: c.verifier }).collect();
+        if verdict == Some(Verdict::Fail) {
+            let caught: Vec<_> = counted.iter().map(|c| c.verifier).collect();
+            self.tasks.get_mut(name).expect("judged").is_wrong(&caught, &[]);
+        }
         if let Some(verdict) = verdict {
             self.did(Did::Judged { counted: counted.clone(), task: name.clone(), verdict });
         }
@@ -262,7 +269,9 @@ impl Need {
             let maker = plan.and_then(|plan| plan.iter().find(|(_, planned)| planned.produces.contains(label)));
             maker.is_none_or(|(task, _)| self.tasks[task].stage == Stage::Paid)
         };
-        if wanted.iter().all(made) {
+        if self.tasks.values().any(Task::is_decoy) {
+            Ending::Decoy
+        } else if wanted.iter().all(made) {
             Ending::Closed
         } else if self.tasks.values().any(|task| task.stage == Stage::Cancelled) {
             Ending::Cancelled
@@ -310,7 +319,7 @@ impl Need {
                 return true;
             }
             let task = &self.tasks[name];
-            if task.stage == Stage::Idle {
+            if task.stage == Stage::Idle && !task.is_being_unmasked() {
                 let spent = task.attempts >= params.attempts_max || task.dry >= params.bid_windows_max;
                 if spent || stages.iter().any(|stage| matches!(stage, Stage::Failed | Stage::Cancelled)) {
                     self.end_task(name, Ending::Failed);

@@ -9,6 +9,7 @@
 mod accounts;
 mod acts;
 mod books;
+mod decoy;
 mod dispute;
 mod draws;
 mod follow;

@@ -13,8 +13,9 @@ use swarm_core::members::Mandate;
 use swarm_core::register::{Answer, Ask, Command, Counted, Ending, Event as Did, Proof};
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
-use swarm_core::wire::{Body, Envelope, Expires, FinalizeRecord, Need as Text, Role, SnapshotRef, Windows};
+use swarm_core::wire::{Body, Envelope, Evidence, Expires, FinalizeRecord, Need as Text, Role, SnapshotRef, Windows};
 
+use super::decoy::Wrong;
 use super::dispute::Dispute;
 use super::plan::Planned;
 
@@ -39,6 +40,8 @@ pub trait Elsewhere {
     fn through(&self) -> usize {
         (self.members() + self.params().liars_max as usize) / 2 + 1
     }
+    /// Whether there is anybody who has the last word.
+    fn has_arbiters(&self) -> bool;
     fn is_founder(&self, agent: &AgentId) -> bool;
     fn standing(&self, snapshot: u32, agent: &AgentId) -> Option<&Standing>;
     /// What the system thread told as event `at` of its entry `seq`.
@@ -114,9 +117,13 @@ pub struct Task {
     pub dispute: Option<Dispute>,
     /// Who disputed the result, and how many of the task's results were void.
     pub challengers: BTreeSet<AgentId>,
+    /// What was said against it and not found so, by how far up that was taken: what people differ about.
+    pub heard: Vec<(Evidence, usize)>,
     /// Who passed the result with a proof of work that was not ruled false.
     pub proven: BTreeSet<AgentId>,
     pub voided: u32,
+    /// Its last result, if that was found wrong, until the task is granted again.
+    pub wrong: Option<Wrong>,
 }
 
 /// A running wait.
@@ -278,7 +285,9 @@ impl Need {
     pub fn ask(&mut self, ask: Ask) {
         self.asked += 1;
         let about = match &ask {
-            Ask::Grant { task, .. } | Ask::Seats { task, .. } | Ask::Contest { task, .. } => Some(Some(task.clone())),
+            Ask::Grant { task, .. } | Ask::Seats { task, .. } | Ask::Contest { task, .. } | Ask::Mask { task, .. } => {
+                Some(Some(task.clone()))
+            }
             Ask::Escrow { .. } | Ask::Voters { .. } => Some(None),
             _ => None,
         };
@@ -318,7 +327,7 @@ impl Need {
         if elsewhere.told(proof.entry.seq, proof.at)? != claim {
             return Some(false);
         }
-        self.take_answer(answer, (*seq, *at), elsewhere.params());
+        self.take_answer(answer, (*seq, *at), elsewhere);
         Some(true)
     }
 
@@ -374,7 +383,7 @@ impl Need {
 }
 
 impl Need {
-    pub fn take_answer(&mut self, answer: &Answer, place: (Seq, u32), params: &Params) {
+    pub fn take_answer(&mut self, answer: &Answer, place: (Seq, u32), elsewhere: &impl Elsewhere) {
         let task = self.open_asks.remove(&place).flatten();
         self.did(Did::Answered { answer: answer.clone(), at: place.1, need: self.id, seq: place.0 });
         match (answer, task) {
@@ -392,7 +401,10 @@ impl Need {
             }
             (Answer::Denied(_), None) if self.phase == Phase::Open => self.close(Ending::Failed),
             (Answer::Denied(_), None) => self.over(Ending::Failed),
-            (answer, Some(task)) => self.take_task_answer(answer, &task, params),
+            (answer, Some(task)) if self.tasks.get(&task).is_some_and(Task::is_being_unmasked) => {
+                self.take_mask(answer, &task, elsewhere);
+            }
+            (answer, Some(task)) => self.take_task_answer(answer, &task, elsewhere),
             _ => {}
         }
     }

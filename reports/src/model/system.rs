@@ -8,13 +8,14 @@ use std::sync::Arc;
 use swarm_core::config::{COMMONS, Params};
 use swarm_core::genesis::Genesis;
 use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
-use swarm_core::register::{Answer, Ask, BondFate, Command, Ending, Event as Did, Proof};
+use swarm_core::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event as Did, Proof};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Envelope, Manifest, Payout};
 
 use super::books::Books;
+use super::decoy::Masks;
 use super::need::{Elsewhere, Standing, Watch};
 use crate::history::{Account, PoolSnapshot};
 
@@ -54,7 +55,8 @@ pub struct System {
     pub(super) dirty: bool,
     asked: BTreeMap<NeedId, u32>,
     pub(super) acts: BTreeSet<Cid>,
-    requesters: BTreeMap<NeedId, AgentId>,
+    pub(super) requesters: BTreeMap<NeedId, (AgentId, Seq)>,
+    pub(super) masks: Masks,
     pub(super) bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
     /// What backs a member (to, by).
     pub(super) lent: BTreeMap<(AgentId, AgentId), u64>,
@@ -93,6 +95,7 @@ impl System {
             asked: BTreeMap::new(),
             acts: BTreeSet::new(),
             requesters: BTreeMap::new(),
+            masks: Masks::new(),
             bonds: BTreeMap::new(),
             lent: BTreeMap::new(),
             tranches: BTreeMap::new(),
@@ -290,8 +293,13 @@ impl System {
                 self.open_round(told);
                 return Ok(true);
             }
-            (Ask::Contest { .. }, _) => {
+            (Ask::Contest { bench, .. }, answered) => {
                 let Some(why) = self.contest(need, ask) else {
+                    if let (Bench::Arbiters, Some(answer)) = (bench, answered) {
+                        self.arbiters(need, ask, &answer)?;
+                        self.out.push(Did::Answered { answer, at, need, seq });
+                        return Ok(true);
+                    }
                     self.queue.push((need, seq, at, ask.clone()));
                     self.out.push(Did::Queued { at, need, seq });
                     self.open_round(told);
@@ -304,13 +312,23 @@ impl System {
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
             }
+            (Ask::Expose { .. }, _) => {
+                self.expose(need, ask);
+                self.out.push(Did::Told { at, need, seq });
+                return Ok(true);
+            }
+            (Ask::Mask { mask, .. }, Some(answer)) => match (answer, self.masked(need, mask)) {
+                (Answer::Masked, true) => Answer::Masked,
+                (answer @ Answer::Denied(_), false) => answer,
+                (_, masked) => return Err(format!("a mask is answered so, and there in time is {masked} here")),
+            },
             (Ask::End { .. }, _) => {
                 self.end(need, ask)?;
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
             }
             (Ask::Close { ending, payouts, planner }, _) => {
-                if let Some(requester) = self.requesters.remove(&need) {
+                if let Some((requester, _)) = self.requesters.remove(&need) {
                     let pot = escrow(&need);
                     self.pay(&pot, payouts)?;
                     self.books.shift(&pot, &free(&requester), self.books.at(&pot));
@@ -320,9 +338,9 @@ impl System {
                     match ending {
                         Ending::Closed => agent.rises(),
                         Ending::Failed => agent.sinks(),
-                        Ending::Cancelled => {}
+                        Ending::Cancelled | Ending::Decoy => {}
                     }
-                    self.dirty |= *ending != Ending::Cancelled;
+                    self.dirty |= !matches!(ending, Ending::Cancelled | Ending::Decoy);
                 }
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
@@ -334,7 +352,7 @@ impl System {
                     Answer::Escrowed { k_plan: k, snapshot, voters } if affords && can => {
                         self.voters(*k_plan, *k, snapshot, voters)?;
                         self.books.shift(&free(requester), &escrow(&need), amount.0);
-                        self.requesters.insert(need, *requester);
+                        self.requesters.insert(need, (*requester, self.seq));
                     }
                     Answer::Denied(Reject::NoQuorum) if !can => {}
                     Answer::Denied(why) if can && !affords && *why != Reject::NoQuorum => {}
@@ -443,6 +461,10 @@ impl Elsewhere for System {
         self.genesis.coordinators.len()
     }
 
+    fn has_arbiters(&self) -> bool {
+        !self.genesis.arbiters.is_empty()
+    }
+
     fn is_founder(&self, agent: &AgentId) -> bool {
         self.genesis.coordinators.iter().any(|member| member.agent == *agent)
     }
@@ -479,7 +501,7 @@ pub(super) fn free(agent: &AgentId) -> Account {
     if *agent == COMMONS { Account::Commons } else { Account::Free(*agent) }
 }
 
-fn escrow(need: &NeedId) -> Account {
+pub(super) fn escrow(need: &NeedId) -> Account {
     Account::Pot(format!("escrow/{need}").into())
 }
 

@@ -44,7 +44,7 @@ impl Need {
                 }
                 Some(())
             }
-            Body::Verdict(_) => self.count_rulings(votes, elsewhere.params()),
+            Body::Verdict(_) => self.count_rulings(votes, elsewhere),
             _ => None,
         }
     }

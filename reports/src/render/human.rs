@@ -7,7 +7,7 @@ use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 
 use super::{counted, credits, event, grouped, in_order, span, spelled};
 use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
-use crate::report::{FaultCount, GapKind, HONEST, Profits, RUNS_TELLING, RunReport, SweepReport};
+use crate::report::{ACTORS_TELLING, FaultCount, GapKind, HONEST, Profits, RUNS_TELLING, RunReport, SweepReport};
 
 /// How text may look. The caller knows whether it goes to a terminal and whether `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,6 +165,17 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
             if !list.is_empty() {
                 let _ = writeln!(out, "\n{name}: {}: {}{note}", style.paint(what, Color::Yellow), list.join(", "));
             }
+        }
+    }
+    for name in report.scenarios.keys() {
+        let few = report.unweighed.iter().filter(|lie| lie.scenario == *name);
+        let few: Vec<_> = few.map(|lie| format!("{} ({})", lie.strategy, lie.role)).collect();
+        if !few.is_empty() {
+            let (what, list) = (style.paint("lies whose profit was not weighed", Color::Yellow), few.join(", "));
+            let _ = writeln!(
+                out,
+                "\n{name}: {what}: {list} (too few actors to tell: {ACTORS_TELLING} would, and as many honest ones)"
+            );
         }
     }
     for (name, sums) in &report.scenarios {
@@ -462,6 +473,11 @@ mod tests {
         let said = text.lines().find(|line| line.contains("lying pays")).unwrap();
         assert_eq!(said, "quiet: lying pays: thief earns 1,035.00 credits where an honest worker earns 7.50");
         assert!(run(&runs[0], Style::default()).contains("worker  thief"));
+        let few = "quiet: lies whose profit was not weighed: thief (worker) (too few actors to tell: 30 would, and as many \
+                   honest ones)\n";
+        assert!(!text.contains("not weighed"), "{text}");
+        let text = sweep(&SweepReport::of(&runs[1..]), Style::default());
+        assert!(text.contains(few) && !text.contains("lying pays"), "{text}");
     }
 
     #[test]

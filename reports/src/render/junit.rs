@@ -5,7 +5,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{event, in_order, span};
 use crate::check::{Outcome, Verdict};
-use crate::report::{Failure, Gap, GapKind, Pays, RunReport, Sums, SweepReport};
+use crate::report::{Failure, Gap, GapKind, Lie, RunReport, Sums, SweepReport};
 
 /// Seeds told per property; the JSON report has all.
 const SEEDS_SHOWN_MAX: usize = 10;
@@ -73,7 +73,7 @@ fn gap(gap: &Gap) -> Option<TestCase> {
 }
 
 /// A way of lying that pays.
-fn pays(pays: &Pays) -> TestCase {
+fn pays(pays: &Lie) -> TestCase {
     let message = format!("pays better than an honest {}", pays.role);
     let mut case = TestCase::new(format!("profit of {}", pays.strategy), bad(NonSuccessKind::Failure, &message));
     case.set_classname(pays.scenario.as_str());
@@ -221,7 +221,8 @@ mod tests {
     #[test]
     fn a_promise_whose_end_was_never_seen_is_an_error() {
         use crate::report::fixture::beyond;
-        let runs = |come| (0..100).map(|seed| beyond(seed, seed < come)).collect::<Vec<_>>();
+        let poor = |run| RunReport { profits: Default::default(), ..run };
+        let runs = |come| (0..100).map(|seed| poor(beyond(seed, seed < come))).collect::<Vec<_>>();
         let (seen, unseen) = (sweep(&SweepReport::of(&runs(1))), sweep(&SweepReport::of(&runs(0))));
         assert!(!seen.contains("end of the promise") && seen.contains("failures=\"0\""), "{seen}");
         assert!(unseen.contains("end of the promise of P3"), "{unseen}");

@@ -47,6 +47,7 @@ pub fn needs(history: &[Record], style: Style) -> String {
             Some((_, NeedEnd::Closed)) => ("closed", Color::Green),
             Some((_, NeedEnd::Failed)) => ("failed", Color::Yellow),
             Some((_, NeedEnd::Cancelled)) => ("cancelled", Color::Yellow),
+            Some((_, NeedEnd::Decoy)) => ("decoy", Color::Green),
             None => ("unfinished", Color::Yellow),
         };
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);

@@ -15,7 +15,7 @@ pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified, median, unneeded
 pub use profit::{ACTORS_TELLING, ERRORS_TELLING, HONEST, Profit, Profits, RING};
 pub use scalar::{RealNs, TraceHash};
 pub use schema::{mutants_schema, run_schema, sweep_schema};
-pub use sweep::{Failure, Gap, GapKind, Pays, PropertySum, RUNS_TELLING, Sums, SweepReport};
+pub use sweep::{Failure, Gap, GapKind, Lie, PropertySum, RUNS_TELLING, Sums, SweepReport};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -71,8 +71,9 @@ impl Profit {
 
     /// Adds others; whether they are of other runs is the caller's to say.
     fn merge(&mut self, other: &Self) {
-        (self.worst, self.best) = match self.actors {
-            0 => (other.worst, other.best),
+        (self.worst, self.best) = match (self.actors, other.actors) {
+            (_, 0) => (self.worst, self.best),
+            (0, _) => (other.worst, other.best),
             _ => (self.worst.min(other.worst), self.best.max(other.best)),
         };
         self.actors += other.actors;
@@ -153,15 +154,34 @@ pub(super) fn merge(own: &mut Profits, other: &Profits) {
     }
 }
 
+/// The same actors, and nothing of what they earned.
+pub(super) fn uncounted(profits: &Profits) -> Profits {
+    let none = |strategies: &BTreeMap<String, Profit>| {
+        strategies.keys().map(|strategy| (strategy.clone(), Profit::default())).collect()
+    };
+    profits.iter().map(|(role, strategies)| (role.clone(), none(strategies))).collect()
+}
+
 /// Every strategy that pays better than honesty in the same role, with its role. One that lives off its friends pays if the ring
 /// as a whole gains.
 pub(super) fn paying(profits: &Profits) -> impl Iterator<Item = (&String, &String)> {
+    weighed(profits).filter(|(_, profit, honest)| profit.exceeds(honest)).map(|(name, ..)| name)
+}
+
+/// Every strategy of which too few acted, or too few honest ones beside them, to tell whether it pays, with its role.
+pub(super) fn unweighed(profits: &Profits) -> impl Iterator<Item = (&String, &String)> {
+    let few = |profit: &Profit| profit.actors < ACTORS_TELLING;
+    weighed(profits).filter(move |(_, profit, honest)| few(profit) || few(honest)).map(|(name, ..)| name)
+}
+
+/// What is weighed against what: every way to lie by role and strategy, and the honest in that role.
+fn weighed(profits: &Profits) -> impl Iterator<Item = ((&String, &String), &Profit, Profit)> {
     let of_ring = |strategy: &str| profits.get(RING).is_some_and(|of_ring| of_ring.contains_key(strategy));
     profits.iter().flat_map(move |(role, strategies)| {
         let honest = strategies.get(HONEST).copied().unwrap_or_default();
         let lies =
             strategies.iter().filter(move |(strategy, _)| *strategy != HONEST && (role == RING || !of_ring(strategy)));
-        lies.filter(move |(_, profit)| profit.exceeds(&honest)).map(move |(strategy, _)| (role, strategy))
+        lies.map(move |(strategy, profit)| ((role, strategy), profit, honest))
     })
 }
 

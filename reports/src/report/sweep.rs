@@ -57,14 +57,14 @@ pub struct Sums {
     pub required_marks: BTreeSet<String>,
     /// What became of the needs.
     pub needs: NeedCounts,
-    /// What everyone earned, by role and strategy.
+    /// What everyone earned, by role and strategy, in the runs that did not come to an expected violation: where a promise ends,
+    /// lying may pay. Who was there in none but those stands here with no actors.
     #[serde(default)]
     pub profits: Profits,
     /// Strategies that a scenario knows to pay better than honesty.
     #[serde(default)]
     pub paying: BTreeSet<String>,
-    /// Properties that a scenario takes beyond their promise, and why they cannot hold there. What is earned in such a scenario
-    /// is weighed against nothing, and stands in no total.
+    /// Properties that a scenario takes beyond their promise, and why they cannot hold there.
     #[serde(default)]
     pub breaks: BTreeMap<String, String>,
     /// Refusals by reason.
@@ -126,10 +126,9 @@ pub enum GapKind {
     Violation,
 }
 
-/// A way of lying that pays: its mean profit over all runs of a scenario exceeds that of the honest in the same role by more than
-/// three standard errors, and nobody declared it.
+/// A way of lying in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Pays {
+pub struct Lie {
     /// The scenario's name.
     pub scenario: String,
     /// The role.
@@ -174,18 +173,22 @@ pub struct SweepReport {
     pub scenarios: BTreeMap<String, Sums>,
     /// Runs that failed, by scenario and seed.
     pub failures: Vec<Failure>,
-    /// Properties asked for somewhere and checked nowhere.
+    /// Properties that a scenario asked for and that none of its runs checked: the names in `gaps`.
     pub vacuous: Vec<String>,
-    /// Marks expected somewhere and hit nowhere.
+    /// Marks that a scenario expected and that none of its runs hit: the names in `gaps`.
     pub marks_never_hit: Vec<String>,
-    /// Faults planned somewhere that bit nowhere.
+    /// Faults that a scenario planned and that bit in none of its runs: the names in `gaps`.
     pub faults_never_bit: Vec<String>,
     /// What each scenario asked for and none of its runs had.
     #[serde(default)]
     pub gaps: Vec<Gap>,
-    /// Ways of lying that pay although no scenario says so.
+    /// Ways of lying that pay: the mean profit exceeds that of the honest in the same role by more than three standard errors, and
+    /// the scenario does not say that it is known to.
     #[serde(default)]
-    pub pays: Vec<Pays>,
+    pub pays: Vec<Lie>,
+    /// Ways of lying whose profit was not weighed: there were fewer than thirty actors on a side.
+    #[serde(default)]
+    pub unweighed: Vec<Lie>,
 }
 
 impl Default for SweepReport {
@@ -205,6 +208,7 @@ impl Default for SweepReport {
             faults_never_bit: Vec::new(),
             gaps: Vec::new(),
             pays: Vec::new(),
+            unweighed: Vec::new(),
         }
     }
 }
@@ -220,8 +224,7 @@ impl SweepReport {
     /// Adds one run.
     pub fn add(&mut self, run: &RunReport) {
         let sums = Sums::from(run);
-        let profits = if sums.breaks.is_empty() { sums.profits.clone() } else { Profits::new() };
-        self.total.merge(&Sums { profits, ..sums.clone() });
+        self.total.merge(&sums);
         self.planned_runs = self.planned_runs.saturating_add(1);
         self.scenarios.entry(run.scenario.clone()).or_default().merge(&sums);
         if run.verdict.failed() {
@@ -263,20 +266,29 @@ impl SweepReport {
 
     /// Derives what follows from the sums.
     fn conclude(&mut self) {
-        fn names<V>(map: &BTreeMap<String, V>, which: impl Fn(&V) -> bool) -> Vec<String> {
-            map.iter().filter(|(_, v)| which(v)).map(|(name, _)| name.clone()).collect()
-        }
         self.failures.sort();
-        self.vacuous = names(&self.total.properties, |p| p.is_missing());
-        self.marks_never_hit = names(&self.total.sometimes, |hits| *hits == 0);
-        self.faults_never_bit = names(&self.total.faults, |fault| fault.bites == 0);
         self.gaps = self.scenarios.iter().flat_map(|(scenario, sums)| sums.gaps(scenario)).collect();
+        // Another scenario's runs do not make up for one's own, so nothing of this follows from the totals.
+        let names = |kind| {
+            let of_kind = self.gaps.iter().filter(|gap| gap.kind == kind).map(|gap| gap.name.clone());
+            of_kind.collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        self.vacuous = names(GapKind::Property);
+        self.marks_never_hit = names(GapKind::Mark);
+        self.faults_never_bit = names(GapKind::Fault);
         self.pays = self.scenarios.iter().flat_map(|(scenario, sums)| sums.pays(scenario)).collect();
+        self.unweighed = self.scenarios.iter().flat_map(|(scenario, sums)| sums.unweighed(scenario)).collect();
         let empty = self.total.runs == 0 || self.gaps.iter().any(|gap| gap.counts);
         let failed = self.failures.iter().map(|f| f.verdict).max().unwrap_or_default();
         let cut = if self.interrupted { Outcome::Unknown } else { Outcome::Held };
         let paid = if self.pays.is_empty() { Outcome::Held } else { Outcome::Violated };
         self.verdict = failed.max(cut).max(paid).max(if empty { Outcome::Vacuous } else { Outcome::Held });
+    }
+}
+
+impl Lie {
+    fn of(scenario: &str, role: &str, strategy: &str) -> Self {
+        Self { scenario: scenario.to_owned(), role: role.to_owned(), strategy: strategy.to_owned() }
     }
 }
 
@@ -342,7 +354,11 @@ impl From<&RunReport> for Sums {
             sometimes: run.sometimes.clone(),
             required_marks: run.required_marks.clone(),
             needs: run.needs,
-            profits: run.profits.clone(),
+            profits: if run.expected().next().is_some() {
+                profit::uncounted(&run.profits)
+            } else {
+                run.profits.clone()
+            },
             paying: run.paying.clone(),
             breaks: run.breaks.clone(),
             refused: run.refused.clone(),
@@ -377,14 +393,13 @@ impl Sums {
             .collect()
     }
 
-    fn pays<'a>(&'a self, scenario: &'a str) -> impl Iterator<Item = Pays> + 'a {
-        let profits = profit::paying(&self.profits).filter(|_| self.breaks.is_empty());
-        let undeclared = profits.filter(|(_, strategy)| !self.paying.contains(*strategy));
-        undeclared.map(|(role, strategy)| Pays {
-            scenario: scenario.to_owned(),
-            role: role.clone(),
-            strategy: strategy.clone(),
-        })
+    fn pays<'a>(&'a self, scenario: &'a str) -> impl Iterator<Item = Lie> + 'a {
+        let undeclared = profit::paying(&self.profits).filter(|(_, strategy)| !self.paying.contains(*strategy));
+        undeclared.map(|(role, strategy)| Lie::of(scenario, role, strategy))
+    }
+
+    fn unweighed<'a>(&'a self, scenario: &'a str) -> impl Iterator<Item = Lie> + 'a {
+        profit::unweighed(&self.profits).map(|(role, strategy)| Lie::of(scenario, role, strategy))
     }
 
     fn merge(&mut self, other: &Self) {
@@ -508,7 +523,14 @@ mod tests {
             run
         };
         let sweep = SweepReport::of([&vacuous(1), &other(held(2))]);
-        assert_eq!((sweep.verdict, sweep.vacuous.len()), (Outcome::Vacuous, 0));
+        assert_eq!((sweep.verdict, sweep.vacuous.as_slice()), (Outcome::Vacuous, ["P2".to_owned()].as_slice()));
+        // Nor does one scenario's luck hide what another of the sweep lacks.
+        let mut lucky = other(held(3));
+        lucky.sometimes.values_mut().for_each(|hits| *hits = 1);
+        lucky.faults.values_mut().for_each(|fault| fault.bites = 1);
+        let both = SweepReport::of([&held(1), &lucky]);
+        assert_eq!((both.marks_never_hit, both.faults_never_bit), (vec!["lost-disk".into()], vec!["partition".into()]));
+        assert_eq!(SweepReport::of([&lucky]).faults_never_bit, [""; 0]);
         let gap = sweep.gaps.iter().find(|gap| gap.counts).unwrap();
         assert_eq!((gap.scenario.as_str(), gap.kind, gap.name.as_str()), ("quiet", GapKind::Property, "P2"));
     }
@@ -541,12 +563,13 @@ mod tests {
         let sweep = |runs: u64, gain| SweepReport::of(&(0..runs).map(|seed| run(seed, gain)).collect::<Vec<_>>());
         let caught = sweep(30, 3);
         assert_eq!((caught.verdict, caught.exit_code()), (Outcome::Violated, 1));
-        let Pays { scenario, role, strategy } = &caught.pays[0];
-        assert_eq!([scenario.as_str(), role, strategy], ["quiet", "worker", "thief"]);
+        let thief = Lie::of("quiet", "worker", "thief");
+        assert_eq!((caught.pays.as_slice(), caught.unweighed.as_slice()), ([thief.clone()].as_slice(), [].as_slice()));
         let honest = &caught.total.profits["worker"][HONEST];
         assert_eq!((honest.actors, honest.runs, honest.sum), (60, 30, 60));
         assert_eq!(sweep(30, 0).pays, []);
-        assert_eq!(sweep(29, 3).pays, [], "too few to tell");
+        assert_eq!((sweep(29, 3).pays, sweep(29, 3).unweighed), (vec![], vec![thief]), "too few to tell");
+        assert_eq!((sweep(29, 3).verdict, sweep(30, 0).unweighed), (Outcome::Held, vec![]));
         let declared = |gain| {
             let known = |seed| RunReport { paying: ["thief".to_owned()].into(), ..run(seed, gain) };
             SweepReport::of(&(0..30).map(known).collect::<Vec<_>>())
@@ -561,6 +584,7 @@ mod tests {
         // Nothing else is missing.
         let run = |seed| {
             let mut run = crate::report::fixture::beyond(seed, seed < come);
+            run.profits.clear();
             run.sometimes.values_mut().for_each(|hits| *hits = 1);
             run.faults.values_mut().for_each(|fault| fault.bites = 1);
             run
@@ -599,10 +623,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_earned_beyond_a_promise_is_weighed_against_nothing() {
-        let sweep = beyond(RUNS_TELLING, 3);
-        assert_eq!((sweep.pays.len(), sweep.total.profits.len()), (0, 0));
-        assert!(!sweep.scenarios["quiet"].profits.is_empty(), "it is told all the same");
+    fn what_is_earned_where_a_promise_ended_is_weighed_against_nothing() {
+        let thief = vec![Lie::of("quiet", "worker", "thief")];
+        let beyond = |runs, come| {
+            let runs: Vec<_> = (0..runs).map(|seed| crate::report::fixture::beyond(seed, seed < come)).collect();
+            SweepReport::of(&runs)
+        };
+        let all = beyond(40, 40);
+        assert_eq!((all.pays, all.unweighed), (vec![], thief.clone()), "nothing is left to weigh, and that is said");
+        assert_eq!(all.total.profits["worker"]["thief"], profit::Profit::default());
+        // But the word that a promise may end does not excuse what is earned where it did not.
+        let some = beyond(40, 10);
+        assert_eq!((some.pays, some.verdict), (thief, Outcome::Violated));
+        let counted = some.total.profits["worker"]["thief"];
+        assert_eq!((counted.actors, counted.runs, counted.worst), (30, 30, 1_034));
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         let mend = "write `cancel_bp = 2_000` in `[workload]`, or take `cancelled` out";
         notes.warning(&format!("properties.ends.{at}"), Code::NoEffect, what, mend);
     }
+    let loses = |kind: Kind| kind == Kind::EtcdRestore;
+    if properties.data_loss && !met(scenario).any(loses) {
+        let what = "nothing here loses what was acknowledged: the alarm that every run owes will be missing";
+        let mend = "add a fault `etcd-restore`, or take `data_loss` out";
+        notes.warning("properties.data_loss", Code::NoEffect, what, mend);
+    }
     for (at, mark) in properties.sometimes.iter().enumerate() {
         if let Some(missing) = missing(scenario, mark) {
             let what = format!("nothing in this scenario can bring `{mark}` about");
@@ -26,13 +32,18 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     }
 }
 
+/// Every kind of fault that the file names or lets each seed draw.
+fn met(scenario: &Scenario) -> impl Iterator<Item = Kind> + '_ {
+    let drawn = if scenario.chaos.budget.max > 0 { &scenario.chaos.kinds[..] } else { &[] };
+    scenario.faults.iter().map(|fault| fault.kind).chain(drawn.iter().copied())
+}
+
 /// What would have to be added for `mark` to be hit; none if it can be, or if the protocol brings it about by itself.
 fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
     let workload = &scenario.workload;
     let drawn = if scenario.chaos.budget.max > 0 { &scenario.chaos.kinds[..] } else { &[] };
-    let met = || scenario.faults.iter().map(|fault| fault.kind).chain(drawn.iter().copied());
-    let kind = |begin: &str| met().any(|kind| kind.name().starts_with(begin));
-    let has = |kinds: &[Kind]| met().any(|kind| kinds.contains(&kind));
+    let kind = |begin: &str| met(scenario).any(|kind| kind.name().starts_with(begin));
+    let has = |kinds: &[Kind]| met(scenario).any(|kind| kinds.contains(&kind));
     let lies = |strategy| scenario.lies().any(|there| there == strategy);
     let (there, missing) = match mark {
         "agent-joined" => (!workload.joiners.is_empty(), "a `[[workload.joiner]]`"),
@@ -66,14 +77,22 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
             scenario.bus.redeliver_ppm > 0
                 || scenario.network.loss_ppm > 0
                 || scenario.network.duplicate_ppm > 0
-                || met().next().is_some(),
+                || met(scenario).next().is_some(),
             "`redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`",
+        ),
+        "challenge-escalated" => (lies(Strategy::Contradictor), "adversaries with `strategy = \"contradictor\"`"),
+        "arbiters-ruled" => (
+            scenario.cluster.arbiters > 0 && lies(Strategy::Contradictor),
+            "`arbiters` in `[cluster]`, and contradictors",
         ),
         "adversary-lied" | "challenge-dismissed" | "challenge-unruled" | "challenge-upheld" | "result-challenged" => {
             (!scenario.adversaries.is_empty(), "`[[adversaries]]`")
         }
         lied if lied.starts_with("lied-") => {
             (scenario.lies().any(|strategy| strategy.mark() == lied), "such `[[adversaries]]`")
+        }
+        decoy if decoy.starts_with("decoy-") || decoy == "need-was-decoy" => {
+            (workload.decoys_bp > 0, "`decoys_bp` in `[workload]`")
         }
         "need-cancelled" => (workload.cancel_bp > 0 || lies(Strategy::ReadAndCancel), "`cancel_bp` in `[workload]`"),
         "partition-healed" => (kind("partition-"), "a fault such as `partition-halves`"),

@@ -3,11 +3,17 @@
 use super::Notes;
 use crate::finding::Code;
 use crate::scenario::{Cluster, Register, Scenario};
+use crate::value::Nanos;
 use std::collections::BTreeMap;
 use swarm_nemeses::{Role, Shape};
 
 /// The most agents a scenario may have.
 const AGENTS_MAX: u64 = 10_000;
+/// The most arbiters there may be.
+const ARBITERS_MAX: u32 = 15;
+
+/// Whoever waits longer for an entry's company waits for nothing else.
+const ENTRY_BATCH_MAX: Nanos = Nanos::secs(10);
 /// Least stake of a member of the pool (PROTOCOL 6).
 const STAKE_MIN: u64 = 1_000;
 /// Below so many members a pool is in bootstrap (PROTOCOL 6).
@@ -44,9 +50,14 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.error("cluster", Code::OutOfRange, what, "take fewer of some role");
         sound = false;
     }
+    notes.within("cluster.arbiters", cluster.arbiters.into(), 0, ARBITERS_MAX.min(cluster.verifiers).into());
     notes.within("cluster.stake", cluster.stake, STAKE_MIN, CREDITS_MAX);
     notes.within("cluster.balance", cluster.balance, 0, CREDITS_MAX);
-    notes.within("cluster.entry_batch", cluster.entry_batch.0, 0, 10_000_000_000);
+    if cluster.entry_batch > ENTRY_BATCH_MAX {
+        let what = format!("`entry_batch` is {}", cluster.entry_batch);
+        let mend = format!("write a duration from 0s to {ENTRY_BATCH_MAX}");
+        notes.error("cluster.entry_batch", Code::OutOfRange, what, mend);
+    }
     notes.within("cluster.fold_entries", cluster.fold_entries.into(), 1, 1_000_000);
     if notes.says("cluster.fold_entries") && cluster.register != Register::Raft {
         let what = format!("the register `{}` folds nothing", cluster.register.name());

@@ -220,6 +220,10 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
         let mend = "add `[[adversaries]]`, or leave P3 out";
         notes.error("properties.check", Code::Vacuous, "where nobody lies there is nothing to see of P3", mend);
     }
+    if scenario.workload.decoys_bp == 0 && scenario.properties.check.contains(&Property::Decoys) {
+        let mend = "write `decoys_bp` in `[workload]`, or leave it out";
+        notes.error("properties.check", Code::Vacuous, "without decoys there is nothing to see of them", mend);
+    }
     if scenario.properties.check.is_empty() {
         let mend = "list at least one, or leave the key out to check them all";
         notes.error("properties.check", Code::Vacuous, "no property would be checked", mend);

@@ -3,9 +3,9 @@
 use super::Notes;
 use crate::fault::FaultSection;
 use crate::finding::Code;
-use crate::scenario::Scenario;
+use crate::scenario::{Register, Scenario};
 use crate::value::{Lasting, Nanos};
-use swarm_nemeses::{Kind, Role, Target};
+use swarm_nemeses::{Kind, PPM, Pick, Role, Target};
 
 /// The most random faults of a run.
 const BUDGET_MAX: u64 = 100;
@@ -32,9 +32,36 @@ pub(super) fn coordinators_down(fault: &FaultSection, scenario: &Scenario) -> u3
             Kind::Pause | Kind::Crash | Kind::WipeRejoin | Kind::DiskFull | Kind::ClockFreeze | Kind::PartitionIsolate,
             Some(Target::All | Target::Of(Role::Coordinator, _)),
         ) => fault.hits_max(coordinators),
-        _ => 0,
+        _ => cut_off(fault, scenario),
     };
     hit.min(coordinators)
+}
+
+/// All coordinators, where the network may keep them from what they cannot work without, in one direction at least: from the bus,
+/// from the register where it is a service, from each other where they are the register. A link of one alone is borne: it still
+/// hears or is heard.
+fn cut_off(fault: &FaultSection, scenario: &Scenario) -> u32 {
+    let coordinators = scenario.cluster.coordinators;
+    let raft = scenario.cluster.register == Register::Raft;
+    let vital = |target| match target {
+        Target::All | Target::Bus => true,
+        Target::Register => !raft,
+        Target::Of(Role::Coordinator, Pick::All) => raft,
+        _ => false,
+    };
+    let everyone = |target| matches!(target, Target::All | Target::Of(Role::Coordinator, Pick::All));
+    let all_is_lost = match fault.kind {
+        Kind::PartitionOneWay | Kind::Clog => true,
+        Kind::Loss => fault.ppm.is_some_and(|ppm| ppm.max == PPM),
+        Kind::PartitionIsolate => return if fault.who.is_some_and(vital) { coordinators } else { 0 },
+        _ => false,
+    };
+    if !all_is_lost {
+        return 0;
+    }
+    let (from, to) = (fault.from.unwrap_or(Target::All), fault.to.unwrap_or(Target::All));
+    let cut = everyone(from) && vital(to) || vital(from) && everyone(to);
+    if cut { coordinators } else { 0 }
 }
 
 /// Verifiers that a fault may keep from judging at once, all its occurrences together.

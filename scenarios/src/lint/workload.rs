@@ -5,6 +5,7 @@ use super::cluster::RESULT_SPARE;
 use crate::finding::Code;
 use crate::scenario::{NeedEnd, Scenario};
 use crate::value::Nanos;
+use crate::workload::Recipe;
 use swarm_nemeses::{Role, Target};
 
 /// The most tasks of a synthetic need; its plan is one small document.
@@ -20,11 +21,22 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
     let workload = &scenario.workload;
     amount(scenario, notes);
     for (path, share) in [
+        ("workload.decoys_bp", workload.decoys_bp),
         ("workload.cancel_bp", workload.cancel_bp),
         ("workload.yield_bp", workload.yield_bp),
         ("workload.refuse_bp", workload.refuse_bp),
+        ("workload.dissent_bp", workload.dissent_bp),
     ] {
         notes.within(path, share.into(), 0, 10_000);
+    }
+    for (path, is_there, what) in [
+        ("workload.dissent_bp", workload.dissent_bp > 0, "no verifier has an opinion"),
+        ("cluster.arbiters", scenario.cluster.arbiters > 0, "nothing comes before the arbiters"),
+    ] {
+        if is_there && (workload.recipe != Recipe::Brief || workload.needs_file.is_some()) {
+            let what = format!("where nobody writes a brief {what}");
+            notes.warning(path, Code::NoEffect, what, "write `recipe = \"brief\"` in `[workload]`, or take it out");
+        }
     }
     if workload.cancel_bp == 10_000 {
         let what = "every need would be cancelled, none would be finished";
@@ -35,6 +47,11 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         let what = "needs are cancelled, but that is not among the ends that are right";
         let mend = "write `ends = [\"closed\", \"cancelled\"]` in `[properties]`";
         notes.error("workload.cancel_bp", Code::ConflictingKeys, what, mend);
+    }
+    if workload.decoys_bp > 0 && (workload.needs_file.is_some() || workload.recipe != Recipe::Single) {
+        let what = "only a need of one task can be a decoy";
+        let at = notes.said(&["workload.decoys_bp", "workload.recipe", "workload.needs_file"]);
+        notes.error(at, Code::ConflictingKeys, what, "write `recipe = \"single\"`, or take `decoys_bp` out");
     }
     notes.within("workload.input_bytes", workload.input_bytes, 1, INPUT_BYTES_MAX);
     if workload.work.max > Nanos::hours(1) {

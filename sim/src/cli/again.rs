@@ -1,6 +1,6 @@
 //! The exact command that does a run again, for a reader to paste.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// How this program was called: through cargo, which builds it first, or by its own path.
@@ -8,7 +8,7 @@ fn program() -> String {
     if std::env::var_os("CARGO").is_some() {
         return "cargo run --release -p swarm-sim --".to_owned();
     }
-    std::env::args_os().next().map_or_else(|| "swarm-sim".to_owned(), |path| quoted(&path.to_string_lossy()))
+    std::env::args_os().next().map_or_else(|| "swarm-sim".to_owned(), |path| word(&path))
 }
 
 /// The command that runs the scenario at `file` under `seed` again.
@@ -22,15 +22,25 @@ pub fn run(file: &Path, seed: u64, input: Option<&Path>) -> String {
 
 /// A path that is not taken for an option.
 fn path(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    quoted(&if text.starts_with('-') { format!("./{text}") } else { text.into_owned() })
+    match path.as_os_str().as_encoded_bytes() {
+        [b'-', ..] => word(Path::new(".").join(path).as_os_str()),
+        _ => word(path.as_os_str()),
+    }
 }
 
 /// The command this program was called with.
 pub fn whole() -> String {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let words = args.iter().map(|arg| quoted(&arg.to_string_lossy()));
+    let words = args.iter().map(|arg| word(arg));
     std::iter::once(program()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// `word` as a shell takes it for one word; one that is no UTF-8 in the spelling that bash, zsh and POSIX since 2024 have for any byte.
+fn word(word: &OsStr) -> String {
+    match word.to_str() {
+        Some(text) => quoted(text),
+        None => format!("$'{}'", word.as_encoded_bytes().escape_ascii()),
+    }
 }
 
 /// `word` as a shell takes it for one word.
@@ -52,6 +62,21 @@ mod tests {
         assert_eq!(quoted("my files/a.toml"), "'my files/a.toml'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_no_utf_8_can_be_pasted() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = OsStr::from_bytes(b"it's \xff.toml");
+        let text = run(Path::new(name), 7, None);
+        assert!(text.ends_with(r" run $'it\'s \xff.toml' --seed 7"), "{text}");
+        let shell = std::process::Command::new("bash").args(["-c", &format!("printf %s {}", word(name))]).output();
+        // Where there is no bash, the spelling has to do.
+        if let Ok(said) = shell {
+            assert_eq!(said.stdout, name.as_bytes());
+        }
+        assert!(run(Path::new(OsStr::from_bytes(b"-\xff")), 7, None).ends_with(r" run $'./-\xff' --seed 7"));
     }
 
     #[test]

@@ -3,15 +3,20 @@
 //! A log is judged in this order: can it be read, is it as its node wrote it, does its replay say what it says, is it the one
 //! that the run left, do all say the same. What a log cut at its end would have said cannot be told from it alone: that is
 //! unknown, not well. A run's own folder is held against its manifest, and its outputs against the FINALIZE records.
+//!
+//! Not all that was final stays so. A challenge makes a result void for everyone; where the register was founded anew, what
+//! the lost one said beyond the base is void, and whoever served it may never have heard so. Such results are compared among
+//! themselves: two of one generation may differ no more than two that stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use swarm_core::audit::{BadLog, Replayed, Why, replay};
-use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName};
+use swarm_core::audit::{BadLog, Final, Replayed, Why, replay};
+use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName, Thread};
+use swarm_core::members::Base;
 use swarm_core::wire::FinalizeRecord;
 use swarm_reports::Outcome;
 use swarm_reports::check::exit_code;
@@ -59,6 +64,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     if let Some(error) = failure {
         return Err(error);
     }
+    say(findings.compare())?;
     say(findings.outputs()?)?;
     findings.unread = logs.len() as u64 - findings.logs;
     say(findings.close())?;
@@ -90,7 +96,8 @@ struct Life {
     /// Lines that the node's last seal vouches for.
     sealed: u64,
     closed: bool,
-    finals: BTreeMap<Final, Vec<u8>>,
+    finals: BTreeMap<Name, Final>,
+    bases: Vec<Base>,
 }
 
 /// What is wrong with a log.
@@ -105,13 +112,13 @@ enum Bad {
 }
 
 /// Names a result.
-type Final = (NeedId, TaskName, Fence);
+type Name = (NeedId, TaskName, Fence);
 
 fn lived(path: &Path) -> Result<Result<Life, Bad>, CliError> {
     let bytes = read_regular(path).map_err(CliError::unreadable(path))?;
-    let whole = |Replayed { genesis, sealed_to: sealed, closed, finals, .. }| {
+    let whole = |Replayed { genesis, sealed_to: sealed, closed, finals, node, .. }| {
         let end = LogEnd::of(&bytes).expect("it was replayed from its opening to its last line");
-        Life { genesis, end, sealed, closed, finals }
+        Life { genesis, end, sealed, closed, finals, bases: node.bases().to_vec() }
     };
     // The lines after the last seal are chained but signed by nobody: whoever forged them may have written what no node can
     // live through. That is the log's mistake; where nothing is forged, the panic is told by the run that wrote the log.
@@ -142,9 +149,10 @@ struct Findings {
     /// Logs that were left when it was interrupted.
     unread: u64,
     genesis: Option<Digest>,
-    /// Every result by the first log that has it.
-    finals: BTreeMap<Final, (PathBuf, Vec<u8>)>,
-    compared: u64,
+    /// The results in each log.
+    finals: Vec<(PathBuf, BTreeMap<Name, Final>)>,
+    /// Where the register was founded anew, by generation, as far as any log knows.
+    bases: BTreeMap<u32, Base>,
 }
 
 impl Findings {
@@ -195,17 +203,59 @@ impl Findings {
             let from = life.sealed + 1;
             text.push_str(&format!("  unsealed: lines {from} to {lines} are chained, and signed by nobody\n"));
         }
-        for (result, bytes) in life.finals {
-            self.compared += 1;
-            let (first, known) = self.finals.entry(result.clone()).or_insert_with(|| (path.to_owned(), bytes.clone()));
-            if *known != bytes {
-                self.outcomes.push(Outcome::Violated);
-                let (need, task, fence) = result;
-                text.push_str(&format!("  P2 violated: task {task} of {need}, fence {fence}: other bytes than in "));
-                text.push_str(&format!("{}\n    {}\n    {}\n", first.display(), show(known), show(&bytes)));
+        self.bases.extend(life.bases.into_iter().map(|base| (base.generation, base)));
+        self.finals.push((path.to_owned(), life.finals));
+        text
+    }
+
+    /// The generation whose founding made a result of `need` void, if one did.
+    fn lost_to(&self, need: NeedId, result: &Final) -> Option<u32> {
+        let beyond = |base: &&Base| base.generation > result.generation && base.of(Thread::Need(need)).seq < result.seq;
+        self.bases.values().find(beyond).map(|base| base.generation)
+    }
+
+    /// Every result in every log: whose it is, what it is called, and what made it void, if it was lost.
+    fn results(&self) -> impl Iterator<Item = (&Path, &Name, &Final, Option<u32>)> {
+        self.finals.iter().flat_map(|(path, finals)| {
+            finals.iter().map(|(name, result)| (&**path, name, result, self.lost_to(name.0, result)))
+        })
+    }
+
+    /// Holds the results of all logs against each other.
+    fn compare(&mut self) -> String {
+        let mut text = String::new();
+        let mut first: BTreeMap<(Option<u32>, &Name), (&Path, &Final)> = BTreeMap::new();
+        let mut outcomes = Vec::new();
+        for (path, name, result, lost) in self.results() {
+            let (where_first, known) = *first.entry((lost, name)).or_insert((path, result));
+            if known.record != result.record {
+                outcomes.push(Outcome::Violated);
+                let ((need, task, fence), first, path) = (name, where_first.display(), path.display());
+                text.push_str(&format!(
+                    "{path}\n  P2 violated: task {task} of {need}, fence {fence}: other bytes than in "
+                ));
+                text.push_str(&format!("{first}\n    {}\n    {}\n", show(&known.record), show(&result.record)));
             }
         }
+        self.outcomes.append(&mut outcomes);
         text
+    }
+
+    /// The results that nothing made void. Of one task the last counts: a node that died may not have heard that its is void.
+    fn standing(&self) -> Vec<FinalizeRecord> {
+        let mut last: BTreeMap<(NeedId, &TaskName), (Fence, bool, &Final)> = BTreeMap::new();
+        for (_, (need, task, fence), result, lost) in self.results() {
+            if lost.is_some() {
+                continue;
+            }
+            let of = last.entry((*need, task)).or_insert((*fence, false, result));
+            if *fence > of.0 {
+                *of = (*fence, false, result);
+            }
+            of.1 |= *fence == of.0 && result.invalidated;
+        }
+        let stand = last.into_values().filter(|(_, void, _)| !void);
+        stand.filter_map(|(.., result)| serde_json::from_slice(&result.record).ok()).collect()
     }
 
     /// A file that is not what it should be.
@@ -249,9 +299,8 @@ impl Findings {
     /// Holds the outputs in a run's folder against the FINALIZE records of its nodes.
     fn outputs(&mut self) -> Result<String, CliError> {
         let Some(folder) = self.run.as_ref().map(|(folder, _)| folder.clone()) else { return Ok(String::new()) };
-        let records = self.finals.values().filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok());
         let mut text = String::new();
-        for FinalizeRecord { need, outputs, .. } in records.collect::<Vec<_>>() {
+        for FinalizeRecord { need, outputs, .. } in self.standing() {
             for (label, cid) in outputs {
                 let path = folder.join(output(&need.to_string(), &label));
                 // Not everything that is made is asked for.
@@ -268,22 +317,24 @@ impl Findings {
     }
 
     fn close(&mut self) -> String {
+        let copies = self.results().count();
+        let results = self.results().map(|(_, name, _, lost)| (name, lost)).collect::<BTreeSet<_>>().len();
         if self.unread > 0 {
             self.outcomes.push(Outcome::Unknown);
-        } else if self.finals.is_empty() {
+        } else if results == 0 {
             self.outcomes.push(Outcome::Vacuous);
         }
         let verdict = match self.tampered {
             true => "bad input",
             false => self.outcomes.iter().max().map_or(Outcome::Held.as_str(), |worst| worst.as_str()),
         };
-        let (results, logs, compared) = (self.finals.len(), self.logs, self.compared);
+        let logs = self.logs;
         let alone = if self.alone { "no manifest here: whether a log is missing cannot be told\n" } else { "" };
         let unread = match self.unread {
             0 => String::new(),
             unread => format!("interrupted: {unread} of {} logs were not replayed\n", logs + unread),
         };
-        format!("\n{alone}{unread}{results} FINALIZE records, {compared} copies, {logs} logs: {verdict}\n")
+        format!("\n{alone}{unread}{results} FINALIZE records, {copies} copies, {logs} logs: {verdict}\n")
     }
 
     /// A violation is told even if another log is bad; nothing weaker can be told then.
@@ -303,16 +354,25 @@ fn show(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use swarm_core::id::label;
+    use swarm_core::id::{Seq, label};
+
+    fn need() -> NeedId {
+        NeedId::of(&AgentId([0; 32]), swarm_core::id::Nonce(1))
+    }
 
     fn life(bytes: &[u8]) -> Life {
-        let task = label("t");
-        let finals = [(
-            (NeedId::of(&swarm_core::id::AgentId([0; 32]), swarm_core::id::Nonce(1)), task, Fence::default()),
-            bytes.to_vec(),
-        )]
-        .into();
-        Life { genesis: Digest::default(), end: end(1), sealed: 9, closed: true, finals }
+        let result = Final { record: bytes.to_vec(), generation: 0, seq: Seq(5), invalidated: false };
+        let finals = [((need(), label("t"), Fence::default()), result)].into();
+        Life { genesis: Digest::default(), end: end(1), sealed: 9, closed: true, finals, bases: Vec::new() }
+    }
+
+    /// The life of one that serves the register that was founded anew, on a need that was kept up to `kept`.
+    fn anew(bytes: &[u8], kept: u64, agent: u8) -> Life {
+        let chain = swarm_core::register::Chain { seq: Seq(kept), ..Default::default() };
+        let base = Base { generation: 1, heads: [(Thread::Need(need()), chain)].into() };
+        let mut life = Life { end: end(agent), bases: vec![base], ..life(bytes) };
+        life.finals.values_mut().for_each(|result| result.generation = 1);
+        life
     }
 
     fn end(agent: u8) -> LogEnd {
@@ -327,7 +387,7 @@ mod tests {
     fn code(lives: Vec<Result<Life, Bad>>) -> (u8, String) {
         let mut findings = Findings::default();
         let text: String = lives.into_iter().map(|life| findings.log(Path::new("a.jsonl"), life)).collect();
-        let text = text + &findings.close();
+        let text = text + &findings.compare() + &findings.close();
         (findings.code(), text)
     }
 
@@ -346,6 +406,57 @@ mod tests {
         assert_eq!(code(vec![Err(Bad::Unlivable { panic: "x".into() })]).0, 65);
         assert_eq!(code(vec![Ok(Life { closed: false, ..life(b"x") })]).0, 2);
         assert_eq!(code(vec![Ok(Life { finals: BTreeMap::new(), ..life(b"x") })]).0, 4);
+    }
+
+    /// Both may end the same grant, each in its own way.
+    #[test]
+    fn what_a_lost_register_said_is_held_against_itself_alone() {
+        for order in [[0, 1], [1, 0]] {
+            let lives = |kept| order.map(|at| Ok([life(b"x"), anew(b"y", kept, 2)].into_iter().nth(at).unwrap()));
+            let (held, text) = code(lives(4).into());
+            assert!(held == 0 && text.contains("2 FINALIZE records, 2 copies"), "{text}");
+            assert_eq!(code(lives(5).into()).0, 1, "what was kept is one result");
+        }
+        assert_eq!(
+            code(vec![Ok(life(b"x")), Ok(other(b"y")), Ok(anew(b"x", 4, 3))]).0,
+            1,
+            "two of the lost one differ"
+        );
+        assert_eq!(code(vec![Ok(life(b"x")), Ok(anew(b"y", 4, 2)), Ok(anew(b"z", 4, 3))]).0, 1);
+    }
+
+    #[test]
+    fn what_a_challenge_made_void_is_no_result_any_more() {
+        let record = |commit: &[u8]| {
+            swarm_core::wire::canonical::to_vec(&FinalizeRecord {
+                attestations: Vec::new(),
+                commit: Cid::of(commit),
+                engines: Vec::new(),
+                epoch: Default::default(),
+                fence: Fence::default(),
+                need: need(),
+                outputs: BTreeMap::new(),
+                payouts: Vec::new(),
+                plan: Digest::default(),
+                snapshot: Default::default(),
+                task: label("t"),
+            })
+        };
+        let standing = |lives: Vec<Life>| {
+            let mut findings = Findings::default();
+            lives.into_iter().for_each(|life| drop(findings.log(Path::new("a.jsonl"), Ok(life))));
+            findings.standing().iter().map(|record| record.commit).collect::<Vec<_>>()
+        };
+        let dead = life(&record(b"first"));
+        assert_eq!(standing(vec![life(&record(b"first"))]), [Cid::of(b"first")]);
+        let mut void = other(&record(b"first"));
+        void.finals.values_mut().for_each(|result| result.invalidated = true);
+        let again = Final { record: record(b"second"), generation: 0, seq: Seq(9), invalidated: false };
+        assert_eq!(standing(vec![dead, void]), [], "who died before it was void does not know");
+        let mut redone = other(&record(b"first"));
+        redone.finals.values_mut().for_each(|result| result.invalidated = true);
+        redone.finals.insert((need(), label("t"), Fence(1)), again);
+        assert_eq!(standing(vec![redone, Life { end: end(3), ..life(&record(b"first")) }]), [Cid::of(b"second")]);
     }
 
     #[test]

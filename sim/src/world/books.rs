@@ -74,12 +74,16 @@ fn pot_name(pot: &ledger::Pot) -> Arc<str> {
         ledger::Pot::Escrow(need) => format!("escrow/{need}").into(),
         ledger::Pot::Bond(need, task, fence) => format!("bond/{need}/{task}/{fence}").into(),
         ledger::Pot::Challenge(need, challenge) => format!("challenge/{need}/{challenge}").into(),
+        ledger::Pot::Decoy(need) => format!("decoy/{need}").into(),
     }
 }
 
 fn need_of(pot: &ledger::Pot) -> NeedId {
     match pot {
-        ledger::Pot::Escrow(need) | ledger::Pot::Bond(need, ..) | ledger::Pot::Challenge(need, _) => *need,
+        ledger::Pot::Escrow(need)
+        | ledger::Pot::Bond(need, ..)
+        | ledger::Pot::Challenge(need, _)
+        | ledger::Pot::Decoy(need) => *need,
     }
 }
 
@@ -102,7 +106,9 @@ fn kind(posting: &ledger::Posting) -> Move {
         (A::Mint, _) => Move::Mint,
         (_, A::Burnt) => Move::Burn,
         (A::Available(_), A::Pot(ledger::Pot::Escrow(_))) => Move::Reserve,
-        (A::Available(_), A::Pot(ledger::Pot::Bond(..) | ledger::Pot::Challenge(..))) => Move::Bond,
+        (A::Available(_), A::Pot(ledger::Pot::Bond(..) | ledger::Pot::Challenge(..) | ledger::Pot::Decoy(_))) => {
+            Move::Bond
+        }
         (A::Stake(_) | A::Unbonding(_) | A::Delegated { .. }, A::Pot(_)) => Move::Slash,
         (A::Available(_), A::Stake(_)) => Move::Stake,
         (A::Available(_), A::Delegated { .. }) => Move::Delegate,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use swarm_core::config::{Local, Params};
+use swarm_core::form::Form;
 use swarm_core::genesis::{self, Genesis, Holding, Member};
 use swarm_core::id::{Cid, Credits, Label, label};
 use swarm_core::identity::Keys;
@@ -188,7 +189,11 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
     let mint = members[0].keys.agent();
     anchors.sort_by_key(|m: &Member| m.agent);
     let recovery = recovery_keys(seed);
+    // The last of the verifiers, who are rarely among those who lie.
+    let last = members.iter().rev().take(cluster.arbiters as usize).map(|member| member.keys.agent());
+    let arbiters: Vec<_> = last.collect::<BTreeSet<_>>().into_iter().collect();
     let genesis = Genesis {
+        arbiters,
         capsule: evaluator.capsule(),
         coordinators: anchors,
         engine: evaluator.engine(),
@@ -279,6 +284,7 @@ fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Workl
     let make = |recipe: Label, tasks: u32, given: Cid, budget: u64, fee: u64, class: Class| {
         let protocol = &scenario.protocol;
         let per_try = u64::from(protocol.k_result) + 2;
+        let is_brief = recipe.as_str().starts_with("brief/");
         Need {
             budget: Credits(budget),
             class,
@@ -287,6 +293,7 @@ fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Workl
             fee: Credits(fee),
             // Enough for every task to be judged three times.
             fees: Credits(fee * (u64::from(protocol.k_plan) + 3 * per_try * u64::from(tasks))),
+            forms: if is_brief { [(label("result"), brief_form())].into() } else { [].into() },
             k_plan: protocol.k_plan,
             k_result: protocol.k_result,
             produces: vec![label("result")],
@@ -330,10 +337,23 @@ fn needs(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Workl
     Ok((lines.lines.iter().map(need).collect(), vec![bytes]))
 }
 
+/// Claims of each brief.
+const BRIEF_CLAIMS: u32 = 4;
+
+/// What a brief looks like.
+fn brief_form() -> Form {
+    let schema = r#"{"properties":{"claims":{"items":{"properties":{"about":{"maxLength":24,"type":"string"},
+        "cites":{"items":{"type":"string"},"type":"array"},"value":{"type":"integer"}},
+        "required":["about","cites","value"],"type":"object"},"maxItems":16,"type":"array"}},
+        "required":["claims"],"type":"object"}"#;
+    Form { claims: "/claims".parse().ok(), schema: serde_json::from_str(schema).ok() }
+}
+
 /// The planner's name of a synthetic shape.
 fn recipe(shape: Recipe, tasks: u32) -> Label {
     match shape {
         Recipe::Single => label("single"),
+        Recipe::Brief => label(&format!("brief/{BRIEF_CLAIMS}")),
         Recipe::Chain => label(&format!("chain/{tasks}")),
         Recipe::Fan | Recipe::Diamond => label(&format!("fan/{}", tasks.saturating_sub(2).max(1))),
     }

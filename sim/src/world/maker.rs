@@ -23,7 +23,7 @@ use crate::kernel::{ClockSpec, Span, Stream as Chance};
 use crate::world::actor::host_id;
 use crate::world::audit::AuditLog;
 use crate::world::cluster::Cluster;
-use crate::world::host::{Habits, Host, Liar, Memory};
+use crate::world::host::{Habits, Host, Liar, Memory, Plots};
 use crate::world::recorder::Recorder;
 use crate::world::register::{Embedded, EtcdClient, Half, Peers, RaftHalf, Shared};
 
@@ -64,6 +64,8 @@ pub struct Maker<'a> {
     cast: BTreeMap<Part, Vec<Strategy>>,
     /// All adversaries.
     liars: Rc<BTreeSet<AgentId>>,
+    /// What honest requesters and those workers who are in on decoys share.
+    pub plots: Plots,
 }
 
 /// The agents that lie.
@@ -109,6 +111,7 @@ impl<'a> Maker<'a> {
             ring: Rc::default(),
             cast: cluster.cast.clone(),
             liars: Rc::new(liars(scenario, cluster)),
+            plots: Plots::default(),
         }
     }
 
@@ -125,6 +128,7 @@ impl<'a> Maker<'a> {
             evaluator: Arc::clone(&self.evaluator),
         };
         let works = roles.contains(&Role::Worker);
+        let audits = works || roles.contains(&Role::Requester);
         // Who takes a liar's seat over is another.
         let strategy = self.strategy_of(party).filter(|_| mandates.is_empty());
         let liar = strategy.map(|strategy| Liar::new(strategy, &setup, Rc::clone(&self.liars)));
@@ -132,8 +136,9 @@ impl<'a> Maker<'a> {
             work: span(scenario.workload.work),
             yield_bp: if works { scenario.workload.yield_bp } else { 0 },
             refuse_bp: if works { scenario.workload.refuse_bp } else { 0 },
+            dissent_bp: scenario.workload.dissent_bp,
             variant,
-            tells_truth: !scenario.adversaries.is_empty(),
+            tells_truth: !scenario.adversaries.is_empty() || scenario.workload.decoys_bp > 0,
         };
         let audit = self.keep_audit.then(|| AuditLog::open(&setup));
         let may_die = self.disks.iter().any(|nodes| nodes.contains(party));
@@ -163,6 +168,9 @@ impl<'a> Maker<'a> {
         let mut host = Host::new(no, setup, keys, chains, habits, register, memory);
         host.audit = audit;
         host.liar = liar;
+        if audits && host.liar.is_none() {
+            host.plots = Rc::clone(&self.plots);
+        }
         host
     }
 

@@ -8,6 +8,8 @@ mod audit;
 mod books;
 mod bus;
 mod cluster;
+#[cfg(test)]
+mod decoy_tests;
 mod etcd;
 mod host;
 mod maker;

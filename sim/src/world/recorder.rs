@@ -10,12 +10,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use swarm_core::form::Form;
 use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
-use swarm_core::register::{Applied, Chain, Command, Ending, Event as Did};
-use swarm_core::wire::{Body, Envelope, Evidence, Need, ReleaseReason, SnapshotRef, canonical};
+use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did};
+use swarm_core::wire::{
+    Body, Envelope, Evidence, FinalizeRecord, Need, ReleaseReason, SnapshotRef, Verdict, canonical,
+};
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
     AlarmKind, Claim, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD,
@@ -34,6 +37,7 @@ struct Told {
     snapshot: SnapshotRef,
     /// What it asks for, and how long a lease of it is.
     produces: Vec<Label>,
+    forms: BTreeMap<Label, Form>,
     lease_ms: u32,
     proposals: BTreeMap<Cid, Arc<Envelope>>,
     tasks: BTreeMap<TaskName, TaskTold>,
@@ -50,14 +54,18 @@ struct TaskTold {
     committed: Option<Arc<Envelope>>,
     /// The proofs in the verdicts that counted.
     proofs: BTreeMap<AgentId, Digest>,
+    /// The result that stands.
+    record: Option<Arc<FinalizeRecord>>,
     k_result: u32,
+    /// What its result was masked by, as its requester says.
+    mask: Digest,
     /// A bid is kept in the open window.
     bid: bool,
     workers: BTreeSet<AgentId>,
 }
 
 /// What a challenge of a COMMIT, or of a verdict on it, calls untrue.
-fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold) -> Claim {
+fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold, forms: &BTreeMap<Label, Form>) -> Claim {
     let (Body::Challenge(said), Body::Commit(commit)) = (&challenge.body, &committed.body) else {
         return Claim::Lawful;
     };
@@ -67,6 +75,12 @@ fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold) -> Claim 
         }
         Evidence::PolicyBreach { rule, .. } if rule.as_str() == "telemetry" => Claim::Took(commit.telemetry),
         Evidence::PolicyBreach { .. } => Claim::Lawful,
+        Evidence::SchemaViolation { label, pointer, .. } => {
+            let schema = forms.get(label).and_then(|form| form.schema.clone()).unwrap_or_default();
+            let artifact = commit.outputs.get(label).copied().unwrap_or_default();
+            Claim::Form { artifact, pointer: pointer.clone(), schema: Box::new(schema) }
+        }
+        Evidence::SemanticContradiction { .. } => Claim::Sense,
         Evidence::FalseProof { verifier } => Claim::Proof {
             by: *verifier,
             key: proof_key(verifier, &committed.id(), of.fence),
@@ -106,14 +120,14 @@ pub struct Recorder {
     liars: BTreeSet<NodeNo>,
     /// The last entry of each thread that was told whole, by whoever applied it first of those that do not lie.
     ordered: BTreeMap<(bool, Thread), Seq>,
-    /// FINALIZE records by node, in the order believed.
-    pub finals: BTreeMap<u32, Vec<Arc<[u8]>>>,
-    pub outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, Cid>>>,
     /// As much of the history as somebody wants to keep.
     pub kept: Vec<Record>,
     keep: Keep,
     pub envelopes: u64,
     seen: BTreeSet<Cid>,
+    /// Needs in which somebody commits to what is wrong on purpose, and who; and those COMMITs.
+    planted: BTreeMap<NeedId, AgentId>,
+    decoys: BTreeSet<Cid>,
     /// Needs in the order posted, with how they ended where the requester knows.
     pub posted: Vec<NeedId>,
     pub over: BTreeMap<NeedId, Ending>,
@@ -133,12 +147,12 @@ impl Recorder {
             booked: BTreeMap::new(),
             ordered: BTreeMap::new(),
             liars: BTreeSet::new(),
-            finals: BTreeMap::new(),
-            outputs: BTreeMap::new(),
             kept: Vec::new(),
             keep,
             envelopes: 0,
             seen: BTreeSet::new(),
+            planted: BTreeMap::new(),
+            decoys: BTreeSet::new(),
             posted: Vec::new(),
             over: BTreeMap::new(),
         }
@@ -215,9 +229,29 @@ impl Recorder {
                 let (fence, task, bytes) = (record.fence, record.task.clone(), canonical::to_vec(record));
                 self.tell(no, Event::Finalized { fence, need, record: bytes.into(), task });
             }
+            (Body::Attest(_), _) => self.attested(envelope),
+            (Body::Commit(_), Thread::Need(need)) if self.planted.get(&need) == Some(&envelope.sender) => {
+                self.decoys.insert(envelope.id());
+            }
             (Body::Yield(_), _) => self.mark("task-yielded"),
             (Body::Refuse(_), _) => self.mark("task-refused"),
             _ => {}
+        }
+    }
+
+    /// An honest worker does as its need's requester asked: what it commits to from here on is wrong on purpose.
+    pub fn planted(&mut self, need: NeedId, requester: AgentId, worker: AgentId, task: TaskName, outputs: Arc<[Cid]>) {
+        self.planted.insert(need, worker);
+        self.world(Event::Planted { need, outputs, requester, task, worker });
+    }
+
+    /// A verifier signed this verdict, whatever its node knows of it.
+    pub fn attested(&mut self, verdict: &Envelope) {
+        if let (Body::Attest(attest), Thread::Need(need)) = (&verdict.body, verdict.thread)
+            && attest.verdict == Verdict::Pass
+            && self.decoys.contains(&attest.commit)
+        {
+            self.world(Event::Betrayed { commit: attest.commit, need, verifier: verdict.sender });
         }
     }
 
@@ -345,6 +379,21 @@ impl Recorder {
         }
     }
 
+    /// The results that stand, by need: as those of `nodes` say who believe most of it and do not lie. Who died on the way may
+    /// hold one that was made void since.
+    pub fn results(&self, nodes: &BTreeSet<NodeNo>) -> BTreeMap<NeedId, Vec<Arc<FinalizeRecord>>> {
+        let mut best: BTreeMap<NeedId, (Seq, &Told)> = BTreeMap::new();
+        for ((no, need), told) in &self.told {
+            let believed = self.believed.get(&(*no, Thread::Need(*need))).copied().unwrap_or_default();
+            let counts = nodes.contains(&NodeNo(*no)) && !self.liars.contains(&NodeNo(*no));
+            if counts && best.get(need).is_none_or(|(most, _)| believed > *most) {
+                best.insert(*need, (believed, told));
+            }
+        }
+        let standing = |told: &Told| told.tasks.values().filter_map(|task| task.record.clone()).collect();
+        best.into_iter().map(|(need, (_, told))| (need, standing(told))).collect()
+    }
+
     /// A coordinator's books at the end.
     pub fn books(&mut self, no: u32, books: &Ledger) {
         self.tell(no, Event::Ledger(books::whole(books)));
@@ -378,6 +427,7 @@ impl Recorder {
             Did::Opening { need: text } => {
                 if let Body::Need(text) = &text.body {
                     (told.produces, told.lease_ms) = (text.produces.clone(), text.windows.lease_ms);
+                    told.forms.clone_from(&text.forms);
                 }
                 return;
             }
@@ -491,14 +541,14 @@ impl Recorder {
             }
             Did::Final { record } => {
                 let bytes: Arc<[u8]> = canonical::to_vec(&**record).into();
-                self.finals.entry(no).or_default().push(Arc::clone(&bytes));
-                self.outputs.entry(need).or_default().insert(record.task.clone(), record.outputs.clone());
+                told.tasks.entry(record.task.clone()).or_default().record = Some(Arc::clone(record));
                 Event::Finalized { fence: record.fence, need, record: bytes, task: record.task.clone() }
             }
             Did::Challenged { challenge, task, .. } => {
                 let of = told.tasks.entry(task.clone()).or_default();
                 let (commit, fence) = (of.commit, of.fence);
-                let claim = of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit, of));
+                let claim =
+                    of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit, of, &told.forms));
                 self.mark("result-challenged");
                 Event::Challenged {
                     challenge: challenge.id(),
@@ -510,6 +560,12 @@ impl Recorder {
                     task: task.clone(),
                 }
             }
+            Did::Asked { ask: Ask::Contest { bench: Bench::Larger | Bench::Arbiters, .. }, .. } => {
+                return self.mark("challenge-escalated");
+            }
+            Did::Asked { ask: Ask::Rule { bench: Bench::Arbiters, ruling: Some(_), .. }, .. } => {
+                return self.mark("arbiters-ruled");
+            }
             Did::Ruled { challenge, counted, ruling, task } => {
                 self.mark(match ruling {
                     Some(true) => "challenge-upheld",
@@ -520,10 +576,36 @@ impl Recorder {
                 Event::Ruled { challenge: *challenge, need, panel, ruling: *ruling, task: task.clone() }
             }
             Did::Invalidated { commit, offenders, task, .. } => {
-                let fence = told.tasks.entry(task.clone()).or_default().fence;
+                let of = told.tasks.entry(task.clone()).or_default();
+                of.record = None;
+                let fence = of.fence;
                 let (commit, offenders) = (*commit, offenders.as_slice().into());
                 self.tell(no, Event::Invalidated { commit, fence, need, offenders, task: task.clone() });
                 Event::LeaseEnded { fence, need, reason: ReleaseReason::Failed, task: task.clone() }
+            }
+            Did::Unmasking { task, unmask } => {
+                if let Body::Unmask(said) = &unmask.body {
+                    told.tasks.entry(task.clone()).or_default().mask = said.mask;
+                }
+                return;
+            }
+            Did::Unmasked { decoy, task } => {
+                let of = told.tasks.entry(task.clone()).or_default();
+                let (commit, mask) = (of.commit, of.mask);
+                if *decoy {
+                    self.mark("decoy-revealed");
+                }
+                Event::Unmasked { commit, decoy: *decoy, mask, need, task: task.clone() }
+            }
+            Did::Asked { ask: Ask::Expose { caught, passed, price, task, worker, .. }, .. } => {
+                if !caught.is_empty() {
+                    self.mark("decoy-caught");
+                }
+                if !passed.is_empty() {
+                    self.mark("decoy-passed-slashed");
+                }
+                let (caught, passed) = (caught.as_slice().into(), passed.as_slice().into());
+                Event::Exposed { caught, need, passed, price: *price, task: task.clone(), worker: *worker }
             }
             Did::Settled { payouts, task } => {
                 Event::Settled { need, payouts: payouts.as_slice().into(), task: task.clone() }
@@ -533,7 +615,11 @@ impl Recorder {
                 Event::TaskEnded { how: TaskEnd::Paid, need, task: task.clone() }
             }
             Did::TaskEnded { ending, task } => {
-                let how = if *ending == Ending::Cancelled { TaskEnd::Cancelled } else { TaskEnd::Failed };
+                let how = match ending {
+                    Ending::Cancelled => TaskEnd::Cancelled,
+                    Ending::Decoy => TaskEnd::Decoy,
+                    Ending::Closed | Ending::Failed => TaskEnd::Failed,
+                };
                 Event::TaskEnded { how, need, task: task.clone() }
             }
             Did::Over { ending } => {
@@ -542,12 +628,14 @@ impl Recorder {
                         Ending::Closed => "need-settled",
                         Ending::Failed => "need-failed",
                         Ending::Cancelled => "need-cancelled",
+                        Ending::Decoy => "need-was-decoy",
                     });
                 }
                 let how = match ending {
                     Ending::Closed => NeedEnd::Closed,
                     Ending::Failed => NeedEnd::Failed,
                     Ending::Cancelled => NeedEnd::Cancelled,
+                    Ending::Decoy => NeedEnd::Decoy,
                 };
                 Event::NeedEnded { how, need }
             }

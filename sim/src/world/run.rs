@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use swarm_core::id::{Cid, Credits, Digest, Label, NeedId, TaskName, Thread};
 use swarm_core::node::{Act, Effect, Node, Note};
 use swarm_core::register::Event as Did;
-use swarm_core::rng::{Seed, Stream};
+use swarm_core::rng::{Seed, Stream, fork};
 use swarm_core::wire::{AmountTo, Role};
 use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
@@ -24,7 +24,7 @@ use crate::world::actor::{Actor, BUS, STORE, host_id, service};
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
 use crate::world::etcd::Etcd;
-use crate::world::host::Tape;
+use crate::world::host::{Plot, Tape};
 use crate::world::maker::{Agent, Maker};
 use crate::world::operators::Operators;
 use crate::world::recorder::Recorder;
@@ -39,7 +39,7 @@ pub struct RunOptions<'a> {
     pub input: Option<&'a Path>,
     /// How much of the history to keep.
     pub keep: Keep,
-    /// Replay every node's inputs afterwards, not just two nodes'.
+    /// Replay every node's inputs afterwards, not just one node's.
     pub replay_all: bool,
     /// Keep every node's audit log.
     pub keep_audit: bool,
@@ -89,6 +89,9 @@ const LAG: u64 = 600_000_000_000;
 /// Events of the kernel for each delivery that a scenario's limit allows: a run in which nothing arrives ends too.
 const STEPS_EACH: u64 = 64;
 
+/// How long a decoy is announced before its need is posted, nanoseconds.
+const MASKED_BEFORE: u64 = 10_000_000_000;
+
 /// How far apart the run looks whether everything has ended, nanoseconds.
 const STEP: u64 = 60_000_000_000;
 
@@ -109,6 +112,8 @@ pub fn run(scenario: &Scenario, seed: u64, options: RunOptions<'_>) -> Result<Ou
 enum Plan {
     Fault(u32, Change),
     Post(usize),
+    /// A need that is a decoy is announced.
+    Mask(usize),
     Cancel(usize),
     Act(u32, Act),
 }
@@ -296,8 +301,13 @@ impl<'a> World<'a> {
         let workload = &self.scenario.workload;
         let mut stream = fork_of.stream("workload");
         let span = |range: Between<swarm_scenarios::Nanos>| Span::new(range.min.0, range.max.0);
-        let mut at = 1_000_000_000;
+        // The register has to know of a mask before it hears of its need.
+        let mut at = 1_000_000_000 + if workload.decoys_bp > 0 { MASKED_BEFORE } else { 0 };
+        let mut audits = fork_of.stream("decoys");
         for number in 0..self.cluster_needs.len() {
+            if workload.decoys_bp > 0 && audits.below(10_000) < u64::from(workload.decoys_bp) {
+                self.at(at - MASKED_BEFORE, Plan::Mask(number));
+            }
             self.at(at, Plan::Post(number));
             if workload.cancel_bp > 0 && stream.below(10_000) < u64::from(workload.cancel_bp) {
                 let after = stream.below(self.scenario.protocol.proposals.0.max(1) * 4);
@@ -428,6 +438,7 @@ impl<'a> World<'a> {
             }
             Plan::Fault(id, Change::Turn) => self.strikes.turn(&mut self.kernel, id),
             Plan::Fault(id, Change::Stop) => self.stop(id),
+            Plan::Mask(number) => self.mask(number),
             Plan::Post(number) => {
                 let who = self.requesters[number % self.requesters.len()];
                 let nth = self.posted_by.values().filter(|(by, _)| *by == who).count();
@@ -450,6 +461,32 @@ impl<'a> World<'a> {
                 self.act(who, act);
             }
         }
+    }
+
+    /// A need will be a decoy: its requester and the workers who are in on it know, and everyone else that something is one.
+    fn mask(&mut self, number: usize) {
+        let agent_of = |kernel: &Kernel<Actor>, no: u32| match kernel.node(host_id(no)) {
+            Actor::Host(host) if host.liar.is_none() => Some(host.agent()),
+            _ => None,
+        };
+        let who = self.requesters[number % self.requesters.len()];
+        let (Some(requester), Some(input)) =
+            (agent_of(&self.kernel, who), self.cluster_needs[number].requires.values().next().copied())
+        else {
+            return;
+        };
+        let shape = self.scenario.shape();
+        let first = shape.coordinators + shape.requesters + shape.planners;
+        let workers = (first..first + shape.workers).step_by(2).filter_map(|no| agent_of(&self.kernel, no));
+        let seed = fork(&self.operators.maker.root, &format!("decoy/{number}"));
+        let plot = Plot::new(requester, &workers.collect::<Vec<_>>(), &seed);
+        // One says all masks, so that they tell nothing of whose need it will be.
+        let teller = self.requesters[0];
+        for mask in plot.masks() {
+            self.act(teller, Act::Mask(mask));
+        }
+        self.operators.maker.plots.borrow_mut().insert(input, plot);
+        self.recorder.borrow_mut().mark("decoy-opened");
     }
 
     fn act(&mut self, who: u32, act: Act) {
@@ -553,8 +590,9 @@ impl<'a> World<'a> {
         let honest = |no: &&u32| matches!(self.kernel.node(host_id(**no)), Actor::Host(host) if host.liar.is_none());
         let members = well.iter().filter(|no| seated.contains(&host_id(**no))).filter(honest);
         let members = members.map(|no| NodeNo(*no)).collect();
-        let nodes = well.iter().map(|no| NodeNo(*no)).collect();
-        self.recorder.borrow_mut().world(Event::Correct { members, nodes });
+        let nodes: BTreeSet<_> = well.iter().map(|no| NodeNo(*no)).collect();
+        let results = self.recorder.borrow().results(&nodes);
+        self.recorder.borrow_mut().world(Event::Correct { members, nodes: nodes.into_iter().collect() });
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut audit = Vec::new();
@@ -617,12 +655,10 @@ impl<'a> World<'a> {
         let mut outputs: BTreeMap<NeedId, BTreeMap<TaskName, BTreeMap<Label, _>>> = BTreeMap::new();
         if let Actor::Store(store) = self.kernel.node(service(STORE)) {
             let produced: BTreeSet<&Label> = self.cluster_needs.iter().flat_map(|need| &need.produces).collect();
-            for (need, tasks) in &recorder.outputs {
-                for (task, labels) in tasks {
-                    let finals = labels.iter().filter(|(label, _)| produced.contains(label));
-                    let found = finals.map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
-                    outputs.entry(*need).or_default().insert(task.clone(), found.collect());
-                }
+            for record in results.values().flatten() {
+                let finals = record.outputs.iter().filter(|(label, _)| produced.contains(label));
+                let found = finals.map(|(label, cid)| (label.clone(), (*cid, store.get(cid).cloned())));
+                outputs.entry(record.need).or_default().insert(record.task.clone(), found.collect());
             }
         }
         let history = std::mem::take(&mut recorder.kept);
@@ -650,7 +686,7 @@ fn part(owner: u32, roles: &[Role], lies: Option<Strategy>) -> Part {
 /// Nodes whose inputs are lived through again: all that are asked for, or one by the seed. A coordinator's life is the fullest, and
 /// there are few of them: it is one of theirs every other time.
 fn replayed(seed: u64, coordinators: u32, total: u32, options: RunOptions<'_>) -> Vec<u32> {
-    if options.replay_all || options.keep_audit {
+    if options.replay_all {
         return (0..total).collect();
     }
     let mut stream = Stream::new(&Digest::of("swarm-sim/replay", &[&seed.to_be_bytes()]));
@@ -692,7 +728,9 @@ fn expect(scenario: &Scenario) -> Expect {
         EndName::Cancelled => NeedEnd::Cancelled,
     };
     Expect {
-        ends: scenario.properties.ends.iter().map(end).collect(),
+        ends: (scenario.properties.ends.iter().map(end))
+            .chain((scenario.workload.decoys_bp > 0).then_some(NeedEnd::Decoy))
+            .collect(),
         // Whoever lies has to have lied somewhere, or nothing was shown.
         marks: (scenario.properties.sometimes.iter().cloned())
             .chain(scenario.lies().map(|lie| lie.mark().to_owned()))
@@ -701,6 +739,7 @@ fn expect(scenario: &Scenario) -> Expect {
         data_loss: scenario.properties.data_loss,
         properties: (scenario.properties.check.iter().map(|p| p.name().to_owned()))
             .chain((!scenario.adversaries.is_empty()).then(|| "P3".to_owned()))
+            .chain((scenario.workload.decoys_bp > 0).then(|| "decoys".to_owned()))
             .collect(),
         ..Expect::default()
     }

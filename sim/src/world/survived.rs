@@ -108,6 +108,7 @@ mod tests {
     fn system_ends(kept: u64) -> Seq {
         let member = Member { agent: AgentId([1; 32]), anchor: Digest::default() };
         let genesis = Genesis {
+            arbiters: Vec::new(),
             capsule: Cid::default(),
             coordinators: vec![member],
             engine: Digest::default(),

@@ -121,9 +121,8 @@ impl Wire {
         let mut damaged = 0;
         for part in &mut Rc::make_mut(packet).parts {
             let Part::Piece { entries, .. } = part else { continue };
-            let Some(entry) = entries.first_mut().filter(|entry| !entry.is_empty() && rng.chance(ppm)) else {
-                continue;
-            };
+            let said = entries.iter_mut().find(|entry| !entry.is_empty());
+            let Some(entry) = said.filter(|_| rng.chance(ppm)) else { continue };
             let mut bytes = entry.to_vec();
             let at = rng.below(bytes.len() as u64 * 8);
             bytes[(at / 8) as usize] ^= 1 << (at % 8);

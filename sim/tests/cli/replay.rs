@@ -207,3 +207,16 @@ fn nothing_to_replay() {
     assert!(wrong.code == 65 && wrong.out.contains("name the folder of a run"), "{}", wrong.out);
     sim(["replay", &place.0.path().display().to_string()]).fails(65, &["no audit log"]);
 }
+
+/// Results that a challenge made void and that were made again, and a register that was founded anew while the lost one lived on.
+#[test]
+fn a_run_that_held_replays() {
+    for (scenario, seed) in [("liars", "1"), ("colluders-k", "1"), ("pass-and-run", "1"), ("register-split", "1")] {
+        let place = Place::with(&[]);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/{scenario}.toml"));
+        let did = sim(["run", &file.display().to_string(), "--seed", seed, "--out", &place.text("out")]);
+        assert_eq!(did.code, 0, "{scenario}: {}{}", did.out, did.err);
+        let did = sim(["replay", &place.text("out")]);
+        assert_eq!(did.code, 0, "{scenario}: {}{}", did.out, did.err);
+    }
+}

@@ -60,11 +60,11 @@ fn code_3_no_liveness_with_a_command_that_does_it_again() {
 #[test]
 fn code_0_an_expected_violation() {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/colluders-k.toml");
-    let did = sim(["run", shipped, "--seed", "4"]);
+    let did = sim(["run", shipped, "--seed", "9"]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
-    assert!(did.out.contains("colluders-k, seed 4: expected violation"), "{}", did.out);
+    assert!(did.out.contains("colluders-k, seed 9: expected violation"), "{}", did.out);
     assert!(did.out.contains("P3: what is wrong stands, because liars alone ruled so"), "{}", did.out);
-    let did = sim(["sweep", shipped, "--seeds", "3..6"]);
+    let did = sim(["sweep", shipped, "--seeds", "7..10"]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
     assert!(did.out.contains("the promise of P3 ends in 1 of 3 runs"), "{}", did.out);
 }
@@ -122,6 +122,18 @@ fn code_65_input_that_cannot_be_used() {
     std::fs::create_dir(place.path("empty")).unwrap();
     sim(["run", shipped, "--input", &place.text("empty"), "--out", &place.text("out")]).fails(65, &["no file"]);
     assert_eq!(place.names(), ["empty", "held.toml"], "nothing half-written");
+}
+
+#[test]
+fn a_run_reports_the_same_with_and_without_a_folder() {
+    let place = Place::with(&[("held.toml", HELD)]);
+    let report = |more: &[&str]| {
+        let did = sim([&["run", &place.text("held.toml"), "--format", "json"][..], more].concat());
+        let mut report: Value = serde_json::from_str(&did.out).unwrap();
+        report["real_ns"].take();
+        report
+    };
+    assert_eq!(report(&["--out", &place.text("out")]), report(&[]));
 }
 
 #[test]

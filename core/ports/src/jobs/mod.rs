@@ -1,4 +1,4 @@
-//! The native job kinds: what a worker runs, and every verifier runs again (PROTOCOL 8).
+//! The native job kinds: what a worker runs, and every verifier runs again, or reads (PROTOCOL 8).
 //!
 //! | job | inputs | outputs | does |
 //! |---|---|---|---|
@@ -6,14 +6,20 @@
 //! | `count` | one text | 1 | `count\tword` lines, by first occurrence |
 //! | `sort` | one list | 1 | the same lines by the bytes of the word, equal words in their old order |
 //! | `merge` | 1 or more sorted lists | 1 | one sorted list, counts of equal words added |
+//! | `brief/N` | any texts | 1 | N claims about them, up to whoever writes (at most 8) |
 //! | `synth/ROUNDS` | any | 1 or more | iterated hashing: cheap work for needs that only simulate work |
 //!
 //! A word is a maximal run of `[A-Za-z0-9_]`, in bytes, case-sensitive. A list is lines of `count\tword\n` throughout.
 //!
+//! Of all but `brief` there is one right result. Of `brief` many are right ([`is_authored`]): a verifier reads the one that was
+//! committed, and makes none.
+//!
 //! A job must never depend on anything but its name, its inputs and the names of its outputs: two honest machines that
 //! disagree on one byte fail each other's work. Malformed or oversized input is a named error, never a panic.
 
+mod brief;
 mod gather;
+mod reading;
 mod synth;
 mod text;
 mod trace;
@@ -21,7 +27,9 @@ mod trace;
 use swarm_core::id::{Digest, Label};
 use swarm_core::wire::{Count, Telemetry};
 
+pub use brief::CLAIMS_MAX;
 pub use gather::{FILES_MAX, GatherError, gather};
+pub use reading::against;
 use trace::Trace;
 
 /// The most bytes that all inputs of one job may have together, and so the most [`gather`] collects.
@@ -54,7 +62,7 @@ pub struct Done {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
     /// No kind has this name.
-    #[error("no job is called {job:?}; there are split/N, count, sort, merge and synth/ROUNDS")]
+    #[error("no job is called {job:?}; there are split/N, count, sort, merge, brief/N and synth/ROUNDS")]
     Unknown {
         /// The name.
         job: String,
@@ -114,6 +122,7 @@ enum Kind {
     Count,
     Sort,
     Merge,
+    Brief(u32),
     Synth(u32),
 }
 
@@ -126,6 +135,7 @@ impl Kind {
         };
         match job.split_once('/') {
             Some(("split", n)) => number(n, PARTS_MAX).map(Self::Split),
+            Some(("brief", n)) => number(n, brief::CLAIMS_MAX).map(Self::Brief),
             Some(("synth", n)) => number(n, ROUNDS_MAX).map(Self::Synth),
             None if job == "count" => Ok(Self::Count),
             None if job == "sort" => Ok(Self::Sort),
@@ -139,7 +149,7 @@ impl Kind {
         let (wanted, fits) = match self {
             Self::Split(_) | Self::Count | Self::Sort => ("1", inputs == 1),
             Self::Merge => ("1 to 256", (1..=INPUTS_MAX).contains(&inputs)),
-            Self::Synth(_) => ("0 to 256", inputs <= INPUTS_MAX),
+            Self::Synth(_) | Self::Brief(_) => ("0 to 256", inputs <= INPUTS_MAX),
         };
         if !fits {
             return Err(JobError::Inputs { job: job.to_owned(), wanted, got: inputs });
@@ -150,7 +160,7 @@ impl Kind {
         let (wanted, fits) = match self {
             Self::Split(n) => (n.to_string(), produces.len() == n as usize),
             Self::Synth(_) => (format!("1 to {PARTS_MAX}"), (1..=PARTS_MAX as usize).contains(&produces.len())),
-            Self::Count | Self::Sort | Self::Merge => ("1".to_owned(), produces.len() == 1),
+            Self::Count | Self::Sort | Self::Merge | Self::Brief(_) => ("1".to_owned(), produces.len() == 1),
         };
         if !fits || names.len() != produces.len() {
             return Err(JobError::Outputs { job: job.to_owned(), wanted, got: names.len() });
@@ -167,24 +177,73 @@ pub fn known(job: &str) -> Result<(), JobError> {
     Kind::parse(job).map(drop)
 }
 
-/// Runs `job` over `inputs`, giving the outputs named by `produces`; `keys` key the proofs of work and nothing else.
+/// Whether many results of `job` are right: one is read, and not compared with another.
+pub fn is_authored(job: &str) -> bool {
+    matches!(Kind::parse(job), Ok(Kind::Brief(_)))
+}
+
+/// Writes what `job` gives over `inputs`, which are called `names`, as `whim` has it: the outputs alone. What it took is known once
+/// they are [`read`].
+///
+/// # Errors
+/// As [`run`]; of a job that has one right result, [`JobError::Unknown`].
+pub fn write(
+    job: &str,
+    inputs: &[impl AsRef<[u8]>],
+    names: &[Label],
+    produces: &[Label],
+    whim: u64,
+) -> Result<Vec<(Label, Vec<u8>)>, JobError> {
+    let Kind::Brief(claims) = Kind::parse(job)? else { return Err(JobError::Unknown { job: job.to_owned() }) };
+    Kind::Brief(claims).check(job, inputs.len(), produces)?;
+    let inputs = bounded(inputs)?;
+    let written = brief::write(&inputs, names, claims, whim);
+    Ok(produces.iter().cloned().map(|label| (label, written.clone())).collect())
+}
+
+/// Reads what an authored job gave: who wrote it and who judges it come to the same.
+///
+/// # Errors
+/// [`JobError::Oversize`].
+pub fn read(outputs: Vec<(Label, Vec<u8>)>, keys: &[Digest]) -> Result<Done, JobError> {
+    let size = outputs.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+    if size > INPUT_BYTES_MAX {
+        return Err(JobError::Oversize { size, max: INPUT_BYTES_MAX });
+    }
+    let mut trace = Trace::new(size);
+    brief::read(outputs.iter().map(|(_, bytes)| &bytes[..]), &mut trace);
+    let telemetry = Telemetry { bytes: Count(size), steps: Count(trace.steps()) };
+    let (states, proofs) = trace.finish(keys);
+    Ok(Done { outputs, states, proofs, telemetry })
+}
+
+/// The inputs, if a job takes so much.
+fn bounded<T: AsRef<[u8]>>(inputs: &[T]) -> Result<Vec<&[u8]>, JobError> {
+    let inputs: Vec<&[u8]> = inputs.iter().map(AsRef::as_ref).collect();
+    let size = inputs.iter().map(|i| i.len() as u64).sum();
+    if size > INPUT_BYTES_MAX { Err(JobError::Oversize { size, max: INPUT_BYTES_MAX }) } else { Ok(inputs) }
+}
+
+/// Runs `job` over `inputs`, giving the outputs named by `produces`; `keys` key the proofs of work and nothing else. An authored job
+/// is written without names for its inputs, on no whim.
 ///
 /// # Errors
 /// [`JobError`], equal on every machine for equal arguments.
 pub fn run(job: &str, inputs: &[impl AsRef<[u8]>], produces: &[Label], keys: &[Digest]) -> Result<Done, JobError> {
     let kind = Kind::parse(job)?;
     kind.check(job, inputs.len(), produces)?;
-    let inputs: Vec<&[u8]> = inputs.iter().map(AsRef::as_ref).collect();
-    let read = inputs.iter().map(|i| i.len() as u64).sum();
-    if read > INPUT_BYTES_MAX {
-        return Err(JobError::Oversize { size: read, max: INPUT_BYTES_MAX });
+    if is_authored(job) {
+        return read(write(job, inputs, &[], produces, 0)?, keys);
     }
+    let inputs = bounded(inputs)?;
+    let read = inputs.iter().map(|i| i.len() as u64).sum();
     let mut trace = Trace::new(read);
     let outputs = match kind {
         Kind::Split(n) => text::split(inputs[0], n, &mut trace),
         Kind::Count => vec![text::count(inputs[0], &mut trace)],
         Kind::Sort => vec![text::sort(inputs[0], &mut trace)?],
         Kind::Merge => vec![text::merge(&inputs, &mut trace)?],
+        Kind::Brief(_) => unreachable!("it is authored"),
         Kind::Synth(rounds) => synth::synth(&inputs, rounds, produces, &mut trace),
     };
     assert_eq!(outputs.len(), produces.len(), "a kind gives as many outputs as it declares");
@@ -251,6 +310,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_authored_is_read_alike_by_all_and_by_each_under_its_key() {
+        let text = "one two three two one\n".repeat(40);
+        let written = |whim| write("brief/8", &[&text], &[label("text")], &names(1), whim).unwrap();
+        assert_ne!(written(1), written(2));
+        let done = |n| read(written(1), &[key(n)]).unwrap();
+        assert_eq!(
+            (done(1).outputs, done(1).telemetry, done(1).states),
+            (written(1), done(2).telemetry, done(2).states)
+        );
+        assert_ne!(done(1).proofs, done(2).proofs);
+        assert!(matches!(write("count", &[&text], &[], &names(1), 0), Err(JobError::Unknown { .. })));
+        assert!(matches!(write("brief/8", &[&text], &[], &names(2), 0), Err(JobError::Outputs { .. })));
+        assert!(matches!(known("brief/9"), Err(JobError::Parameter { max: 8, .. })));
+        assert_eq!(["brief/1", "count", "brief"].map(is_authored), [true, false, false]);
+    }
+
+    #[test]
     fn a_golden_run_of_each_kind() {
         let show = |done: Done| {
             let text = |b: &Vec<u8>| String::from_utf8(b.clone()).unwrap();
@@ -273,7 +349,7 @@ mod tests {
         /// Whatever the bytes: an answer, the same one twice, and never a panic.
         #[test]
         fn any_bytes_give_one_answer(
-            job in prop::sample::select(vec!["split/1", "split/3", "count", "sort", "merge", "synth/9"]),
+            job in prop::sample::select(vec!["split/1", "split/3", "count", "sort", "merge", "brief/3", "synth/9"]),
             inputs in prop::collection::vec(prop::collection::vec(prop::sample::select(&b"12\tab \n_\xff"[..]), 0..60), 0..4),
         ) {
             let n = if job == "split/3" { 3 } else { 1 };

@@ -69,6 +69,9 @@ impl Coordinator {
                 _ => {}
             }
         }
+        if events.iter().any(|event| matches!(event, Event::Unmasked { decoy: true, .. })) {
+            self.bring_passes(desk, need);
+        }
         if !events.is_empty() {
             self.stand_down(desk, Thread::Need(need));
             self.look_again(desk, need);

@@ -340,6 +340,7 @@ fn may_pass(record: &Record, params: &Params, envelope: &Envelope, reject: Rejec
                 Body::Yield(b) => &b.task,
                 Body::Commit(b) => &b.task,
                 Body::Challenge(b) => &b.task,
+                Body::Unmask(b) => &b.task,
                 _ => return false,
             };
             record.tasks.get(task).is_some_and(|t| envelope.fence > Some(t.fence))
@@ -352,6 +353,11 @@ fn may_pass(record: &Record, params: &Params, envelope: &Envelope, reject: Rejec
             Body::Challenge(challenge) => record
                 .tasks
                 .get(&challenge.task)
+                .is_some_and(|t| t.dispute.is_some() || matches!(t.state, TaskState::Drawing | TaskState::Verifying)),
+            // Nor may it have been found wrong here yet.
+            Body::Unmask(unmask) => record
+                .tasks
+                .get(&unmask.task)
                 .is_some_and(|t| t.dispute.is_some() || matches!(t.state, TaskState::Drawing | TaskState::Verifying)),
             Body::Claim(claim) => {
                 record.decision.is_none() || record.tasks.get(&claim.task).is_some_and(|t| t.state == TaskState::Idle)

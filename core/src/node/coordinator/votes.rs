@@ -65,8 +65,22 @@ impl Coordinator {
         if slot.ballots.get(&key).is_none_or(newer) {
             slot.ballots.insert(key, Arc::clone(envelope));
         }
+        if let Choice::Result(_) = choice {
+            self.bring_passes(desk, need);
+        }
         self.count(desk, need, choice);
         Ok(())
+    }
+
+    /// Brings before the register who passed a decoy, as far as this coordinator has heard, counted or not.
+    pub(super) fn bring_passes(&mut self, desk: &mut Desk, need: NeedId) {
+        let slot = &self.slots[&need];
+        if !slot.record.tasks.values().any(|task| task.is_decoy()) {
+            return;
+        }
+        let acts = slot.ballots.values().map(|vote| Command::Act(Arc::clone(vote)));
+        let acts: Vec<Command> = acts.filter(|act| slot.record.check(act, &self.system).is_ok()).collect();
+        acts.into_iter().for_each(|act| self.submit(desk, Thread::Need(need), act));
     }
 
     /// Submits the votes on a plan (no task) or a result, if they decide.

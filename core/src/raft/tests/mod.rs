@@ -1,6 +1,8 @@
 //! Register halves in a small world of their own.
 
 mod chaos;
+mod disk;
+mod lies;
 mod net;
 mod rules;
 

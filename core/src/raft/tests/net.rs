@@ -19,6 +19,11 @@ use crate::wire::{Body, Capability, Manifest, Role, testing};
 
 pub const MS: u64 = 1_000_000;
 
+/// A page of a disk, small so that a write takes several.
+const PAGE: usize = 64;
+
+const SALT: Digest = Digest([7; 32]);
+
 /// What a run is made of.
 #[derive(Clone)]
 pub struct Plan {
@@ -58,6 +63,7 @@ pub struct Host {
     boot: u32,
     booted_at: u64,
     disk: Vec<u8>,
+    wal: Wal,
     /// Written and not synced: the write's number and its bytes.
     waiting: Vec<(WriteId, Vec<u8>)>,
     wake_at: Option<u64>,
@@ -109,6 +115,7 @@ impl Net {
         let mut recovery: Vec<Keys> = (0..3).map(|n| keys(0, &format!("r{n}"))).collect();
         recovery.sort_by_key(Keys::agent);
         let genesis = Arc::new(Genesis {
+            arbiters: Vec::new(),
             capsule: Cid::default(),
             coordinators: founders.iter().map(|k| Member { agent: k.agent(), anchor: Digest::default() }).collect(),
             engine: Digest::default(),
@@ -162,7 +169,7 @@ impl Net {
             mandates: self.mandates.clone(),
         };
         let raft = Raft::new(setup.clone()).expect("it has a seat");
-        let disk = header(&self.genesis.digest(), &keys.agent());
+        let (wal, disk) = Wal::create(&self.genesis.digest(), &keys.agent(), SALT);
         let host = Host {
             keys,
             raft: Some(raft),
@@ -170,6 +177,7 @@ impl Net {
             boot: 0,
             booted_at: self.now,
             disk,
+            wal,
             waiting: Vec::new(),
             wake_at: None,
             applied: BTreeMap::new(),
@@ -209,7 +217,8 @@ impl Net {
                 Out::Persist { write, records } => {
                     let boot = self.hosts[host].boot;
                     let idle = self.hosts[host].waiting.is_empty();
-                    self.hosts[host].waiting.push((write, encode(&records)));
+                    let bytes = self.hosts[host].wal.frame(&records);
+                    self.hosts[host].waiting.push((write, bytes));
                     if idle {
                         let at = self.now + MS / 10 + self.below(self.plan.sync);
                         self.push(at, Event::Synced { host, boot });
@@ -341,6 +350,7 @@ impl Net {
                     for (_, bytes) in h.waiting.drain(..) {
                         h.disk.extend(bytes);
                     }
+                    h.wal.synced();
                     self.handle(host, In::Persisted { write });
                 }
                 Event::Wake { host, boot } if self.hosts[host].boot == boot => {
@@ -356,10 +366,17 @@ impl Net {
         self.now = until;
     }
 
-    /// A crash loses what was not synced but for a random prefix of its bytes.
+    /// A crash loses what was not synced but for a random prefix of its bytes, and some of the pages within.
     pub fn crash(&mut self, host: usize) {
-        let rest: Vec<u8> = self.hosts[host].waiting.drain(..).flat_map(|(_, bytes)| bytes).collect();
+        let mut rest: Vec<u8> = self.hosts[host].waiting.drain(..).flat_map(|(_, bytes)| bytes).collect();
         let kept = self.below(rest.len() as u64 + 1) as usize;
+        // Not in every crash, or no later page would ever be whole.
+        let holes = self.below(2) == 0;
+        for page in rest.chunks_mut(PAGE).filter(|_| holes) {
+            if self.below(4) == 0 {
+                page.fill(0);
+            }
+        }
         let h = &mut self.hosts[host];
         h.disk.extend(&rest[..kept]);
         h.raft = None;
@@ -372,12 +389,36 @@ impl Net {
     pub fn restart(&mut self, host: usize) {
         let (now, genesis) = (self.now, self.genesis.digest());
         let h = &mut self.hosts[host];
-        let (records, keep) = decode(&h.disk, &genesis, &h.keys.agent()).expect("a torn tail is no damage");
-        h.disk.truncate(keep);
+        let found = decode(&h.disk, &genesis, &h.keys.agent()).expect("what was not synced is no damage");
+        h.disk.truncate(found.holds);
+        h.wal = found.wal.expect("its header was there before it");
         h.booted_at = now;
-        h.raft = Some(Raft::restore(h.setup.clone(), &records).expect("what was kept is sound"));
+        h.raft = Some(Raft::restore(h.setup.clone(), &found.records).expect("what was kept is sound"));
         self.record(&format!("{host} restarted"));
         self.drain(host);
+    }
+
+    /// What a member has applied, from its disk.
+    pub fn entries(&self, host: usize) -> Vec<Entry> {
+        let mut raft = Raft::restore(self.setup(host), &self.records(host)).expect("a sound disk");
+        let outs = core::iter::from_fn(|| raft.poll());
+        outs.filter_map(|out| if let Out::Applied(entry) = out { Some(entry) } else { None }).collect()
+    }
+
+    /// All members start anew on these entries, and nothing else is left.
+    pub fn found_anew(&mut self, entries: &[Entry]) {
+        let by = self.hosts[0].keys.agent();
+        let voters: Vec<u64> = (1..=self.plan.members as u64).collect();
+        let records = foundation(entries, &voters, by, self.plan.buckets as u16, &Plain);
+        self.queue.clear();
+        for host in 0..self.hosts.len() {
+            self.crash(host);
+            let genesis = self.genesis.digest();
+            let h = &mut self.hosts[host];
+            (h.wal, h.disk) = Wal::create(&genesis, &h.keys.agent(), SALT);
+            h.disk.extend(h.wal.frame(&records));
+            self.restart(host);
+        }
     }
 
     /// The disk of a member is gone for good; a newcomer gets its seat.
@@ -458,7 +499,7 @@ impl Net {
     /// What the disk of a member holds.
     pub fn records(&self, host: usize) -> Vec<Record> {
         let host = &self.hosts[host];
-        decode(&host.disk, &self.genesis.digest(), &host.keys.agent()).expect("a sound disk").0
+        decode(&host.disk, &self.genesis.digest(), &host.keys.agent()).expect("a sound disk").records
     }
 
     pub fn highest_term(&self) -> u64 {

@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use proptest::prelude::*;
-use raft::eraftpb::{Entry as LogEntry, EntryType, HardState, Message, MessageType, Snapshot};
+use raft::eraftpb::{Entry as LogEntry, EntryType, Message, MessageType};
 use std::{println, vec};
 
 use super::net::{MS, Net, Plan};
-use crate::id::{AgentId, Digest, OpId, Thread};
+use crate::id::{Digest, OpId, Thread};
 use crate::identity::Keys;
 use crate::members::{Act, Mandate, Members, Succession};
 use crate::node::Outcome;
@@ -18,7 +18,7 @@ use crate::time::Instant;
 
 const DAY: u64 = 24 * 3_600 * 1_000 * MS;
 
-fn settled(plan: Plan) -> Net {
+pub fn settled(plan: Plan) -> Net {
     let mut net = Net::new(plan);
     net.run(1_000 * MS);
     for host in 0..net.hosts.len() {
@@ -139,45 +139,6 @@ fn a_mandate_needs_a_majority_of_the_recovery_keys() {
     assert_eq!(table.apply(&Command::Start { bucket: 3 }), Err(Reject::Duplicate));
 }
 
-/// Every place at which a log can end gives its records up to there; nothing that was whole before is lost or changed.
-#[test]
-fn t08_a_log_cut_at_any_byte_recovers() {
-    let (genesis, me) = (Digest::sha256(b"genesis"), AgentId([1; 32]));
-    let entry = |index: u64| {
-        let mut entry = LogEntry::default();
-        (entry.index, entry.term, entry.data) = (index, 1, vec![b'x'; 40].into());
-        Record::Log(GroupId(1), entry)
-    };
-    let records: Vec<Record> = [Record::Hard(GroupId(1), HardState::default())]
-        .into_iter()
-        .chain((1..=4).map(entry))
-        .chain([Record::Piece(GroupId(2), 0, vec![b'p'; 30].into()), Record::Folded(GroupId(1), Snapshot::default())])
-        .collect();
-    let bytes = [header(&genesis, &me), encode(&records)].concat();
-    for cut in 0..=bytes.len() {
-        let (read, keep) = decode(&bytes[..cut], &genesis, &me).expect("a torn tail is no damage");
-        assert!(keep <= cut && read == records[..read.len()], "{cut}");
-        assert_eq!([header(&genesis, &me), encode(&read)].concat().len(), keep.max(HEADER), "{cut}");
-    }
-    assert_eq!(decode(&bytes, &genesis, &me), Ok((records.clone(), bytes.len())));
-    let last = bytes.len() - encode(&records[6..]).len();
-    for at in 0..last {
-        let mut bad = bytes.clone();
-        bad[at] ^= 0x10;
-        let expected = match at {
-            0..8 => WalError::NotAWal,
-            8..12 => WalError::OtherVersion(u32::from_be_bytes([bad[8], bad[9], bad[10], bad[11]])),
-            12..HEADER => WalError::OtherOwner,
-            _ => match decode(&bad, &genesis, &me) {
-                Err(error @ WalError::Damaged(from)) if from <= at => error,
-                other => panic!("byte {at}: {other:?}"),
-            },
-        };
-        assert_eq!(decode(&bad, &genesis, &me), Err(expected), "{at}");
-    }
-    assert_eq!(decode(&bytes, &genesis, &AgentId([2; 32])), Err(WalError::OtherOwner));
-}
-
 /// A leader of a new term takes back what an old one had not committed, and says in one message that what it puts there is.
 /// Of that write a crash may keep any part.
 #[test]
@@ -242,6 +203,21 @@ fn a_snapshot_that_does_not_match_its_digest_is_named() {
         Raft::restore(net.setup(0), &records).err(),
         None | Some(StartError::Wal(WalError::OutOfPlace(_)))
     ));
+}
+
+/// What a register is founded anew on is one history like any other: who joins later fetches it.
+#[test]
+fn a_newcomer_joins_a_register_that_was_founded_anew() {
+    let mut net = settled(Plan { fold: 4, ..Plan::calm(10) });
+    let entries: Vec<_> = net.entries(0);
+    assert!(entries.len() > 10, "there is something to found it on");
+    net.found_anew(&entries);
+    net.run(net.now + 5_000 * MS);
+    net.replace(2);
+    net.submit_mandates(0);
+    net.run(net.now + 20_000 * MS);
+    assert!(net.votes_everywhere(5), "{:#?}", net.tell(false));
+    net.check();
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -358,7 +334,7 @@ proptest! {
     #[test]
     fn junk_is_no_packet_and_no_log(junk in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Packet::decode(&junk);
-        let _ = decode(&junk, &Digest::default(), &AgentId::default());
+        let _ = decode(&junk, &Digest::default(), &crate::id::AgentId::default());
     }
 }
 

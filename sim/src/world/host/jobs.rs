@@ -34,7 +34,7 @@ pub(super) struct Job {
 
 impl Job {
     fn verifies(&self) -> bool {
-        matches!(self.work, Work::Run { verify: true, .. })
+        matches!(self.work, Work::Run { verify: Some(_), .. })
     }
 }
 
@@ -42,7 +42,7 @@ impl Host {
     /// Whether its agent is at a job of its own right now, not at a verification.
     pub fn is_at_work(&self) -> bool {
         let working =
-            |job: &Job| job.outcome.is_some() && !job.ready && matches!(job.work, Work::Run { verify: false, .. });
+            |job: &Job| job.outcome.is_some() && !job.ready && matches!(job.work, Work::Run { verify: None, .. });
         self.jobs.values().any(working)
     }
 
@@ -87,7 +87,7 @@ impl Host {
         let job = self.counter;
         let inputs = match &work {
             Work::Plan { .. } => BTreeMap::new(),
-            Work::Run { inputs, .. } => inputs.iter().map(|cid| (*cid, None)).collect(),
+            Work::Run { inputs, .. } => inputs.iter().chain(read(&work)).map(|cid| (*cid, None)).collect(),
         };
         self.jobs.insert(job, Job { op, work, inputs, unkept: BTreeMap::new(), outcome: None, ready: false, asks: 0 });
         self.work(cx, job);
@@ -133,20 +133,22 @@ impl Host {
                 takes /= 8;
                 (self.plan(need), BTreeMap::new())
             }
-            Work::Run { inputs: given, job: kind, keys, need, produces, task, verify } => {
-                let inputs: Vec<Arc<[u8]>> = given.iter().filter_map(|cid| at.inputs[cid].clone()).collect();
-                if let (true, Some((factor, extra))) = (*verify, self.ills.slow) {
+            Work::Run { inputs: given, keys, need, task, verify, .. } => {
+                if let (Some(_), Some((factor, extra))) = (verify, self.ills.slow) {
                     takes = takes.saturating_mul(u64::from(factor)).saturating_add(extra);
                     self.harm.slowed += 1;
                 }
-                if *verify && self.ills.failing {
+                if verify.is_some() && self.ills.failing {
                     self.harm.failed += 1;
                     (Outcome::CouldNot(label("job-failed")), BTreeMap::new())
                 } else {
-                    let (mut outcome, mut unkept) = run(kind, &inputs, produces, keys);
+                    let (mut outcome, mut unkept) = self.run(at);
                     self.tell_truth(*need, given, task, keys, &outcome);
-                    if !verify {
+                    if verify.is_none() {
                         self.falsify(&mut outcome, &mut unkept);
+                        let inputs: Vec<_> =
+                            given.iter().filter_map(|cid| at.inputs.get(cid).cloned().flatten()).collect();
+                        self.plant(&at.work, &inputs, &mut outcome, &mut unkept);
                     }
                     (outcome, unkept)
                 }
@@ -188,7 +190,7 @@ impl Host {
 
     fn end(&mut self, cx: &mut Cx<'_, Wire>, job: u64, outcome: Outcome) {
         let Some(at) = self.jobs.remove(&job) else { return };
-        let is_own_work = matches!(at.work, Work::Run { verify: false, .. });
+        let is_own_work = matches!(at.work, Work::Run { verify: None, .. });
         // An agent may change its mind about work it holds.
         if is_own_work && self.habits.yield_bp > 0 && cx.rng().below(10_000) < u64::from(self.habits.yield_bp) {
             self.input(cx, Input::Act(Box::new(Act::YieldAll)));
@@ -197,17 +199,61 @@ impl Host {
     }
 }
 
-/// Runs a job for real.
-fn run(kind: &Label, inputs: &[Arc<[u8]>], produces: &[Label], keys: &[Digest]) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
-    let done = match jobs::run(kind.as_str(), inputs, produces, keys) {
-        Ok(done) => done,
-        Err(_) => return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()),
+/// The committed artifacts that a verifier reads: where many results are right, and where it is said what they look like.
+fn read(work: &Work) -> impl Iterator<Item = &Cid> {
+    let look = match work {
+        Work::Run { forms, job, verify: Some(look), .. } if jobs::is_authored(job.as_str()) || !forms.is_empty() => {
+            Some(look)
+        }
+        _ => None,
     };
-    let (mut outputs, mut unkept) = (BTreeMap::new(), BTreeMap::new());
-    for (name, bytes) in done.outputs {
-        let cid = Cid::of(&bytes);
-        outputs.insert(name, cid);
-        unkept.insert(cid, bytes.into());
+    look.into_iter().flat_map(|look| look.outputs.values())
+}
+
+impl Host {
+    /// Runs a job for real, or reads what somebody else's run gave; the outputs that it made.
+    fn run(&self, at: &Job) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
+        let Work::Run { forms, inputs, job, keys, names, produces, verify, .. } = &at.work else {
+            return (Outcome::CouldNot(label("no-job")), BTreeMap::new());
+        };
+        let (kind, is_authored) = (job.as_str(), jobs::is_authored(job.as_str()));
+        let bytes = |cid: &Cid| at.inputs.get(cid).cloned().flatten();
+        let given: Vec<Arc<[u8]>> = inputs.iter().filter_map(bytes).collect();
+        let committed = verify.iter().flat_map(|look| &look.outputs);
+        let documents: BTreeMap<Label, Arc<[u8]>> =
+            committed.filter_map(|(name, cid)| Some((name.clone(), bytes(cid)?))).collect();
+        let done = match verify {
+            Some(_) if is_authored => {
+                jobs::read(documents.iter().map(|(name, bytes)| (name.clone(), bytes.to_vec())).collect(), keys)
+            }
+            None if is_authored => {
+                let whim = Digest::of("sim/whim", &[&self.agent().0]).prefix();
+                jobs::write(kind, &given, names, produces, whim)
+                    .and_then(|written| jobs::read(self.misquotes(written), keys))
+            }
+            _ => jobs::run(kind, &given, produces, keys),
+        };
+        let Ok(done) = done else { return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()) };
+        self.tell_text(forms, &documents);
+        let question = verify.as_ref().and_then(|look| look.question.as_ref());
+        let minds = |name: &Label| documents.get(name).is_some_and(|document| self.minds(document));
+        let against = jobs::against(forms, &documents, question, minds);
+        let (mut outputs, mut unkept) = (BTreeMap::new(), BTreeMap::new());
+        for (name, bytes) in done.outputs {
+            let cid = Cid::of(&bytes);
+            outputs.insert(name, cid);
+            // What was read is there.
+            if verify.is_none() || !is_authored {
+                unkept.insert(cid, bytes.into());
+            }
+        }
+        let (proofs, states, telemetry) = (done.proofs, done.states, done.telemetry);
+        (Outcome::Ran { against, outputs, proofs, states, telemetry }, unkept)
     }
-    (Outcome::Ran { outputs, proofs: done.proofs, states: done.states, telemetry: done.telemetry }, unkept)
+
+    /// Whether its agent would call what contradicts itself in this document by that name: people differ.
+    fn minds(&self, document: &[u8]) -> bool {
+        let lot = Digest::of("sim/mind", &[&self.agent().0, document]).prefix() % 10_000;
+        lot >= u64::from(self.habits.dissent_bp)
+    }
 }

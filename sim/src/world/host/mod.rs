@@ -3,6 +3,7 @@
 //! The host holds what the node must not: the keys. It does the work the node asks for on artifacts from the store, taking
 //! simulated time; and it gives every question that nobody answered in time the honest answer, `Unknown`.
 
+mod auditor;
 mod crash;
 mod disk;
 mod jobs;
@@ -23,6 +24,7 @@ use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope, Ring};
 use swarm_reports::history::{AlarmKind, Event};
 
+pub use self::auditor::{Plot, Plots};
 use self::crash::Return;
 use self::disk::Disk;
 use self::jobs::Job;
@@ -67,6 +69,8 @@ pub struct Habits {
     pub work: Span,
     pub yield_bp: u32,
     pub refuse_bp: u32,
+    /// In how many of all documents it sees no contradiction where there is one, in basis points.
+    pub dissent_bp: u32,
     /// Which variant of a plan it proposes.
     pub variant: u32,
     /// What honest hosts get for their work is told.
@@ -174,6 +178,8 @@ pub struct Host {
     pub audit: Option<AuditLog>,
     /// How it lies, if it does.
     pub liar: Option<Liar>,
+    /// The decoys that it is in on, with others.
+    pub plots: Plots,
 }
 
 /// What it takes to live a node's life again.
@@ -240,6 +246,7 @@ impl Host {
             fed: BTreeMap::new(),
             audit: None,
             liar: None,
+            plots: Plots::default(),
         }
     }
 
@@ -617,6 +624,7 @@ impl Host {
                     self.register = Half::Embedded(Embedded::default());
                 }
                 self.schemes(cx, &note);
+                self.audits(cx, &note);
                 self.recorder.borrow_mut().note(self.no, note);
             }
         }

@@ -1,8 +1,8 @@
 //! A member's register half on Raft: the groups of `swarm_core::raft`, a disk of its own under them, and the lines to the
 //! other members.
 //!
-//! The disk takes every record at once and keeps it for good after a sync; a crash keeps what was synced and of the rest as
-//! much as had left the cache. Members share what they read in the log, because a verdict depends on the bytes alone.
+//! The disk takes every record at once and keeps it for good after a sync; a crash keeps what was synced and of the rest those
+//! pages that had left the cache, which need not be the first. Members share what they read in the log, because a verdict depends on the bytes alone.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -19,6 +19,13 @@ use swarm_core::time::Instant;
 use super::{Out, Outs, Register};
 use crate::kernel::{Cx, LocalTime, NodeId, Span, Stream};
 use crate::world::wire::Wire;
+
+/// What of a disk is lost or kept as one: a sector.
+const PAGE: usize = 512;
+
+/// How often a crash loses pages before the last one kept, and each of those then.
+const PAGES_LOST_PPM: u32 = 500_000;
+const PAGE_LOST_PPM: u32 = 250_000;
 
 /// Where the members are.
 pub type Peers = Rc<RefCell<BTreeMap<AgentId, NodeId>>>;
@@ -101,26 +108,31 @@ impl RaftHalf {
         Ok(Self { raft, setup, peers, disk, sync, messages: 0 })
     }
 
-    /// The process dies and starts again on what its disk kept. The log goes through its written form, cut at any byte.
+    /// The process dies and starts again on what its disk kept. The log goes through its written form: what was not durable is
+    /// cut at any byte, and any page before that may be missing.
     ///
     /// # Errors
     /// It cannot start from that, which no crash may bring about.
     pub fn crash(&mut self, rng: &mut Stream) -> Result<Cut, StartError> {
         let genesis = self.setup.genesis.digest();
-        let durable = raft::encode(&self.disk.durable);
-        let cached: Vec<raft::Record> = self.disk.cached.drain(..).flat_map(|(_, records)| records).collect();
-        let mut bytes = raft::header(&genesis, &self.setup.me);
-        bytes.extend(&durable);
-        let rest = raft::encode(&cached);
-        let kept = rng.below(rest.len() as u64 + 1) as usize;
-        bytes.extend(&rest[..kept]);
-        let (records, holds) = raft::decode(&bytes, &genesis, &self.setup.me).map_err(StartError::Wal)?;
-        let cut = Cut {
-            lost: (self.disk.durable.len() + cached.len()).saturating_sub(records.len()),
-            torn: holds < bytes.len(),
-        };
-        self.raft = Raft::restore(self.setup.clone(), &records)?;
-        self.disk = Disk { durable: records, ..Disk::default() };
+        let (mut wal, mut bytes) = raft::Wal::create(&genesis, &self.setup.me, Digest::default());
+        bytes.extend(wal.frame(&self.disk.durable));
+        wal.synced();
+        let (mut rest, mut written) = (Vec::new(), self.disk.durable.len());
+        for (_, records) in self.disk.cached.drain(..) {
+            rest.extend(wal.frame(&records));
+            written += records.len();
+        }
+        rest.truncate(rng.below(rest.len() as u64 + 1) as usize);
+        // Most crashes lose an end only, or no later page would ever be whole.
+        if rng.chance(PAGES_LOST_PPM) {
+            rest.chunks_mut(PAGE).filter(|_| rng.chance(PAGE_LOST_PPM)).for_each(|page| page.fill(0));
+        }
+        bytes.extend(rest);
+        let found = raft::decode(&bytes, &genesis, &self.setup.me).map_err(StartError::Wal)?;
+        let cut = Cut { lost: written - found.records.len(), torn: found.holds < bytes.len() };
+        self.raft = Raft::restore(self.setup.clone(), &found.records)?;
+        self.disk = Disk { durable: found.records, ..Disk::default() };
         Ok(cut)
     }
 

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+use swarm_core::form::Form;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, Segment, TaskName, Thread, label};
 use swarm_core::node::{Act, Input, Note, Outcome, Setup, Subject, Work};
 use swarm_core::register::Event as Did;
@@ -183,16 +185,40 @@ impl Host {
         self.lied();
     }
 
+    /// A worker that lies writes otherwise than its agent would: one thing and another in one breath, or words for numbers.
+    pub(super) fn misquotes(&self, mut written: Vec<(Label, Vec<u8>)>) -> Vec<(Label, Vec<u8>)> {
+        let strategy = self.strategy();
+        if matches!(strategy, Some(Strategy::Contradictor | Strategy::SchemaBreaker)) {
+            for (_, document) in &mut written {
+                let Ok(mut text) = serde_json::from_slice::<Value>(document) else { continue };
+                let Some(Value::Array(claims)) = text.get_mut("claims") else { continue };
+                let Some(first) = claims.first_mut() else { continue };
+                let value = first["value"].as_u64().unwrap_or_default();
+                if strategy == Some(Strategy::SchemaBreaker) {
+                    first["value"] = json!(value.to_string());
+                } else {
+                    let mut other = first.clone();
+                    other["value"] = json!(value + 1);
+                    claims.push(other);
+                }
+                *document = text.to_string().into_bytes();
+            }
+            self.lied();
+        }
+        written
+    }
+
     /// What it says of work that it does not do; nothing if it never says anything.
     pub(super) fn feigns(&self, work: &Work) -> Option<Option<Outcome>> {
         let Work::Run { keys, verify, .. } = work else { return None };
         match self.strategy() {
-            Some(Strategy::LazyAttester) if *verify => {
+            Some(Strategy::LazyAttester) if verify.is_some() => {
                 let (outputs, states) = (BTreeMap::new(), Vec::new());
                 let telemetry = swarm_core::wire::Telemetry::default();
-                Some(Some(Outcome::Ran { outputs, proofs: vec![Digest::default(); keys.len()], states, telemetry }))
+                let (against, proofs) = (Vec::new(), vec![Digest::default(); keys.len()]);
+                Some(Some(Outcome::Ran { against, outputs, proofs, states, telemetry }))
             }
-            Some(Strategy::NeverCommits) if !*verify => {
+            Some(Strategy::NeverCommits) if verify.is_none() => {
                 self.lied();
                 Some(None)
             }
@@ -266,6 +292,18 @@ impl Host {
             | (Strategy::DoubleNeed, Body::Need(_)) => self.says_otherwise(cx, subject, inboxes, draft),
             (Strategy::LamportPoisoner, _) => self.poisons(cx, subject, inboxes, draft),
             _ => {}
+        }
+    }
+
+    /// What an honest host read.
+    pub(super) fn tell_text(&self, forms: &BTreeMap<Label, Form>, documents: &BTreeMap<Label, Arc<[u8]>>) {
+        if self.habits.tells_truth && self.liar.is_none() {
+            for document in
+                documents.iter().filter(|(label, _)| forms.contains_key(label)).map(|(_, document)| document)
+            {
+                let text = String::from_utf8_lossy(document).into();
+                self.recorder.borrow_mut().world(Event::Read { artifact: Cid::of(document), text });
+            }
         }
     }
 

@@ -30,7 +30,10 @@ impl Host {
         }
         content.sender = self.keys.agent();
         let envelope = Arc::new(self.sign(&Draft::new(content)));
-        self.recorder.borrow_mut().envelopes += 1;
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.envelopes += 1;
+        recorder.attested(&envelope);
+        drop(recorder);
         self.lied();
         self.brings(cx, to, Message { entries: [].into(), envelope }, None);
     }
