@@ -7,7 +7,7 @@ use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 
 use super::{counted, credits, event, grouped, in_order, span, spelled};
 use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
-use crate::report::{ACTORS_TELLING, FaultCount, GapKind, HONEST, Profits, RUNS_TELLING, RunReport, SweepReport};
+use crate::report::{FaultCount, GapKind, HONEST, PAIRS_TELLING, Profits, RUNS_TELLING, RunReport, SweepReport};
 
 /// How text may look. The caller knows whether it goes to a terminal and whether `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -174,7 +174,7 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
             let (what, list) = (style.paint("lies whose profit was not weighed", Color::Yellow), few.join(", "));
             let _ = writeln!(
                 out,
-                "\n{name}: {what}: {list} (too few actors to tell: {ACTORS_TELLING} would, and as many honest ones)"
+                "\n{name}: {what}: {list} (too few runs with honest ones beside them: {PAIRS_TELLING} would tell)"
             );
         }
     }
@@ -466,17 +466,17 @@ mod tests {
         let text = sweep(&SweepReport::of(&runs), Style::default());
         let table = text.split_once("profits in credits\n").unwrap().1.split_once("\n\ntime").unwrap().0;
         insta::assert_snapshot!(table, @r"
-        role    strategy  actors  runs  mean profit  worst  best   spread  honest mean
-        worker  honest        60    30         7.50     -7     22   13.63         7.50
-        worker  thief         30    30     1,035.00  1,034  1,036    0.83         7.50
+        role    strategy  actors  runs  mean profit  worst  best   spread  more than honest
+        worker  honest        60    30         7.50     -7     22   13.63                -
+        worker  thief         30    30     1,035.00  1,034  1,036    0.83   1,027.50 ± 0.00
         ");
         let said = text.lines().find(|line| line.contains("lying pays")).unwrap();
         assert_eq!(said, "quiet: lying pays: thief earns 1,035.00 credits where an honest worker earns 7.50");
         assert!(run(&runs[0], Style::default()).contains("worker  thief"));
-        let few = "quiet: lies whose profit was not weighed: thief (worker) (too few actors to tell: 30 would, and as many \
-                   honest ones)\n";
+        let few = "quiet: lies whose profit was not weighed: thief (worker) (too few runs with \
+                   honest ones beside them: 10 would tell)\n";
         assert!(!text.contains("not weighed"), "{text}");
-        let text = sweep(&SweepReport::of(&runs[1..]), Style::default());
+        let text = sweep(&SweepReport::of(&runs[..9]), Style::default());
         assert!(text.contains(few) && !text.contains("lying pays"), "{text}");
     }
 

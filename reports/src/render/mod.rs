@@ -38,15 +38,15 @@ fn credits(bp: i128) -> String {
 
 /// A table of profits, without its look: the head, then a row for each role and strategy, honesty first in each role.
 fn profits(profits: &Profits) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let head = vec!["role", "strategy", "actors", "runs", "mean profit", "worst", "best", "spread", "honest mean"];
+    let head = vec!["role", "strategy", "actors", "runs", "mean profit", "worst", "best", "spread", "more than honest"];
     let whole = |credits: i128| self::credits(credits.saturating_mul(10_000)).trim_end_matches(".00").to_owned();
     let mut rows = Vec::new();
     for (role, strategies) in profits {
-        let honest = strategies.get(HONEST);
         let mut list: Vec<_> = strategies.iter().collect();
         list.sort_by_key(|(strategy, _)| (*strategy != HONEST, *strategy));
         for (strategy, profit) in list {
-            let of_honest = honest.map_or_else(|| "none".to_owned(), |honest| credits(honest.mean_bp));
+            let error = credits(i128::try_from(profit.more.error_bp).unwrap_or(i128::MAX));
+            let more = format!("{} ± {error}", credits(profit.more.mean_bp));
             rows.push(vec![
                 role.clone(),
                 strategy.clone(),
@@ -56,7 +56,7 @@ fn profits(profits: &Profits) -> (Vec<&'static str>, Vec<Vec<String>>) {
                 whole(profit.worst),
                 whole(profit.best),
                 credits(i128::try_from(profit.deviation_bp).unwrap_or(i128::MAX)),
-                of_honest,
+                if profit.more.runs == 0 { "-".to_owned() } else { more },
             ]);
         }
     }

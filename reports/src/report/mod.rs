@@ -12,7 +12,7 @@ mod schema;
 mod sweep;
 
 pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified, median, unneeded};
-pub use profit::{ACTORS_TELLING, ERRORS_TELLING, HONEST, Profit, Profits, RING};
+pub use profit::{HONEST, More, PAIRS_TELLING, Profit, Profits, RING};
 pub use scalar::{RealNs, TraceHash};
 pub use schema::{mutants_schema, run_schema, sweep_schema};
 pub use sweep::{Failure, Gap, GapKind, Lie, PropertySum, RUNS_TELLING, Sums, SweepReport};

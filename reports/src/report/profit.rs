@@ -14,11 +14,8 @@ pub const HONEST: &str = "honest";
 /// The role of all who lie in a run, taken together. What one of a ring gains another may have paid for.
 pub const RING: &str = "ring";
 
-/// Fewer actors than this on either side tell nothing.
-pub const ACTORS_TELLING: u64 = 30;
-
-/// A profit is no luck any more if it exceeds the honest mean by more than so many standard errors of the difference.
-pub const ERRORS_TELLING: u128 = 3;
+/// Fewer runs with liars and honest ones side by side than this tell nothing.
+pub const PAIRS_TELLING: u64 = 10;
 
 /// Basis points of a whole.
 const BP: i128 = 10_000;
@@ -55,6 +52,32 @@ pub struct Profit {
     #[serde(with = "crate::wide::any")]
     #[schemars(schema_with = "crate::wide::any::schema")]
     pub deviation_bp: u128,
+    /// What they earned more than the honest of their role beside them.
+    pub more: More,
+}
+
+/// How much more than the honest of the same role in the same run those of one strategy earned: a sample of runs, not of actors,
+/// for what one actor of a run takes the others of that run do not get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct More {
+    /// Runs that had both.
+    pub runs: u64,
+    /// The differences of the two means of each run, added up, in basis points of a credit.
+    #[serde(with = "crate::wide::any")]
+    #[schemars(schema_with = "crate::wide::any::schema")]
+    pub sum_bp: i128,
+    /// Their squares, added up.
+    #[serde(with = "crate::wide::any")]
+    #[schemars(schema_with = "crate::wide::any::schema")]
+    pub squares_bp2: u128,
+    /// Their mean, in basis points of a credit, rounded down.
+    #[serde(with = "crate::wide::any")]
+    #[schemars(schema_with = "crate::wide::any::schema")]
+    pub mean_bp: i128,
+    /// The standard error of that mean, in basis points of a credit, rounded down.
+    #[serde(with = "crate::wide::any")]
+    #[schemars(schema_with = "crate::wide::any::schema")]
+    pub error_bp: u128,
 }
 
 /// Profits by role, and by strategy within it.
@@ -81,40 +104,57 @@ impl Profit {
         self.sum = self.sum.saturating_add(other.sum);
         self.squares = self.squares.saturating_add(other.squares);
         self.conclude();
+        self.more.merge(&other.more);
     }
 
     fn conclude(&mut self) {
         let n = i128::from(self.actors.max(1));
         self.mean_bp = self.sum.saturating_mul(BP).div_euclid(n);
-        self.deviation_bp = self.variance_bp2().isqrt();
-    }
-
-    /// The variance of one actor's profit, in squares of a basis point of a credit.
-    fn variance_bp2(&self) -> u128 {
-        let n = u128::from(self.actors);
-        if n < 2 {
-            return 0;
-        }
-        let magnitude = self.sum.unsigned_abs();
-        // n times the squares less the square of the sum, over n (n - 1).
-        let spread = self.squares.saturating_mul(n).saturating_sub(magnitude.saturating_mul(magnitude));
         let square = BP.unsigned_abs() * BP.unsigned_abs();
-        match spread.checked_mul(square) {
-            Some(scaled) => scaled / (n * (n - 1)),
-            None => (spread / (n * (n - 1))).saturating_mul(square),
-        }
+        self.deviation_bp = variance(self.actors, self.sum, self.squares, square).isqrt();
+    }
+}
+
+impl More {
+    fn one(liars: &Profit, honest: &Profit) -> Self {
+        let sum_bp = liars.mean_bp.saturating_sub(honest.mean_bp);
+        let magnitude = sum_bp.unsigned_abs();
+        Self { runs: 1, sum_bp, squares_bp2: magnitude.saturating_mul(magnitude), mean_bp: sum_bp, error_bp: 0 }
     }
 
-    /// Whether it is more than `honest` by more than noise: by more than [`ERRORS_TELLING`] standard errors of the difference of
-    /// the two means, and there are actors enough to tell.
-    pub fn exceeds(&self, honest: &Self) -> bool {
-        if self.actors < ACTORS_TELLING || honest.actors < ACTORS_TELLING || self.mean_bp <= honest.mean_bp {
+    fn merge(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.sum_bp = self.sum_bp.saturating_add(other.sum_bp);
+        self.squares_bp2 = self.squares_bp2.saturating_add(other.squares_bp2);
+        let n = self.runs.max(1);
+        self.mean_bp = self.sum_bp.div_euclid(i128::from(n));
+        self.error_bp = (variance(self.runs, self.sum_bp, self.squares_bp2, 1) / u128::from(n)).isqrt();
+    }
+
+    /// Whether it is more than nothing by more than noise: there are runs enough to tell, and so much more is as unlikely as three
+    /// standard errors are where there are many runs (Student's quantile for 0.9987, as Cornish and Fisher expand it).
+    pub fn is_no_luck(&self) -> bool {
+        if self.runs < PAIRS_TELLING || self.mean_bp <= 0 {
             return false;
         }
-        let more = (self.mean_bp - honest.mean_bp).unsigned_abs();
-        let error = |of: &Self| of.variance_bp2() / u128::from(of.actors);
-        let errors = error(self).saturating_add(error(honest));
-        more.saturating_mul(more) > (ERRORS_TELLING * ERRORS_TELLING).saturating_mul(errors)
+        let free = u128::from(self.runs - 1);
+        let thousandths = 3_000 + 7_500 / free + 17_250 / (free * free);
+        self.mean_bp.unsigned_abs().saturating_mul(1_000) > thousandths.saturating_mul(self.error_bp)
+    }
+}
+
+/// The variance of one of `n` whose values and squares add up to these, in squares of a unit of which a value's has `square`.
+fn variance(n: u64, sum: i128, squares: u128, square: u128) -> u128 {
+    let n = u128::from(n);
+    if n < 2 {
+        return 0;
+    }
+    let magnitude = sum.unsigned_abs();
+    // n times the squares less the square of the sum, over n (n - 1).
+    let spread = squares.saturating_mul(n).saturating_sub(magnitude.saturating_mul(magnitude));
+    match spread.checked_mul(square) {
+        Some(scaled) => scaled / (n * (n - 1)),
+        None => (spread / (n * (n - 1))).saturating_mul(square),
     }
 }
 
@@ -141,6 +181,12 @@ pub(super) fn of(earned: &[Earned], rings: &BTreeSet<String>) -> Profits {
         let of_ring = BTreeMap::from([(HONEST.to_owned(), one(honest)), (ring.clone(), one(together))]);
         profits.insert(RING.to_owned(), of_ring);
     }
+    for strategies in profits.values_mut() {
+        if let Some(honest) = strategies.get(HONEST).copied() {
+            let lies = strategies.iter_mut().filter(|(strategy, _)| *strategy != HONEST);
+            lies.for_each(|(_, profit)| profit.more = More::one(profit, &honest));
+        }
+    }
     profits
 }
 
@@ -165,23 +211,21 @@ pub(super) fn uncounted(profits: &Profits) -> Profits {
 /// Every strategy that pays better than honesty in the same role, with its role. One that lives off its friends pays if the ring
 /// as a whole gains.
 pub(super) fn paying(profits: &Profits) -> impl Iterator<Item = (&String, &String)> {
-    weighed(profits).filter(|(_, profit, honest)| profit.exceeds(honest)).map(|(name, ..)| name)
+    weighed(profits).filter(|(_, more)| more.is_no_luck()).map(|(name, _)| name)
 }
 
-/// Every strategy of which too few acted, or too few honest ones beside them, to tell whether it pays, with its role.
+/// Every strategy that too seldom had honest ones beside it to tell whether it pays, with its role.
 pub(super) fn unweighed(profits: &Profits) -> impl Iterator<Item = (&String, &String)> {
-    let few = |profit: &Profit| profit.actors < ACTORS_TELLING;
-    weighed(profits).filter(move |(_, profit, honest)| few(profit) || few(honest)).map(|(name, ..)| name)
+    weighed(profits).filter(|(_, more)| more.runs < PAIRS_TELLING).map(|(name, _)| name)
 }
 
-/// What is weighed against what: every way to lie by role and strategy, and the honest in that role.
-fn weighed(profits: &Profits) -> impl Iterator<Item = ((&String, &String), &Profit, Profit)> {
+/// Every way to lie that is weighed, by role and strategy.
+fn weighed(profits: &Profits) -> impl Iterator<Item = ((&String, &String), &More)> {
     let of_ring = |strategy: &str| profits.get(RING).is_some_and(|of_ring| of_ring.contains_key(strategy));
     profits.iter().flat_map(move |(role, strategies)| {
-        let honest = strategies.get(HONEST).copied().unwrap_or_default();
         let lies =
             strategies.iter().filter(move |(strategy, _)| *strategy != HONEST && (role == RING || !of_ring(strategy)));
-        lies.map(move |(strategy, profit)| ((role, strategy), profit, honest))
+        lies.map(move |(strategy, profit)| ((role, strategy), &profit.more))
     })
 }
 
@@ -201,7 +245,7 @@ mod tests {
         let some = profit(&[-3, 1, 8]);
         assert_eq!((some.actors, some.worst, some.best, some.sum), (3, -3, 8, 6));
         // The deviations are 5, 1 and 6: 62 / 2.
-        assert_eq!((some.mean_bp, some.variance_bp2()), (20_000, 31 * 100_000_000));
+        assert_eq!((some.mean_bp, variance(3, some.sum, some.squares, 1)), (20_000, 31));
         assert_eq!(some.deviation_bp, 55_677);
         assert_eq!(profit(&[-1, 0, 0]).mean_bp, -3_334, "rounded down, not to zero");
         assert_eq!((profit(&[7]).deviation_bp, profit(&[]).mean_bp), (0, 0));
@@ -240,15 +284,44 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_noise_and_actors_enough() {
-        let around = |mean: i128, n: i128| profit(&(0..n).map(|at| mean + at % 11 - 5).collect::<Vec<_>>());
-        // The spread is a little over 3, so the standard error of the difference of 121 and 121 is some 0.41.
-        assert!(around(12, 121).exceeds(&around(10, 121)));
-        assert!(!around(11, 121).exceeds(&around(10, 121)), "2.4 standard errors");
-        assert!(!around(10, 121).exceeds(&around(12, 121)), "less is no profit");
-        assert!(!around(99, 29).exceeds(&around(10, 121)), "too few to tell");
-        assert!(!around(99, 121).exceeds(&around(10, 29)));
-        assert!(profit(&[5; 30]).exceeds(&profit(&[4; 30])));
-        assert!(!profit(&[4; 30]).exceeds(&profit(&[4; 30])));
+    fn more_than_the_noise_and_runs_enough() {
+        let runs = |differences: &[i128]| {
+            let mut more = More::default();
+            differences.iter().for_each(|by| more.merge(&More::one(&Profit::one(*by), &Profit::one(0))));
+            more
+        };
+        // The spread is a little over 3, so the standard error of 121 runs is some 0.29.
+        let around = |mean: i128, n: i128| runs(&(0..n).map(|at| mean + at % 11 - 5).collect::<Vec<_>>());
+        let one = around(1, 121);
+        assert_eq!((one.runs, one.mean_bp, one.error_bp), (121, 10_000, 2_886));
+        assert!(one.is_no_luck(), "3.5 standard errors");
+        assert!(!around(0, 121).is_no_luck() && !around(-2, 121).is_no_luck(), "as much, or less, is no profit");
+        // Ten runs have to be off by four standard errors, of 0.86 each.
+        let ten = |mean: i128| runs(&[-5, -3, -2, -1, 0, 1, 2, 2, 3, 3].map(|by| mean + by));
+        assert_eq!((ten(3).mean_bp, ten(3).error_bp), (30_000, 8_563));
+        assert!(!ten(3).is_no_luck() && ten(4).is_no_luck(), "3.5 and 4.7");
+        assert!(runs(&[1; 10]).is_no_luck() && !runs(&[0; 10]).is_no_luck());
+        assert!(!runs(&[99; 9]).is_no_luck(), "too few to tell");
+    }
+
+    /// Ten runs that an honest or a lying side wins as a whole are ten throws of a coin, however many sit on each side.
+    #[test]
+    fn many_actors_of_one_run_are_one_throw() {
+        let run = |liars: i128, honest: i128| {
+            let one = |strategy: &str, credits| {
+                let part = Part { role: "verifier".into(), strategy: strategy.into(), owner: NodeNo(1) };
+                Earned { part, credits }
+            };
+            let side = |strategy: &'static str, credits: i128| (0..20).map(move |_| one(strategy, credits));
+            of(&side("thief", liars).chain(side(HONEST, honest)).collect::<Vec<_>>(), &BTreeSet::new())
+        };
+        let mut sum = Profits::new();
+        for by in [1, 1, 1, 1, 1, 1, 1, -1, -1, -1] {
+            merge(&mut sum, &run(50 * by, -50 * by));
+        }
+        let thief = sum["verifier"]["thief"];
+        assert_eq!((thief.actors, thief.more.runs, thief.more.mean_bp), (200, 10, 400_000));
+        assert_eq!(paying(&sum).count(), 0);
+        assert_eq!(sum["verifier"][HONEST].more, More::default());
     }
 }

@@ -182,11 +182,11 @@ pub struct SweepReport {
     /// What each scenario asked for and none of its runs had.
     #[serde(default)]
     pub gaps: Vec<Gap>,
-    /// Ways of lying that pay: the mean profit exceeds that of the honest in the same role by more than three standard errors, and
-    /// the scenario does not say that it is known to.
+    /// Ways of lying that pay: run by run they earn more than the honest of the same role by more than noise, and the scenario
+    /// does not say that it is known to.
     #[serde(default)]
     pub pays: Vec<Lie>,
-    /// Ways of lying whose profit was not weighed: there were fewer than thirty actors on a side.
+    /// Ways of lying whose profit was not weighed: fewer than ten runs had honest ones beside them.
     #[serde(default)]
     pub unweighed: Vec<Lie>,
 }
@@ -568,8 +568,8 @@ mod tests {
         let honest = &caught.total.profits["worker"][HONEST];
         assert_eq!((honest.actors, honest.runs, honest.sum), (60, 30, 60));
         assert_eq!(sweep(30, 0).pays, []);
-        assert_eq!((sweep(29, 3).pays, sweep(29, 3).unweighed), (vec![], vec![thief]), "too few to tell");
-        assert_eq!((sweep(29, 3).verdict, sweep(30, 0).unweighed), (Outcome::Held, vec![]));
+        assert_eq!((sweep(9, 3).pays, sweep(9, 3).unweighed), (vec![], vec![thief]), "too few to tell");
+        assert_eq!((sweep(9, 3).verdict, sweep(30, 0).unweighed), (Outcome::Held, vec![]));
         let declared = |gain| {
             let known = |seed| RunReport { paying: ["thief".to_owned()].into(), ..run(seed, gain) };
             SweepReport::of(&(0..30).map(known).collect::<Vec<_>>())

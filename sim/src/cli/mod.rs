@@ -41,7 +41,8 @@ use clap::{CommandFactory as _, Parser as _};
 use miette::Report;
 
 pub use args::{
-    Cli, Command, CompletionsArgs, Format, LintArgs, MutantsArgs, PolicyArgs, ReplayArgs, RunArgs, SchemaArgs, SchemaOf, SweepArgs,
+    Cli, Command, CompletionsArgs, Format, LintArgs, MutantsArgs, PolicyArgs, ReplayArgs, RunArgs, SchemaArgs,
+    SchemaOf, SweepArgs,
 };
 pub use error::CliError;
 pub use seeds::{Seeds, SeedsError};
