@@ -467,7 +467,7 @@ mod tests {
         let table = text.split_once("profits in credits\n").unwrap().1.split_once("\n\ntime").unwrap().0;
         insta::assert_snapshot!(table, @r"
         role    strategy  actors  runs  mean profit  worst  best   spread  more than honest
-        worker  honest        60    30         7.50     -7     22   13.63                -
+        worker  honest        60    30         7.50     -7     22   13.63                 -
         worker  thief         30    30     1,035.00  1,034  1,036    0.83   1,027.50 ± 0.00
         ");
         let said = text.lines().find(|line| line.contains("lying pays")).unwrap();
