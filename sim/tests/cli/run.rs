@@ -56,6 +56,20 @@ fn code_3_no_liveness_with_a_command_that_does_it_again() {
     assert_eq!(hash(&String::from_utf8(shell.stdout).unwrap()), hash(&did.out));
 }
 
+/// Whoever tries a shipped scenario by itself sees it hold: it has a seed that shows what it is about.
+#[test]
+fn every_shipped_scenario_holds_when_run_alone() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let scenarios: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|is| is == "toml") && !path.ends_with("Cargo.toml")).collect();
+    assert!(scenarios.len() > 50);
+    for path in scenarios {
+        let did = sim(["run", path.to_str().unwrap()]);
+        assert_eq!(did.code, 0, "{}: {}{}", path.display(), did.out, did.err);
+    }
+}
+
 /// Where a scenario says that a promise ends a run that comes to it is no failure, and says so.
 #[test]
 fn code_0_an_expected_violation() {
