@@ -56,6 +56,8 @@ mutants! {
     AccuserBelieved: "accuser-believed", "P3", "false-alarms";
     /// Of a worker that says its work took less than it took nobody makes anything.
     BreachShrugged: "breach-shrugged", "P3", "false-claims";
+    /// Who rules on a challenge never finds that a stretch of the work leads elsewhere.
+    StretchShrugged: "stretch-shrugged", "P3", "wrong-turns";
     /// Who rules on a challenge never finds a proof of work false.
     ProofShrugged: "proof-shrugged", "P3", "lazy-attester";
     /// Who rules on a challenge never finds that an output is not what its schema says.

@@ -192,6 +192,8 @@ pub enum Strategy {
     SilentReveal,
     /// A worker that commits to results which its job does not give.
     WrongResult,
+    /// A worker that takes a wrong turn in one stretch of its job, and goes on from there as it should.
+    WrongTurn,
     /// A worker that says its job took half the steps it took.
     FalseClaim,
     /// A worker whose briefs contradict themselves.
@@ -294,6 +296,7 @@ impl Strategy {
         match self {
             Self::EarlyStopwatch | Self::ChallengeWithholder | Self::Forker | Self::SilentReveal => Role::Coordinator,
             Self::WrongResult
+            | Self::WrongTurn
             | Self::FalseClaim
             | Self::Contradictor
             | Self::SchemaBreaker
@@ -328,6 +331,7 @@ impl Strategy {
             Self::Forker => "forker",
             Self::SilentReveal => "silent-reveal",
             Self::WrongResult => "wrong-result",
+            Self::WrongTurn => "wrong-turn",
             Self::FalseClaim => "false-claim",
             Self::Contradictor => "contradictor",
             Self::SchemaBreaker => "schema-breaker",
@@ -363,6 +367,7 @@ impl Strategy {
             Self::Forker => "lied-forker",
             Self::SilentReveal => "lied-silent-reveal",
             Self::WrongResult => "lied-wrong-result",
+            Self::WrongTurn => "lied-wrong-turn",
             Self::FalseClaim => "lied-false-claim",
             Self::Contradictor => "lied-contradictor",
             Self::SchemaBreaker => "lied-schema-breaker",

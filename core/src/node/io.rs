@@ -143,8 +143,8 @@ pub enum Outcome {
     Unknown,
     /// A job ran.
     Ran {
-        /// What reading the outputs says against them, as far as there is a form to hold them against: what is wrong with it, and
-        /// what contradicts itself in the host's opinion.
+        /// What is said against what was looked at: the first stretch that leads elsewhere; as far as there is a form to hold the
+        /// outputs against, what is wrong with them, and what contradicts itself in the host's opinion.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         against: Vec<Evidence>,
         /// Addresses of its outputs.
@@ -207,6 +207,8 @@ pub struct Look {
     pub outputs: BTreeMap<Label, Cid>,
     /// What is said against it, if that is ruled on: the answer holds the very same if it is so.
     pub question: Option<Evidence>,
+    /// What it says that the run had come to along the way.
+    pub states: Vec<Digest>,
 }
 
 /// Where an envelope travels (PROTOCOL 3).

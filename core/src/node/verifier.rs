@@ -57,15 +57,15 @@ impl Check {
 
     /// What is looked at.
     fn look(&self) -> Look {
-        let outputs = match &self.commit.body {
-            Body::Commit(commit) => commit.outputs.clone(),
-            _ => BTreeMap::new(),
+        let (outputs, states) = match &self.commit.body {
+            Body::Commit(commit) => (commit.outputs.clone(), commit.states.clone()),
+            _ => Default::default(),
         };
         let question = match &self.purpose {
             Purpose::Rule { evidence, .. } => Some(evidence.clone()),
             Purpose::Attest | Purpose::Watch => None,
         };
-        Look { outputs, question }
+        Look { outputs, question, states }
     }
 
     /// The work that is to be done for it, under the keys of `me` if it asks for a verdict.
@@ -128,7 +128,7 @@ pub(super) fn work(
 struct Ran<'a> {
     outputs: &'a BTreeMap<Label, Cid>,
     proofs: &'a [Digest],
-    /// What reading the outputs says against them.
+    /// What the host says against what was committed.
     read: &'a [Evidence],
     took: Telemetry,
 }
@@ -150,13 +150,18 @@ impl Seen {
             Body::Commit(body) => Some(&body.outputs),
             _ => None,
         };
+        let is_of_stretch = |said: &&Evidence| matches!(said, Evidence::StretchMismatch { .. });
+        // What is cheapest to look at comes first.
+        let mut against: Vec<_> = read.iter().filter(is_of_stretch).cloned().collect();
         let others = committed.into_iter().flatten().filter(|(label, cid)| outputs.get(*label) != Some(*cid));
-        let mut against: Vec<_> = others.map(|(label, _)| Evidence::OutputMismatch { label: label.clone() }).collect();
+        let is_astray = !against.is_empty();
+        against.extend(others.map(|(label, _)| Evidence::OutputMismatch { label: label.clone() }));
         let gate = policy::commit(&*desk.setup.evaluator, commit, &[Role::Worker], Some(took));
         let is_contradiction = read.iter().any(Evidence::is_opinion);
         let is_malformed = read.iter().any(|said| matches!(said, Evidence::SchemaViolation { .. }));
         let why = [
             (committed != Some(outputs), "output-mismatch"),
+            (is_astray, "stretch-mismatch"),
             (gate.is_err(), "policy-denied"),
             (is_malformed, "schema-violation"),
             (is_contradiction, "semantic-contradiction"),
@@ -167,7 +172,7 @@ impl Seen {
         let rules = answer.iter().flat_map(|answer| &answer.reasons).cloned();
         against.extend(rules.map(|rule| Evidence::PolicyBreach { capsule: commit.policy.capsule, rule }));
         // Among these what can be shown comes before what is a matter of opinion.
-        against.extend(read.iter().cloned());
+        against.extend(read.iter().filter(|said| !is_of_stretch(said)).cloned());
         Self { reasons, against, policy: answer.map_or_else(Digest::default, |answer| answer.digest) }
     }
 }
@@ -343,6 +348,7 @@ impl Verifier {
             Purpose::Rule { challenge, evidence } => {
                 let shrugged = match evidence {
                     Evidence::OutputMismatch { .. } | Evidence::SemanticContradiction { .. } => false,
+                    Evidence::StretchMismatch { .. } => planted(Mutant::StretchShrugged),
                     Evidence::PolicyBreach { .. } => planted(Mutant::BreachShrugged),
                     Evidence::SchemaViolation { .. } => planted(Mutant::SchemaUnchecked),
                     Evidence::FalseProof { .. } => planted(Mutant::ProofShrugged),
@@ -401,5 +407,9 @@ mod tests {
         let seen = Seen::of(&desk, &commit, &ran(&others));
         assert_eq!(seen.reasons, [label("output-mismatch"), label("policy-denied")]);
         assert_eq!(seen.against, [Evidence::OutputMismatch { label: label("a") }]);
+        let read = [Evidence::StretchMismatch { stretch: 3 }];
+        let seen = Seen::of(&desk, &commit, &Ran { read: &read, ..ran(&outputs) });
+        assert_eq!(seen.reasons, [label("stretch-mismatch"), label("policy-denied")]);
+        assert_eq!(seen.against, read, "right outputs of a wrong run");
     }
 }

@@ -14,16 +14,23 @@ use crate::slot::perform::Doing;
 use crate::slot::{Registry, Waiting};
 use crate::wire::{Body, Challenge, Commit, Due, Envelope, Evidence, Payout, ReleaseReason};
 
-/// What a challenge costs to make: the base of its class, times how long looking takes if the COMMIT says so truly.
+/// What a challenge costs to make: the base of its class, times how long looking takes if the COMMIT says so truly. Of what is disputed
+/// in one stretch only that is looked at.
 fn bond(params: &Params, challenge: &Envelope, commit: &Commit) -> Credits {
     let Body::Challenge(Challenge { evidence, .. }) = &challenge.body else { return params.challenge_bond };
     let base = match evidence {
-        Evidence::OutputMismatch { .. } | Evidence::FalseProof { .. } => params.challenge_bond,
+        Evidence::OutputMismatch { .. } | Evidence::StretchMismatch { .. } | Evidence::FalseProof { .. } => {
+            params.challenge_bond
+        }
         Evidence::PolicyBreach { .. } => params.breach_bond,
         Evidence::SchemaViolation { .. } => params.schema_bond,
         Evidence::SemanticContradiction { .. } => params.contradiction_bond,
     };
-    let more = (commit.telemetry.steps.0 / u64::from(params.gas_step)).min(9);
+    let stretches = match evidence {
+        Evidence::StretchMismatch { .. } => commit.states.len() as u64 + 1,
+        _ => 1,
+    };
+    let more = (commit.telemetry.steps.0 / stretches / u64::from(params.gas_step)).min(9);
     Credits(base.0 * (1 + more))
 }
 

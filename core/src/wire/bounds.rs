@@ -42,7 +42,7 @@ pub const REMARK_BYTES_MAX: usize = 1_024;
 pub const REASON_BYTES_MAX: usize = 256;
 /// Short codes that give reasons.
 pub const REASONS_MAX: usize = 16;
-/// State digests of a COMMIT, for bisection.
+/// State digests of a COMMIT.
 pub const STATES_MAX: usize = 64;
 /// Counted verdicts in a FINALIZE record, and engine hashes among them.
 pub const ATTESTATIONS_MAX: usize = 128;

@@ -440,7 +440,8 @@ crate::id::decimal!(Count);
 pub struct Commit {
     /// Address of each output, by the name the task produces.
     pub outputs: BTreeMap<Label, Cid>,
-    /// Digests of states along the way, for bisection; at most 64.
+    /// What the run had come to along the way, by the digests that are the addresses of it; at most 64. A dispute is narrowed to the
+    /// stretch between two of them.
     pub states: Vec<Digest>,
     /// The task.
     pub task: TaskName,
@@ -487,6 +488,12 @@ pub enum Evidence {
         /// The output.
         label: Label,
     },
+    /// A stretch of the run leads from what the COMMIT says it began with to something else than the COMMIT says: to another state, or
+    /// to other outputs if it is the last. It alone is done again, and nothing but what was committed is looked at (T33).
+    StretchMismatch {
+        /// Which, from 0: it begins with the state before that number, the first with the inputs.
+        stretch: u32,
+    },
     /// The policy that the COMMIT was said under denies it at the commit gate, once it is known what the job takes.
     PolicyBreach {
         /// The policy, as the COMMIT names it.
@@ -527,6 +534,7 @@ impl Evidence {
         let form = |label: &Label| need.forms.get(label).filter(|_| body.outputs.contains_key(label));
         match self {
             Self::OutputMismatch { label } => body.outputs.contains_key(label),
+            Self::StretchMismatch { stretch } => *stretch as usize <= body.states.len(),
             Self::PolicyBreach { capsule, .. } => commit.policy.capsule == *capsule,
             Self::FalseProof { .. } => true,
             Self::SchemaViolation { label, schema, .. } => {
@@ -549,6 +557,7 @@ impl Evidence {
         match self {
             Self::FalseProof { verifier } => Some(*verifier),
             Self::OutputMismatch { .. }
+            | Self::StretchMismatch { .. }
             | Self::PolicyBreach { .. }
             | Self::SchemaViolation { .. }
             | Self::SemanticContradiction { .. } => None,

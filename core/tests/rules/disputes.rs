@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::kit::*;
-use swarm_core::id::{AgentId, Cid, Credits, Nonce, label};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Nonce, label};
 use swarm_core::plan::TaskState;
 use swarm_core::register::Command;
 use swarm_core::reject::Reject;
@@ -315,6 +315,40 @@ fn a_challenge_costs_by_its_class_and_by_how_long_looking_takes() {
         stage.submit(Command::Act(challenge)).unwrap();
         stage.relay();
         assert_eq!(before - stage.available(&who), costs, "{steps} steps, {is_breach}");
+    }
+}
+
+/// T33: a stretch that is disputed is one between two states of the COMMIT, or at an end, and looking at it costs its part of the work.
+#[test]
+fn t33_a_stretch_is_between_what_was_committed_and_costs_its_part() {
+    for (steps, stretch, costs) in [
+        (39_999_999, 0, Ok(10)),
+        (40_000_000, 3, Ok(20)),
+        (0, 4, Err(Reject::NoEvidence)),
+        (0, u32::MAX, Err(Reject::NoEvidence)),
+    ] {
+        let mut stage = Stage::new();
+        stage.decide(two_steps());
+        stage.lease("w1", "cut");
+        let Body::Commit(mut commit) = stage.parse("commit cut") else { panic!("a commit") };
+        commit.telemetry.steps = Count(steps);
+        commit.states = vec![Digest([1; 32]), Digest([2; 32]), Digest([3; 32])];
+        let envelope = stage.say("w1", Body::Commit(commit));
+        stage.submit(Command::Act(envelope)).unwrap();
+        stage.relay();
+        stage.reveal();
+        stage.relay();
+        stage.judge("pass cut").unwrap();
+        let Body::Challenge(mut said) = stage.parse("challenge cut") else { panic!("a challenge") };
+        said.evidence = Evidence::StretchMismatch { stretch };
+        let who = bystander(&stage);
+        let before = stage.available(&who);
+        let challenge = stage.say(&who, Body::Challenge(said));
+        let did = stage.submit(Command::Act(challenge)).map(|_| {
+            stage.relay();
+            before - stage.available(&who)
+        });
+        assert_eq!(did, costs, "{steps} steps, stretch {stretch}");
     }
 }
 

@@ -5,6 +5,7 @@
 //! What such a one did wrong is a violation only where a scenario says that it shows just this.
 //! What is right is what honest hosts got, and took, when they did the same work, whether the protocol asked them to or not.
 
+use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,8 +21,8 @@ const NAME: &str = "P3";
 /// One final result.
 type Grant = (NeedId, TaskName, Fence);
 
-/// What an honest host got for its work, and what that took.
-type Got = (Arc<[Cid]>, Telemetry);
+/// What an honest host got for its work, what that took, and what it had come to along the way.
+type Got = (Arc<[Cid]>, Telemetry, Arc<[Digest]>);
 
 /// The oracle of P3.
 #[derive(Debug, Default)]
@@ -59,11 +60,11 @@ impl Checker for ChallengeSafety {
             Event::Genesis { parties, .. } => {
                 self.dishonest.extend(parties.iter().filter(|party| !party.honest).map(|party| party.agent));
             }
-            Event::Worked { need, task, outputs, proofs, took, .. } => {
+            Event::Worked { need, task, outputs, proofs, states, took, .. } => {
                 self.proofs.extend(proofs.iter().copied());
                 let known = self.truth.entry((*need, task.clone())).or_default();
-                if !known.iter().any(|(got, cost)| (got, cost) == (outputs, took)) {
-                    known.push((outputs.clone(), *took));
+                if !known.iter().any(|(got, cost, way)| (got, cost, way) == (outputs, took, states)) {
+                    known.push((outputs.clone(), *took, Arc::clone(states)));
                 }
             }
             Event::Read { artifact, text } => {
@@ -132,7 +133,7 @@ impl Checker for ChallengeSafety {
             let of_it: Vec<_> = self.disputes.iter().filter(|(_, (of, ..))| of == grant).collect();
             notes.checked();
             if let Some((_, void)) = self.void.get(grant)
-                && truth.iter().any(|(got, _)| got == outputs)
+                && truth.iter().any(|(got, ..)| got == outputs)
                 && of_it.iter().all(|(challenge, (_, claim, _))| {
                     let about_it = !matches!(claim, Claim::Proof { .. });
                     !about_it
@@ -202,8 +203,13 @@ impl ChallengeSafety {
     fn is_true(&self, claim: &Claim, outputs: &[Cid], truth: &[Got]) -> Option<bool> {
         let any = |is: &dyn Fn(&Got) -> bool| Some(truth.iter().any(is));
         match claim {
-            Claim::Output(at) => any(&|(got, _)| got.get(*at as usize) == outputs.get(*at as usize)),
-            Claim::Took(said) => any(&|(_, took)| took.bytes <= said.bytes && took.steps <= said.steps),
+            Claim::Output(at) => any(&|(got, ..)| got.get(*at as usize) == outputs.get(*at as usize)),
+            Claim::Stretch { at, states } => {
+                let found: Option<Vec<bool>> =
+                    truth.iter().map(|got| leads(*at as usize, states, outputs, got)).collect();
+                found.map(|right| right.contains(&true))
+            }
+            Claim::Took(said) => any(&|(_, took, _)| took.bytes <= said.bytes && took.steps <= said.steps),
             Claim::Lawful => Some(true),
             Claim::Sense => None,
             Claim::Proof { key, said, .. } => self.proofs.get(key).map(|proof| proof == said),
@@ -245,6 +251,18 @@ impl ChallengeSafety {
     }
 }
 
+/// Whether a stretch of a run leads from what was said of its begin to what was said of its end; nothing if it begins with what an honest
+/// host did not come to.
+fn leads(at: usize, said: &[Digest], outputs: &[Cid], (got, _, way): &Got) -> Option<bool> {
+    let begins = at.checked_sub(1).is_none_or(|before| before >= way.len() || said.get(before) == way.get(before));
+    let ends = match at.cmp(&way.len()) {
+        Ordering::Less => said.get(at) == way.get(at),
+        Ordering::Equal => said.len() == at && outputs == &**got,
+        Ordering::Greater => true,
+    };
+    begins.then_some(ends)
+}
+
 /// The challenge whose pot it is: its name ends with that.
 fn challenge_of(pot: &Account) -> Option<Cid> {
     let Account::Pot(name) = pot else { return None };
@@ -269,6 +287,11 @@ mod tests {
         (task, fence, said.outputs.values().copied().collect())
     }
 
+    /// What it came to along the way.
+    fn way() -> Arc<[Digest]> {
+        [Digest([3; 32]), Digest([4; 32])].into()
+    }
+
     /// A good run in which honest hosts got `outputs`.
     fn with_truth(right: bool) -> (Run, TaskName, Fence) {
         let mut run = good();
@@ -276,7 +299,7 @@ mod tests {
         let outputs = if right { outputs } else { [Cid::of(b"what it should be")].into() };
         let took = Telemetry { bytes: Count(10), steps: Count(10) };
         let (inputs, proofs) = ([].into(), [(Digest([1; 32]), Digest([2; 32]))].into());
-        run.tell(0, Event::Worked { inputs, need: need(), outputs, proofs, task: task.clone(), took });
+        run.tell(0, Event::Worked { inputs, need: need(), outputs, proofs, states: way(), task: task.clone(), took });
         (run, task, fence)
     }
 
@@ -366,6 +389,40 @@ mod tests {
         let (mut run, task, fence) = with_truth(false);
         dispute_of(took(10), &mut run, &task, fence, Some(Some(false)));
         assert_eq!(run.finding(ChallengeSafety::default()).violations, 0);
+    }
+
+    /// Of a stretch is judged what follows from a begin that is right.
+    #[test]
+    fn a_stretch_leads_where_it_leads() {
+        let (one, two, other) = (Digest([3; 32]), Digest([4; 32]), Digest([5; 32]));
+        let cases: [(u32, &[Digest], Option<bool>); 10] = [
+            (0, &[one, two], Some(true)),
+            (0, &[other, two], Some(false)),
+            (0, &[], Some(false)),
+            (1, &[one, two], Some(true)),
+            (1, &[one, other], Some(false)),
+            (1, &[one], Some(false)),
+            (1, &[other, two], None),
+            (2, &[one, two], Some(true)),
+            (2, &[one, two, other], Some(false)),
+            (3, &[one, two, other], Some(true)),
+        ];
+        for (at, said, is_true) in cases {
+            let claim = || Claim::Stretch { at, states: said.into() };
+            for upheld in [true, false] {
+                let (mut run, task, fence) = with_truth(true);
+                dispute_of(claim(), &mut run, &task, fence, Some(Some(upheld)));
+                if upheld {
+                    void(&mut run, &task, fence, &[]);
+                }
+                let agrees = is_true.is_none_or(|is_true| is_true != upheld);
+                let finding = run.finding(ChallengeSafety::default());
+                assert_eq!(finding.violations == 0, agrees, "{at} {said:?}: {upheld}, {finding:?}");
+            }
+        }
+        let (mut run, task, fence) = with_truth(false);
+        dispute_of(Claim::Stretch { at: 2, states: way() }, &mut run, &task, fence, Some(Some(false)));
+        caught(ChallengeSafety::default(), &run, "what is wrong is dismissed");
     }
 
     #[test]

@@ -274,6 +274,13 @@ pub struct PoolSnapshot {
 pub enum Claim {
     /// That its output of this place, in the order of their names, is what the job gives.
     Output(u32),
+    /// That this stretch of its run leads from what it says of the begin to what it says of the end: all states that it says.
+    Stretch {
+        /// Which, from 0.
+        at: u32,
+        /// What it says that the run had come to along the way.
+        states: Arc<[Digest]>,
+    },
     /// That the job takes at most so much.
     Took(Telemetry),
     /// That it keeps some rule which no COMMIT can break that came so far.
@@ -383,6 +390,8 @@ pub enum Event {
         outputs: Arc<[Cid]>,
         /// Keys, and the proof of work under each.
         proofs: Arc<[(Digest, Digest)]>,
+        /// What it had come to along the way.
+        states: Arc<[Digest]>,
         task: TaskName,
         took: Telemetry,
     },

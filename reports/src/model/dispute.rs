@@ -95,6 +95,7 @@ impl Need {
         let Body::Commit(commit) = &committed.body else { return None };
         let about = match &said.evidence {
             Evidence::OutputMismatch { label } => commit.outputs.contains_key(label),
+            Evidence::StretchMismatch { stretch } => (0..=commit.states.len()).contains(&(*stretch as usize)),
             Evidence::PolicyBreach { capsule, .. } => committed.policy.capsule == *capsule,
             Evidence::FalseProof { verifier } => task.proven.contains(verifier),
             Evidence::SemanticContradiction { first, label, second } => {
@@ -148,12 +149,18 @@ impl Need {
             return;
         };
         let base = match said.evidence {
-            Evidence::OutputMismatch { .. } | Evidence::FalseProof { .. } => params.challenge_bond,
+            Evidence::OutputMismatch { .. } | Evidence::StretchMismatch { .. } | Evidence::FalseProof { .. } => {
+                params.challenge_bond
+            }
             Evidence::PolicyBreach { .. } => params.breach_bond,
             Evidence::SemanticContradiction { .. } => params.contradiction_bond,
             Evidence::SchemaViolation { .. } => params.schema_bond,
         };
-        let times = 10.min(1 + commit.telemetry.steps.0 / u64::from(params.gas_step));
+        let looked_at = match said.evidence {
+            Evidence::StretchMismatch { .. } => commit.telemetry.steps.0 / (1 + commit.states.len() as u64),
+            _ => commit.telemetry.steps.0,
+        };
+        let times = 10.min(1 + looked_at / u64::from(params.gas_step));
         let ask = Ask::Contest {
             attesters: task.passed_by(),
             bench: self.bench(name),

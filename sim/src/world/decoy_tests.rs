@@ -22,7 +22,15 @@ fn shape(value: &Value) -> String {
             format!("{{{}}}", fields.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(","))
         }
         Value::Array(all) => {
-            format!("[{}]", all.iter().map(shape).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(","))
+            format!(
+                "[{}]",
+                all.iter()
+                    .map(|one| plain(shape(one)))
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )
         }
         Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => "number".to_owned(),
         Value::String(text) if text.len() > 40 => format!("{} of {}", &text[..2.min(text.len())], text.len()),

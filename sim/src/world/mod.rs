@@ -10,6 +10,8 @@ mod bus;
 mod cluster;
 #[cfg(test)]
 mod decoy_tests;
+#[cfg(test)]
+mod dispute_tests;
 mod etcd;
 mod host;
 mod maker;

@@ -52,6 +52,8 @@ struct TaskTold {
     commit: Cid,
     /// The COMMIT itself.
     committed: Option<Arc<Envelope>>,
+    /// The challenge of one stretch of its run, if that is what is disputed.
+    narrowed: Option<Cid>,
     /// The proofs in the verdicts that counted.
     proofs: BTreeMap<AgentId, Digest>,
     /// The result that stands.
@@ -72,6 +74,9 @@ fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold, forms: &B
     match &said.evidence {
         Evidence::OutputMismatch { label } => {
             Claim::Output(commit.outputs.keys().take_while(|output| *output != label).count() as u32)
+        }
+        Evidence::StretchMismatch { stretch } => {
+            Claim::Stretch { at: *stretch, states: commit.states.as_slice().into() }
         }
         Evidence::PolicyBreach { rule, .. } if rule.as_str() == "telemetry" => Claim::Took(commit.telemetry),
         Evidence::PolicyBreach { .. } => Claim::Lawful,
@@ -549,6 +554,7 @@ impl Recorder {
                 let (commit, fence) = (of.commit, of.fence);
                 let claim =
                     of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit, of, &told.forms));
+                of.narrowed = matches!(claim, Claim::Stretch { .. }).then(|| challenge.id());
                 self.mark("result-challenged");
                 Event::Challenged {
                     challenge: challenge.id(),
@@ -567,6 +573,9 @@ impl Recorder {
                 return self.mark("arbiters-ruled");
             }
             Did::Ruled { challenge, counted, ruling, task } => {
+                if *ruling == Some(true) && told.tasks.get(task).is_some_and(|of| of.narrowed == Some(*challenge)) {
+                    self.mark("stretch-upheld");
+                }
                 self.mark(match ruling {
                     Some(true) => "challenge-upheld",
                     Some(false) => "challenge-dismissed",

@@ -74,11 +74,11 @@ fn every_shipped_scenario_holds_when_run_alone() {
 #[test]
 fn code_0_an_expected_violation() {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/colluders-k.toml");
-    let did = sim(["run", shipped, "--seed", "9"]);
+    let did = sim(["run", shipped, "--seed", "5"]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
-    assert!(did.out.contains("colluders-k, seed 9: expected violation"), "{}", did.out);
+    assert!(did.out.contains("colluders-k, seed 5: expected violation"), "{}", did.out);
     assert!(did.out.contains("P3: what is wrong stands, because liars alone ruled so"), "{}", did.out);
-    let did = sim(["sweep", shipped, "--seeds", "7..10"]);
+    let did = sim(["sweep", shipped, "--seeds", "3..6"]);
     assert_eq!(did.code, 0, "{}{}", did.out, did.err);
     assert!(did.out.contains("the promise of P3 ends in 1 of 3 runs"), "{}", did.out);
 }

@@ -18,18 +18,32 @@
 //! disagree on one byte fail each other's work. Malformed or oversized input is a named error, never a panic.
 
 mod brief;
+mod count;
 mod gather;
+mod list;
+mod machine;
+mod merge;
 mod reading;
+mod sort;
+mod split;
+mod stretch;
 mod synth;
-mod text;
 mod trace;
 
-use swarm_core::id::{Digest, Label};
+use swarm_core::id::{Cid, Digest, Label};
 use swarm_core::wire::{Count, Telemetry};
+
+use count::Counting;
+use merge::Merge;
+use sort::Sort;
+use split::Split;
+use synth::Synth;
 
 pub use brief::CLAIMS_MAX;
 pub use gather::{FILES_MAX, GatherError, gather};
+use machine::Machine;
 pub use reading::against;
+pub use stretch::{Committed, Redone, astray, redo};
 use trace::Trace;
 
 /// The most bytes that all inputs of one job may have together, and so the most [`gather`] collects.
@@ -40,19 +54,19 @@ pub const INPUTS_MAX: usize = 256;
 pub const PARTS_MAX: u32 = 256;
 /// The most rounds `synth/ROUNDS` hashes.
 pub const ROUNDS_MAX: u32 = 1_000_000;
-/// The most digests [`Done::states`] holds.
-pub const STATES_MAX: usize = 64;
+/// The most stretches that a run is cut into.
+pub const STRETCHES_MAX: u64 = 16;
 
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
     /// Each output under the name it was asked for, in the order asked.
     pub outputs: Vec<(Label, Vec<u8>)>,
-    /// Digests of the run's state along the way, evenly spread, at most [`STATES_MAX`]: what a COMMIT publishes, so that
-    /// a dispute can be narrowed to one stretch of the run.
+    /// Addresses of what the run had come to after each stretch but the last, as digests: what a COMMIT publishes, so that a dispute
+    /// can be about one stretch. None of an authored job, nor of a short one.
     pub states: Vec<Digest>,
-    /// Digests under the caller's keys, one for each, over the states in between, which `states` leaves out: nobody can compute
-    /// one from a COMMIT, nor from a proof made under another key (PROTOCOL 8, T27).
+    /// Digests under the caller's keys, one for each, over what was worked out along the way: nobody can compute one from a COMMIT,
+    /// nor from a proof made under another key (PROTOCOL 8, T27).
     pub proofs: Vec<Digest>,
     /// Bytes read and written, and steps taken: words, lines or rounds. Equal on every machine.
     pub telemetry: Telemetry,
@@ -144,6 +158,31 @@ impl Kind {
         }
     }
 
+    /// The job over these inputs: at its beginning, or in a state that some bytes describe; nothing if they describe none.
+    fn machine<'a>(
+        self,
+        inputs: &'a [&'a [u8]],
+        produces: &'a [Label],
+        state: Option<&'a [u8]>,
+    ) -> Result<Option<Box<dyn Machine + 'a>>, JobError> {
+        fn boxed<'a>(machine: Option<impl Machine + 'a>) -> Option<Box<dyn Machine + 'a>> {
+            machine.map(|machine| Box::new(machine) as Box<dyn Machine + 'a>)
+        }
+        Ok(match (self, state) {
+            (Self::Split(n), None) => boxed(Some(Split::new(inputs[0], n))),
+            (Self::Split(n), Some(state)) => boxed(Split::new(inputs[0], n).at(state)),
+            (Self::Count, None) => boxed(Some(Counting::new(inputs[0]))),
+            (Self::Count, Some(state)) => boxed(Counting::new(inputs[0]).at(state)),
+            (Self::Sort, None) => boxed(Some(Sort::new(inputs[0])?)),
+            (Self::Sort, Some(state)) => boxed(Sort::new(inputs[0])?.at(state)),
+            (Self::Merge, None) => boxed(Some(Merge::new(inputs)?)),
+            (Self::Merge, Some(state)) => boxed(Merge::at(inputs, state)),
+            (Self::Synth(rounds), None) => boxed(Some(Synth::new(inputs, rounds, produces))),
+            (Self::Synth(rounds), Some(state)) => boxed(Synth::new(inputs, rounds, produces).at(state)),
+            (Self::Brief(_), _) => None,
+        })
+    }
+
     /// Holds the number of inputs and outputs against what the kind takes and gives.
     fn check(self, job: &str, inputs: usize, produces: &[Label]) -> Result<(), JobError> {
         let (wanted, fits) = match self {
@@ -213,8 +252,7 @@ pub fn read(outputs: Vec<(Label, Vec<u8>)>, keys: &[Digest]) -> Result<Done, Job
     let mut trace = Trace::new(size);
     brief::read(outputs.iter().map(|(_, bytes)| &bytes[..]), &mut trace);
     let telemetry = Telemetry { bytes: Count(size), steps: Count(trace.steps()) };
-    let (states, proofs) = trace.finish(keys);
-    Ok(Done { outputs, states, proofs, telemetry })
+    Ok(Done { outputs, states: Vec::new(), proofs: trace.finish(keys), telemetry })
 }
 
 /// The inputs, if a job takes so much.
@@ -238,24 +276,19 @@ pub fn run(job: &str, inputs: &[impl AsRef<[u8]>], produces: &[Label], keys: &[D
     let inputs = bounded(inputs)?;
     let read = inputs.iter().map(|i| i.len() as u64).sum();
     let mut trace = Trace::new(read);
-    let outputs = match kind {
-        Kind::Split(n) => text::split(inputs[0], n, &mut trace),
-        Kind::Count => vec![text::count(inputs[0], &mut trace)],
-        Kind::Sort => vec![text::sort(inputs[0], &mut trace)?],
-        Kind::Merge => vec![text::merge(&inputs, &mut trace)?],
-        Kind::Brief(_) => unreachable!("it is authored"),
-        Kind::Synth(rounds) => synth::synth(&inputs, rounds, produces, &mut trace),
-    };
+    let mut machine = kind.machine(&inputs, produces, None)?.expect("it begins with nothing");
+    let mut states = Vec::new();
+    for stretch in stretch::all(machine.units()) {
+        if stretch.number > 0 {
+            states.push(Cid::of(&machine.state()).0);
+        }
+        machine.advance(stretch.until, &mut trace)?;
+    }
+    let outputs = machine.outputs();
     assert_eq!(outputs.len(), produces.len(), "a kind gives as many outputs as it declares");
     let written: u64 = outputs.iter().map(|o| o.len() as u64).sum();
-    let steps = trace.steps();
-    let (states, proofs) = trace.finish(keys);
-    Ok(Done {
-        outputs: produces.iter().cloned().zip(outputs).collect(),
-        states,
-        proofs,
-        telemetry: Telemetry { bytes: Count(read + written), steps: Count(steps) },
-    })
+    let telemetry = Telemetry { bytes: Count(read + written), steps: Count(trace.steps()) };
+    Ok(Done { outputs: produces.iter().cloned().zip(outputs).collect(), states, proofs: trace.finish(keys), telemetry })
 }
 
 #[cfg(test)]
@@ -303,7 +336,7 @@ mod tests {
         let two = run("count", &[&text], &names(1), &[key(2)]).unwrap();
         assert_ne!(one.proofs, two.proofs);
         assert_eq!((&one.outputs, &one.states), (&two.outputs, &two.states));
-        assert!(!one.states.is_empty() && one.states.len() <= STATES_MAX);
+        assert_eq!(one.states.len() as u64, STRETCHES_MAX - 1);
         // What a copier holds: the published states. No digest of them under the key is the proof.
         let parts: Vec<&[u8]> = one.states.iter().map(|s| &s.0[..]).collect();
         assert_ne!(trace::proof_of(&key(1), &parts), one.proofs[0]);
@@ -356,7 +389,7 @@ mod tests {
             let first = run(job, &inputs, &names(n), &[key(7)]);
             prop_assert_eq!(&first, &run(job, &inputs, &names(n), &[key(7)]));
             if let Ok(done) = first {
-                prop_assert!(done.states.len() <= STATES_MAX);
+                prop_assert!((done.states.len() as u64) < STRETCHES_MAX);
             }
         }
 

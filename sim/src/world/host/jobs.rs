@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use swarm_core::id::{Cid, Digest, Label, OpId, label};
 use swarm_core::node::{Act, Input, Outcome, Work};
-use swarm_core::wire::{Body, Envelope};
+use swarm_core::wire::{Body, Envelope, Evidence};
+use swarm_ports::jobs::Committed;
 use swarm_ports::{jobs, recipes};
 
 use super::{ANSWER, Host, Waits};
@@ -87,7 +88,10 @@ impl Host {
         let job = self.counter;
         let inputs = match &work {
             Work::Plan { .. } => BTreeMap::new(),
-            Work::Run { inputs, .. } => inputs.iter().chain(read(&work)).map(|cid| (*cid, None)).collect(),
+            Work::Run { inputs, .. } => {
+                let begin = disputed(&work).and_then(|(committed, stretch)| committed.before(stretch));
+                inputs.iter().copied().chain(read(&work).copied()).chain(begin).map(|cid| (cid, None)).collect()
+            }
         };
         self.jobs.insert(job, Job { op, work, inputs, unkept: BTreeMap::new(), outcome: None, ready: false, asks: 0 });
         self.work(cx, job);
@@ -105,6 +109,20 @@ impl Host {
             return;
         }
         at.asks += 1;
+        let begin = disputed(&at.work).and_then(|(committed, stretch)| committed.before(stretch));
+        if at.asks > FETCHES
+            && let Some(begin) = begin
+            && at.inputs.get(&begin).is_some_and(Option::is_none)
+        {
+            // What the run had come to cannot be had: all of it is done again.
+            at.inputs.remove(&begin);
+            at.asks = 1;
+            self.work(cx, job);
+            if self.jobs.get(&job).is_none_or(|at| at.outcome.is_some()) {
+                return;
+            }
+        }
+        let Some(at) = self.jobs.get_mut(&job) else { return };
         if at.asks > FETCHES {
             return self.end(cx, job, Outcome::CouldNot(label("unavailable")));
         }
@@ -143,11 +161,14 @@ impl Host {
                     (Outcome::CouldNot(label("job-failed")), BTreeMap::new())
                 } else {
                     let (mut outcome, mut unkept) = self.run(at);
-                    self.tell_truth(*need, given, task, keys, &outcome);
+                    if disputed(&at.work).is_none() {
+                        self.tell_truth(*need, given, task, keys, &outcome);
+                    }
                     if verify.is_none() {
                         self.falsify(&mut outcome, &mut unkept);
                         let inputs: Vec<_> =
                             given.iter().filter_map(|cid| at.inputs.get(cid).cloned().flatten()).collect();
+                        self.strays(&at.work, &inputs, &mut outcome, &mut unkept);
                         self.plant(&at.work, &inputs, &mut outcome, &mut unkept);
                     }
                     (outcome, unkept)
@@ -199,9 +220,17 @@ impl Host {
     }
 }
 
+/// What is disputed in one stretch of a run, and which: that alone is done again.
+fn disputed(work: &Work) -> Option<(Committed<'_>, u32)> {
+    let Work::Run { verify: Some(look), .. } = work else { return None };
+    let Some(Evidence::StretchMismatch { stretch }) = look.question else { return None };
+    Some((Committed { outputs: &look.outputs, states: &look.states }, stretch))
+}
+
 /// The committed artifacts that a verifier reads: where many results are right, and where it is said what they look like.
 fn read(work: &Work) -> impl Iterator<Item = &Cid> {
     let look = match work {
+        Work::Run { verify: Some(_), .. } if disputed(work).is_some() => None,
         Work::Run { forms, job, verify: Some(look), .. } if jobs::is_authored(job.as_str()) || !forms.is_empty() => {
             Some(look)
         }
@@ -219,6 +248,14 @@ impl Host {
         let (kind, is_authored) = (job.as_str(), jobs::is_authored(job.as_str()));
         let bytes = |cid: &Cid| at.inputs.get(cid).cloned().flatten();
         let given: Vec<Arc<[u8]>> = inputs.iter().filter_map(bytes).collect();
+        if let Some((committed, stretch)) = disputed(&at.work) {
+            let begin = committed.before(stretch).and_then(|cid| bytes(&cid));
+            let outcome = match jobs::redo(kind, &given, produces, committed, stretch, begin.as_deref()) {
+                Ok(redone) => redone.into_outcome(stretch),
+                Err(_) => Outcome::CouldNot(label("job-failed")),
+            };
+            return (outcome, BTreeMap::new());
+        }
         let committed = verify.iter().flat_map(|look| &look.outputs);
         let documents: BTreeMap<Label, Arc<[u8]>> =
             committed.filter_map(|(name, cid)| Some((name.clone(), bytes(cid)?))).collect();
@@ -237,8 +274,15 @@ impl Host {
         self.tell_text(forms, &documents);
         let question = verify.as_ref().and_then(|look| look.question.as_ref());
         let minds = |name: &Label| documents.get(name).is_some_and(|document| self.minds(document));
-        let against = jobs::against(forms, &documents, question, minds);
+        let mut against = jobs::against(forms, &documents, question, minds);
         let (mut outputs, mut unkept) = (BTreeMap::new(), BTreeMap::new());
+        if let Some(look) = verify.as_ref().filter(|_| !is_authored) {
+            let committed = Committed { outputs: &look.outputs, states: &look.states };
+            if let Some((stretch, begin)) = jobs::astray(kind, &given, produces, committed, &done) {
+                against.push(Evidence::StretchMismatch { stretch });
+                unkept.extend(begin.map(|bytes| (Cid::of(&bytes), bytes.into())));
+            }
+        }
         for (name, bytes) in done.outputs {
             let cid = Cid::of(&bytes);
             outputs.insert(name, cid);

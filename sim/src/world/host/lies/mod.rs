@@ -14,6 +14,7 @@ use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, Segment
 use swarm_core::node::{Act, Input, Note, Outcome, Setup, Subject, Work};
 use swarm_core::register::Event as Did;
 use swarm_core::wire::{Body, CapabilityRef, Draft, Verdict};
+use swarm_ports::jobs;
 use swarm_reports::history::Event;
 use swarm_scenarios::Strategy;
 
@@ -185,6 +186,47 @@ impl Host {
         self.lied();
     }
 
+    /// A worker that takes a wrong turn does one stretch of its job, and all after it, as if on other inputs.
+    pub(super) fn strays(
+        &self,
+        work: &Work,
+        inputs: &[Arc<[u8]>],
+        outcome: &mut Outcome,
+        unkept: &mut BTreeMap<Cid, Arc<[u8]>>,
+    ) {
+        let (Work::Run { job, need, produces, task, .. }, Outcome::Ran { outputs, states, .. }) = (work, outcome)
+        else {
+            return;
+        };
+        if self.strategy() != Some(Strategy::WrongTurn) {
+            return;
+        }
+        let mut others: Vec<Vec<u8>> = inputs.iter().map(|input| input.to_vec()).collect();
+        match others.first_mut() {
+            // A list is one line shorter, and still a list.
+            Some(input) if input.ends_with(b"\n") => {
+                let lines = input.split_inclusive(|byte| *byte == b'\n');
+                input.truncate(input.len() - lines.last().map_or(0, <[u8]>::len));
+            }
+            Some(input) => input.extend_from_slice(b"not so"),
+            None => others.push(b"not so".to_vec()),
+        }
+        let Ok(other) = jobs::run(job.as_str(), &others, produces, &[]) else { return };
+        if other.states.len() != states.len() {
+            return;
+        }
+        let lot = Digest::of("sim/turn", &[&need.0.0.0, task.as_str().as_bytes()]).prefix();
+        let turn = (lot % (states.len() as u64 + 1)) as usize;
+        states.splice(turn.., other.states.into_iter().skip(turn));
+        unkept.clear();
+        outputs.clear();
+        for (name, bytes) in other.outputs {
+            outputs.insert(name, Cid::of(&bytes));
+            unkept.insert(Cid::of(&bytes), bytes.into());
+        }
+        self.lied();
+    }
+
     /// A worker that lies writes otherwise than its agent would: one thing and another in one breath, or words for numbers.
     pub(super) fn misquotes(&self, mut written: Vec<(Label, Vec<u8>)>) -> Vec<(Label, Vec<u8>)> {
         let strategy = self.strategy();
@@ -309,13 +351,14 @@ impl Host {
 
     /// What an honest host got for its work.
     pub(super) fn tell_truth(&self, need: NeedId, inputs: &[Cid], task: &Label, keys: &[Digest], outcome: &Outcome) {
-        let Outcome::Ran { outputs, proofs, telemetry, .. } = outcome else { return };
+        let Outcome::Ran { outputs, proofs, states, telemetry, .. } = outcome else { return };
         if self.habits.tells_truth && self.liar.is_none() {
             self.recorder.borrow_mut().world(Event::Worked {
                 inputs: inputs.into(),
                 need,
                 outputs: outputs.values().copied().collect(),
                 proofs: keys.iter().copied().zip(proofs.iter().copied()).collect(),
+                states: states.as_slice().into(),
                 task: task.clone(),
                 took: *telemetry,
             });

@@ -1,0 +1,313 @@
+//! Disputes about one stretch of a run (PROTOCOL 8: bisection).
+//!
+//! A run is cut into stretches of equal length, and a COMMIT says what it had come to after each. All of that is in the open, so whoever
+//! did the work again finds by itself the first stretch that goes wrong: its begin is agreed on, and its end is not. Only that stretch
+//! is done again by those who rule, from the committed state before it, which is an artifact that its digest is the address of.
+
+use std::collections::BTreeMap;
+
+use swarm_core::id::{Cid, Digest, Label};
+use swarm_core::node::Outcome;
+use swarm_core::wire::{Count, Evidence, Telemetry};
+
+use super::{Done, JobError, Kind, STRETCHES_MAX, bounded};
+use crate::jobs::trace::Trace;
+
+/// Units of a job that are not worth cutting.
+const UNITS_MIN: u64 = 16;
+
+/// One stretch.
+pub(super) struct Stretch {
+    /// Which, from 0.
+    pub(super) number: u64,
+    /// The unit that it ends at.
+    pub(super) until: u64,
+    is_last: bool,
+}
+
+/// All stretches of a run over so many units.
+pub(super) fn all(units: u64) -> impl Iterator<Item = Stretch> {
+    let stretches = (units / UNITS_MIN).clamp(1, STRETCHES_MAX);
+    let one =
+        move |number| Stretch { number, until: units * (number + 1) / stretches, is_last: number + 1 == stretches };
+    (0..stretches).map(one)
+}
+
+/// What a COMMIT says that a run came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Committed<'a> {
+    /// Its outputs.
+    pub outputs: &'a BTreeMap<Label, Cid>,
+    /// What it had come to along the way.
+    pub states: &'a [Digest],
+}
+
+impl Committed<'_> {
+    /// The first stretch that did not lead to what this says, to whoever has `done` the work: one that leads to another state, or the
+    /// last, if that leads to other outputs or there are states of further ones.
+    fn wrong_stretch(&self, done: &Done) -> Option<u32> {
+        let wrong = (0..done.states.len()).find(|at| self.states.get(*at) != Some(&done.states[*at]));
+        let is_same = |(name, bytes): &(Label, Vec<u8>)| self.outputs.get(name) == Some(&Cid::of(bytes));
+        let ends = self.states.len() == done.states.len()
+            && self.outputs.len() == done.outputs.len()
+            && done.outputs.iter().all(is_same);
+        wrong.or((!ends).then_some(done.states.len())).map(|at| at as u32)
+    }
+
+    /// The artifact that a stretch begins with; nothing if that is the job's beginning.
+    pub fn before(&self, stretch: u32) -> Option<Cid> {
+        let before = (stretch as usize).checked_sub(1)?;
+        self.states.get(before).map(|state| Cid(*state))
+    }
+}
+
+/// What came of doing one stretch again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redone {
+    /// Whether it does not lead to what was committed.
+    pub is_wrong: bool,
+    /// What that took.
+    pub telemetry: Telemetry,
+}
+
+impl Redone {
+    /// What a host tells its node of it.
+    pub fn into_outcome(self, stretch: u32) -> Outcome {
+        let against = if self.is_wrong { vec![Evidence::StretchMismatch { stretch }] } else { Vec::new() };
+        let (outputs, proofs, states) = Default::default();
+        Outcome::Ran { against, outputs, proofs, states, telemetry: self.telemetry }
+    }
+}
+
+/// The first stretch that did not lead to what was committed, to whoever has `done` the work, and what it begins with: whoever disputes it
+/// brings that. None of an authored job.
+pub fn astray(
+    job: &str,
+    inputs: &[impl AsRef<[u8]>],
+    produces: &[Label],
+    committed: Committed<'_>,
+    done: &Done,
+) -> Option<(u32, Option<Vec<u8>>)> {
+    let stretch = committed.wrong_stretch(done)?;
+    Some((stretch, state_before(job, inputs, produces, stretch).ok()?))
+}
+
+/// What the run had come to before a stretch, as bytes; nothing if the stretch begins with nothing, or is none.
+///
+/// # Errors
+/// As [`run`](super::run).
+fn state_before(
+    job: &str,
+    inputs: &[impl AsRef<[u8]>],
+    produces: &[Label],
+    stretch: u32,
+) -> Result<Option<Vec<u8>>, JobError> {
+    let (kind, inputs) = checked(job, inputs, produces)?;
+    let Some(mut machine) = kind.machine(&inputs, produces, None)? else { return Ok(None) };
+    let mut trace = Trace::new(0);
+    for at in all(machine.units()).take_while(|at| at.number <= stretch.into()) {
+        if at.number == u64::from(stretch) {
+            return Ok(Some(machine.state()).filter(|_| stretch > 0));
+        }
+        machine.advance(at.until, &mut trace)?;
+    }
+    Ok(None)
+}
+
+/// Does one stretch again, from the committed state before it: `before` is the artifact of that. Where it cannot be had the work is done
+/// from its beginning; what goes wrong earlier makes the result as wrong. A stretch that there is none of is not wrong, nor is any of
+/// an authored job.
+///
+/// # Errors
+/// As [`run`](super::run).
+pub fn redo(
+    job: &str,
+    inputs: &[impl AsRef<[u8]>],
+    produces: &[Label],
+    committed: Committed<'_>,
+    stretch: u32,
+    before: Option<&[u8]>,
+) -> Result<Redone, JobError> {
+    let (kind, inputs) = checked(job, inputs, produces)?;
+    let before = before.filter(|bytes| committed.before(stretch) == Some(Cid::of(bytes)));
+    let size: u64 = inputs.iter().map(|input| input.len() as u64).sum();
+    let mut trace = Trace::new(size);
+    let redone = |is_wrong, trace: &Trace| {
+        let (bytes, steps) = (Count(size), Count(trace.steps()));
+        Ok(Redone { is_wrong, telemetry: Telemetry { bytes, steps } })
+    };
+    // What is no state leads nowhere.
+    let Some(mut machine) = kind.machine(&inputs, produces, before)? else { return redone(before.is_some(), &trace) };
+    let first = if before.is_some() { u64::from(stretch) } else { 0 };
+    for at in all(machine.units()).skip_while(|at| at.number < first).take_while(|at| at.number <= stretch.into()) {
+        match machine.advance(at.until, &mut trace) {
+            Ok(()) => {}
+            Err(_) if before.is_some() => return redone(true, &trace),
+            Err(error) => return Err(error),
+        }
+        let is_right = if at.is_last {
+            let outputs: Vec<Cid> = machine.outputs().iter().map(|bytes| Cid::of(bytes)).collect();
+            let said = produces.iter().map(|name| committed.outputs.get(name));
+            let same = said.eq(outputs.iter().map(Some)) && committed.outputs.len() == produces.len();
+            same && committed.states.len() as u64 == at.number
+        } else {
+            committed.states.get(at.number as usize) == Some(&Cid::of(&machine.state()).0)
+        };
+        if !is_right {
+            return redone(true, &trace);
+        }
+    }
+    redone(false, &trace)
+}
+
+fn checked<'a>(
+    job: &str,
+    inputs: &'a [impl AsRef<[u8]>],
+    produces: &[Label],
+) -> Result<(Kind, Vec<&'a [u8]>), JobError> {
+    let kind = Kind::parse(job)?;
+    kind.check(job, inputs.len(), produces)?;
+    Ok((kind, bounded(inputs)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{is_authored, run};
+    use proptest::prelude::*;
+    use swarm_core::id::label;
+
+    /// A job with inputs that it can be cut into stretches over, and what it produces.
+    fn jobs() -> Vec<(&'static str, Vec<Vec<u8>>, Vec<Label>)> {
+        let text: String = (0..400u32).map(|i| format!("w{} is word_{}\n", i % 37, i * 7 % 11)).collect();
+        let one = || vec![label("out")];
+        let list = run("count", &[&text], &one(), &[]).unwrap().outputs.remove(0).1;
+        let long: String = (0..5_000u32).map(|i| format!("{}\tv{}\n", i + 1, i * 7_919 % 5_003)).collect();
+        let sorted = run("sort", &[&long], &one(), &[]).unwrap().outputs.remove(0).1;
+        let sorted_too = run("sort", &[&list], &one(), &[]).unwrap().outputs.remove(0).1;
+        let parts = ["a", "b", "c", "d", "e"].map(label).to_vec();
+        vec![
+            ("split/5", vec![text.clone().into()], parts.clone()),
+            ("count", vec![text.into()], one()),
+            ("sort", vec![long.into()], one()),
+            ("merge", vec![sorted.clone(), Vec::new(), sorted_too, sorted], one()),
+            ("synth/300", vec![b"x".to_vec()], parts),
+        ]
+    }
+
+    fn committed(done: &Done) -> (BTreeMap<Label, Cid>, Vec<Digest>) {
+        let outputs = done.outputs.iter().map(|(name, bytes)| (name.clone(), Cid::of(bytes))).collect();
+        (outputs, done.states.clone())
+    }
+
+    #[test]
+    fn stretches_add_up_to_the_run_and_each_leads_to_the_next() {
+        for (job, inputs, produces) in jobs() {
+            let done = run(job, &inputs, &produces, &[]).unwrap();
+            assert_eq!(done.states.len() as u64, STRETCHES_MAX - 1, "{job}");
+            let (outputs, states) = committed(&done);
+            let said = Committed { outputs: &outputs, states: &states };
+            assert_eq!(said.wrong_stretch(&done), None);
+            let mut steps = 0;
+            for stretch in 0..STRETCHES_MAX as u32 {
+                let before = state_before(job, &inputs, &produces, stretch).unwrap();
+                assert_eq!(before.as_ref().map(|bytes| Cid::of(bytes)), said.before(stretch), "{job}, {stretch}");
+                let redone = redo(job, &inputs, &produces, said, stretch, before.as_deref()).unwrap();
+                assert!(!redone.is_wrong, "{job}, {stretch}");
+                steps += redone.telemetry.steps.0;
+            }
+            assert_eq!(steps, done.telemetry.steps.0, "{job}: nothing is done twice");
+        }
+    }
+
+    /// T33: whoever did the work finds the first stretch that goes wrong, and doing that one again shows it, for a part of the work.
+    #[test]
+    fn t33_a_dispute_is_narrowed_to_one_stretch() {
+        for (job, inputs, produces) in jobs() {
+            let done = run(job, &inputs, &produces, &[]).unwrap();
+            let (outputs, states) = committed(&done);
+            let last = states.len() as u32;
+            for wrong in 0..=last {
+                let (mut outputs, mut states) = (outputs.clone(), states.clone());
+                // From there on it is another run.
+                states.iter_mut().skip(wrong as usize).for_each(|state| *state = Digest::of("t", &[&state.0]));
+                outputs.values_mut().for_each(|cid| *cid = Cid::of(b"not so"));
+                let said = Committed { outputs: &outputs, states: &states };
+                assert_eq!(said.wrong_stretch(&done), Some(wrong));
+                let before = state_before(job, &inputs, &produces, wrong).unwrap();
+                let redone = redo(job, &inputs, &produces, said, wrong, before.as_deref()).unwrap();
+                assert!(redone.is_wrong, "{job}, {wrong}");
+                assert!(redone.telemetry.steps.0 <= done.telemetry.steps.0 / 2, "{job}, {wrong}: {redone:?}");
+                if let Some(right) = wrong.checked_sub(1) {
+                    let before = state_before(job, &inputs, &produces, right).unwrap();
+                    assert!(!redo(job, &inputs, &produces, said, right, before.as_deref()).unwrap().is_wrong);
+                }
+                // Without the state, or with another than was committed, the work is done from its beginning.
+                for other in [None, Some(&b"another"[..])] {
+                    let whole = redo(job, &inputs, &produces, said, wrong, other).unwrap();
+                    assert!(whole.is_wrong && (wrong < last || whole.telemetry.steps == done.telemetry.steps));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_states_is_part_of_what_is_said() {
+        let (job, inputs, produces) = jobs().pop().unwrap();
+        let done = run(job, &inputs, &produces, &[]).unwrap();
+        let (outputs, states) = committed(&done);
+        let (short, long) = (&states[..9], [&states[..], &states[..1]].concat());
+        for (states, wrong) in [(short, 9), (&long[..], 15), (&[][..], 0)] {
+            let said = Committed { outputs: &outputs, states };
+            assert_eq!(said.wrong_stretch(&done), Some(wrong));
+            assert!(redo(job, &inputs, &produces, said, wrong, None).unwrap().is_wrong);
+        }
+        let said = Committed { outputs: &outputs, states: &states };
+        assert!(!redo(job, &inputs, &produces, said, 16, None).unwrap().is_wrong, "there is no such stretch");
+        let missing = BTreeMap::new();
+        let said = Committed { outputs: &missing, states: &states };
+        assert_eq!(said.wrong_stretch(&done), Some(15));
+        assert!(redo(job, &inputs, &produces, said, 15, None).unwrap().is_wrong);
+        // What many results are right of is not cut.
+        assert!(is_authored("brief/2") && run("brief/2", &inputs, &produces[..1], &[]).unwrap().states.is_empty());
+        assert!(!redo("brief/2", &inputs, &produces[..1], said, 0, None).unwrap().is_wrong);
+    }
+
+    /// Going on from a committed state that is none is wrong. One that is another than it should be may lead where it should: then it is
+    /// the stretch before it that is wrong.
+    #[test]
+    fn a_state_that_is_none_leads_nowhere() {
+        for (job, inputs, produces) in jobs() {
+            let done = run(job, &inputs, &produces, &[]).unwrap();
+            let (outputs, states) = committed(&done);
+            let good = state_before(job, &inputs, &produces, 8).unwrap().unwrap();
+            let redone = |bytes: &[u8], stretch: u32| {
+                let mut states = states.clone();
+                states[7] = Cid::of(bytes).0;
+                let said = Committed { outputs: &outputs, states: &states };
+                redo(job, &inputs, &produces, said, stretch, Some(bytes)).unwrap().is_wrong
+            };
+            for len in 0..8 {
+                assert!(redone(&good[..len], 8), "{job}: {len} bytes are no state");
+            }
+            assert!(redone(&[0xff; 8], 8) && redone(&[&good[..], &[0xff; 3]].concat(), 8), "{job}");
+            for at in 0..good.len().min(200) {
+                let mut other = good.clone();
+                other[at] ^= 0x81;
+                assert!(redone(&other, 8) || redone(&other, 7), "{job}, byte {at}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_state_is_a_panic(which in 0usize..5, state in prop::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..80)) {
+            let (job, inputs, produces) = jobs().swap_remove(which);
+            let states = [Cid::of(&state).0];
+            let outputs = BTreeMap::new();
+            let said = Committed { outputs: &outputs, states: &states };
+            let redone = redo(job, &inputs, &produces, said, 1, Some(&state)).unwrap();
+            prop_assert_eq!(Ok(redone), redo(job, &inputs, &produces, said, 1, Some(&state)));
+        }
+    }
+}
