@@ -77,6 +77,8 @@ knobs! {
         challenge_bond: Credits = Credits(10), Credits(1), Credits(1_000_000_000);
         /// The shortest challenge window a need may ask for: who would object must hear of the result first; milliseconds.
         challenge_min_ms: u32 = 60_000, WINDOW_BOUNDS_MS.0, WINDOW_BOUNDS_MS.1;
+        /// As `challenge_bond`, for having what a claim cites looked at.
+        citation_bond: Credits = Credits(50), Credits(1), Credits(1_000_000_000);
         /// As `challenge_bond`, for having it judged whether a result contradicts itself.
         contradiction_bond: Credits = Credits(75), Credits(1), Credits(1_000_000_000);
         /// The shortest wait for a decision a need may ask for: its voters have a round trip to make; milliseconds.

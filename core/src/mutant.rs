@@ -62,6 +62,8 @@ mutants! {
     ProofShrugged: "proof-shrugged", "P3", "lazy-attester";
     /// Who rules on a challenge never finds that an output is not what its schema says.
     SchemaUnchecked: "schema-unchecked", "P3", "wrong-forms";
+    /// Who rules on a challenge never finds that a claim cites nothing that it was given.
+    CitationUnchecked: "citation-unchecked", "P3", "wrong-citations";
     /// Whoever passed what is void loses stake, also where that is a matter of opinion.
     OpinionSlashes: "opinion-slashes", "P3", "contradictions";
     /// An arbiter rules on what it has a part in.

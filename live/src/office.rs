@@ -125,7 +125,7 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
             };
             let Ok(done) = done else { return could_not("job-failed") };
             let question = verify.as_ref().and_then(|look| look.question.as_ref());
-            let mut against = jobs::against(forms, &documents, question, |_| true);
+            let mut against = jobs::against(forms, &documents, names, question, |_| true);
             if let Some((_, committed)) = look.filter(|_| !jobs::is_authored(job.as_str()))
                 && let Some((stretch, begin)) = jobs::astray(job.as_str(), &given, produces, committed, &done)
             {

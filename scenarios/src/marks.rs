@@ -57,6 +57,7 @@ pub const MARKS: &[Mark] = &[
     mark("lied-early-stopwatch", "an adversary reported a wait as over when it had begun"),
     mark("lied-equivocator", "an adversary said one thing and its opposite"),
     mark("lied-false-challenger", "an adversary disputed a result unseen"),
+    mark("lied-false-citer", "an adversary wrote a brief that cites what it was never given"),
     mark("lied-false-claim", "an adversary said that its job took less than it took"),
     mark("lied-forger", "an adversary altered another's envelope, or said it again"),
     mark("lied-forker", "an adversary vouched for an entry that it had not applied"),

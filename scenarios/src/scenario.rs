@@ -200,6 +200,8 @@ pub enum Strategy {
     Contradictor,
     /// A worker whose briefs are not what their schema says.
     SchemaBreaker,
+    /// A worker whose briefs cite what it was never given.
+    FalseCiter,
     /// A worker that commits to what it never stores.
     Withholder,
     /// A worker that bids one credit, and yields as soon as it has won.
@@ -300,6 +302,7 @@ impl Strategy {
             | Self::FalseClaim
             | Self::Contradictor
             | Self::SchemaBreaker
+            | Self::FalseCiter
             | Self::Withholder
             | Self::LowballYielder
             | Self::NeverCommits
@@ -335,6 +338,7 @@ impl Strategy {
             Self::FalseClaim => "false-claim",
             Self::Contradictor => "contradictor",
             Self::SchemaBreaker => "schema-breaker",
+            Self::FalseCiter => "false-citer",
             Self::Withholder => "withholder",
             Self::LowballYielder => "lowball-yielder",
             Self::NeverCommits => "never-commits",
@@ -371,6 +375,7 @@ impl Strategy {
             Self::FalseClaim => "lied-false-claim",
             Self::Contradictor => "lied-contradictor",
             Self::SchemaBreaker => "lied-schema-breaker",
+            Self::FalseCiter => "lied-false-citer",
             Self::Withholder => "lied-withholder",
             Self::LowballYielder => "lied-lowball-yielder",
             Self::NeverCommits => "lied-never-commits",

@@ -1,5 +1,7 @@
 //! A document, read within bounds: what anybody needs of it to hold it against a schema, and nothing that machines could differ about.
 
+use super::pointer::{Pointer, index_of};
+use crate::id::Label;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,6 +27,24 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// What stands at a place; nothing if there is none.
+    pub(super) fn at(&self, pointer: &Pointer) -> Option<&Self> {
+        pointer.as_str().split('/').skip(1).try_fold(self, |at, step| match at {
+            Self::List(items) => items.get(index_of(step)?),
+            Self::Object(members) => members.get(&step.replace("~1", "/").replace("~0", "~")),
+            _ => None,
+        })
+    }
+
+    /// Whether it is a claim that cites something, and nothing but what was `given`.
+    pub(super) fn cites(&self, given: &[Label]) -> bool {
+        let Self::Object(members) = self else { return false };
+        let Some(Self::List(cites)) = members.get("cites") else { return false };
+        let is_given =
+            |cited: &Self| matches!(cited, Self::Text(name) if given.iter().any(|label| label.as_str() == name));
+        !cites.is_empty() && cites.iter().all(is_given)
+    }
+
     /// Reads `document`; nothing if it is no JSON, names a member twice, holds a fraction or a number beyond 64 bits, or is beyond the
     /// bounds. What is read is counted as it is read, so that few bytes cannot ask for much work.
     pub(super) fn read(document: &[u8]) -> Option<Self> {

@@ -158,12 +158,14 @@ impl Seen {
         against.extend(others.map(|(label, _)| Evidence::OutputMismatch { label: label.clone() }));
         let gate = policy::commit(&*desk.setup.evaluator, commit, &[Role::Worker], Some(took));
         let is_contradiction = read.iter().any(Evidence::is_opinion);
+        let is_uncited = read.iter().any(|said| matches!(said, Evidence::MissingCitation { .. }));
         let is_malformed = read.iter().any(|said| matches!(said, Evidence::SchemaViolation { .. }));
         let why = [
             (committed != Some(outputs), "output-mismatch"),
             (is_astray, "stretch-mismatch"),
             (gate.is_err(), "policy-denied"),
             (is_malformed, "schema-violation"),
+            (is_uncited, "missing-citation"),
             (is_contradiction, "semantic-contradiction"),
         ];
         let reasons = why.iter().filter(|(fails, _)| *fails).map(|(_, why)| label(why)).collect();
@@ -351,6 +353,7 @@ impl Verifier {
                     Evidence::StretchMismatch { .. } => planted(Mutant::StretchShrugged),
                     Evidence::PolicyBreach { .. } => planted(Mutant::BreachShrugged),
                     Evidence::SchemaViolation { .. } => planted(Mutant::SchemaUnchecked),
+                    Evidence::MissingCitation { .. } => planted(Mutant::CitationUnchecked),
                     Evidence::FalseProof { .. } => planted(Mutant::ProofShrugged),
                 };
                 let body = Ruling {

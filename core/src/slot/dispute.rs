@@ -24,6 +24,7 @@ fn bond(params: &Params, challenge: &Envelope, commit: &Commit) -> Credits {
         }
         Evidence::PolicyBreach { .. } => params.breach_bond,
         Evidence::SchemaViolation { .. } => params.schema_bond,
+        Evidence::MissingCitation { .. } => params.citation_bond,
         Evidence::SemanticContradiction { .. } => params.contradiction_bond,
     };
     let stretches = match evidence {

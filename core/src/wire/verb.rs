@@ -515,6 +515,13 @@ pub enum Evidence {
         /// The schema, as the NEED has it.
         schema: Digest,
     },
+    /// A claim of an output names nothing that it rests on, or something that its task was not given, where the need asks for that.
+    MissingCitation {
+        /// The output.
+        label: Label,
+        /// The claim.
+        pointer: Pointer,
+    },
     /// Two claims of an output contradict each other. No rule can see that: it is judged, so it may cost pay and reputation, and
     /// never stake.
     SemanticContradiction {
@@ -540,6 +547,10 @@ impl Evidence {
             Self::SchemaViolation { label, schema, .. } => {
                 form(label).and_then(|form| form.schema.as_ref()).is_some_and(|own| own.digest() == *schema)
             }
+            Self::MissingCitation { label, pointer } => {
+                let claims = form(label).filter(|form| form.cited).and_then(|form| form.claims.as_ref());
+                claims.is_some_and(|claims| pointer.is_item_of(claims))
+            }
             Self::SemanticContradiction { first, label, second } => {
                 let claims = form(label).and_then(|form| form.claims.as_ref());
                 claims.is_some_and(|claims| first.is_item_of(claims) && second.is_item_of(claims))
@@ -560,6 +571,7 @@ impl Evidence {
             | Self::StretchMismatch { .. }
             | Self::PolicyBreach { .. }
             | Self::SchemaViolation { .. }
+            | Self::MissingCitation { .. }
             | Self::SemanticContradiction { .. } => None,
         }
     }

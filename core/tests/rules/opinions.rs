@@ -14,7 +14,7 @@ use swarm_core::wire::{Body, Challenge, Evidence, Need};
 const ARBITERS: [&str; 3] = ["v1", "v2", "v3"];
 
 fn claims(need: &mut Need) {
-    need.forms = [(label("total"), Form { claims: "/claims".parse().ok(), schema: None })].into();
+    need.forms = [(label("total"), Form { claims: "/claims".parse().ok(), ..Form::default() })].into();
 }
 
 /// A need of one task whose result is final, and whoever is to have the last word.
@@ -260,7 +260,7 @@ fn who_may_be_an_arbiter() {
 #[test]
 fn what_anybody_can_see_of_a_form_takes_stake_late_as_well() {
     let schema: Schema = serde_json::from_str(r#"{"type":"object"}"#).unwrap();
-    let form = Form { claims: None, schema: Some(schema.clone()) };
+    let form = Form { schema: Some(schema.clone()), ..Form::default() };
     let mut stage = Stage::with(3, |_| {}, |need| need.forms = [(label("total"), form)].into());
     stage.decide(vec![task("only", "text", "total")]);
     stage.finish("w1", "only");
@@ -284,6 +284,35 @@ fn what_anybody_can_see_of_a_form_takes_stake_late_as_well() {
     assert_eq!(staked(&stage), stake - 50);
 }
 
+/// That a claim rests on nothing that was given is no opinion either, where the need asks for that.
+#[test]
+fn what_a_claim_cites_is_no_opinion() {
+    for cited in [true, false] {
+        let form = Form { cited, claims: "/claims".parse().ok(), schema: None };
+        let mut stage = Stage::with(3, |_| {}, |need| need.forms = [(label("total"), form)].into());
+        stage.decide(vec![task("only", "text", "total")]);
+        stage.finish("w1", "only");
+        let said = |name: &str, at: &str| Evidence::MissingCitation { label: label(name), pointer: pointer(at) };
+        let who = bystanders(&stage)[0].clone();
+        assert_eq!(say(&mut stage, &who, said("total", "/claims")), Err(Reject::NoEvidence), "no claim");
+        assert_eq!(say(&mut stage, &who, said("none", "/claims/0")), Err(Reject::NoEvidence), "another output");
+        let before = stage.available(&who);
+        let did = say(&mut stage, &who, said("total", "/claims/0"));
+        if !cited {
+            assert_eq!(did, Err(Reject::NoEvidence), "nobody asked for that");
+            continue;
+        }
+        assert_eq!(sit(&mut stage).0, Bench::Looks);
+        assert_eq!(stage.available(&who), before - 50, "the bond of its class");
+        let passed = stage.record.tasks[&label("only")].passed_by();
+        let staked = |stage: &Stage| stage.system.ledger().balance(&passed[0]).unwrap().staked.0;
+        let stake = staked(&stage);
+        stage.rule("uphold only").unwrap();
+        stage.relay();
+        assert_eq!(staked(&stage), stake - 50);
+    }
+}
+
 #[test]
 fn a_form_that_is_none_is_refused_by_name() {
     let mut stage = Stage::with(3, |_| {}, claims);
@@ -292,7 +321,7 @@ fn a_form_that_is_none_is_refused_by_name() {
         Body::Need(stage.body.clone()).check_bounds()
     };
     assert_eq!(refused(Form::default()), Err(Reject::WrongFields));
-    let schema = |text: &str| Form { claims: None, schema: serde_json::from_str(text).ok() };
+    let schema = |text: &str| Form { schema: serde_json::from_str(text).ok(), ..Form::default() };
     assert_eq!(refused(schema(r#"{"required":["a","b"]}"#)), Ok(()));
     assert_eq!(refused(schema(r#"{"required":["b","a"]}"#)), Err(Reject::NonCanonical));
     assert_eq!(refused(schema(r#"{"enum":["a name that is longer than any may be"]}"#)), Err(Reject::Oversize));

@@ -18,6 +18,14 @@ pub(super) fn is_broken(document: &[u8], schema: &Value, pointer: &str) -> bool 
     !fits(value, schema)
 }
 
+/// Whether a claim stands at `pointer` in `document` that does not name any of what was `given`, and nothing else, in a list `cites`.
+pub(super) fn is_uncited(document: &[u8], pointer: &str, given: &[&str]) -> bool {
+    let read = serde_json::from_slice::<Value>(document).ok().filter(is_whole);
+    let Some(claim) = read.as_ref().and_then(|document| document.pointer(pointer)) else { return false };
+    let cites = claim["cites"].as_array().map_or(&[][..], Vec::as_slice);
+    cites.is_empty() || !cites.iter().all(|name| name.as_str().is_some_and(|name| given.contains(&name)))
+}
+
 fn is_whole(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_i64() || number.is_u64(),
@@ -79,6 +87,26 @@ mod tests {
             ("0.5", "", true),
         ] {
             assert_eq!(is(document, pointer), broken, "{document} at {pointer:?}");
+        }
+    }
+
+    #[test]
+    fn a_claim_cites_what_was_given() {
+        let is = |claims: &str, at: &str| {
+            is_uncited(format!(r#"{{"claims":{claims}}}"#).as_bytes(), &format!("/claims{at}"), &["a", "b"])
+        };
+        for (claims, at, uncited) in [
+            (r#"[{"cites":["a"]}]"#, "/0", false),
+            (r#"[{"cites":["b","a"]}]"#, "/0", false),
+            (r#"[{"cites":["b","c"]}]"#, "/0", true),
+            (r#"[{"cites":[]}]"#, "/0", true),
+            (r#"[{"cites":"a"}]"#, "/0", true),
+            (r#"[{}]"#, "/0", true),
+            (r#"[{}]"#, "/1", false),
+            ("[7]", "/0", true),
+            ("[0.5]", "/0", false),
+        ] {
+            assert_eq!(is(claims, at), uncited, "{claims} at {at:?}");
         }
     }
 }

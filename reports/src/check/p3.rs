@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName};
+use swarm_core::id::{AgentId, Cid, Digest, Fence, Label, NeedId, TaskName};
 use swarm_core::wire::{FinalizeRecord, Telemetry};
 
 use super::{Checker, End, Finding, Liars, Notes, looks};
@@ -33,7 +33,7 @@ pub struct ChallengeSafety {
     /// What the work gives under each key, as honest hosts found.
     proofs: BTreeMap<Digest, Digest>,
     /// What honest hosts read.
-    read: BTreeMap<Cid, Arc<str>>,
+    read: BTreeMap<Cid, (Arc<str>, Arc<[Label]>)>,
     /// What honest hosts got for each task, and what it took.
     truth: BTreeMap<(NeedId, TaskName), Vec<Got>>,
     finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,
@@ -67,8 +67,8 @@ impl Checker for ChallengeSafety {
                     known.push((outputs.clone(), *took, Arc::clone(states)));
                 }
             }
-            Event::Read { artifact, text } => {
-                self.read.entry(*artifact).or_insert_with(|| Arc::clone(text));
+            Event::Read { artifact, given, text } => {
+                self.read.entry(*artifact).or_insert_with(|| (Arc::clone(text), Arc::clone(given)));
             }
             _ if self.liars.told(record) => {}
             Event::Finalized { need, task, fence, record: bytes } => {
@@ -213,9 +213,14 @@ impl ChallengeSafety {
             Claim::Lawful => Some(true),
             Claim::Sense => None,
             Claim::Proof { key, said, .. } => self.proofs.get(key).map(|proof| proof == said),
+            Claim::Cited { artifact, pointer } => {
+                let (text, given) = self.read.get(artifact)?;
+                let given: Vec<&str> = given.iter().map(Label::as_str).collect();
+                Some(!looks::is_uncited(text.as_bytes(), pointer.as_str(), &given))
+            }
             Claim::Form { artifact, pointer, schema } => {
                 let schema = serde_json::to_value(schema).expect("a schema is JSON");
-                let text = self.read.get(artifact)?;
+                let (text, _) = self.read.get(artifact)?;
                 Some(!looks::is_broken(text.as_bytes(), &schema, pointer.as_str()))
             }
         }
@@ -456,15 +461,22 @@ mod tests {
             pointer: pointer.parse().unwrap(),
             schema: Box::new(serde_json::from_str(r#"{"items":{"type":"integer"}}"#).unwrap()),
         };
-        let ruled = |pointer: &str, text: &str, upheld: bool| {
+        let ruled_of = |claim: Claim, text: &str, upheld: bool| {
             let (mut run, task, fence) = with_truth(true);
-            run.tell(0, Event::Read { artifact, text: text.into() });
-            dispute_of(claim(pointer), &mut run, &task, fence, Some(Some(upheld)));
+            let given = ["text".parse().unwrap()].into();
+            run.tell(0, Event::Read { artifact, given, text: text.into() });
+            dispute_of(claim, &mut run, &task, fence, Some(Some(upheld)));
             if upheld {
                 void(&mut run, &task, fence, &[]);
             }
             run
         };
+        let cited =
+            |text: &str, upheld| ruled_of(Claim::Cited { artifact, pointer: "/0".parse().unwrap() }, text, upheld);
+        caught(ChallengeSafety::default(), &cited(r#"[{"cites":["text"]}]"#, true), "what is right is upheld");
+        caught(ChallengeSafety::default(), &cited(r#"[{"cites":["hearsay"]}]"#, false), "what is wrong is dismissed");
+        assert_eq!(cited(r#"[{"cites":["hearsay"]}]"#, true).finding(ChallengeSafety::default()).violations, 0);
+        let ruled = |pointer: &str, text: &str, upheld| ruled_of(claim(pointer), text, upheld);
         caught(ChallengeSafety::default(), &ruled("/0", "[1]", true), "what is right is upheld");
         caught(ChallengeSafety::default(), &ruled("/0", "[1]", true), "that is right is void");
         caught(ChallengeSafety::default(), &ruled("/1", "[1,null]", false), "what is wrong is dismissed");

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use swarm_core::config::Params;
 use swarm_core::form::{Pointer, Schema};
 use swarm_core::genesis::Genesis;
-use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::register::{Applied, Command};
 use swarm_core::reject::Reject;
 use swarm_core::time::Span;
@@ -294,6 +294,13 @@ pub enum Claim {
         /// What the need says.
         schema: Box<Schema>,
     },
+    /// That this claim of an output cites something, and nothing but what its task was given.
+    Cited {
+        /// The output's address.
+        artifact: Cid,
+        /// The claim.
+        pointer: Pointer,
+    },
     /// That nothing in it contradicts itself: people differ about that.
     Sense,
     /// That this is what the work gives under the key of one who passed it.
@@ -395,8 +402,8 @@ pub enum Event {
         task: TaskName,
         took: Telemetry,
     },
-    /// World: an honest host read this.
-    Read { artifact: Cid, text: Arc<str> },
+    /// World: an honest host read this, an output of a task with inputs of these names.
+    Read { artifact: Cid, given: Arc<[Label]>, text: Arc<str> },
     /// World: an honest host commits, in place of what it got, to outputs that are wrong on purpose.
     Planted { need: NeedId, outputs: Arc<[Cid]>, requester: AgentId, task: TaskName, worker: AgentId },
     /// World: a verifier signed a pass of what was planted.

@@ -102,6 +102,10 @@ impl Need {
                 let claims = self.text()?.forms.get(label)?.claims.as_ref()?;
                 commit.outputs.contains_key(label) && [first, second].iter().all(|pointer| pointer.is_item_of(claims))
             }
+            Evidence::MissingCitation { label, pointer } => {
+                let form = self.text()?.forms.get(label)?;
+                form.cited && commit.outputs.contains_key(label) && pointer.is_item_of(form.claims.as_ref()?)
+            }
             Evidence::SchemaViolation { label, schema, .. } => {
                 let own = self.text()?.forms.get(label)?.schema.as_ref()?;
                 commit.outputs.contains_key(label) && own.digest() == *schema
@@ -155,6 +159,7 @@ impl Need {
             Evidence::PolicyBreach { .. } => params.breach_bond,
             Evidence::SemanticContradiction { .. } => params.contradiction_bond,
             Evidence::SchemaViolation { .. } => params.schema_bond,
+            Evidence::MissingCitation { .. } => params.citation_bond,
         };
         let looked_at = match said.evidence {
             Evidence::StretchMismatch { .. } => commit.telemetry.steps.0 / (1 + commit.states.len() as u64),

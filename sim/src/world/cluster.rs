@@ -346,7 +346,7 @@ fn brief_form() -> Form {
         "cites":{"items":{"type":"string"},"type":"array"},"value":{"type":"integer"}},
         "required":["about","cites","value"],"type":"object"},"maxItems":16,"type":"array"}},
         "required":["claims"],"type":"object"}"#;
-    Form { claims: "/claims".parse().ok(), schema: serde_json::from_str(schema).ok() }
+    Form { cited: true, claims: "/claims".parse().ok(), schema: serde_json::from_str(schema).ok() }
 }
 
 /// The planner's name of a synthetic shape.

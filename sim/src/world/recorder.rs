@@ -85,6 +85,9 @@ fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold, forms: &B
             let artifact = commit.outputs.get(label).copied().unwrap_or_default();
             Claim::Form { artifact, pointer: pointer.clone(), schema: Box::new(schema) }
         }
+        Evidence::MissingCitation { label, pointer } => {
+            Claim::Cited { artifact: commit.outputs.get(label).copied().unwrap_or_default(), pointer: pointer.clone() }
+        }
         Evidence::SemanticContradiction { .. } => Claim::Sense,
         Evidence::FalseProof { verifier } => Claim::Proof {
             by: *verifier,

@@ -8,18 +8,20 @@ use swarm_core::wire::Evidence;
 
 use super::brief;
 
-/// What speaks against outputs of which the need says a form; `documents` are their bytes as committed, read by address. Of what is a
+/// What speaks against outputs of which the need says a form; `documents` are their bytes as committed, read by address, and `given` the
+/// names of the inputs. Of what is a
 /// matter of opinion only what the reader `minds` in that output. A `question` that is asked stands among the answers if it is so.
 pub fn against(
     forms: &BTreeMap<Label, Form>,
     documents: &BTreeMap<Label, impl AsRef<[u8]>>,
+    given: &[Label],
     question: Option<&Evidence>,
     minds: impl Fn(&Label) -> bool,
 ) -> Vec<Evidence> {
     let mut found = Vec::new();
     let all = || forms.iter().filter_map(|(label, form)| Some((label, form, documents.get(label)?.as_ref())));
     for (label, form, document) in all() {
-        found.extend(form.faults(label, document, question));
+        found.extend(form.faults(label, document, given, question));
     }
     for (label, form, document) in all().filter(|(label, ..)| minds(label)) {
         let Some(claims) = &form.claims else { continue };

@@ -177,8 +177,10 @@ mod tests {
     use proptest::prelude::*;
     use swarm_core::id::label;
 
-    /// A job with inputs that it can be cut into stretches over, and what it produces.
-    fn jobs() -> Vec<(&'static str, Vec<Vec<u8>>, Vec<Label>)> {
+    /// A job, inputs that it can be cut into stretches over, and what it produces.
+    type Case = (&'static str, Vec<Vec<u8>>, Vec<Label>);
+
+    fn jobs() -> Vec<Case> {
         let text: String = (0..400u32).map(|i| format!("w{} is word_{}\n", i % 37, i * 7 % 11)).collect();
         let one = || vec![label("out")];
         let list = run("count", &[&text], &one(), &[]).unwrap().outputs.remove(0).1;

@@ -271,10 +271,10 @@ impl Host {
             _ => jobs::run(kind, &given, produces, keys),
         };
         let Ok(done) = done else { return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()) };
-        self.tell_text(forms, &documents);
+        self.tell_text(forms, &documents, names);
         let question = verify.as_ref().and_then(|look| look.question.as_ref());
         let minds = |name: &Label| documents.get(name).is_some_and(|document| self.minds(document));
-        let mut against = jobs::against(forms, &documents, question, minds);
+        let mut against = jobs::against(forms, &documents, names, question, minds);
         let (mut outputs, mut unkept) = (BTreeMap::new(), BTreeMap::new());
         if let Some(look) = verify.as_ref().filter(|_| !is_authored) {
             let committed = Committed { outputs: &look.outputs, states: &look.states };

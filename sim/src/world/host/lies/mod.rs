@@ -205,8 +205,8 @@ impl Host {
         match others.first_mut() {
             // A list is one line shorter, and still a list.
             Some(input) if input.ends_with(b"\n") => {
-                let lines = input.split_inclusive(|byte| *byte == b'\n');
-                input.truncate(input.len() - lines.last().map_or(0, <[u8]>::len));
+                let last = input.split_inclusive(|byte| *byte == b'\n').next_back().map_or(0, <[u8]>::len);
+                input.truncate(input.len() - last);
             }
             Some(input) => input.extend_from_slice(b"not so"),
             None => others.push(b"not so".to_vec()),
@@ -227,10 +227,11 @@ impl Host {
         self.lied();
     }
 
-    /// A worker that lies writes otherwise than its agent would: one thing and another in one breath, or words for numbers.
+    /// A worker that lies writes otherwise than its agent would: one thing and another in one breath, on
+    /// hearsay, or words for numbers.
     pub(super) fn misquotes(&self, mut written: Vec<(Label, Vec<u8>)>) -> Vec<(Label, Vec<u8>)> {
         let strategy = self.strategy();
-        if matches!(strategy, Some(Strategy::Contradictor | Strategy::SchemaBreaker)) {
+        if matches!(strategy, Some(Strategy::Contradictor | Strategy::FalseCiter | Strategy::SchemaBreaker)) {
             for (_, document) in &mut written {
                 let Ok(mut text) = serde_json::from_slice::<Value>(document) else { continue };
                 let Some(Value::Array(claims)) = text.get_mut("claims") else { continue };
@@ -238,6 +239,8 @@ impl Host {
                 let value = first["value"].as_u64().unwrap_or_default();
                 if strategy == Some(Strategy::SchemaBreaker) {
                     first["value"] = json!(value.to_string());
+                } else if strategy == Some(Strategy::FalseCiter) {
+                    first["cites"] = json!(["hearsay"]);
                 } else {
                     let mut other = first.clone();
                     other["value"] = json!(value + 1);
@@ -338,13 +341,22 @@ impl Host {
     }
 
     /// What an honest host read.
-    pub(super) fn tell_text(&self, forms: &BTreeMap<Label, Form>, documents: &BTreeMap<Label, Arc<[u8]>>) {
+    pub(super) fn tell_text(
+        &self,
+        forms: &BTreeMap<Label, Form>,
+        documents: &BTreeMap<Label, Arc<[u8]>>,
+        given: &[Label],
+    ) {
         if self.habits.tells_truth && self.liar.is_none() {
             for document in
                 documents.iter().filter(|(label, _)| forms.contains_key(label)).map(|(_, document)| document)
             {
                 let text = String::from_utf8_lossy(document).into();
-                self.recorder.borrow_mut().world(Event::Read { artifact: Cid::of(document), text });
+                self.recorder.borrow_mut().world(Event::Read {
+                    artifact: Cid::of(document),
+                    given: given.into(),
+                    text,
+                });
             }
         }
     }
