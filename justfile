@@ -109,6 +109,10 @@ policies: (_tool "opa" "go install github.com/open-policy-agent/opa@v1.22.2")
 bench-policy *options:
     cargo bench -p swarm-policy -- {{ options }}
 
+# The base policy asked the same here, of regorus and, given its path, of OPA
+bench-policy-peers opa="":
+    cd core/policy/peers && cargo run --release -- {{ opa }}
+
 # Check scenario files; errors point at the line and suggest the mend
 check-scenarios:
     {{ sim }} lint {{ scenarios }}
