@@ -42,9 +42,12 @@ impl Form {
     /// Holds the form itself against its bounds.
     ///
     /// # Errors
-    /// [`Reject::WrongFields`] if it says nothing, or of claims that there are none of; as [`Schema::check`].
+    /// [`Reject::WrongFields`] if it says nothing, or what is cited of claims that there are none of or that no schema has to be kept to; as
+    /// [`Schema::check`].
     pub fn check(&self) -> Result<(), Reject> {
-        if self.claims.is_none() && (self.schema.is_none() || self.cited) {
+        let is_bare = self.claims.is_none() && self.schema.is_none();
+        // What cannot be read is for the schema to say.
+        if is_bare || (self.cited && (self.claims.is_none() || self.schema.is_none())) {
             return Err(Reject::WrongFields);
         }
         self.schema.iter().try_for_each(Schema::check)
@@ -126,7 +129,8 @@ mod tests {
         assert_eq!(plain.faults(&label("out"), b"", &[], None), []);
         assert_eq!(Form::default().check(), Err(Reject::WrongFields));
         assert_eq!(Form { cited: true, ..form }.check(), Err(Reject::WrongFields), "there are no claims");
-        assert_eq!(Form { cited: true, ..plain }.check(), Ok(()));
+        assert_eq!(Form { cited: true, ..plain.clone() }.check(), Err(Reject::WrongFields), "it need not be readable");
+        assert_eq!(Form { cited: true, schema: Some(Schema::default()), ..plain }.check(), Ok(()));
     }
 
     #[test]

@@ -539,6 +539,13 @@ impl Node {
                 Event::Seated { task, .. } => self.verifier.seated(desk, need, record, task),
                 Event::Final { record: result } => self.verifier.finalized(desk, need, record, &result.task),
                 Event::Empanelled { task, .. } => self.verifier.empanelled(desk, need, record, task),
+                Event::Ruled { task, .. } => self.verifier.object(desk, need, record, task),
+                Event::Invalidated { commit, .. } => self.verifier.over(commit),
+                Event::Paid { task } => {
+                    if let Some(commit) = record.tasks.get(task).and_then(|task| task.commit.as_ref()) {
+                        self.verifier.over(&commit.id());
+                    }
+                }
                 _ => {}
             }
         }

@@ -87,8 +87,8 @@ impl Check {
 pub(super) struct Verifier {
     voted: BTreeSet<(NeedId, Epoch)>,
     checking: BTreeMap<OpId, Check>,
-    /// Results that this verifier failed on a committee, and what speaks against them.
-    failed: BTreeMap<Cid, Evidence>,
+    /// What this verifier knows to speak against a result, by the COMMIT: until it has been heard, or the result is over.
+    objections: BTreeMap<Cid, Evidence>,
 }
 
 /// Key of a verifier's proof of work for one commit: its id and a salt that only this slot has (PROTOCOL 8).
@@ -248,8 +248,8 @@ impl Verifier {
     pub fn finalized(&mut self, desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName) {
         let task = &record.tasks[name];
         let (Some(commit), Some(lease)) = (&task.commit, &task.lease) else { return };
-        if let Some(evidence) = self.failed.remove(&commit.id()) {
-            return challenge(desk, need, record.epoch, task.fence, commit, name, evidence);
+        if self.objections.contains_key(&commit.id()) {
+            return self.object(desk, need, record, name);
         }
         let me = desk.me();
         let lot = Digest::of("swarm/watch", &[&me.0, &commit.id().0.0]).prefix() % 10_000;
@@ -257,6 +257,26 @@ impl Verifier {
         if !has_part && lot < u64::from(desk.setup.local.watch_bp) {
             self.check(desk, need, record, name, Purpose::Watch);
         }
+    }
+
+    /// Disputes a result that it knows something against, unless it has done so. While somebody else's dispute is open nobody is heard:
+    /// whoever has something to say says it again when that is over.
+    pub fn object(&self, desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName) {
+        let Some(task) = record.tasks.get(name) else { return };
+        let stands = matches!(task.state, TaskState::Final | TaskState::Settled);
+        let Some(commit) = task.commit.as_ref().filter(|_| stands && !task.challengers.contains(&desk.me())) else {
+            return;
+        };
+        if let Some(evidence) = self.objections.get(&commit.id())
+            && (task.state == TaskState::Final || !evidence.is_opinion())
+        {
+            challenge(desk, need, record.epoch, task.fence, commit, name, evidence.clone());
+        }
+    }
+
+    /// A result is over: nobody is heard against it any more.
+    pub fn over(&mut self, commit: &Cid) {
+        self.objections.remove(commit);
     }
 
     /// A committee sits that rules on a dispute.
@@ -310,7 +330,7 @@ impl Verifier {
             (_, Some(ran)) => {
                 let Seen { reasons, against, policy } = Seen::of(desk, &check.commit, ran);
                 if let Some(first) = against.into_iter().next() {
-                    self.failed.insert(check.commit.id(), first);
+                    self.objections.insert(check.commit.id(), first);
                 }
                 self.attest(desk, &check, reasons, ran.proofs.first().copied().unwrap_or_default(), policy);
             }
@@ -332,7 +352,7 @@ impl Verifier {
     }
 
     /// A final result was looked at: dispute it, or rule on a dispute.
-    fn looked(&self, desk: &mut Desk, check: &Check, ran: &Ran<'_>) {
+    fn looked(&mut self, desk: &mut Desk, check: &Check, ran: &Ran<'_>) {
         let Check { need, task, epoch, fence, commit, purpose, .. } = check;
         let mut against = Seen::of(desk, commit, ran).against;
         // Each disputes but once: of several false proofs not all look at the same.
@@ -344,6 +364,7 @@ impl Verifier {
             Purpose::Attest => {}
             Purpose::Watch => {
                 if let Some(first) = against.into_iter().next() {
+                    self.objections.insert(commit.id(), first.clone());
                     challenge(desk, *need, *epoch, *fence, commit, task, first);
                 }
             }
@@ -390,6 +411,7 @@ impl Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::io::Effect;
     use crate::plan::testkit::sealed;
     use crate::wire::Commit;
 
@@ -414,5 +436,38 @@ mod tests {
         let seen = Seen::of(&desk, &commit, &Ran { read: &read, ..ran(&outputs) });
         assert_eq!(seen.reasons, [label("stretch-mismatch"), label("policy-denied")]);
         assert_eq!(seen.against, read, "right outputs of a wrong run");
+    }
+
+    /// While another's dispute is open nobody is heard: what speaks against a result is said again for as long as it stands.
+    #[test]
+    fn who_was_not_heard_says_it_again() {
+        let mut desk = Desk::of_nobody();
+        let body =
+            Commit { outputs: BTreeMap::new(), states: Vec::new(), task: label("t"), telemetry: Telemetry::default() };
+        let commit = sealed(1, 1, Body::Commit(body));
+        let (need, name) = (NeedId(Cid::of(b"need")), label("t"));
+        let mut record = Record::new(need);
+        record.tasks.insert(name.clone(), crate::slot::Task::new().into());
+        let mut verifier = Verifier::default();
+        let mut said = |verifier: &Verifier, record: &Record| {
+            verifier.object(&mut desk, need, record, &name);
+            core::iter::from_fn(|| desk.poll_effect()).filter(|effect| matches!(effect, Effect::Publish { .. })).count()
+        };
+        record.tasks.get_mut(&name).unwrap().commit = Some(Arc::new((*commit).clone()));
+        let set = |record: &mut Record, state| record.tasks.get_mut(&name).unwrap().state = state;
+        set(&mut record, TaskState::Final);
+        assert_eq!(said(&verifier, &record), 0, "nothing speaks against it");
+        verifier.objections.insert(commit.id(), Evidence::StretchMismatch { stretch: 0 });
+        assert_eq!((said(&verifier, &record), said(&verifier, &record)), (1, 1), "for as long as it was not heard");
+        set(&mut record, TaskState::Settled);
+        assert_eq!(said(&verifier, &record), 1, "it still costs stake");
+        set(&mut record, TaskState::Verifying);
+        assert_eq!(said(&verifier, &record), 0, "nothing stands");
+        set(&mut record, TaskState::Final);
+        record.tasks.get_mut(&name).unwrap().challengers.insert(AgentId([1; 32]));
+        assert_eq!(said(&verifier, &record), 0, "it was heard");
+        record.tasks.get_mut(&name).unwrap().challengers.clear();
+        verifier.over(&commit.id());
+        assert_eq!(said(&verifier, &record), 0, "it is over");
     }
 }

@@ -172,7 +172,7 @@ pub struct Task {
 }
 
 impl Task {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             state: TaskState::Idle,
             fence: Fence::NONE,

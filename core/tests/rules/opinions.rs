@@ -288,7 +288,7 @@ fn what_anybody_can_see_of_a_form_takes_stake_late_as_well() {
 #[test]
 fn what_a_claim_cites_is_no_opinion() {
     for cited in [true, false] {
-        let form = Form { cited, claims: "/claims".parse().ok(), schema: None };
+        let form = Form { cited, claims: "/claims".parse().ok(), schema: Some(Schema::default()) };
         let mut stage = Stage::with(3, |_| {}, |need| need.forms = [(label("total"), form)].into());
         stage.decide(vec![task("only", "text", "total")]);
         stage.finish("w1", "only");

@@ -21,7 +21,12 @@ pub(super) fn is_broken(document: &[u8], schema: &Value, pointer: &str) -> bool 
 /// Whether a claim stands at `pointer` in `document` that does not name any of what was `given`, and nothing else, in a list `cites`.
 pub(super) fn is_uncited(document: &[u8], pointer: &str, given: &[&str]) -> bool {
     let read = serde_json::from_slice::<Value>(document).ok().filter(is_whole);
-    let Some(claim) = read.as_ref().and_then(|document| document.pointer(pointer)) else { return false };
+    // A claim is an item of a list.
+    let list = pointer.rsplit_once('/').map_or("", |(list, _)| list);
+    let is_item = read.as_ref().and_then(|document| document.pointer(list)).is_some_and(Value::is_array);
+    let Some(claim) = read.as_ref().and_then(|document| document.pointer(pointer)).filter(|_| is_item) else {
+        return false;
+    };
     let cites = claim["cites"].as_array().map_or(&[][..], Vec::as_slice);
     cites.is_empty() || !cites.iter().all(|name| name.as_str().is_some_and(|name| given.contains(&name)))
 }
@@ -104,6 +109,7 @@ mod tests {
             (r#"[{}]"#, "/0", true),
             (r#"[{}]"#, "/1", false),
             ("[7]", "/0", true),
+            (r#"{"0":{}}"#, "/0", false),
             ("[0.5]", "/0", false),
         ] {
             assert_eq!(is(claims, at), uncited, "{claims} at {at:?}");

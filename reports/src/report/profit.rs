@@ -159,7 +159,7 @@ fn variance(n: u64, sum: i128, squares: u128, square: u128) -> u128 {
 }
 
 /// What the actors of one run earned. Whoever follows a strategy of `rings` lives off its friends: in a run with one of those all
-/// who lie count once more as a single actor of the role [`RING`], beside what honest actors earned in their places.
+/// who lie count once more as a single actor of the role [`RING`], beside what the honest earned, shared out among all of their roles.
 pub(super) fn of(earned: &[Earned], rings: &BTreeSet<String>) -> Profits {
     let mut profits = Profits::new();
     for Earned { part, credits } in earned {
@@ -170,8 +170,10 @@ pub(super) fn of(earned: &[Earned], rings: &BTreeSet<String>) -> Profits {
     }
     let liars = || earned.iter().filter(|earned| &*earned.part.strategy != HONEST);
     let in_its_place = |liar: &Earned| {
-        let honest = profits.get(&*liar.part.role)?.get(HONEST)?;
-        Some(honest.sum.div_euclid(i128::from(honest.actors)))
+        // What the honest share among themselves all would, if all were.
+        let of_role = profits.get(&*liar.part.role)?;
+        let all: u64 = of_role.values().map(|profit| profit.actors).sum();
+        Some(of_role.get(HONEST)?.sum.div_euclid(i128::from(all)))
     };
     if let Some(ring) = rings.iter().find(|ring| liars().any(|liar| *liar.part.strategy == **ring))
         && let Some(honest) = liars().map(in_its_place).sum::<Option<i128>>()
@@ -274,13 +276,13 @@ mod tests {
         };
         let told = |profits: &Profits| paying(profits).map(|(role, by)| (role.clone(), by.clone())).collect::<Vec<_>>();
         let pair = |role: &str| vec![(role.to_owned(), "front-runner".to_owned())];
-        assert_eq!(told(&run(100, &[])), pair("verifier"));
-        let ring = run(100, &["front-runner"]);
+        assert_eq!(told(&run(60, &[])), pair("verifier"));
+        let ring = run(60, &["front-runner"]);
         assert_eq!(told(&ring), [], "the worker lost more than its friend gained");
         let Profit { actors, runs, sum, .. } = ring[RING]["front-runner"];
-        assert_eq!((actors, runs, sum, ring[RING][HONEST].sum), (40, 40, 40 * 85, 40 * 105));
-        assert_eq!(told(&run(121, &["front-runner"])), pair(RING));
-        assert_eq!(told(&run(100, &["absent"])), pair("verifier"), "nobody of that ring is there");
+        assert_eq!((actors, runs, sum, ring[RING][HONEST].sum), (40, 40, 40 * 45, 40 * 53));
+        assert_eq!(told(&run(69, &["front-runner"])), pair(RING));
+        assert_eq!(told(&run(60, &["absent"])), pair("verifier"), "nobody of that ring is there");
     }
 
     #[test]

@@ -117,6 +117,12 @@ pub enum JobError {
         /// The bound.
         max: u64,
     },
+    /// What a stretch begins with cannot be had, and the work does not come to it.
+    #[error("stretch {stretch} begins with a state that the work does not come to, and that cannot be had")]
+    NoBegin {
+        /// Which, from 0.
+        stretch: u32,
+    },
     /// A list is not a list.
     #[error("input {input}, line {line}: {why}")]
     Malformed {

@@ -115,11 +115,11 @@ fn state_before(
 }
 
 /// Does one stretch again, from the committed state before it: `before` is the artifact of that. Where it cannot be had the work is done
-/// from its beginning; what goes wrong earlier makes the result as wrong. A stretch that there is none of is not wrong, nor is any of
-/// an authored job.
+/// from its beginning; if that comes to another state, the stretch begins with what nobody knows, and nothing can be said of it. A
+/// stretch that there is none of is not wrong, nor is any of an authored job.
 ///
 /// # Errors
-/// As [`run`](super::run).
+/// As [`run`](super::run); [`JobError::NoBegin`].
 pub fn redo(
     job: &str,
     inputs: &[impl AsRef<[u8]>],
@@ -136,14 +136,36 @@ pub fn redo(
         let (bytes, steps) = (Count(size), Count(trace.steps()));
         Ok(Redone { is_wrong, telemetry: Telemetry { bytes, steps } })
     };
-    // What is no state leads nowhere.
-    let Some(mut machine) = kind.machine(&inputs, produces, before)? else { return redone(before.is_some(), &trace) };
-    let first = if before.is_some() { u64::from(stretch) } else { 0 };
-    for at in all(machine.units()).skip_while(|at| at.number < first).take_while(|at| at.number <= stretch.into()) {
+    let Some(begin) = kind.machine(&inputs, produces, None)? else { return redone(false, &trace) };
+    let mut stretches = all(begin.units()).take_while(|at| at.number <= stretch.into()).collect::<Vec<_>>();
+    if stretches.last().is_none_or(|last| last.number != u64::from(stretch)) {
+        return redone(false, &trace);
+    }
+    // No state is longer, of whatever job.
+    let longest = 4 * size + 8 * (inputs.len() + produces.len() + 8) as u64;
+    let mut machine = match before {
+        None => begin,
+        Some(bytes) if bytes.len() as u64 > longest => return redone(true, &trace),
+        // What is no state leads nowhere.
+        Some(_) => {
+            stretches.drain(..stretch as usize);
+            match kind.machine(&inputs, produces, before)? {
+                Some(machine) => machine,
+                None => return redone(true, &trace),
+            }
+        }
+    };
+    for at in stretches {
         match machine.advance(at.until, &mut trace) {
             Ok(()) => {}
-            Err(_) if before.is_some() => return redone(true, &trace),
+            Err(_) if at.number == u64::from(stretch) => return redone(true, &trace),
             Err(error) => return Err(error),
+        }
+        if at.number < stretch.into() {
+            if at.number + 1 == u64::from(stretch) && committed.before(stretch) != Some(Cid::of(&machine.state())) {
+                return Err(JobError::NoBegin { stretch });
+            }
+            continue;
         }
         let is_right = if at.is_last {
             let outputs: Vec<Cid> = machine.outputs().iter().map(|bytes| Cid::of(bytes)).collect();
@@ -244,6 +266,9 @@ mod tests {
                     let before = state_before(job, &inputs, &produces, right).unwrap();
                     assert!(!redo(job, &inputs, &produces, said, right, before.as_deref()).unwrap().is_wrong);
                 }
+                assert!(before.is_none_or(
+                    |bytes| bytes.len() <= 4 * inputs.concat().len() + 8 * (inputs.len() + produces.len() + 8)
+                ));
                 // Without the state, or with another than was committed, the work is done from its beginning.
                 for other in [None, Some(&b"another"[..])] {
                     let whole = redo(job, &inputs, &produces, said, wrong, other).unwrap();
@@ -266,6 +291,11 @@ mod tests {
         }
         let said = Committed { outputs: &outputs, states: &states };
         assert!(!redo(job, &inputs, &produces, said, 16, None).unwrap().is_wrong, "there is no such stretch");
+        let extra = [&states[..], &states[..2]].concat();
+        let said = Committed { outputs: &outputs, states: &extra };
+        for stretch in [16, 17] {
+            assert!(!redo(job, &inputs, &produces, said, stretch, None).unwrap().is_wrong, "nor there");
+        }
         let missing = BTreeMap::new();
         let said = Committed { outputs: &missing, states: &states };
         assert_eq!(said.wrong_stretch(&done), Some(15));
@@ -273,6 +303,42 @@ mod tests {
         // What many results are right of is not cut.
         assert!(is_authored("brief/2") && run("brief/2", &inputs, &produces[..1], &[]).unwrap().states.is_empty());
         assert!(!redo("brief/2", &inputs, &produces[..1], said, 0, None).unwrap().is_wrong);
+    }
+
+    /// With the state that a stretch begins with and without it nobody comes to different rulings: of what begins with a state that is not
+    /// what the work comes to, whoever has it says what follows from it, and whoever has not says nothing.
+    #[test]
+    fn who_lacks_a_begin_that_is_wrong_says_nothing() {
+        let (job, inputs, produces) = jobs().pop().unwrap();
+        let done = run(job, &inputs, &produces, &[]).unwrap();
+        let other = run(job, &[b"y".to_vec()], &produces, &[]).unwrap();
+        let (outputs, states) = committed(&other);
+        let said = Committed { outputs: &outputs, states: &states };
+        assert_eq!(said.wrong_stretch(&done), Some(0));
+        assert!(redo(job, &inputs, &produces, said, 0, None).unwrap().is_wrong);
+        let before = state_before(job, &[b"y".to_vec()], &produces, 5).unwrap();
+        assert!(!redo(job, &inputs, &produces, said, 5, before.as_deref()).unwrap().is_wrong, "it follows");
+        assert_eq!(redo(job, &inputs, &produces, said, 5, None), Err(JobError::NoBegin { stretch: 5 }));
+    }
+
+    /// A job that fails leads nowhere, and everybody sees where.
+    #[test]
+    fn a_stretch_that_fails_is_wrong() {
+        let list: String = (0..200u32).map(|i| format!("1\tw{:03}\n", if i == 150 { 0 } else { i })).collect();
+        let (inputs, produces) = ([list.into_bytes()], [label("out")]);
+        assert!(matches!(run("merge", &inputs, &produces, &[]), Err(JobError::Malformed { .. })));
+        let (outputs, states) = (BTreeMap::new(), [Digest::default(); 15]);
+        let said = Committed { outputs: &outputs, states: &states };
+        let begin = state_before("merge", &inputs, &produces, 11).unwrap().unwrap();
+        let mut states = states;
+        states[10] = Cid::of(&begin).0;
+        let said_so = Committed { states: &states, ..said };
+        let ruled = |before: Option<&[u8]>| {
+            (11..13).map(|at| redo("merge", &inputs, &produces, said_so, at, before)).collect::<Vec<_>>()
+        };
+        assert!(ruled(Some(&begin))[0].as_ref().unwrap().is_wrong);
+        assert_eq!(ruled(Some(&begin))[0].as_ref().unwrap().is_wrong, ruled(None)[0].as_ref().unwrap().is_wrong);
+        assert!(ruled(None)[1].is_err());
     }
 
     /// Going on from a committed state that is none is wrong. One that is another than it should be may lead where it should: then it is
