@@ -1,7 +1,7 @@
 //! Disputes about one stretch of a run (PROTOCOL 8: bisection).
 //!
-//! A run is cut into stretches of equal length, and a COMMIT says what it had come to after each. All of that is in the open, so whoever
-//! did the work again finds by itself the first stretch that goes wrong: its begin is agreed on, and its end is not. Only that stretch
+//! A run is cut into stretches of equal length, and a COMMIT says what it had come to after each but the last. All of that is in the
+//! open, so whoever did the work again finds by itself the first stretch that goes wrong: its begin is agreed on, and its end is not. Only that stretch
 //! is done again by those who rule, from the committed state before it, which is an artifact that its digest is the address of.
 
 use std::collections::BTreeMap;
