@@ -61,6 +61,9 @@ pub struct Genesis {
     pub mints: Vec<AgentId>,
     /// The parameters.
     pub params: Params,
+    /// Keys a majority of which may change the policy, rising; nobody may if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_keys: Vec<AgentId>,
     /// Keys a majority of which may give a lost seat away or restore a lost register, rising. Kept off the coordinators'
     /// disks (PROTOCOL 5: Restore).
     pub recovery: Vec<AgentId>,
@@ -161,6 +164,9 @@ impl Genesis {
         }
         if self.recovery.iter().any(|key| self.is_coordinator(key)) {
             return bad("a recovery key is a coordinator's: what is lost with a disk cannot recover it");
+        }
+        if !self.policy_keys.windows(2).all(|pair| pair[0] < pair[1]) || self.policy_keys.len() > MANDATE_SIGS_MAX {
+            return bad("the policy keys are not distinct and rising, or more than a CAPSULE can carry signatures");
         }
         let mut known = BTreeSet::new();
         for envelope in &self.manifests {

@@ -108,6 +108,16 @@ mutants! {
     KinSeated: "kin-seated", "P6", "grown-pool";
     /// One organisation may fill a committee.
     CapsIgnored: "caps-ignored", "P6", "grown-pool";
+    /// Nobody asks the policy before it speaks.
+    PreflightSkipped: "preflight-skipped", "liveness", "trials";
+    /// Whatever comes is let in, whatever the policy says of it.
+    IngressSkipped: "ingress-skipped", "policy", "trials";
+    /// What a worker says its work took is compared with nothing.
+    CommitGateSkipped: "commit-gate-skipped", "P3", "false-claims";
+    /// By which engine an envelope was judged is not looked at.
+    EngineUnchecked: "engine-unchecked", "policy", "other-engine";
+    /// Needs are opened under a policy that another has taken over from.
+    OldPolicyCounts: "old-policy-counts", "policy", "new-policy";
     /// What is left of a pot when it ends is not given back.
     RestForgotten: "rest-forgotten", "P9", "quiet";
     /// A worker's bond is never ended.

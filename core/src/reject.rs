@@ -53,6 +53,8 @@ rejects! {
     WrongRole "wrong-role",
     /// Another engine hash than the thread's.
     EngineMismatch "engine-mismatch",
+    /// A capsule that is not the one that was announced, or does not prove itself.
+    BadCapsule "bad-capsule",
     /// The policy said no.
     PolicyDenied "policy-denied",
     /// Another epoch than the slot's.

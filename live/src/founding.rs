@@ -1,17 +1,18 @@
 //! Who takes part, and what they all start from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{self, Genesis, Holding, Member};
 use swarm_core::id::{AgentId, Credits, Digest, Label, label};
 use swarm_core::identity::Keys;
 use swarm_core::node::Setup;
-use swarm_core::policy::{BaseRules, Evaluator, Limits};
+use swarm_core::policy::Evaluator as _;
 use swarm_core::reveal;
 use swarm_core::rng::fork;
 use swarm_core::wire::{Envelope, Role};
+use swarm_policy::Library;
 
 use crate::cli::Up;
 use crate::job::{Job, WINDOWS};
@@ -56,9 +57,11 @@ pub fn cast(options: &Up) -> Vec<(String, Role)> {
         .collect()
 }
 
-/// The rules every envelope is judged by.
-pub fn evaluator() -> Arc<dyn Evaluator> {
-    Arc::new(BaseRules::new(Limits::default()))
+static LIBRARY: LazyLock<Arc<Library>> = LazyLock::new(Arc::default);
+
+/// The rules at hand.
+pub fn library() -> Arc<Library> {
+    LIBRARY.clone()
 }
 
 /// A node's pace among neighbours in one process.
@@ -80,12 +83,13 @@ pub fn setup(actor: &Actor, genesis: &Arc<Genesis>) -> Setup {
     let me = actor.keys().agent();
     // From its public key: a stream is no secret, and nothing that is logged may come from one.
     let stream = fork(&Digest(me.0), "stream");
-    Setup { me, genesis: Arc::clone(genesis), local: local(), mandates: Vec::new(), stream, evaluator: evaluator() }
+    Setup { me, genesis: Arc::clone(genesis), local: local(), mandates: Vec::new(), stream, engines: library() }
 }
 
 /// The genesis of `job` with these actors.
 pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
-    let evaluator = evaluator();
+    let library = library();
+    let rules = library.native();
     let mut coordinators: Vec<Member> = (actors.iter())
         .filter(|actor| actor.role == Role::Coordinator)
         .map(|actor| Member { agent: actor.keys().agent(), anchor: actor.chains().anchor(0) })
@@ -115,12 +119,14 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
     let held: u64 = STAKE * actors.len() as u64 + job.cost();
     Genesis {
         arbiters: Vec::new(),
-        capsule: evaluator.capsule(),
+        capsule: rules.capsule(),
         coordinators,
-        engine: evaluator.engine(),
+        engine: rules.engine(),
         holdings: actors.iter().map(|actor| (actor.keys().agent(), holding(actor.role))).collect::<BTreeMap<_, _>>(),
         manifests: (actors.iter()).map(|actor| manifest(actor, &job.kinds)).collect(),
         mints: Vec::new(),
+        // Whoever runs a deployment in one process changes its policy by beginning another.
+        policy_keys: Vec::new(),
         recovery: recovery(actors),
         params: Params { supply_max: Credits(params.supply_max.0.max(held)), ..params },
     }

@@ -64,7 +64,7 @@ impl Host {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(unreadable(&path))?,
         };
-        let restored = audit::restore(&bytes, founding::evaluator())
+        let restored = audit::restore(&bytes, founding::library())
             .map_err(|bad| LiveError::Log { path: path.clone(), bad })?
             .ok_or_else(|| LiveError::DataLoss { path: path.clone(), what: "the audit log is gone".to_owned() })?;
         let Restored { replayed, writer, keep } = restored;

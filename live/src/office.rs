@@ -14,6 +14,8 @@ use swarm_ports::store::embedded::DiskArtifacts;
 use swarm_ports::store::{Answer, Artifacts as _};
 use swarm_ports::{jobs, recipes};
 
+use crate::founding;
+
 /// Work of node `host`, and its answer's name.
 struct Order {
     host: usize,
@@ -80,6 +82,14 @@ impl Office {
 fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outcome {
     let could_not = |why| Outcome::CouldNot(label(why));
     match work {
+        Work::Load { capsule, engine } => {
+            let found = artifacts.lock().unwrap_or_else(PoisonError::into_inner).get(capsule);
+            let Ok(Some(bytes)) = found else { return could_not("unavailable") };
+            match founding::library().load(&bytes) {
+                Ok(rules) if rules.engine() == *engine => Outcome::Loaded(*engine),
+                _ => could_not("bad-capsule"),
+            }
+        }
         Work::Plan { need } => match &need.body {
             Body::Need(body) => match recipes::plan(body.recipe.as_str(), body, variant) {
                 Ok(plan) => Outcome::Planned(plan.into_propose(1)),

@@ -4,11 +4,14 @@
 
 use crate::fault::FaultSection;
 use crate::needs::Needs;
+use crate::policy::{Policy, PolicyChange};
 use crate::value::{Nanos, SignedNanos};
 use crate::workload::Workload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 use swarm_nemeses::{Between, Chaos, Kind, Nemesis, Shape};
 
 /// A whole scenario file.
@@ -35,6 +38,9 @@ pub struct Scenario {
     /// Protocol settings.
     #[serde(default)]
     pub protocol: Protocol,
+    /// `[[policies]]`: those that the policy keys announce during the run, each in place of the one before.
+    #[serde(default)]
+    pub policies: Vec<PolicyChange>,
     /// Links between all parties.
     #[serde(default)]
     pub network: Network,
@@ -71,12 +77,22 @@ pub struct Scenario {
     /// The needs of `workload.needs_file`; filled by loading.
     #[serde(skip)]
     pub needs: Option<Needs>,
+    /// The bytes of each capsule that the file names; filled by loading.
+    #[serde(skip)]
+    pub capsules: BTreeMap<PathBuf, Arc<[u8]>>,
 }
 
 impl Scenario {
     /// All ways to lie that anyone may follow here, as often as they stand in the file.
     pub fn lies(&self) -> impl Iterator<Item = Strategy> + '_ {
         self.adversaries.iter().flat_map(|some| some.strategies())
+    }
+
+    /// Every policy that the file names, the first one first, with the key that names it.
+    pub fn all_policies(&self) -> impl Iterator<Item = (String, &Policy)> {
+        let changes = self.policies.iter().enumerate();
+        let changes = changes.map(|(at, change)| (format!("policies.{at}.policy"), &change.policy));
+        [("protocol.policy".to_owned(), &self.protocol.policy)].into_iter().chain(changes)
     }
 
     /// How many there are of each kind of party at the start.
@@ -202,6 +218,10 @@ pub enum Strategy {
     SchemaBreaker,
     /// A worker whose briefs cite what it was never given.
     FalseCiter,
+    /// A worker that asks no policy before it speaks, and claims more steps than any job may take.
+    Lawless,
+    /// A worker that says everything under another engine than everyone else.
+    OtherEngine,
     /// A worker that commits to what it never stores.
     Withholder,
     /// A worker that bids one credit, and yields as soon as it has won.
@@ -231,6 +251,8 @@ pub enum Strategy {
     FrontRunner,
     /// A verifier that passes what adversaries among the workers did, and judges everyone else well.
     Colluder,
+    /// A verifier whose engine comes to other answers than it says it does.
+    Askew,
     /// A verifier that says others' envelopes again: as they were, altered, under a wrong signature, or as its own.
     Forger,
     /// A verifier that dates what it says far ahead in logical time.
@@ -243,6 +265,8 @@ pub enum Strategy {
     PlanPatcher,
     /// A requester that cancels as soon as it can read a result.
     ReadAndCancel,
+    /// A requester that asks no policy before it says a need.
+    Heedless,
     /// A requester that says two needs under one nonce, each to half of the coordinators.
     DoubleNeed,
 }
@@ -303,6 +327,8 @@ impl Strategy {
             | Self::Contradictor
             | Self::SchemaBreaker
             | Self::FalseCiter
+            | Self::Lawless
+            | Self::OtherEngine
             | Self::Withholder
             | Self::LowballYielder
             | Self::NeverCommits
@@ -317,12 +343,13 @@ impl Strategy {
             | Self::FalseChallenger
             | Self::FrontRunner
             | Self::Colluder
+            | Self::Askew
             | Self::Forger
             | Self::LamportPoisoner
             | Self::Sybil
             | Self::StakeSplitter => Role::Verifier,
             Self::PlanPatcher => Role::Planner,
-            Self::ReadAndCancel | Self::DoubleNeed => Role::Requester,
+            Self::ReadAndCancel | Self::Heedless | Self::DoubleNeed => Role::Requester,
         }
     }
 
@@ -339,6 +366,8 @@ impl Strategy {
             Self::Contradictor => "contradictor",
             Self::SchemaBreaker => "schema-breaker",
             Self::FalseCiter => "false-citer",
+            Self::Lawless => "lawless",
+            Self::OtherEngine => "other-engine",
             Self::Withholder => "withholder",
             Self::LowballYielder => "lowball-yielder",
             Self::NeverCommits => "never-commits",
@@ -353,12 +382,14 @@ impl Strategy {
             Self::FalseChallenger => "false-challenger",
             Self::FrontRunner => "front-runner",
             Self::Colluder => "colluder",
+            Self::Askew => "askew",
             Self::Forger => "forger",
             Self::LamportPoisoner => "lamport-poisoner",
             Self::Sybil => "sybil",
             Self::StakeSplitter => "stake-splitter",
             Self::PlanPatcher => "plan-patcher",
             Self::ReadAndCancel => "read-and-cancel",
+            Self::Heedless => "heedless",
             Self::DoubleNeed => "double-need",
         }
     }
@@ -376,6 +407,8 @@ impl Strategy {
             Self::Contradictor => "lied-contradictor",
             Self::SchemaBreaker => "lied-schema-breaker",
             Self::FalseCiter => "lied-false-citer",
+            Self::Lawless => "lied-lawless",
+            Self::OtherEngine => "lied-other-engine",
             Self::Withholder => "lied-withholder",
             Self::LowballYielder => "lied-lowball-yielder",
             Self::NeverCommits => "lied-never-commits",
@@ -390,12 +423,14 @@ impl Strategy {
             Self::FalseChallenger => "lied-false-challenger",
             Self::FrontRunner => "lied-front-runner",
             Self::Colluder => "lied-colluder",
+            Self::Askew => "lied-askew",
             Self::Forger => "lied-forger",
             Self::LamportPoisoner => "lied-lamport-poisoner",
             Self::Sybil => "lied-sybil",
             Self::StakeSplitter => "lied-stake-splitter",
             Self::PlanPatcher => "lied-plan-patcher",
             Self::ReadAndCancel => "lied-read-and-cancel",
+            Self::Heedless => "lied-heedless",
             Self::DoubleNeed => "lied-double-need",
         }
     }
@@ -539,7 +574,8 @@ pub struct Protocol {
     pub verify: Nanos,
     /// The challenge window, and the second segment after SETTLE; at least 60 s.
     pub challenge: Nanos,
-    /// The rules that every node judges by: `native` (written in Rust), or `rego` (the base policy, which OPA compiled).
+    /// The rules that every node judges by: `native` (written in Rust), `rego` (the base policy, which OPA compiled), or the path
+    /// of a capsule, seen from the scenario file.
     pub policy: Policy,
     /// Target of approvals for a plan.
     pub k_plan: u32,
@@ -549,17 +585,6 @@ pub struct Protocol {
     pub alpha_bp: u32,
     /// How many of the final results that they have no part in honest verifiers do again, in basis points.
     pub watch_bp: u32,
-}
-
-/// Whose rules they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Policy {
-    /// The native ones.
-    #[default]
-    Native,
-    /// The base policy in Rego, compiled to WebAssembly and metered. It says the same, under another engine hash.
-    Rego,
 }
 
 impl Default for Protocol {
@@ -794,6 +819,9 @@ pub enum Property {
     /// Every need ends within the settle phase.
     #[serde(rename = "liveness")]
     Liveness,
+    /// What takes effect passed the gates of its policy, and those who judge by one engine agree.
+    #[serde(rename = "policy")]
+    Policy,
     /// A second, plain model of ledger, quorum and slot comes to the same.
     #[serde(rename = "model")]
     Model,
@@ -804,7 +832,7 @@ pub enum Property {
 
 impl Property {
     /// All properties.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::P1,
         Self::P2,
         Self::P3,
@@ -814,6 +842,7 @@ impl Property {
         Self::P9,
         Self::P10,
         Self::Liveness,
+        Self::Policy,
         Self::Model,
         Self::Decoys,
     ];
@@ -830,6 +859,7 @@ impl Property {
             Self::P9 => "P9",
             Self::P10 => "P10",
             Self::Liveness => "liveness",
+            Self::Policy => "policy",
             Self::Model => "model",
             Self::Decoys => "decoys",
         }

@@ -196,3 +196,5 @@ anyone_may("WITHDRAW")
 anyone_may("DENY")
 
 anyone_may("MASK")
+
+anyone_may("CAPSULE")

@@ -163,14 +163,65 @@ fn the_base_policy_decides_as_opa_does() {
     golden("cases/base.golden", &format!("{gas:?}"));
     assert!(gas[gas.len() - 1] < 250_000, "{gas:?}");
     wanted.truncate(crate::capsule::CASES_MAX);
-    let entries = Gate::ALL.map(|gate| (label(gate.as_str()), "swarm/base/decision".into())).into();
-    let draft = Draft { name: label("swarm-base"), caps, entries, cases: wanted };
-    let bytes = draft.seal(&module, &[&Keys::from_seed(&base_keys())]).expect("it keeps what it promises");
-    let path = format!("{}/policies/base.capsule", env!("CARGO_MANIFEST_DIR"));
+    sealed("base", &module, caps, wanted);
+}
+
+/// Holds the capsule beside a policy against what is made of its module and these cases; `SWARM_BLESS=1` writes it instead.
+fn sealed(name: &str, module: &[u8], caps: Caps, cases: Vec<Wanted>) {
+    let entries = Gate::ALL.map(|gate| (label(gate.as_str()), format!("swarm/{name}/decision"))).into();
+    let draft = Draft { name: label(&format!("swarm-{name}")), caps, entries, cases };
+    let bytes = draft.seal(module, &[&Keys::from_seed(&base_keys())]).expect("it keeps what it promises");
+    let path = format!("{}/policies/{name}.capsule", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("SWARM_BLESS").is_some() {
         fs::write(&path, &bytes).expect("writable");
     }
     assert!(fs::read(path).expect("it is there") == bytes, "the capsule beside the policy is another one");
+}
+
+/// Whatever goes wrong while a policy judges is a denial with a name of its own, at a bounded price, and the next question gets
+/// its answer as if nothing had been (T49). The capsule of the scenario `trials` proves itself with these very cases.
+#[test]
+fn t49_a_policy_on_trial_fails_by_name_and_goes_on() {
+    let module = file("../policies/trials.wasm");
+    // Little memory, so that it runs out before the gas does.
+    let caps = Caps { gas: 20_000_000, memory_pages: 8 };
+    let program = Program::load(&module, caps).expect("trials");
+    let entry = program.entry("swarm/trials/decision").expect("trials");
+    let mut instance = program.instance();
+    let mut wanted = Vec::new();
+    let trials =
+        [("1", "out-of-gas"), ("2", "over-memory"), ("3", "policy-abort"), ("4", "undefined"), ("5", "not-an-object")];
+    // At the commit gate only a COMMIT may pass.
+    for gate in [Gate::Preflight, Gate::Ingress] {
+        let need = |fee: &str| {
+            serde_json::json!({
+                "body": {
+                    "budget": "500", "class": "simple", "fee": fee,
+                    "windows": {
+                        "bids_ms": 1000, "challenge_ms": 60000, "decision_ms": 10000, "lease_ms": 60000,
+                        "proposals_ms": 1000, "verify_ms": 30000,
+                    },
+                },
+                "bytes": 900, "gate": gate.as_str(), "refs": 0, "roles": ["requester"], "verb": "NEED",
+            })
+        };
+        for (fee, reason) in trials {
+            for (fee, reason) in [(fee, Some(reason)), ("10", None)] {
+                let verdict = instance.decide(entry, need(fee).to_string().as_bytes());
+                let reasons: Vec<_> = reason.into_iter().map(label).collect();
+                assert_eq!((verdict.allow, &verdict.reasons), (reason.is_none(), &reasons), "fee {fee}");
+                assert!(verdict.gas <= u64::from(caps.gas), "fee {fee}: {}", verdict.gas);
+                if reason.is_some() {
+                    wanted.push(Wanted { entry: label(gate.as_str()), allow: false, reasons, input: need(fee) });
+                }
+            }
+        }
+        wanted.push(Wanted { entry: label(gate.as_str()), allow: true, reasons: Vec::new(), input: need("10") });
+    }
+    let mut input = wanted[0].input.clone();
+    input["gate"] = "commit".into();
+    wanted.push(Wanted { entry: label("commit"), allow: false, reasons: [label("out-of-gas")].into(), input });
+    sealed("trials", &module, caps, wanted);
 }
 
 /// The same on debug and release builds, on every machine, on every run. A change here is a change of engine: raise

@@ -35,6 +35,7 @@ mod host;
 #[cfg(test)]
 mod hostile;
 mod instance;
+mod library;
 mod load;
 mod number;
 mod pool;
@@ -47,6 +48,7 @@ mod value;
 pub use caps::{BadCaps, Caps};
 pub use failure::{Decision, Failure, Run, Verdict};
 pub use instance::Instance;
+pub use library::Library;
 pub use load::LoadError;
 pub use pool::Pool;
 pub use program::{Entry, Program};

@@ -25,12 +25,12 @@ def run(*words, stdin=None, cwd=None):
     return done.stdout
 
 
-def build(source, entries, to):
+def build(source, entries, to, *beside):
     with tempfile.TemporaryDirectory() as folder:
         bundle = pathlib.Path(folder) / "bundle.tar.gz"
         # A module remembers what its source was called: by name alone, it is the same wherever this folder lies.
         names = (w for e in entries for w in ("-e", e))
-        run("build", "-t", "wasm", "-o", str(bundle), *names, source.name, cwd=source.parent)
+        run("build", "-t", "wasm", "-o", str(bundle), *names, source.name, *beside, cwd=source.parent)
         with tarfile.open(bundle) as tar:
             to.write_bytes(tar.extractfile("/policy.wasm").read())
 
@@ -75,9 +75,10 @@ def variants(value):
 
 
 def base():
-    """The module of the base policy, and what OPA decides for good envelopes and for all their variants."""
+    """The modules of the policies, and what OPA decides for good envelopes and for all their variants."""
     folder = HERE.parent / "policies"
     build(folder / "base.rego", ["swarm/base/decision"], folder / "base.wasm")
+    build(folder / "trials.rego", ["swarm/trials/decision"], folder / "trials.wasm", "base.rego")
     inputs = [{}] + [one for good in GOOD for one in (good, *variants(good))]
     query = "[decision | some one in input; decision := data.swarm.base.decision with input as one]"
     decisions = json.loads(run("eval", "--format", "raw", "--stdin-input", "-d", str(folder / "base.rego"),

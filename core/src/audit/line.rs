@@ -191,6 +191,13 @@ pub enum Record {
         /// Names the answer.
         op: OpId,
     },
+    /// Two verifiers judged one thing by one engine and came to different answers.
+    Disagreed {
+        /// The engine that both name.
+        engine: Digest,
+        /// Who said which vote, the one heard first before the other.
+        votes: [(AgentId, Cid); 2],
+    },
     /// It follows a need no longer.
     Unfollow(NeedId),
     /// What it had believed of the thread beyond what was kept of a lost register is void.
@@ -217,6 +224,7 @@ fn finals(entry: &Applied) -> Vec<Arc<FinalizeRecord>> {
 /// The thread that work is for.
 fn thread_of(work: &Work) -> Thread {
     match work {
+        Work::Load { .. } => Thread::System,
         Work::Plan { need } => need.thread,
         Work::Run { need, .. } => Thread::Need(*need),
     }
@@ -265,6 +273,9 @@ impl Record {
                 Note::Reconciled { kept, lost, need, orphaned, salvaged } => {
                     let (orphaned, salvaged) = (*orphaned, salvaged.clone());
                     (Thread::Need(*need), Self::Reconciled { kept: *kept, lost: *lost, orphaned, salvaged })
+                }
+                Note::Disagreed { engine, need, votes } => {
+                    (Thread::Need(*need), Self::Disagreed { engine: *engine, votes: *votes })
                 }
                 Note::Booked { .. } | Note::Pool(_) | Note::Retired { .. } | Note::Mark(_) => return None,
             },

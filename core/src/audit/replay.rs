@@ -16,8 +16,8 @@ use crate::audit::line::{FORMAT, Line, LineBody, Opening, Record, Seal};
 use crate::audit::writer::{Memory, Writer};
 use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread};
 use crate::members;
-use crate::node::{Effect, Input, Node, Note, Setup};
-use crate::policy::Evaluator;
+use crate::node::{Effect, Input, Node, Note, Outcome, Setup};
+use crate::policy::Engines;
 use crate::register::{Applied, Event};
 use crate::reject::Reject;
 use crate::time::Instant;
@@ -79,12 +79,10 @@ pub enum Why {
         /// What is wrong with it.
         reject: Reject,
     },
-    /// The genesis names an engine that is not the one at hand.
-    WrongEngine {
-        /// The engine it names.
-        found: Digest,
-        /// The engine at hand.
-        here: Digest,
+    /// The node judged by rules that are not at hand here.
+    NoSuchEngine {
+        /// Their engine hash.
+        engine: Digest,
     },
     /// The node's clock went back without a boot.
     ClockWentBack,
@@ -126,9 +124,10 @@ impl fmt::Display for Why {
             Self::UnknownSigner => write!(f, "the seal's signer has no manifest in this log"),
             Self::BadGenesis { what } => write!(f, "its genesis is not a possible one: {what}"),
             Self::BadMandate { reject } => write!(f, "a mandate in the opening does not hold: {reject}"),
-            Self::WrongEngine { found, here } => {
-                write!(f, "its policies ran on engine {found}, here is only {here}: use the version that wrote it")
-            }
+            Self::NoSuchEngine { engine } => write!(
+                f,
+                "it was judged by the rules of engine {engine}, which are not here: give their capsule, or use the version that wrote it"
+            ),
             Self::ClockWentBack => write!(f, "the node's clock went back without a boot"),
             Self::EntryGap => write!(f, "an entry of the register before this one is missing"),
             Self::Diverged { expected, got } => write!(f, "the log says {expected}, the replay says {got}"),
@@ -191,16 +190,16 @@ pub struct Restored {
     pub keep: usize,
 }
 
-/// Replays a whole log. `evaluator` must be the engine that its genesis names.
+/// Replays a whole log. The rules that the node judged by must be at hand.
 ///
 /// # Errors
 /// The first bad line.
-pub fn replay(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Replayed, BadLog> {
-    let read = read(whole(log), &*evaluator, &mut Memory::default())?;
+pub fn replay(log: &[u8], engines: Arc<dyn Engines>) -> Result<Replayed, BadLog> {
+    let read = read(whole(log), &*engines, &mut Memory::default())?;
     if whole(log).len() < log.len() {
         return Err(BadLog { line: read.len() as u64 + 1, why: Why::Torn });
     }
-    let mut run = Run::new(&read, evaluator)?;
+    let mut run = Run::new(&read, engines)?;
     while run.step()? {}
     Ok(run.replayed)
 }
@@ -212,24 +211,20 @@ pub fn replay(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Replayed, Bad
 ///
 /// # Errors
 /// The first bad line: damage that no crash can do.
-pub fn restore(log: &[u8], evaluator: Arc<dyn Evaluator>) -> Result<Option<Restored>, BadLog> {
-    restore_with(log, evaluator, &mut Memory::default())
+pub fn restore(log: &[u8], engines: Arc<dyn Engines>) -> Result<Option<Restored>, BadLog> {
+    restore_with(log, engines, &mut Memory::default())
 }
 
 /// As [`restore`], without reading again what `memory` knows: what a line says depends on its bytes alone.
 ///
 /// # Errors
 /// As [`restore`].
-pub fn restore_with(
-    log: &[u8],
-    evaluator: Arc<dyn Evaluator>,
-    memory: &mut Memory,
-) -> Result<Option<Restored>, BadLog> {
+pub fn restore_with(log: &[u8], engines: Arc<dyn Engines>, memory: &mut Memory) -> Result<Option<Restored>, BadLog> {
     if whole(log).is_empty() {
         return Ok(None);
     }
-    let read = read(whole(log), &*evaluator, memory)?;
-    let mut run = Run::new(&read, evaluator)?;
+    let read = read(whole(log), &*engines, memory)?;
+    let mut run = Run::new(&read, engines)?;
     let last = read.iter().rposition(|read| matches!(read.line.body, LineBody::Input { .. }));
     let mut before = None;
     loop {
@@ -263,7 +258,7 @@ struct Read<'a> {
 }
 
 /// Checks everything that needs no node.
-fn read<'a>(log: &'a [u8], evaluator: &dyn Evaluator, memory: &mut Memory) -> Result<Vec<Read<'a>>, BadLog> {
+fn read<'a>(log: &'a [u8], engines: &dyn Engines, memory: &mut Memory) -> Result<Vec<Read<'a>>, BadLog> {
     let bad = |at: usize, why| BadLog { line: at as u64 + 1, why };
     // It grows as lines prove to be some: what is kept of a line takes far more room than the newline that claims to end one.
     let mut read: Vec<Read<'a>> = Vec::with_capacity(memory.len());
@@ -296,9 +291,9 @@ fn read<'a>(log: &'a [u8], evaluator: &dyn Evaluator, memory: &mut Memory) -> Re
     }
     let Some(opening) = opening_of(read.first().map(|read| &read.line)) else { return Err(bad(0, Why::NoOpening)) };
     opening.genesis.check().map_err(|out| bad(0, Why::BadGenesis { what: out.0 }))?;
-    let (found, here) = (opening.genesis.engine, evaluator.engine());
-    if found != here {
-        return Err(bad(0, Why::WrongEngine { found, here }));
+    let missing = |engine: &Digest| engines.find(engine).is_none().then_some(Why::NoSuchEngine { engine: *engine });
+    if let Some(why) = missing(&opening.genesis.engine) {
+        return Err(bad(0, why));
     }
     if let Some(reject) = opening.mandates.iter().find_map(|mandate| mandate.vet(&opening.genesis).err()) {
         return Err(bad(0, Why::BadMandate { reject }));
@@ -317,6 +312,11 @@ fn read<'a>(log: &'a [u8], evaluator: &dyn Evaluator, memory: &mut Memory) -> Re
                     return Err(bad(at, Why::ClockWentBack));
                 }
                 clock = now.mono;
+                if let Input::Done { outcome: Outcome::Loaded(engine), .. } = input
+                    && let Some(why) = missing(engine)
+                {
+                    return Err(bad(at, why));
+                }
                 if let Input::Applied(entry) = input {
                     let last = applied.entry(entry.thread).or_default();
                     if entry.seq.0 > last.0 + 1 {
@@ -398,7 +398,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(lines: &'a [Read<'a>], evaluator: Arc<dyn Evaluator>) -> Result<Self, BadLog> {
+    fn new(lines: &'a [Read<'a>], engines: Arc<dyn Engines>) -> Result<Self, BadLog> {
         let opening =
             opening_of(lines.first().map(|read| &read.line)).ok_or(BadLog { line: 1, why: Why::NoOpening })?;
         let setup = Setup {
@@ -407,7 +407,7 @@ impl<'a> Run<'a> {
             local: opening.local.clone(),
             mandates: opening.mandates.clone(),
             stream: opening.stream,
-            evaluator,
+            engines,
         };
         let (writer, _) = Writer::open(&setup);
         let replayed = Replayed {

@@ -12,13 +12,14 @@ use crate::id::{AgentId, Cid, Epoch, Fence, Label, Lamport, Nonce, OpId, Thread}
 use crate::lamport::Clock;
 use crate::node::io::{Effect, Note, Setup, Subject, Work};
 use crate::node::roster::Roster;
+use crate::node::rules::Rules;
 use crate::node::timer::Timer;
 use crate::policy;
 use crate::register::{Applied, Command};
 use crate::reject::Reject;
 use crate::rng::Stream;
 use crate::time::{Instant, Now, Span};
-use crate::wire::{Body, CapabilityRef, Content, Draft, PolicyRef, Role, trace_of};
+use crate::wire::{Body, CapabilityRef, Content, Draft, NewPolicy, PolicyRef, Role, trace_of};
 
 /// A publish on its way.
 #[derive(Clone)]
@@ -54,12 +55,16 @@ pub(super) struct Desk {
     pub roles: Vec<Role>,
     /// The members of the register it knows of.
     pub roster: Roster,
+    /// The policies it knows of.
+    pub rules: Rules,
     /// The envelope that the present input is about.
     pub cause: Option<Cid>,
     nonce: Nonce,
     ops: u64,
     asked: BTreeMap<OpId, Asked>,
     unacked: BTreeMap<Cid, Unacked>,
+    /// What is to be said once the rules of its need are at hand.
+    unsaid: Vec<Saying>,
     timers: BTreeSet<(Instant, Timer)>,
     due: BTreeMap<Timer, Instant>,
     effects: VecDeque<Effect>,
@@ -119,9 +124,11 @@ impl Desk {
         let roster = Roster::new(&setup.genesis, &setup.mandates);
         let clock = Clock::new(Lamport(0), roster.voices().seats(), roster.believe_at);
         let roles = setup.manifest().map_or_else(Vec::new, |(_, m)| m.roles.clone());
+        let rules = Rules::new(&setup.genesis, Arc::clone(&setup.engines));
         Self {
             roles,
             roster,
+            rules,
             stream: Stream::new(&setup.stream),
             setup,
             now: Now::default(),
@@ -133,6 +140,7 @@ impl Desk {
             ops: 0,
             asked: BTreeMap::new(),
             unacked: BTreeMap::new(),
+            unsaid: Vec::new(),
             timers: BTreeSet::new(),
             due: BTreeMap::new(),
             effects: VecDeque::new(),
@@ -175,8 +183,12 @@ impl Desk {
         self.nonce = self.next_nonce();
     }
 
-    /// Signs and publishes, until it is acknowledged. Preflight may forbid it: then it is refused here and never leaves.
+    /// Signs and publishes, until it is acknowledged; later, where the rules of the need are not at hand yet. Preflight may forbid it: then it is refused here and never leaves.
     pub fn say(&mut self, saying: Saying) -> Option<Cid> {
+        if self.rules.are_awaited(saying.thread) {
+            self.unsaid.push(saying);
+            return None;
+        }
         let said = self.try_say(saying);
         if let Err(reject) = said {
             self.emit(Note::Refused { envelope: Cid::default(), reject });
@@ -184,12 +196,19 @@ impl Desk {
         said.ok()
     }
 
+    /// Says what waited for rules that have come.
+    pub fn speak_up(&mut self) {
+        core::mem::take(&mut self.unsaid).into_iter().for_each(|saying| {
+            self.say(saying);
+        });
+    }
+
     /// As [`Desk::say`], for those who have their own word for a refusal.
     pub fn try_say(&mut self, saying: Saying) -> Result<Cid, Reject> {
         self.nonce = self.next_nonce();
         // A capability named after the verb's work, or else the first: one is always cited.
         let name = self.capabilities.first().cloned().unwrap_or_else(|| crate::id::label("agent"));
-        let evaluator = Arc::clone(&self.setup.evaluator);
+        let rules = Arc::clone(self.rules.of(saying.thread));
         let manifest = if matches!(saying.body, Body::Manifest(_)) { Cid::default() } else { self.manifest };
         let content = Content {
             body: saying.body,
@@ -207,9 +226,12 @@ impl Desk {
             time: self.now.wall,
             trace: trace_of(saying.thread, self.cause.as_ref()),
         };
-        let (draft, _) = policy::preflight(&*evaluator, content, &self.roles).map_err(|denial| denial.reject)?;
+        let (draft, _) = policy::preflight(&*rules, content, &self.roles).map_err(|denial| denial.reject)?;
         let draft = Arc::new(draft);
         let id = draft.id();
+        if let (Body::Need(_), Thread::Need(need)) = (&draft.body, draft.thread) {
+            self.rules.heard(need, draft.policy.engine);
+        }
         let unacked =
             Unacked { attempts: 0, draft, entries: saying.entries, inboxes: saying.inboxes, subject: saying.subject };
         self.unacked.insert(id, unacked);
@@ -242,6 +264,13 @@ impl Desk {
         let op = self.op(Asked::Execute(work.clone()));
         self.effects.push_back(Effect::Execute { op, work });
         op
+    }
+
+    /// Takes up a policy that was announced, by a CAPSULE that was vetted: the host is asked for its rules.
+    pub fn adopt(&mut self, new: &NewPolicy) {
+        if self.rules.announce(new) {
+            self.execute(Work::Load { capsule: new.capsule, engine: new.engine });
+        }
     }
 
     pub fn anchor(&mut self, since: u32) {
@@ -317,9 +346,9 @@ impl Desk {
         }
     }
 
-    /// Whether everything said was acknowledged.
+    /// Whether everything was said and acknowledged.
     pub fn is_quiet(&self) -> bool {
-        self.unacked.is_empty()
+        self.unsaid.is_empty() && self.unacked.is_empty()
     }
 
     /// The next timer that is due.
@@ -355,6 +384,7 @@ pub(crate) fn genesis_of_nobody() -> crate::genesis::Genesis {
         manifests: Vec::new(),
         mints: Vec::new(),
         params: crate::config::Params::default(),
+        policy_keys: Vec::new(),
         recovery: Vec::new(),
     }
 }
@@ -371,15 +401,16 @@ impl Desk {
         use crate::config::Local;
         use crate::genesis::Genesis;
         use crate::id::Digest;
-        use crate::policy::{BaseRules, Limits};
-        let genesis = Genesis { coordinators, ..genesis_of_nobody() };
+        use crate::policy::{BaseRules, Evaluator as _, Only};
+        let rules = BaseRules::default();
+        let genesis = Genesis { coordinators, engine: rules.engine(), ..genesis_of_nobody() };
         let setup = Setup {
             me,
             genesis: Arc::new(genesis),
             local: Local::default(),
             mandates: Vec::new(),
             stream: Digest::default(),
-            evaluator: Arc::new(BaseRules::new(Limits::default())),
+            engines: Arc::new(Only(Arc::new(rules))),
         };
         Desk::new(setup)
     }

@@ -13,12 +13,12 @@ use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Label, NeedId, OpId, Seq, TaskName, Thread};
 use crate::ledger::Booking;
 use crate::members::{self, Mandate};
-use crate::policy::Evaluator;
+use crate::policy::Engines;
 use crate::pool::Snapshot;
 use crate::register::{Applied, Command, Entry, Event};
 use crate::reject::Reject;
 use crate::rng::Seed;
-use crate::wire::{AmountTo, Draft, Envelope, Evidence, Manifest, Need, Propose, Telemetry, Verb};
+use crate::wire::{AmountTo, Draft, Envelope, Evidence, Manifest, Need, NewPolicy, Propose, Telemetry, Verb};
 
 /// What a node is made of.
 #[derive(Clone)]
@@ -34,8 +34,8 @@ pub struct Setup {
     pub mandates: Vec<Arc<Mandate>>,
     /// Seed of its own random stream. Not a secret: it only spreads retries and bids.
     pub stream: Seed,
-    /// The policy evaluator; its identity must be the genesis' engine.
-    pub evaluator: Arc<dyn Evaluator>,
+    /// Where it finds the rules that judge; those of the genesis' engine are there.
+    pub engines: Arc<dyn Engines>,
 }
 
 impl Setup {
@@ -129,6 +129,8 @@ pub enum Act {
     },
     /// Bring an act of the recovery keys before the register (coordinators).
     Mandate(Arc<Mandate>),
+    /// Announce a policy that the policy keys signed.
+    Adopt(NewPolicy),
 }
 
 /// How an effect went.
@@ -164,12 +166,21 @@ pub enum Outcome {
     Anchored(Digest),
     /// A hash-chain value.
     Revealed(Digest),
+    /// The rules of this engine are at hand: the capsule was the one asked for, and proved itself.
+    Loaded(Digest),
 }
 
 /// Work for the host's executor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Work {
+    /// Fetch a capsule, let it prove itself, and have its rules at hand.
+    Load {
+        /// Its address.
+        capsule: Cid,
+        /// The engine that it must be.
+        engine: Digest,
+    },
     /// Make a plan for a need.
     Plan {
         /// The need.
@@ -379,6 +390,16 @@ pub enum Note {
     Retired {
         /// Who took its place.
         new: AgentId,
+    },
+    /// Two verifiers judged one thing by one engine and came to different answers: one of them lies, or its engine is not what it
+    /// says (PROTOCOL 10).
+    Disagreed {
+        /// The engine that both name.
+        engine: Digest,
+        /// The need.
+        need: NeedId,
+        /// Who said which vote, the one heard first before the other.
+        votes: [(AgentId, Cid); 2],
     },
     /// Something that must sometimes happen did.
     Mark(Mark),

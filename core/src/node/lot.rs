@@ -1,4 +1,5 @@
-//! Where envelopes wait for what they rest on: the manifest they cite, the need they speak of, a clock near enough.
+//! Where envelopes wait for what they rest on: the manifest they cite, the need they speak of, the rules that judge them, a clock
+//! near enough.
 //!
 //! Anyone can make envelopes that wait for ever, so the room is bounded, for each sender and in all. Who has something to
 //! lose here is never crowded out by who has not, and among equals the one that takes most makes room (T45). Whatever
@@ -7,7 +8,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::id::{AgentId, Cid, Lamport, NeedId};
+use crate::id::{AgentId, Cid, Digest, Lamport, NeedId};
 use crate::node::io::Message;
 
 /// Envelopes that wait at one node.
@@ -22,6 +23,8 @@ pub(super) enum Awaited {
     Manifest(Cid),
     /// The NEED of this thread.
     Need(NeedId),
+    /// The rules of this engine; at a coordinator also that the register goes by them.
+    Engine(Digest),
 }
 
 /// The waiting room.

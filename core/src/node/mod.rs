@@ -14,6 +14,7 @@ mod lot;
 mod planner;
 mod requester;
 mod roster;
+mod rules;
 mod threads;
 mod timer;
 mod verifier;
@@ -28,7 +29,8 @@ pub use lot::PARKED_MAX;
 pub use timer::Timer;
 pub use verifier::proof_key;
 
-use crate::id::{AgentId, Credits, Lamport, NeedId, OpId, Thread};
+use crate::config::ms;
+use crate::id::{AgentId, Cid, Credits, Digest, Lamport, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
 use crate::members::{Base, Mandate};
 use crate::mutant::{Mutant, planted};
@@ -37,6 +39,7 @@ use crate::policy;
 use crate::register::{Chain, Event};
 use crate::reject::Reject;
 use crate::slot::{self, Record};
+use crate::system::Adopted;
 use crate::time::{Instant, Now};
 use crate::wire::{Amount, Body, Envelope, Mask, Refuse, Role};
 use coordinator::Coordinator;
@@ -199,6 +202,9 @@ impl Node {
     fn boot(&mut self) {
         for (op, asked) in self.desk.boot() {
             match asked {
+                Asked::Execute(work @ Work::Load { .. }) => {
+                    self.desk.execute(work);
+                }
                 Asked::Execute(work) => {
                     self.planner.again(&mut self.desk, op, &work);
                     self.worker.again(&mut self.desk, op, &work);
@@ -264,6 +270,10 @@ impl Node {
                 }
                 return;
             }
+            Act::Adopt(new) => match new.vet(&desk.setup.genesis) {
+                Ok(()) => Body::Capsule(new),
+                Err(reject) => return desk.emit(Note::Refused { envelope: new.capsule, reject }),
+            },
             Act::Mint(body) => Body::Mint(body),
             Act::Stake(amount) => Body::Stake(Amount { amount }),
             Act::Unstake(amount) => Body::Unstake(Amount { amount }),
@@ -281,6 +291,7 @@ impl Node {
             let envelope = Arc::clone(&message.envelope);
             self.desk.cause = Some(envelope.id());
             queue.extend(self.introduce(&envelope));
+            self.adopt(&envelope);
             let taken = self.admit(&message);
             let done = taken.and_then(|now| if now { self.route(&message) } else { Ok(()) });
             if let Err(reject) = done {
@@ -316,6 +327,15 @@ impl Node {
         }
         self.expect(Arc::clone(&new.mandate));
         self.welcome()
+    }
+
+    /// A CAPSULE brings its policy, whatever it was judged by itself.
+    fn adopt(&mut self, envelope: &Envelope) {
+        if let Body::Capsule(new) = &envelope.body
+            && new.vet(&self.desk.setup.genesis).is_ok()
+        {
+            self.desk.adopt(new);
+        }
     }
 
     /// Takes note of newcomers to the register. Returns what they said before anyone knew them. Whoever replaces one of whom this
@@ -370,7 +390,44 @@ impl Node {
         {
             ripe.extend(self.lot.release(Awaited::Need(need)));
         }
+        if let (Thread::System, Some(coordinator)) = (thread, &self.coordinator) {
+            let Adopted { engine, .. } = coordinator.system().policy();
+            // What would only wait on for the rules themselves stays where it is.
+            if self.desk.rules.find(&engine).is_some() {
+                ripe.extend(self.lot.release(Awaited::Engine(engine)));
+            }
+        }
         ripe
+    }
+
+    /// Which rules an envelope waits for; nothing if it was judged and may pass.
+    fn judge(&self, envelope: &Envelope) -> Result<Option<Digest>, Reject> {
+        let (rules, engine) = (&self.desk.rules, envelope.policy.engine);
+        if let Thread::Need(need) = envelope.thread
+            && rules.engine_of(&need).is_some_and(|own| own != engine)
+            && !planted(Mutant::EngineUnchecked)
+        {
+            return Err(Reject::EngineMismatch);
+        }
+        let found = rules.find(&engine).or_else(|| planted(Mutant::EngineUnchecked).then(|| rules.newest()));
+        let Some(own) = found else {
+            // Where the policy can change this one may be about to be announced.
+            let may_come = !self.desk.setup.genesis.policy_keys.is_empty();
+            return if may_come { Ok(Some(engine)) } else { Err(Reject::EngineMismatch) };
+        };
+        policy::admits(&**own, envelope, self.manifests.roles(envelope))?;
+        let Some(coordinator) = &self.coordinator else { return Ok(None) };
+        // The policy may come back to what it was before.
+        let Adopted { engine: own, number, .. } = coordinator.system().policy();
+        let ahead = engine != own && rules.number(&engine) > Some(number);
+        Ok(match &envelope.body {
+            // A policy that does not prove itself is never brought before the register.
+            Body::Capsule(new) => rules.find(&new.engine).is_none().then_some(new.engine),
+            // Whoever heard of a policy first may speak under it before the register goes by it.
+            Body::Need(_) => ahead.then_some(engine),
+            _ if envelope.thread == Thread::System && !exempt(envelope.verb()) => ahead.then_some(engine),
+            _ => None,
+        })
     }
 
     /// Whether the envelope may be acted upon now; `Ok(false)` if it waits or was seen before.
@@ -391,8 +448,9 @@ impl Node {
         if !self.desk.clock.see(seat, envelope.lamport) {
             return self.park(Awaited::Clock(envelope.lamport), message);
         }
-        let roles = self.manifests.roles(envelope);
-        policy::admits(&*self.desk.setup.evaluator, envelope, roles)?;
+        if let Some(engine) = self.judge(envelope)? {
+            return self.park(Awaited::Engine(engine), message);
+        }
         if let Thread::Need(need) = envelope.thread
             && !exempt(envelope.verb())
             && self.has_ended(&need)
@@ -445,6 +503,7 @@ impl Node {
     fn forget_ended(&mut self) {
         for need in self.coordinator.as_mut().map(Coordinator::take_ended).unwrap_or_default() {
             self.nonces.forget(Thread::Need(need));
+            self.desk.rules.forget(&need);
         }
     }
 
@@ -457,8 +516,9 @@ impl Node {
 
     fn route(&mut self, message: &Message) -> Result<(), Reject> {
         let envelope = &message.envelope;
-        if let Body::Need(need) = &envelope.body {
-            slot::terms(need, &self.desk.setup.genesis.params)?;
+        if let (Body::Need(terms), Thread::Need(need)) = (&envelope.body, envelope.thread) {
+            slot::terms(terms, &self.desk.setup.genesis.params)?;
+            self.desk.rules.heard(need, envelope.policy.engine);
         }
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.hear(&mut self.desk, message)?;
@@ -502,6 +562,7 @@ impl Node {
                     self.believe(need, &event);
                     if let Event::Over { .. } = event {
                         self.nonces.forget(Thread::Need(need));
+                        self.desk.rules.forget(&need);
                     }
                 }
             }
@@ -527,6 +588,9 @@ impl Node {
     fn believe(&mut self, need: NeedId, event: &Event) {
         if let Event::Replaced { mandate } | Event::Restored { mandate } = event {
             self.expect(Arc::clone(mandate));
+        }
+        if let Event::Opening { need: opening } = event {
+            self.desk.rules.opening(need, opening.policy.engine);
         }
         let (worker, verifier) = (self.is(Role::Worker), self.is(Role::Verifier));
         let (desk, threads) = (&mut self.desk, &mut self.threads);
@@ -554,6 +618,7 @@ impl Node {
     fn done(&mut self, op: OpId, outcome: Outcome) {
         let committed = outcome == Outcome::Committed;
         match (self.desk.answered(op, committed), &outcome) {
+            (Some(Asked::Execute(Work::Load { capsule, engine })), outcome) => self.loaded(capsule, engine, outcome),
             (Some(Asked::Execute(_)), outcome) => {
                 self.planner.done(&mut self.desk, op, outcome);
                 self.worker.done(&mut self.desk, op, outcome);
@@ -573,6 +638,24 @@ impl Node {
         }
     }
 
+    /// The host was asked for the rules of `engine`.
+    fn loaded(&mut self, capsule: Cid, engine: Digest, outcome: &Outcome) {
+        match outcome {
+            Outcome::Loaded(loaded) if *loaded == engine && self.desk.rules.loaded(&engine) => {
+                self.desk.mark("policy-loaded");
+                self.desk.speak_up();
+                let waiting = self.lot.release(Awaited::Engine(engine));
+                self.receive(waiting.into());
+            }
+            // It may yet come.
+            Outcome::CouldNot(why) if why.as_str() == "unavailable" => {
+                let pause = ms(self.desk.setup.local.backoff_max_ms);
+                self.desk.wake_in(pause, Timer::Load(engine));
+            }
+            _ => self.desk.emit(Note::Refused { envelope: capsule, reject: Reject::BadCapsule }),
+        }
+    }
+
     fn wake(&mut self, timer: Timer) {
         let (desk, threads) = (&mut self.desk, &mut self.threads);
         match timer {
@@ -580,6 +663,12 @@ impl Node {
             Timer::Bid(need, task) => {
                 let crowd = self.manifests.count(Role::Worker);
                 self.worker.bid(desk, threads, self.floor, crowd, need, &task);
+            }
+            Timer::Load(engine) => {
+                let wanted: Vec<_> = desk.rules.wanted().filter(|(_, of)| *of == engine).collect();
+                for (capsule, engine) in wanted {
+                    desk.execute(Work::Load { capsule, engine });
+                }
             }
             Timer::Plan(need) => self.planner.plan(desk, need),
             Timer::Heartbeat(need, task) => self.worker.beat(desk, need, &task),

@@ -9,6 +9,8 @@ pub enum Timer {
     Publish(Cid),
     /// A duty is due.
     Duty(Digest),
+    /// The rules of this engine could not be had, and are asked for again.
+    Load(Digest),
     /// Entries collected for this thread are due to be vouched for.
     Batch(Thread),
     /// A segment's end (or tenth) is due to be reported.

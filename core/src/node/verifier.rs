@@ -156,7 +156,7 @@ impl Seen {
         let others = committed.into_iter().flatten().filter(|(label, cid)| outputs.get(*label) != Some(*cid));
         let is_astray = !against.is_empty();
         against.extend(others.map(|(label, _)| Evidence::OutputMismatch { label: label.clone() }));
-        let gate = policy::commit(&*desk.setup.evaluator, commit, &[Role::Worker], Some(took));
+        let gate = policy::commit(&**desk.rules.of(commit.thread), commit, &[Role::Worker], Some(took));
         let is_contradiction = read.iter().any(Evidence::is_opinion);
         let is_uncited = read.iter().any(|said| matches!(said, Evidence::MissingCitation { .. }));
         let is_malformed = read.iter().any(|said| matches!(said, Evidence::SchemaViolation { .. }));
@@ -226,7 +226,7 @@ impl Verifier {
             return;
         }
         let Some((proposal, _)) = record.proposals.get(best) else { return };
-        let (allowed, policy) = match policy::ingress(&*desk.setup.evaluator, proposal, &[Role::Planner]) {
+        let (allowed, policy) = match policy::ingress(&**desk.rules.of(proposal.thread), proposal, &[Role::Planner]) {
             Ok(evaluation) => (true, evaluation.digest),
             Err(denial) => (false, denial.evaluation.map_or_else(Digest::default, |e| e.digest)),
         };

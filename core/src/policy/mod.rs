@@ -4,12 +4,14 @@
 //! rule allows is denied, and so is what a rule would need to know and does not. Must never depend on a clock, on the
 //! receiver's state, or on how often it was asked.
 
+mod adopt;
 mod base;
 mod gate;
 
 pub use base::{BaseRules, Limits};
 pub use gate::{Denial, admits, commit, ingress, preflight};
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -117,7 +119,7 @@ mod gas {
     }
 }
 
-/// Something that evaluates: native rules here, capsules later.
+/// Rules that evaluate: the native ones here, capsules in `swarm-policy`.
 pub trait Evaluator: Send + Sync {
     /// Engine hash: of everything that could change an answer, the metering of gas included.
     fn engine(&self) -> Digest;
@@ -132,5 +134,24 @@ pub trait Evaluator: Send + Sync {
     /// this sort: every receiver asks, and nobody asks the receiver.
     fn allows(&self, gate: Gate, input: &PolicyInput<'_>) -> bool {
         self.evaluate(gate, input).allow
+    }
+}
+
+/// Where a node's rules are found by their engine hash. What it found once it finds for ever, and it is the same rules.
+pub trait Engines: Send + Sync {
+    /// The rules of this engine, if they are at hand.
+    fn find(&self, engine: &Digest) -> Option<Arc<dyn Evaluator>>;
+}
+
+/// The rules themselves, where there are no others.
+#[derive(Clone)]
+pub struct Only(
+    /// The rules.
+    pub Arc<dyn Evaluator>,
+);
+
+impl Engines for Only {
+    fn find(&self, engine: &Digest) -> Option<Arc<dyn Evaluator>> {
+        (self.0.engine() == *engine).then(|| Arc::clone(&self.0))
     }
 }

@@ -14,6 +14,7 @@ use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Segment, Se
 use crate::members::Mandate;
 use crate::reject::Reject;
 use crate::slot::Waiting;
+use crate::system::Adopted;
 use crate::time::Span;
 use crate::wire::{Envelope, Evidence, FinalizeRecord, Payout, ReleaseReason, SnapshotRef, Verdict};
 
@@ -118,6 +119,8 @@ pub enum Ask {
     Escrow {
         /// How much: budget and fees.
         amount: Credits,
+        /// The engine that the NEED was judged by.
+        engine: Digest,
         /// Approvals wanted.
         k_plan: u32,
         /// Who pays.
@@ -411,6 +414,8 @@ pub enum Event {
     Told { at: u32, need: NeedId, seq: Seq },
     /// System: an ask waits for its round of reveals.
     Queued { at: u32, need: NeedId, seq: Seq },
+    /// System: needs are opened under this policy from here on, and acts are judged by it.
+    Governed { policy: Adopted },
     /// System: a manifest was registered.
     Registered { manifest: Arc<Envelope> },
     /// System: a ledger operation of an agent's own.

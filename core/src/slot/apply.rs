@@ -237,6 +237,11 @@ impl Record {
         if envelope.expires.is_some_and(|expires| expires.is_over(seq, self.lamport)) {
             return Err(Reject::Expired);
         }
+        // A need keeps the policy that it was opened under to its end.
+        let other = self.need.as_ref().is_some_and(|need| need.policy.engine != envelope.policy.engine);
+        if other && !planted(Mutant::EngineUnchecked) {
+            return Err(Reject::EngineMismatch);
+        }
         Ok(())
     }
 

@@ -247,6 +247,7 @@ impl Record {
             // What the system thread does to itself is no part of a need.
             Event::Told { .. }
             | Event::Queued { .. }
+            | Event::Governed { .. }
             | Event::Registered { .. }
             | Event::Booked { .. }
             | Event::RoundOpened { .. }

@@ -77,7 +77,7 @@ impl<'a, R: Registry> Doing<'a, R> {
                 let (need, body) = (self.record.need.clone().expect("just opened"), self.need());
                 let amount = Credits(body.budget.0 + body.fees.0);
                 let k_plan = body.k_plan;
-                self.ask(Ask::Escrow { amount, k_plan, requester: need.sender });
+                self.ask(Ask::Escrow { amount, engine: need.policy.engine, k_plan, requester: need.sender });
             }
             Move::Propose(proposal, score) => self.emit(Event::Proposed { proposal, score }),
             Move::Decide { counted, proposal } => {

@@ -13,6 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use serde::{Deserialize, Serialize};
 
 use crate::committee;
 use crate::config::{Params, ms};
@@ -27,7 +28,7 @@ use crate::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event, Proo
 use crate::reject::Reject;
 use crate::slot::{Registry, Standing, Stopwatch, Waiting};
 use crate::time::Span;
-use crate::wire::{Body, Envelope, Manifest, Verb};
+use crate::wire::{Body, Envelope, Manifest, NewPolicy, Verb};
 use decoys::Masked;
 use draws::{Promise, Round, Seating};
 use rulings::Accuser;
@@ -57,6 +58,18 @@ impl Agent {
     }
 }
 
+/// A policy that was adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adopted {
+    /// Address of its capsule.
+    pub capsule: Cid,
+    /// Its engine hash.
+    pub engine: Digest,
+    /// Its number; the one of the genesis is number 0.
+    pub number: u32,
+}
+
 /// What a snapshot fixed.
 #[derive(Clone, Debug)]
 struct Taken {
@@ -69,6 +82,8 @@ struct Taken {
 pub struct System {
     genesis: Arc<Genesis>,
     members: Members,
+    /// The policy that needs are opened under, and agents' own acts are judged by.
+    policy: Adopted,
     ledger: Ledger,
     agents: BTreeMap<AgentId, Agent>,
     /// The newest snapshot, and those that needs cite by number.
@@ -138,6 +153,7 @@ impl System {
         }
         let mut system = Self {
             members: Members::new(&genesis),
+            policy: Adopted { capsule: genesis.capsule, engine: genesis.engine, number: 0 },
             promises: genesis.coordinators.iter().map(|m| (m.agent, Promise::new(0, m.anchor))).collect(),
             ledger,
             agents,
@@ -198,7 +214,7 @@ impl System {
     pub fn check(&self, command: &Command) -> Result<(), Reject> {
         match command {
             Command::Act(envelope) if self.acts.contains(&envelope.id()) => Err(Reject::Duplicate),
-            Command::Act(_) => Ok(()),
+            Command::Act(envelope) => self.governs(envelope),
             Command::Relay(proof) => {
                 self.turn_of(proof)?;
                 self.asked_by(proof).map(|_| ())
@@ -227,6 +243,11 @@ impl System {
     /// Running waits.
     pub fn waits(&self) -> &BTreeMap<Waiting, Stopwatch> {
         &self.waits
+    }
+
+    /// The policy that needs are opened under from here on.
+    pub fn policy(&self) -> Adopted {
+        self.policy
     }
 
     /// The members of the register.
@@ -296,6 +317,20 @@ impl System {
         &self.genesis.params
     }
 
+    /// Whether an agent's own act was judged by the policy that counts. A CAPSULE speaks for itself, whatever it was judged by:
+    /// it is how those hear of a policy who know only the one before.
+    fn governs(&self, envelope: &Envelope) -> Result<(), Reject> {
+        match &envelope.body {
+            Body::Capsule(new) if new.number <= self.policy.number => Err(Reject::NotBetter),
+            Body::Capsule(new) if new.number > self.policy.number + 1 => Err(Reject::WrongPhase),
+            Body::Capsule(new) => new.vet(&self.genesis),
+            _ if envelope.policy.engine != self.policy.engine && !planted(Mutant::OldPolicyCounts) => {
+                Err(Reject::EngineMismatch)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// An agent's own act: its signed envelope is all the evidence there is.
     fn act(&mut self, doing: &mut Doing, envelope: &Arc<Envelope>) -> Result<(), Reject> {
         if envelope.expires.is_some_and(|expires| expires.is_over(doing.seq, self.lamport)) {
@@ -326,6 +361,13 @@ impl System {
             }
             Body::Withdraw(body) => self.ledger.withdraw(key, sender, body.amount)?,
             Body::Mask(body) => self.announce(doing, sender, body.mask)?,
+            Body::Capsule(NewPolicy { capsule, engine, number, .. }) => {
+                let policy = Adopted { capsule: *capsule, engine: *engine, number: *number };
+                self.policy = policy;
+                doing.events.push(Event::Governed { policy });
+                self.acts.insert(envelope.id());
+                return Ok(());
+            }
             _ => return Err(Reject::WrongFields),
         }
         if envelope.verb() != Verb::Manifest {
@@ -423,7 +465,10 @@ impl System {
         let (seq, at) = (proof.entry.seq, proof.at);
         self.asked.insert(need, number);
         let answer = match ask {
-            Ask::Escrow { amount, k_plan, requester } => self.escrow(doing, need, *requester, *amount, *k_plan),
+            Ask::Escrow { engine, .. } if *engine != self.policy.engine && !planted(Mutant::OldPolicyCounts) => {
+                Err(Reject::EngineMismatch)
+            }
+            Ask::Escrow { amount, k_plan, requester, .. } => self.escrow(doing, need, *requester, *amount, *k_plan),
             Ask::Voters { epoch, k_plan } => self
                 .voters(need, *epoch, *k_plan)
                 .map(|(k_plan, voters)| Answer::Voters { k_plan, snapshot: self.snapshot().reference(), voters }),

@@ -181,6 +181,10 @@ impl Body {
                 at_most(new.mandate.sigs.len(), MANDATE_SIGS_MAX)?;
                 at_most(new.mandate.base().map_or(0, |base| base.heads.len()), members::BASE_MAX)
             }
+            Self::Capsule(new) => {
+                at_most(new.sigs.len(), MANDATE_SIGS_MAX)?;
+                within(new.number, 1, u32::MAX)
+            }
             // A label and an address: bounded by their types.
             Self::Deny(_) => Ok(()),
         }

@@ -85,7 +85,8 @@ impl Verb {
             | Self::Withdraw
             | Self::Mask
             | Self::Snapshot
-            | Self::Member => (System, Barred, Barred),
+            | Self::Member
+            | Self::Capsule => (System, Barred, Barred),
         }
     }
 }

@@ -156,6 +156,8 @@ verbs! {
     Snapshot "SNAPSHOT" SnapshotRef => [Coordinator],
     /// A seat of the register changed hands.
     Member "MEMBER" NewMember => [Coordinator],
+    /// The deployment goes by another policy.
+    Capsule "CAPSULE" NewPolicy => [],
     /// An authenticated envelope was refused.
     Deny "DENY" Deny => [],
 }
@@ -862,6 +864,20 @@ impl NewMember {
         };
         Ok(Self { mandate: Arc::new(Mandate { act, after, sigs }) })
     }
+}
+
+/// Body of CAPSULE. The policy keys speak: who says it only carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPolicy {
+    /// Address of the capsule, which is an artifact.
+    pub capsule: Cid,
+    /// Its engine hash.
+    pub engine: Digest,
+    /// Its number, from 1: one more than that of the policy it takes over from. The policy of the genesis is number 0.
+    pub number: u32,
+    /// Signatures of policy keys over the deployment and all the rest.
+    pub sigs: BTreeMap<AgentId, Signature>,
 }
 
 /// Body of DENY.

@@ -1,12 +1,15 @@
 //! All checkers side by side, and what they come to together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use swarm_core::policy::Engines;
 
 use super::earned::{Earned, Earnings};
 use super::sums::Sums;
 use super::{
     ChallengeSafety, Checker, Conservation, Convergence, End, Fencing, Finding, ForcedErrors, LeaseLifetime, Liveness,
-    NeedCounts, Outcome, QuorumValidity, SameFinalize, SingleDecide, Verdict,
+    NeedCounts, Outcome, PolicyGates, QuorumValidity, SameFinalize, SingleDecide, Verdict,
 };
 use crate::history::{AlarmKind, Record};
 use crate::model::Model;
@@ -49,8 +52,19 @@ pub struct Judgement {
 }
 
 impl Default for Judge {
-    /// With every checker there is.
+    /// With every checker there is; of policies only the engines are compared.
     fn default() -> Self {
+        Self::all(PolicyGates::default())
+    }
+}
+
+impl Judge {
+    /// With every checker there is, and the rules that what takes effect is judged by again.
+    pub fn new(engines: Arc<dyn Engines>) -> Self {
+        Self::all(PolicyGates::new(engines))
+    }
+
+    fn all(gates: PolicyGates) -> Self {
         Self::with(vec![
             Box::<SingleDecide>::default(),
             Box::<SameFinalize>::default(),
@@ -63,11 +77,10 @@ impl Default for Judge {
             Box::<Liveness>::default(),
             Box::<Model>::default(),
             Box::<ForcedErrors>::default(),
+            Box::new(gates),
         ])
     }
-}
 
-impl Judge {
     /// With these checkers only.
     pub fn with(checkers: Vec<Box<dyn Checker + Send>>) -> Self {
         Self { checkers, sums: Sums::default(), earnings: Earnings::default() }

@@ -13,6 +13,7 @@ mod earned;
 pub(crate) mod fixture;
 #[cfg(test)]
 mod fuzz;
+mod gates;
 mod judge;
 mod liveness;
 mod looks;
@@ -31,6 +32,7 @@ mod sums;
 
 pub use decoys::ForcedErrors;
 pub use earned::Earned;
+pub use gates::PolicyGates;
 pub use judge::{DATA_LOSS, Judge, Judgement, judge};
 pub use liveness::Liveness;
 pub use outcome::{Outcome, exit_code};
@@ -94,7 +96,8 @@ pub struct Expect {
 }
 
 /// The properties judged here.
-pub const PROPERTIES: [&str; 11] = ["P1", "P2", "P3", "P4", "P5", "P6", "P9", "P10", "liveness", "model", "decoys"];
+pub const PROPERTIES: [&str; 12] =
+    ["P1", "P2", "P3", "P4", "P5", "P6", "P9", "P10", "liveness", "policy", "model", "decoys"];
 
 /// Those of them that there is nothing to see of in every run: it takes somebody who lies, or a decoy.
 pub const RARE: [&str; 2] = ["P3", "decoys"];

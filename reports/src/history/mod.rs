@@ -335,6 +335,8 @@ pub enum Event {
         need: NeedId,
         requester: AgentId,
     },
+    /// Two verifiers judged one thing by one engine and came to different answers: who said which vote.
+    Disagreed { engine: Digest, need: NeedId, votes: [(AgentId, Cid); 2] },
     /// The escrow is reserved and the need open.
     NeedOpened { need: NeedId },
     /// A pool snapshot was recorded.

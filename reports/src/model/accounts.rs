@@ -5,6 +5,7 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Digest};
 use swarm_core::register::Event as Did;
 use swarm_core::slot::Waiting;
+use swarm_core::system::Adopted;
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Envelope};
 
@@ -16,6 +17,19 @@ impl System {
     pub(super) fn act(&mut self, envelope: &Arc<Envelope>) -> bool {
         let sender = envelope.sender;
         if self.acts.contains(&envelope.id()) {
+            return false;
+        }
+        if let Body::Capsule(new) = &envelope.body {
+            let follows = new.number == self.policy.0 + 1;
+            if follows {
+                self.policy = (new.number, new.engine);
+                let policy = Adopted { capsule: new.capsule, engine: new.engine, number: new.number };
+                self.out.push(Did::Governed { policy });
+                self.acts.insert(envelope.id());
+            }
+            return follows;
+        }
+        if envelope.policy.engine != self.policy.1 {
             return false;
         }
         let known = self.accounts.contains(&sender);

@@ -43,7 +43,8 @@ impl Need {
                 (self.budget, self.fees) = (text.budget.0, text.fees.0);
                 self.did(Did::Opening { need: Arc::clone(envelope) });
                 let amount = Credits(self.budget + self.fees);
-                self.ask(Ask::Escrow { amount, k_plan: text.k_plan, requester: envelope.sender });
+                let engine = envelope.policy.engine;
+                self.ask(Ask::Escrow { amount, engine, k_plan: text.k_plan, requester: envelope.sender });
             }
             Body::Propose(propose) => {
                 let text = self.text()?.clone();

@@ -241,7 +241,10 @@ impl Need {
                 _ => {}
             }
         }
-        let fits = self.phase != Phase::Over && evidence.iter().all(|e| e.thread == Thread::Need(self.id));
+        let engine = self.text.as_ref().map(|need| need.policy.engine);
+        let governed = |e: &Envelope| engine.is_none_or(|engine| engine == e.policy.engine);
+        let fits =
+            self.phase != Phase::Over && evidence.iter().all(|e| e.thread == Thread::Need(self.id) && governed(e));
         let done = match command {
             _ if !fits => None,
             Command::Act(envelope) => self.act(envelope, elsewhere),

@@ -12,7 +12,7 @@ use swarm_core::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event 
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
-use swarm_core::wire::{Body, Envelope, Manifest, Payout};
+use swarm_core::wire::{Body, Envelope, Manifest, Payout, Verb};
 
 use super::books::Books;
 use super::decoy::Masks;
@@ -74,6 +74,8 @@ pub struct System {
     pub(super) finalized: u32,
     pub(super) day_passed: bool,
     told: BTreeMap<(Seq, u32), Did>,
+    /// The policy's number and engine.
+    pub(super) policy: (u32, Digest),
     pub(super) out: Vec<Did>,
 }
 
@@ -109,6 +111,7 @@ impl System {
             finalized: 0,
             day_passed: false,
             told: BTreeMap::new(),
+            policy: (0, genesis.engine),
             out: Vec::new(),
             genesis: Arc::clone(&genesis),
         };
@@ -142,6 +145,8 @@ impl System {
         self.told.extend(answers.map(|(event, at)| ((self.seq, at), event.clone())));
         let does = match command {
             Command::Act(envelope) if envelope.expires.is_some() => return Err(()),
+            // Who signed a policy is not looked at: it stands if it was told to.
+            Command::Act(envelope) if told.is_none() && envelope.verb() == Verb::Capsule => return Ok(None),
             Command::Act(envelope) => Ok(self.act(envelope)),
             Command::Relay(proof) => self.relay(proof, events, asked),
             Command::Elapsed { by, elapsed, segment } => self.elapsed(*by, *elapsed, *segment, events),
@@ -345,7 +350,11 @@ impl System {
                 self.out.push(Did::Told { at, need, seq });
                 return Ok(true);
             }
-            (Ask::Escrow { amount, k_plan, requester }, Some(answer)) => {
+            (Ask::Escrow { engine, .. }, Some(answer)) if *engine != self.policy.1 => match answer {
+                Answer::Denied(Reject::EngineMismatch) => answer,
+                _ => return Err("a need of another policy than the one that counts is not refused for that".into()),
+            },
+            (Ask::Escrow { amount, k_plan, requester, .. }, Some(answer)) => {
                 let affords = self.accounts.contains(requester) && self.books.at(&free(requester)) >= amount.0;
                 let can = self.can_draw_voters(&need, Epoch::FIRST, *k_plan);
                 match &answer {

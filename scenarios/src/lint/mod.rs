@@ -11,9 +11,11 @@ mod tolerance;
 mod workload;
 
 use crate::document::{Document, SCENARIO_BYTES_MAX};
+use crate::file::read_regular;
 use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
 use crate::marks::MARKS;
 use crate::needs::{Needs, read_text};
+use crate::policy::{CAPSULE_BYTES_MAX, Policy, PolicyChange};
 use crate::scenario::{Break, Property, Role, Scenario};
 use crate::wording::did_you_mean;
 use miette::NamedSource;
@@ -118,6 +120,7 @@ fn examine_text(path: &Path, text: String) -> (Option<Scenario>, Report) {
                 Err(NeedsProblem::Bad(failure)) => notes.findings.extend(failure.report.errors),
             }
         }
+        load_capsules(&mut scenario, path.parent().unwrap_or(Path::new("")), &mut notes);
         judge(&mut scenario, &mut notes);
         scenario
     });
@@ -138,6 +141,30 @@ fn load_needs(path: &Path) -> Result<Needs, NeedsProblem> {
     Needs::load(path).map_err(NeedsProblem::Bad)
 }
 
+/// Reads the capsules that the scenario names; their paths are seen from `folder`.
+fn load_capsules(scenario: &mut Scenario, folder: &Path, notes: &mut Notes<'_>) {
+    let changes = scenario.policies.iter_mut().enumerate();
+    let changes = changes.map(|(at, change)| (format!("policies.{at}.policy"), &mut change.policy));
+    let all = [("protocol.policy".to_owned(), &mut scenario.protocol.policy)].into_iter().chain(changes);
+    for (key, policy) in all {
+        let Policy::Capsule(file) = policy else { continue };
+        *file = folder.join(&*file);
+        let size = std::fs::metadata(&*file).map(|found| found.len());
+        let read = size.and_then(|size| match size {
+            0..=CAPSULE_BYTES_MAX => read_regular(file),
+            _ => Err(io::Error::other(format!("it is larger than {CAPSULE_BYTES_MAX} bytes"))),
+        });
+        match read {
+            Ok(bytes) => drop(scenario.capsules.insert(file.clone(), bytes.into())),
+            Err(error) => {
+                let what = format!("the capsule {} cannot be read: {error}", file.display());
+                let mend = "name one that `policy build` made; the path is relative to the scenario file";
+                notes.error(&key, Code::MissingCapsule, what, mend);
+            }
+        }
+    }
+}
+
 fn stem(path: &Path) -> String {
     path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
@@ -147,6 +174,7 @@ fn judge(scenario: &mut Scenario, notes: &mut Notes<'_>) {
     cluster::judge(scenario, notes);
     workload::judge(scenario, notes);
     timing::judge(scenario, notes);
+    policies(scenario, notes);
     tolerance::judge(scenario, notes);
     cause::judge(scenario, notes);
     scenario.nemeses = faults::judge(scenario, notes);
@@ -241,6 +269,35 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
             let mend = did_you_mean(mark, MARKS.iter().map(|known| known.name));
             notes.error(&format!("properties.sometimes.{index}"), Code::UnknownMark, what, mend);
         }
+    }
+}
+
+/// One policy after the other, each another than the one before, and while needs are still to come.
+fn policies(scenario: &Scenario, notes: &mut Notes<'_>) {
+    let (mut before, mut since) = (&scenario.protocol.policy, 0);
+    for (at, PolicyChange { at: when, policy }) in scenario.policies.iter().enumerate() {
+        let path = format!("policies.{at}");
+        if policy == before {
+            let mend = "name another, or take the entry out";
+            notes.error(
+                &format!("{path}.policy"),
+                Code::NoEffect,
+                format!("`{policy}` is what was there before"),
+                mend,
+            );
+        }
+        if when.min > when.max {
+            notes.error(&format!("{path}.at"), Code::InvertedRange, "the range ends before it begins", "swap its ends");
+        }
+        if when.min.0 < since {
+            let mend = "let each `at` begin after the one before has ended";
+            notes.error(&format!("{path}.at"), Code::OutOfRange, "it may come before the one before it", mend);
+        }
+        if when.max > scenario.phases.fault {
+            let mend = "name an earlier time, or lengthen `fault` in `[phases]`";
+            notes.error(&format!("{path}.at"), Code::PastLimit, "it may come after the faults are over", mend);
+        }
+        (before, since) = (policy, when.max.0);
     }
 }
 

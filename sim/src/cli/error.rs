@@ -202,6 +202,7 @@ fn mend(error: &InputError) -> &'static str {
         InputError::Gather(_) => "name a file or a folder of files that can be read",
         InputError::Unused => "leave --input out, or give the scenario a needs file",
         InputError::Need { .. } => "change its recipe, its parts or its budget in the needs file",
+        InputError::Policy { .. } => "name a capsule that `policy test` finds good",
         InputError::Genesis(_) => "change the setting in the scenario's [protocol] or [cluster]",
     }
 }

@@ -122,13 +122,7 @@ fn lived(path: &Path) -> Result<Result<Life, Bad>, CliError> {
     };
     // The lines after the last seal are chained but signed by nobody: whoever forged them may have written what no node can
     // live through. That is the log's mistake; where nothing is forged, the panic is told by the run that wrote the log.
-    let live = || match replay(&bytes, policies::native()) {
-        Err(BadLog { why: Why::WrongEngine { found, .. }, .. }) if let Some(other) = policies::known(&found) => {
-            replay(&bytes, other)
-        }
-        done => done,
-    };
-    match panics::guarded(live) {
+    match panics::guarded(|| replay(&bytes, policies::library())) {
         Ok(replayed) => Ok(replayed.map(whole).map_err(|bad| Bad::Line(Box::new(bad), LogEnd::of(&bytes)))),
         Err(panic) => Ok(Err(Bad::Unlivable { panic })),
     }

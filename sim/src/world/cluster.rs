@@ -9,12 +9,14 @@ use swarm_core::form::Form;
 use swarm_core::genesis::{self, Genesis, Holding, Member};
 use swarm_core::id::{Cid, Credits, Label, label};
 use swarm_core::identity::Keys;
-use swarm_core::policy::Evaluator;
 use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, fork};
 use swarm_core::wire::{Class, Envelope, Manifest, Need, Role, Windows};
+use swarm_policy::capsule::CapsuleError;
 use swarm_ports::{jobs, recipes};
-use swarm_scenarios::{Class as ClassName, NeedRecipe, Recipe, Role as Adversary, Scenario, Strategy};
+use swarm_scenarios::{
+    Class as ClassName, NeedRecipe, Policy, PolicyChange, Recipe, Role as Adversary, Scenario, Strategy,
+};
 
 use crate::policies;
 
@@ -38,6 +40,14 @@ pub enum InputError {
         /// Why.
         why: recipes::PlanError,
     },
+    /// The policy that the run begins with is none.
+    #[error("protocol.policy, {policy}: {why}")]
+    Policy {
+        /// Whose rules they are.
+        policy: Policy,
+        /// Why.
+        why: CapsuleError,
+    },
     /// The parameters contradict each other.
     #[error("the scenario's settings: {0}")]
     Genesis(String),
@@ -59,7 +69,6 @@ pub struct Cluster {
     pub joiners: Vec<(Keys, Manifest)>,
     pub genesis: Arc<Genesis>,
     pub local: Local,
-    pub evaluator: Arc<dyn Evaluator>,
     pub needs: Vec<Need>,
     /// How the adversaries lie, the first of each role first.
     pub cast: BTreeMap<Adversary, Vec<Strategy>>,
@@ -111,7 +120,7 @@ pub fn windows(scenario: &Scenario) -> Windows {
 
 /// Builds the deployment of `scenario` under `seed`; real input comes from `input`, or is made up where there is none.
 pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<Cluster, InputError> {
-    let (needs, artifacts) = needs(scenario, seed, input)?;
+    let (needs, mut artifacts) = needs(scenario, seed, input)?;
     let mut skills: BTreeSet<Label> = BTreeSet::new();
     for (need, number) in needs.iter().zip(1..) {
         let plan = recipes::plan(need.recipe.as_str(), need, 0).map_err(|why| InputError::Need { number, why })?;
@@ -122,7 +131,10 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         }
     }
     let recipes: BTreeSet<Label> = needs.iter().map(|need| need.recipe.clone()).collect();
-    let evaluator = policies::of(scenario.protocol.policy);
+    let first = policies::artifact(&scenario.protocol.policy, scenario);
+    let rules = policies::library()
+        .load(&first)
+        .map_err(|why| InputError::Policy { why, policy: scenario.protocol.policy.clone() })?;
     let mut chance = swarm_core::rng::Stream::new(&fork(seed, "cast"));
     let cast = scenario.cast(|of| chance.below(of));
     let as_verifier = |index: u32| cast.get(&Adversary::Verifier).and_then(|all| all.get(index as usize)).copied();
@@ -194,15 +206,20 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
     let arbiters: Vec<_> = last.collect::<BTreeSet<_>>().into_iter().collect();
     let genesis = Genesis {
         arbiters,
-        capsule: evaluator.capsule(),
+        capsule: rules.capsule(),
         coordinators: anchors,
-        engine: evaluator.engine(),
+        engine: rules.engine(),
         holdings,
         manifests: members.iter().map(|m| Arc::clone(&m.manifest)).collect(),
         mints: vec![mint],
         params: params(scenario),
+        policy_keys: policy_keys(scenario, seed).iter().map(Keys::agent).collect(),
         recovery: recovery.iter().map(Keys::agent).collect(),
     };
+    for PolicyChange { policy, .. } in &scenario.policies {
+        // That one may not prove itself is for the nodes to find.
+        artifacts.push(policies::artifact(policy, scenario));
+    }
     genesis.check().map_err(|why| InputError::Genesis(why.0))?;
     let joiners = joiners(scenario, seed, &skills, agent_no);
     let local = Local {
@@ -212,12 +229,21 @@ pub fn build(scenario: &Scenario, seed: &Seed, input: Option<&Path>) -> Result<C
         watch_bp: scenario.protocol.watch_bp,
         ..Local::default()
     };
-    Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, evaluator, needs, cast, artifacts })
+    Ok(Cluster { members, joiners, genesis: Arc::new(genesis), local, needs, cast, artifacts })
 }
 
 /// The keys that may give a lost seat away, rising.
 pub fn recovery_keys(seed: &Seed) -> Vec<Keys> {
-    let mut keys: Vec<Keys> = (0..3).map(|n| Keys::from_seed(&fork(seed, &format!("key/recovery/{n}")))).collect();
+    operators_keys(seed, "recovery")
+}
+
+/// The keys that may change the policy, rising; nobody has one where it stays.
+pub fn policy_keys(scenario: &Scenario, seed: &Seed) -> Vec<Keys> {
+    if scenario.policies.is_empty() { Vec::new() } else { operators_keys(seed, "policy") }
+}
+
+fn operators_keys(seed: &Seed, what: &str) -> Vec<Keys> {
+    let mut keys: Vec<Keys> = (0..3).map(|n| Keys::from_seed(&fork(seed, &format!("key/{what}/{n}")))).collect();
     keys.sort_by_key(Keys::agent);
     keys
 }

@@ -11,7 +11,7 @@ use swarm_core::id::AgentId;
 use swarm_core::identity::Keys;
 use swarm_core::members::Mandate;
 use swarm_core::node::Setup;
-use swarm_core::policy::Evaluator;
+use swarm_core::policy::Engines;
 use swarm_core::raft::Codec;
 use swarm_core::reveal::Chains;
 use swarm_core::rng::{Seed, Stream, fork};
@@ -20,6 +20,7 @@ use swarm_nemeses::{Between, Node as Party, Nodes};
 use swarm_scenarios::{Nanos, Register, Role as Part, Scenario, Strategy};
 
 use crate::kernel::{ClockSpec, Span, Stream as Chance};
+use crate::policies::{self, Bent, BentLibrary};
 use crate::world::actor::host_id;
 use crate::world::audit::AuditLog;
 use crate::world::cluster::Cluster;
@@ -54,7 +55,6 @@ pub struct Maker<'a> {
     pub genesis: Arc<Genesis>,
     pub recorder: Rc<RefCell<Recorder>>,
     local: Local,
-    evaluator: Arc<dyn Evaluator>,
     codec: Arc<dyn Codec>,
     peers: Peers,
     /// Whose disks matter.
@@ -80,6 +80,16 @@ fn liars(scenario: &Scenario, cluster: &Cluster) -> BTreeSet<AgentId> {
     liars
 }
 
+/// Where a node finds its rules that acts by this strategy, if by any.
+fn engines(strategy: Option<Strategy>) -> Arc<dyn Engines> {
+    let bent = match strategy {
+        Some(Strategy::Lawless | Strategy::Heedless) => Bent::Lawless,
+        Some(Strategy::Askew) => Bent::Askew,
+        _ => return policies::library(),
+    };
+    Arc::new(BentLibrary(bent))
+}
+
 /// A range of a scenario as the kernel draws from it.
 pub fn span(range: Between<Nanos>) -> Span {
     Span::new(range.min.0, range.max.0)
@@ -103,7 +113,6 @@ impl<'a> Maker<'a> {
             genesis: Arc::clone(&cluster.genesis),
             recorder: Rc::clone(recorder),
             local: cluster.local.clone(),
-            evaluator: Arc::clone(&cluster.evaluator),
             codec,
             peers: Peers::default(),
             disks,
@@ -119,18 +128,18 @@ impl<'a> Maker<'a> {
     pub fn host(&self, agent: Agent) -> Host {
         let Agent { no, party, keys, chains, roles, mandates, disk, variant, replayed } = agent;
         let Self { scenario, root, .. } = self;
+        // Who takes a liar's seat over is another.
+        let strategy = self.strategy_of(party).filter(|_| mandates.is_empty());
         let setup = Setup {
             me: keys.agent(),
             genesis: Arc::clone(&self.genesis),
             local: self.local.clone(),
             mandates: mandates.clone(),
             stream: fork(root, &format!("node/{no}")),
-            evaluator: Arc::clone(&self.evaluator),
+            engines: engines(strategy),
         };
         let works = roles.contains(&Role::Worker);
         let audits = works || roles.contains(&Role::Requester);
-        // Who takes a liar's seat over is another.
-        let strategy = self.strategy_of(party).filter(|_| mandates.is_empty());
         let liar = strategy.map(|strategy| Liar::new(strategy, &setup, Rc::clone(&self.liars)));
         let habits = Habits {
             work: span(scenario.workload.work),
@@ -193,11 +202,6 @@ impl<'a> Maker<'a> {
     /// How members read and write what stands in the register's log.
     pub fn codec(&self) -> &dyn Codec {
         &*self.codec
-    }
-
-    /// The policy evaluator of every node.
-    pub fn evaluator(&self) -> Arc<dyn Evaluator> {
-        Arc::clone(&self.evaluator)
     }
 
     /// How a host's clocks are off from the start.

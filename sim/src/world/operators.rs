@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use swarm_core::genesis::Member;
-use swarm_core::id::{AgentId, Thread};
+use swarm_core::id::{AgentId, Cid, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::members::{Act, Mandate, Members, Succession};
 use swarm_core::node;
@@ -19,10 +19,12 @@ use swarm_core::raft;
 use swarm_core::register::Chain;
 use swarm_core::reveal::Chains;
 use swarm_core::rng::fork;
-use swarm_core::wire::Role;
+use swarm_core::wire::{NewPolicy, Role};
 use swarm_nemeses::{Node as Party, Nodes};
+use swarm_scenarios::Policy;
 
 use crate::kernel::{Fork, Kernel, NodeId, Place};
+use crate::policies;
 use crate::world::actor::{Actor, BUS, REGISTER, service};
 use crate::world::bus::Topics;
 use crate::world::cluster;
@@ -69,6 +71,20 @@ impl<'a> Operators<'a> {
     pub fn new(maker: Maker<'a>, chance: Fork) -> Self {
         let keys = cluster::recovery_keys(&maker.root);
         Self { maker, chance, keys, mandates: Vec::new(), calls: VecDeque::new(), generation: 0 }
+    }
+
+    /// Policy `number` is announced to whoever is reached; any of them passes it on.
+    pub fn announce(&mut self, kernel: &mut Kernel<Actor>, strikes: &Strikes, number: u32, policy: &Policy) {
+        let Maker { genesis, root, scenario, .. } = &self.maker;
+        let keys = cluster::policy_keys(scenario, root);
+        let artifact = policies::artifact(policy, scenario);
+        // The keys sign what the capsule says of itself, whether or not it can prove it.
+        let engine = policies::engine(&artifact);
+        let policy = (Cid::of(&artifact), engine);
+        let new = NewPolicy::sign(policy, number, &genesis.digest(), &keys[..keys.len() / 2 + 1]);
+        for id in strikes.seats() {
+            hand(kernel, id, node::Act::Adopt(new.clone()));
+        }
     }
 
     /// A seat has to be given away.
@@ -121,7 +137,7 @@ impl<'a> Operators<'a> {
             Actor::Host(host) => host.entries(),
             _ => Vec::new(),
         });
-        let survived = Survived::of(&genesis, self.maker.evaluator(), logs.collect());
+        let survived = Survived::of(&genesis, logs.collect());
 
         self.generation += 1;
         let nth = self.mandates.len();

@@ -16,6 +16,7 @@ use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
 use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did};
+use swarm_core::reject::Reject;
 use swarm_core::wire::{
     Body, Envelope, Evidence, FinalizeRecord, Need, ReleaseReason, SnapshotRef, Verdict, canonical,
 };
@@ -25,6 +26,7 @@ use swarm_reports::history::{
 };
 use swarm_reports::render::story;
 
+use crate::policies;
 use crate::world::books;
 use crate::world::run::Keep;
 use crate::world::void::{About, Void};
@@ -144,7 +146,7 @@ pub struct Recorder {
 impl Recorder {
     pub fn new(keep: Keep) -> Self {
         Self {
-            judge: Judge::default(),
+            judge: Judge::new(policies::library()),
             void: None,
             about: None,
             took: None,
@@ -338,9 +340,16 @@ impl Recorder {
             // It came to an end before anyone heard of it: one that nobody tells of would never be missed.
             Note::NeedRefused { asked, need, reject, requester } => {
                 self.need_posted(no, need, &asked, requester);
+                if reject == Reject::PolicyDenied {
+                    self.mark("need-refused");
+                }
                 self.tell(no, Event::Refused { reason: reject });
                 self.over.insert(need, Ending::Failed);
                 self.tell(no, Event::NeedEnded { how: NeedEnd::Failed, need });
+            }
+            Note::Disagreed { engine, need, votes } => {
+                self.mark("policy-disagreed");
+                self.tell(no, Event::Disagreed { engine, need, votes });
             }
             Note::Diverged { thread, entry } => {
                 let what = format!("what is believed at {} of {thread} is not what was applied", entry.seq);
@@ -420,6 +429,7 @@ impl Recorder {
     fn believed_system(&mut self, no: u32, did: &Did) {
         match did {
             Did::Registered { .. } => self.mark("agent-joined"),
+            Did::Governed { .. } => self.mark("policy-changed"),
             Did::Replaced { .. } => self.mark("member-replaced"),
             Did::Restored { .. } => self.mark("register-restored"),
             Did::Answered { at, need, seq, .. } | Did::Told { at, need, seq } => {

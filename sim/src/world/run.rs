@@ -114,6 +114,8 @@ enum Plan {
     Post(usize),
     /// A need that is a decoy is announced.
     Mask(usize),
+    /// The policy keys announce the policy of this number.
+    Policy(u32),
     Cancel(usize),
     Act(u32, Act),
 }
@@ -332,6 +334,11 @@ impl<'a> World<'a> {
                 no += 1;
             }
         }
+        let mut policies = fork_of.stream("policies");
+        for (number, change) in (1..).zip(&self.scenario.policies) {
+            let at = policies.within(span(change.at));
+            self.at(at, Plan::Policy(number));
+        }
         let shape = self.scenario.shape();
         for leaver in &workload.leavers {
             let at = stream.within(span(leaver.at));
@@ -439,6 +446,10 @@ impl<'a> World<'a> {
             Plan::Fault(id, Change::Turn) => self.strikes.turn(&mut self.kernel, id),
             Plan::Fault(id, Change::Stop) => self.stop(id),
             Plan::Mask(number) => self.mask(number),
+            Plan::Policy(number) => {
+                let policy = &self.scenario.policies[number as usize - 1].policy;
+                self.operators.announce(&mut self.kernel, &self.strikes, number, policy);
+            }
             Plan::Post(number) => {
                 let who = self.requesters[number % self.requesters.len()];
                 let nth = self.posted_by.values().filter(|(by, _)| *by == who).count();

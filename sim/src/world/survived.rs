@@ -9,9 +9,10 @@ use swarm_core::genesis::Genesis;
 use swarm_core::id::{Digest, Seq, Thread};
 use swarm_core::members::Mandate;
 use swarm_core::node::{Input, Node, Setup};
-use swarm_core::policy::Evaluator;
 use swarm_core::register::{Chain, Command, Entry};
 use swarm_core::time::Now;
+
+use crate::policies;
 
 /// What a register can be founded on.
 pub struct Survived {
@@ -22,7 +23,7 @@ pub struct Survived {
 
 impl Survived {
     /// Of what these members applied, each in the order of its register.
-    pub fn of(genesis: &Arc<Genesis>, evaluator: Arc<dyn Evaluator>, logs: Vec<Vec<Entry>>) -> Self {
+    pub fn of(genesis: &Arc<Genesis>, logs: Vec<Vec<Entry>>) -> Self {
         let mut entries: BTreeMap<Thread, Vec<Entry>> = BTreeMap::new();
         for log in logs {
             for entry in log {
@@ -34,7 +35,7 @@ impl Survived {
             }
         }
         loop {
-            let heads = fold(genesis, &evaluator, &entries);
+            let heads = fold(genesis, &entries);
             let lengths = heads.iter().map(|(thread, chain)| (*thread, chain.seq));
             let lengths: BTreeMap<Thread, Seq> = lengths.collect();
             let reach = |thread: &Thread| lengths.get(thread).copied().unwrap_or_default();
@@ -71,18 +72,14 @@ impl Survived {
 }
 
 /// How far a coordinator comes with these entries. One that rests on another thread waits for it.
-fn fold(
-    genesis: &Arc<Genesis>,
-    evaluator: &Arc<dyn Evaluator>,
-    entries: &BTreeMap<Thread, Vec<Entry>>,
-) -> BTreeMap<Thread, Chain> {
+fn fold(genesis: &Arc<Genesis>, entries: &BTreeMap<Thread, Vec<Entry>>) -> BTreeMap<Thread, Chain> {
     let mut node = Node::new(Setup {
         me: genesis.coordinators[0].agent,
         genesis: Arc::clone(genesis),
         local: Local::default(),
         mandates: Vec::new(),
         stream: Digest::default(),
-        evaluator: Arc::clone(evaluator),
+        engines: policies::library(),
     });
     for entry in entries.values().flatten() {
         node.handle(Now::default(), Input::Applied(entry.clone()));
@@ -97,7 +94,7 @@ mod tests {
     use swarm_core::config::Params;
     use swarm_core::genesis::Member;
     use swarm_core::id::{AgentId, Cid, NeedId, Nonce};
-    use swarm_core::policy::{BaseRules, Limits};
+    use swarm_core::policy::{BaseRules, Evaluator as _};
     use swarm_core::register::{Applied, Outcome, Proof};
 
     fn entry(thread: Thread, seq: u64, command: Command) -> Entry {
@@ -111,11 +108,12 @@ mod tests {
             arbiters: Vec::new(),
             capsule: Cid::default(),
             coordinators: vec![member],
-            engine: Digest::default(),
+            engine: BaseRules::default().engine(),
             holdings: BTreeMap::new(),
             manifests: Vec::new(),
             mints: Vec::new(),
             params: Params::default(),
+            policy_keys: Vec::new(),
             recovery: Vec::new(),
         };
         let need = Thread::Need(NeedId::of(&AgentId([1; 32]), Nonce(1)));
@@ -124,8 +122,7 @@ mod tests {
         let system = [Command::Start { bucket: 1 }, cites, Command::Start { bucket: 2 }];
         let system = (1..).zip(system).map(|(seq, command)| entry(Thread::System, seq, command));
         let of_need = (1..=kept).map(|seq| entry(need, seq, Command::Snapshot { number: 1 }));
-        let evaluator: Arc<dyn Evaluator> = Arc::new(BaseRules::new(Limits::default()));
-        let survived = Survived::of(&Arc::new(genesis), evaluator, vec![system.collect(), of_need.collect()]);
+        let survived = Survived::of(&Arc::new(genesis), vec![system.collect(), of_need.collect()]);
         survived.heads[&Thread::System].seq
     }
 

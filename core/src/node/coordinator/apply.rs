@@ -65,6 +65,7 @@ impl Coordinator {
         for event in events {
             match event {
                 Event::Bid { task, .. } => slot.lane.extend(desk, &Waiting::Bids(task.clone()), params),
+                Event::Opening { need: opening } => desk.rules.opening(need, opening.policy.engine),
                 Event::Proposed { .. } => slot.lane.extend(desk, &Waiting::Proposals, params),
                 _ => {}
             }
@@ -105,8 +106,19 @@ impl Coordinator {
         if settles(&entry.command, &applied.outcome) {
             self.duties.applied(desk, entry.thread, &entry.command, &applied.command);
         }
-        if applied.outcome.events().iter().any(|e| matches!(e, Event::SnapshotTaken { .. })) {
-            desk.emit(Note::Pool(self.system.pool()));
+        for event in applied.outcome.events() {
+            match event {
+                Event::SnapshotTaken { .. } => desk.emit(Note::Pool(self.system.pool())),
+                // Whoever came late has it from the register alone.
+                Event::Governed { .. } => {
+                    if let Command::Act(envelope) = &*entry.command
+                        && let Body::Capsule(new) = &envelope.body
+                    {
+                        desk.adopt(new);
+                    }
+                }
+                _ => {}
+            }
         }
         self.stand_down(desk, Thread::System);
         self.look_at_seats(desk, &applied);

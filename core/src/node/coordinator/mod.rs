@@ -227,7 +227,14 @@ impl Coordinator {
             }
             (Body::Deny(_) | Body::Refuse(_), _) => {}
             (_, Thread::Need(need)) => self.offer(desk, need, envelope)?,
-            (_, Thread::System) => self.submit(desk, Thread::System, Command::Act(Arc::clone(envelope))),
+            (_, Thread::System) => {
+                let command = Command::Act(Arc::clone(envelope));
+                // Whoever has not heard of the newest policy is told that there is one.
+                if let Err(reject @ Reject::EngineMismatch) = self.system.check(&command) {
+                    return Err(reject);
+                }
+                self.submit(desk, Thread::System, command);
+            }
         }
         Ok(())
     }

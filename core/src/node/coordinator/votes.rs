@@ -61,6 +61,10 @@ impl Coordinator {
             }
             _ => (old.epoch, old.fence) < (envelope.epoch, envelope.fence),
         };
+        for other in slot.ballots.values().filter(|other| differs(other, envelope)) {
+            let votes = [other, envelope].map(|vote| (vote.sender, vote.id()));
+            desk.emit(Note::Disagreed { engine: envelope.policy.engine, need, votes });
+        }
         let key = (choice.clone(), envelope.sender);
         if slot.ballots.get(&key).is_none_or(newer) {
             slot.ballots.insert(key, Arc::clone(envelope));
@@ -155,6 +159,22 @@ fn counts(record: &Record, choice: &Choice, vote: &Envelope) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether two judged one thing by one engine and came to different answers: one of them lies, or reckons otherwise than it says
+/// (PROTOCOL 10). Whoever could not judge has no answer.
+fn differs(one: &Envelope, other: &Envelope) -> bool {
+    let answers = match (&one.body, &other.body) {
+        (Body::Attest(one), Body::Attest(other)) if one.commit == other.commit => [one.policy, other.policy],
+        (Body::AttestPlan(one), Body::AttestPlan(other))
+            if one.proposal.is_some() && one.proposal == other.proposal =>
+        {
+            [one.policy, other.policy]
+        }
+        _ => return false,
+    };
+    let [first, second] = answers;
+    one.policy.engine == other.policy.engine && first != second && !answers.contains(&Digest::default())
 }
 
 fn most_len_reached(evidence: &[Arc<Envelope>], k: usize) -> bool {

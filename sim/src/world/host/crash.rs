@@ -68,7 +68,7 @@ impl Host {
         };
         let mut memory = log.memory();
         let text = &log.text().as_bytes()[..found];
-        let restored = restore_with(text, Arc::clone(&tape.setup.evaluator), &mut memory)
+        let restored = restore_with(text, Arc::clone(&tape.setup.engines), &mut memory)
             .expect("the log of a correct node is whole");
         let Restored { replayed, writer, keep } = restored.expect("the opening was durable from the start");
         let kept = ends.iter().rposition(|end| *end <= keep).expect("the opening was kept");

@@ -13,6 +13,7 @@ use swarm_ports::{jobs, recipes};
 
 use super::{ANSWER, Host, Waits};
 use crate::kernel::Cx;
+use crate::policies;
 use crate::world::actor::STORE;
 use crate::world::wire::Wire;
 
@@ -87,6 +88,7 @@ impl Host {
         self.counter += 1;
         let job = self.counter;
         let inputs = match &work {
+            Work::Load { capsule, .. } => [(*capsule, None)].into(),
             Work::Plan { .. } => BTreeMap::new(),
             Work::Run { inputs, .. } => {
                 let begin = disputed(&work).and_then(|(committed, stretch)| committed.before(stretch));
@@ -147,6 +149,7 @@ impl Host {
         }
         let mut takes = cx.rng().within(self.habits.work);
         let (outcome, unkept) = match &at.work {
+            Work::Load { capsule, engine } => (load(at.inputs.get(capsule), engine), BTreeMap::new()),
             Work::Plan { need } => {
                 takes /= 8;
                 (self.plan(need), BTreeMap::new())
@@ -217,6 +220,14 @@ impl Host {
             self.input(cx, Input::Act(Box::new(Act::YieldAll)));
         }
         self.input(cx, Input::Done { op: at.op, outcome });
+    }
+}
+
+/// Has a capsule prove that it is this engine.
+fn load(capsule: Option<&Option<Arc<[u8]>>>, engine: &Digest) -> Outcome {
+    match capsule.and_then(Option::as_deref).map(|artifact| policies::library().load(artifact)) {
+        Some(Ok(rules)) if rules.engine() == *engine => Outcome::Loaded(*engine),
+        _ => Outcome::CouldNot(label("bad-capsule")),
     }
 }
 

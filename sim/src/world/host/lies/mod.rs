@@ -25,6 +25,9 @@ use crate::world::wire::Wire;
 /// How far ahead of its clock a poisoner dates what it says: just within what others take at once.
 const AHEAD: u64 = 999_000;
 
+/// More steps than any policy takes a claim of.
+const MOST: u64 = 1 << 51;
+
 /// A verdict that waits for somebody else's, to be like it.
 struct Unworked {
     subject: Subject,
@@ -116,7 +119,7 @@ impl Host {
             // Whoever passes everything disputes nothing.
             (S::AlwaysPass | S::PassAndRun | S::LazyAttester, Body::Challenge(_)) => (true, false),
             (S::Colluder, Body::Challenge(challenge)) => (liar.is_of_ring(&challenge.commit), false),
-            (S::StakeSplitter, Body::Attest(_)) => (false, true),
+            (S::StakeSplitter | S::Askew, Body::Attest(_)) | (S::Heedless, Body::Need(_)) => (false, true),
             (S::Silent, Body::Attest(_) | Body::AttestPlan(_) | Body::Verdict(_) | Body::Challenge(_)) => (true, true),
             (S::LazyAttester, Body::Attest(_) | Body::Verdict(_)) => {
                 if let Some(of) = judged(draft) {
@@ -159,6 +162,7 @@ impl Host {
             }
             (S::AlwaysFail, Body::Verdict(ruling)) => ruling.upheld = true,
             (S::LowballYielder, Body::Claim(claim)) => claim.cost = Credits(1),
+            (S::OtherEngine, _) => content.policy.engine = Digest::of("sim/other-engine", &[]),
             (S::LamportPoisoner, _) => content.lamport.0 = content.lamport.0.saturating_add(AHEAD),
             _ => return None,
         }
@@ -171,6 +175,7 @@ impl Host {
         let Outcome::Ran { outputs, telemetry, .. } = outcome else { return };
         match self.strategy() {
             Some(Strategy::FalseClaim) => telemetry.steps.0 /= 2,
+            Some(Strategy::Lawless) => telemetry.steps.0 = MOST,
             Some(Strategy::WrongResult | Strategy::SelfChallenger) => {
                 let false_of = |cid: &mut Cid| {
                     let mut bytes = unkept.remove(cid).map(|bytes| bytes.to_vec()).unwrap_or_default();
