@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use ed25519_dalek::Signer as _;
 use proptest::prelude::*;
-use swarm::{Swarm, evaluator};
+use swarm::{Swarm, engines};
 use swarm_core::audit::{self, BadLog, Line, LineBody, Number, Opening, Record, SEAL_EVERY, Seal, Why, Writer};
 use swarm_core::id::{Digest, OpId, Thread};
 use swarm_core::identity::Keys;
@@ -33,7 +33,7 @@ fn join(lines: &[String]) -> Vec<u8> {
 }
 
 fn bad(log: &[u8]) -> BadLog {
-    match audit::replay(log, evaluator()) {
+    match audit::replay(log, engines()) {
         Ok(_) => panic!("it replays"),
         Err(bad) => bad,
     }
@@ -64,10 +64,10 @@ fn a_need_is_settled_and_every_log_replays_to_the_same_results() {
     let swarm = run();
     assert_eq!(swarm.ended.values().collect::<Vec<_>>(), [&Ending::Closed], "refused: {:?}", swarm.refused);
     assert_eq!(swarm.diverged, 0);
-    let all = audit::replay(swarm.hosts[0].log.as_bytes(), evaluator()).unwrap();
+    let all = audit::replay(swarm.hosts[0].log.as_bytes(), engines()).unwrap();
     assert_eq!(all.finals.len(), 2, "two tasks");
     for (n, host) in swarm.hosts.iter().enumerate() {
-        let replayed = audit::replay(host.log.as_bytes(), evaluator()).unwrap();
+        let replayed = audit::replay(host.log.as_bytes(), engines()).unwrap();
         assert_eq!(replayed.lines, host.log.lines().count() as u64);
         assert_eq!((replayed.closed, replayed.sealed_to), (true, replayed.lines));
         assert_eq!((replayed.boots, replayed.following), (1, host.follows.clone()));
@@ -104,7 +104,7 @@ fn t03_a_line_deleted_doubled_moved_or_changed_is_named() {
         match at {
             0 => assert_eq!(bad(&join(&less)), BadLog { line: 1, why: Why::NoOpening }),
             // The end is the one thing a chain cannot hold: what is left was a whole log once, but it was never closed.
-            _ if last => assert!(audit::replay(&join(&less), evaluator()).is_ok_and(|r| !r.closed)),
+            _ if last => assert!(audit::replay(&join(&less), engines()).is_ok_and(|r| !r.closed)),
             _ => assert_eq!(
                 bad(&join(&less)),
                 BadLog { line: n, why: Why::OutOfPlace { expected: at as u64, found: n } }
@@ -153,7 +153,7 @@ proptest! {
     fn t03_a_cut_log_is_not_taken_for_a_closed_one(at: prop::sample::Index) {
         let log = run().hosts[PLANNER].log.as_bytes();
         let cut = &log[..at.index(log.len())];
-        match audit::replay(cut, evaluator()) {
+        match audit::replay(cut, engines()) {
             Ok(replayed) => prop_assert!(!replayed.closed),
             Err(bad) => prop_assert!(bad.line >= cut.iter().filter(|b| **b == b'\n').count() as u64),
         }
@@ -165,7 +165,7 @@ proptest! {
     fn t08_a_crash_at_any_byte_reuses_nothing(n in prop::sample::select(vec![0usize, 3, PLANNER, WORKER, 9]), at: prop::sample::Index) {
         let host = &run().hosts[n];
         let cut = at.index(host.log.len());
-        let Some(mut restored) = audit::restore(&host.log.as_bytes()[..cut], evaluator()).unwrap() else {
+        let Some(mut restored) = audit::restore(&host.log.as_bytes()[..cut], engines()).unwrap() else {
             prop_assert!(!host.log.as_bytes()[..cut].contains(&b'\n'), "only without an opening is there nothing");
             return Ok(());
         };
@@ -198,7 +198,7 @@ proptest! {
             }
         }
         log += &restored.writer.seal(&host.keys, true);
-        let replayed = audit::replay(log.as_bytes(), evaluator());
+        let replayed = audit::replay(log.as_bytes(), engines());
         prop_assert!(replayed.as_ref().is_ok_and(|r| r.closed), "{:?}", replayed.err());
     }
 }
@@ -292,7 +292,7 @@ fn the_whole_swarm_killed_at_once_goes_on_from_its_logs() {
         assert!(lives < 100, "it gets nowhere");
         swarm.now.mono = Instant(lives);
         for host in &mut swarm.hosts {
-            let restored = audit::restore(host.log.as_bytes(), evaluator()).unwrap().unwrap();
+            let restored = audit::restore(host.log.as_bytes(), engines()).unwrap().unwrap();
             assert_eq!(restored.keep, host.log.len());
             assert_eq!(restored.replayed.following, host.follows);
             (host.node, host.writer) = (restored.replayed.node, restored.writer);
@@ -305,7 +305,7 @@ fn the_whole_swarm_killed_at_once_goes_on_from_its_logs() {
     swarm.close();
     let mut finals = BTreeMap::new();
     for host in &swarm.hosts {
-        let replayed = audit::replay(host.log.as_bytes(), evaluator()).unwrap();
+        let replayed = audit::replay(host.log.as_bytes(), engines()).unwrap();
         assert_eq!(replayed.boots, lives);
         for (name, bytes) in replayed.finals {
             assert_eq!(finals.entry(name).or_insert_with(|| bytes.clone()), &bytes);
@@ -336,7 +336,7 @@ fn another_format_another_engine_and_no_log_at_all_are_named() {
     let LineBody::Open(opening) = &mut lines[0].body else { panic!("the first line opens") };
     Arc::make_mut(&mut opening.genesis).engine = Digest::sha256(b"another");
     let forgery = forged(&lines, &run().hosts[PLANNER].keys);
-    assert!(matches!(bad(&forgery), BadLog { line: 1, why: Why::WrongEngine { .. } }));
+    assert!(matches!(bad(&forgery), BadLog { line: 1, why: Why::NoSuchEngine { .. } }));
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn a_publish_without_its_envelope_is_never_recorded() {
         local: opening.local,
         mandates: opening.mandates,
         stream: opening.stream,
-        evaluator: evaluator(),
+        engines: engines(),
     };
     let (mut writer, _) = Writer::open(&setup);
     writer.effect(&Effect::Publish { op, subject, inboxes: Vec::new(), draft, entries: [].into() }, None);

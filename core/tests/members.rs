@@ -5,7 +5,7 @@ mod swarm;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use swarm::{COORDINATORS, Swarm, evaluator, local, need};
+use swarm::{COORDINATORS, Swarm, engines, local, need};
 use swarm_core::audit;
 use swarm_core::id::{AgentId, Digest, NeedId, Thread};
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Setup};
@@ -46,7 +46,7 @@ fn said_by(swarm: &Swarm, agent: AgentId) -> BTreeSet<Verb> {
 fn replays(swarm: &mut Swarm) {
     swarm.close();
     for (n, host) in swarm.hosts.iter_mut().enumerate() {
-        let replayed = audit::replay(host.log.as_bytes(), evaluator()).unwrap_or_else(|bad| panic!("host {n}: {bad}"));
+        let replayed = audit::replay(host.log.as_bytes(), engines()).unwrap_or_else(|bad| panic!("host {n}: {bad}"));
         assert!(replayed.closed);
         let mut again = replayed.node;
         let (again, here) = (again.needs(), host.node.needs());
@@ -192,7 +192,7 @@ fn t71_a_newcomer_is_heard_by_those_who_missed_the_one_before() {
         local: local(),
         mandates: Vec::new(),
         stream: Digest::sha256(b"stream"),
-        evaluator: evaluator(),
+        engines: engines(),
     });
     let mut refused = Vec::new();
     let mut hears = |node: &mut Node, input: Input| {

@@ -62,6 +62,7 @@ impl Net {
             manifests: founders.iter().map(founding).collect(),
             mints: Vec::new(),
             params: Params { buckets: 4, ..Params::default() },
+            policy_keys: Vec::new(),
             recovery: recovery.iter().map(Keys::agent).collect(),
         });
         genesis.check().unwrap();

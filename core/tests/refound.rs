@@ -7,7 +7,7 @@ mod swarm;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use swarm::{COORDINATORS, Register, Swarm, evaluator, need};
+use swarm::{COORDINATORS, Register, Swarm, engines, need};
 use swarm_core::audit;
 use swarm_core::id::{NeedId, Seq, Thread};
 use swarm_core::node::{Act, Input, Note};
@@ -170,7 +170,7 @@ fn t18_a_run_that_was_founded_anew_replays_from_every_log() {
     heals(&mut swarm, &new);
     swarm.close();
     for (n, host) in swarm.hosts.iter_mut().enumerate() {
-        let replayed = audit::replay(host.log.as_bytes(), evaluator()).unwrap_or_else(|bad| panic!("host {n}: {bad}"));
+        let replayed = audit::replay(host.log.as_bytes(), engines()).unwrap_or_else(|bad| panic!("host {n}: {bad}"));
         let mut again = replayed.node;
         let here: Vec<_> = host.node.needs().into_iter().map(|(id, h)| (id, h.heads, h.view)).collect();
         let there: Vec<_> = again.needs().into_iter().map(|(id, h)| (id, h.heads, h.view)).collect();

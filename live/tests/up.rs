@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use real_text::{by_pipeline, real_text};
 use swarm_core::audit;
-use swarm_core::policy::{BaseRules, Limits};
+use swarm_core::policy::{BaseRules, Only};
 
 /// A folder with a text, its needs, and the swarm's data.
 struct Place {
@@ -78,9 +78,9 @@ impl Place {
         for entry in fs::read_dir(self.data().join("audit")).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let evaluator = Arc::new(BaseRules::new(Limits::default()));
+            let engines = Arc::new(Only(Arc::new(BaseRules::default())));
             let replayed =
-                audit::replay(&fs::read(&path).unwrap(), evaluator).unwrap_or_else(|bad| panic!("{name}, {bad}"));
+                audit::replay(&fs::read(&path).unwrap(), engines).unwrap_or_else(|bad| panic!("{name}, {bad}"));
             assert!(replayed.closed, "{name}");
             if name.starts_with("coordinator") || name.starts_with("requester") {
                 assert_eq!(replayed.finals.len(), tasks, "{name}");
@@ -174,7 +174,7 @@ fn interrupted_it_closes_its_logs_and_can_go_on() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let log = fs::read(place.log("worker-0.jsonl")).unwrap();
-    assert!(audit::replay(&log, Arc::new(BaseRules::new(Limits::default()))).unwrap().closed);
+    assert!(audit::replay(&log, Arc::new(Only(Arc::new(BaseRules::default())))).unwrap().closed);
     assert_eq!(place.run().status.code(), Some(0));
     place.outputs_are_right(1);
 }

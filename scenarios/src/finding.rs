@@ -59,6 +59,8 @@ codes! {
     ImpossibleQuorum = "impossible-quorum",
     /// A range whose greatest value is below its least.
     InvertedRange = "inverted-range",
+    /// A capsule is none, or does not prove itself.
+    BadCapsule = "bad-capsule",
     /// A capsule is not there, or cannot be read.
     MissingCapsule = "missing-capsule",
     /// A key that must be there is not.

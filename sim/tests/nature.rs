@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use swarm_core::audit::replay;
-use swarm_core::policy::BaseRules;
+use swarm_core::policy::{BaseRules, Only};
 use swarm_reports::Outcome as Verdict;
 use swarm_reports::history::{AlarmKind, Event};
 use swarm_scenarios::load_text;
@@ -75,7 +75,7 @@ fn t08_who_dies_comes_back_from_its_log() {
         assert_eq!(outcome.report.faults["crash"].injected, 5);
         assert!(hits(&outcome, "node-restarted") >= 2);
         for (no, log) in &outcome.audit {
-            let replayed = replay(log.as_bytes(), Arc::new(BaseRules::default()));
+            let replayed = replay(log.as_bytes(), Arc::new(Only(Arc::new(BaseRules::default()))));
             assert!(replayed.unwrap_or_else(|bad| panic!("node {no}: {bad}")).closed);
         }
         lost += hits(&outcome, "unsynced-lost");
@@ -278,7 +278,7 @@ fn t71_who_lost_its_disk_comes_back_as_another() {
             let newcomers = outcome.audit.iter().filter(|(name, _)| name.contains("-host-")).count();
             assert_eq!((newcomers, outcome.audit.iter().any(|(name, _)| name == "coordinator-0")), (2, false));
             for (name, log) in &outcome.audit {
-                let replayed = replay(log.as_bytes(), Arc::new(BaseRules::default()));
+                let replayed = replay(log.as_bytes(), Arc::new(Only(Arc::new(BaseRules::default()))));
                 assert!(replayed.unwrap_or_else(|bad| panic!("{name}: {bad}")).closed);
             }
         }

@@ -14,14 +14,14 @@ use serde::Deserialize;
 
 use crate::audit::line::{FORMAT, Line, LineBody, Opening, Record, Seal};
 use crate::audit::writer::{Memory, Writer};
-use crate::id::{AgentId, Digest, Fence, NeedId, Seq, TaskName, Thread};
+use crate::id::{AgentId, Cid, Digest, Fence, NeedId, Seq, TaskName, Thread};
 use crate::members;
 use crate::node::{Effect, Input, Node, Note, Outcome, Setup};
 use crate::policy::Engines;
 use crate::register::{Applied, Event};
 use crate::reject::Reject;
 use crate::time::Instant;
-use crate::wire::{Body, Envelope, canonical};
+use crate::wire::{Body, Draft, Envelope, canonical};
 
 /// The first bad line of a log, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,17 @@ pub enum Why {
         /// What the replay says.
         got: String,
     },
+    /// By the rules at hand the node comes to another decision than it said.
+    OtherDecision {
+        /// Digest of the evaluation, as the node said it.
+        said: Digest,
+        /// Digest of the evaluation here.
+        here: Digest,
+        /// The envelope.
+        envelope: Cid,
+        /// The engine that both name.
+        engine: Digest,
+    },
     /// The log ends before all that the last input brought about is recorded.
     Truncated,
 }
@@ -131,6 +142,10 @@ impl fmt::Display for Why {
             Self::ClockWentBack => write!(f, "the node's clock went back without a boot"),
             Self::EntryGap => write!(f, "an entry of the register before this one is missing"),
             Self::Diverged { expected, got } => write!(f, "the log says {expected}, the replay says {got}"),
+            Self::OtherDecision { said, here, envelope, engine } => write!(
+                f,
+                "the decision on envelope {envelope} by engine {engine} is {said} in the log, and {here} here: it was judged by other rules than it names"
+            ),
             Self::Truncated => write!(f, "the log ends here, before all that the last input brought about is recorded"),
         }
     }
@@ -397,6 +412,13 @@ struct Run<'a> {
     replayed: Replayed,
 }
 
+/// Whether the two are alike in all but how the policy answered.
+fn same_but_for_decision(envelope: &Envelope, draft: &Draft) -> bool {
+    let mut content = (**draft).clone();
+    content.policy.digest = envelope.policy.digest;
+    Draft::new(content).id() == envelope.id()
+}
+
 impl<'a> Run<'a> {
     fn new(lines: &'a [Read<'a>], engines: Arc<dyn Engines>) -> Result<Self, BadLog> {
         let opening =
@@ -476,6 +498,14 @@ impl<'a> Run<'a> {
             signed = match there {
                 Some(Record::Publish { envelope, .. }) if envelope.id() == draft.id() => Some(envelope),
                 _ if self.at == self.lines.len() => return Err(self.bad(Why::Truncated)),
+                Some(Record::Publish { envelope, .. }) if same_but_for_decision(envelope, draft) => {
+                    return Err(self.bad(Why::OtherDecision {
+                        said: envelope.policy.digest,
+                        here: draft.policy.digest,
+                        envelope: envelope.id(),
+                        engine: draft.policy.engine,
+                    }));
+                }
                 _ => {
                     let got = String::from_utf8_lossy(&draft.unsigned_bytes()).into_owned();
                     return Err(self.bad(Why::Diverged { expected: self.said(), got }));

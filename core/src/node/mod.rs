@@ -641,11 +641,13 @@ impl Node {
     /// The host was asked for the rules of `engine`.
     fn loaded(&mut self, capsule: Cid, engine: Digest, outcome: &Outcome) {
         match outcome {
-            Outcome::Loaded(loaded) if *loaded == engine && self.desk.rules.loaded(&engine) => {
-                self.desk.mark("policy-loaded");
-                self.desk.speak_up();
-                let waiting = self.lot.release(Awaited::Engine(engine));
-                self.receive(waiting.into());
+            Outcome::Loaded(loaded) if *loaded == engine => {
+                if self.desk.rules.loaded(&engine) {
+                    self.desk.mark("policy-loaded");
+                    self.desk.speak_up();
+                    let waiting = self.lot.release(Awaited::Engine(engine));
+                    self.receive(waiting.into());
+                }
             }
             // It may yet come.
             Outcome::CouldNot(why) if why.as_str() == "unavailable" => {

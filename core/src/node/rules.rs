@@ -21,9 +21,15 @@ pub(super) struct Rules {
     at_hand: BTreeMap<(u32, Digest), Arc<dyn Evaluator>>,
     /// Announced, and not at hand yet.
     announced: BTreeMap<(u32, Digest), Cid>,
-    /// The engine of each need, as its NEED says, and whether the register has taken that NEED up: a requester may have said two.
-    of: BTreeMap<NeedId, (Digest, bool)>,
+    /// The engine of each need that the register has taken up, by its NEED.
+    taken: BTreeMap<NeedId, Digest>,
+    /// The engine of each NEED that was only heard: a requester may have said two.
+    heard: BTreeMap<NeedId, Digest>,
 }
+
+/// NEEDs that were only heard, of which the engine is kept. Anyone can say some: where there are more, what is said of those
+/// before them is judged by the newest rules.
+const HEARD_MAX: usize = 4_096;
 
 impl Rules {
     /// The rules of a deployment before anything was announced.
@@ -36,7 +42,8 @@ impl Rules {
             engines,
             at_hand: [((0, genesis.engine), founding)].into(),
             announced: BTreeMap::new(),
-            of: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            heard: BTreeMap::new(),
         }
     }
 
@@ -48,7 +55,9 @@ impl Rules {
     /// Those that judge what is said in `thread`.
     pub fn of(&self, thread: Thread) -> &Arc<dyn Evaluator> {
         let own = match thread {
-            Thread::Need(need) => self.of.get(&need).and_then(|(engine, _)| self.find(engine)),
+            Thread::Need(need) => {
+                self.taken.get(&need).or_else(|| self.heard.get(&need)).and_then(|engine| self.find(engine))
+            }
             Thread::System => None,
         };
         own.unwrap_or_else(|| self.newest())
@@ -57,12 +66,12 @@ impl Rules {
     /// Whether what is to be said in `thread` has to wait for its rules. Another can have brought its need before the register.
     pub fn are_awaited(&self, thread: Thread) -> bool {
         let Thread::Need(need) = thread else { return false };
-        self.of.get(&need).is_some_and(|(engine, _)| self.find(engine).is_none())
+        self.taken.get(&need).is_some_and(|engine| self.find(engine).is_none())
     }
 
     /// The engine of a need that the register has taken up.
     pub fn engine_of(&self, need: &NeedId) -> Option<Digest> {
-        self.of.get(need).filter(|(_, is_taken)| *is_taken).map(|(engine, _)| *engine)
+        self.taken.get(need).copied()
     }
 
     /// Those of this engine, if they are at hand.
@@ -78,17 +87,22 @@ impl Rules {
 
     /// A NEED was heard that names this engine.
     pub fn heard(&mut self, need: NeedId, engine: Digest) {
-        self.of.entry(need).or_insert((engine, false));
+        if self.heard.len() >= HEARD_MAX {
+            self.heard.clear();
+        }
+        self.heard.entry(need).or_insert(engine);
     }
 
     /// The register has taken up a NEED that names this engine.
     pub fn opening(&mut self, need: NeedId, engine: Digest) {
-        self.of.insert(need, (engine, true));
+        self.heard.remove(&need);
+        self.taken.insert(need, engine);
     }
 
     /// The need is over.
     pub fn forget(&mut self, need: &NeedId) {
-        self.of.remove(need);
+        self.heard.remove(need);
+        self.taken.remove(need);
     }
 
     /// A policy was announced, by a CAPSULE that was vetted. Whether it has to be loaded.

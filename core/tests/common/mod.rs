@@ -327,6 +327,12 @@ impl Bytes {
             Verb::Mint => Body::Mint(AmountTo { amount: self.amount(), to: self.agent() }),
             Verb::Snapshot => Body::Snapshot(self.snapshot()),
             Verb::Member => Body::Member(self.new_member()),
+            Verb::Capsule => Body::Capsule(NewPolicy {
+                capsule: self.cid(),
+                engine: self.digest(),
+                number: self.u32().max(1),
+                sigs: BTreeMap::from([(self.agent(), Signature([7; 64]))]),
+            }),
             Verb::Deny => Body::Deny(Deny { envelope: self.cid(), reason: self.label() }),
         }
     }

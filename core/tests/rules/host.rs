@@ -9,7 +9,7 @@ use swarm_core::config::{Local, Params};
 use swarm_core::genesis::Genesis;
 use swarm_core::id::*;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
-use swarm_core::policy::{BaseRules, Evaluator, Limits};
+use swarm_core::policy::{BaseRules, Evaluator, Limits, Only};
 use swarm_core::register::{Command, Entry};
 use swarm_core::rng::Stream;
 use swarm_core::time::{Instant, Now, Span, WallTime};
@@ -56,7 +56,7 @@ impl Host {
                 local: Local::default(),
                 mandates: Vec::new(),
                 stream: Digest::sha256(name.as_bytes()),
-                evaluator: evaluator.clone(),
+                engines: Arc::new(Only(evaluator.clone())),
             };
             (name.clone(), Node::new(setup))
         };
@@ -196,6 +196,7 @@ impl Host {
 
     fn carry_out(&mut self, name: &str, effect: Effect) {
         let (op, outcome) = match effect {
+            Effect::Execute { op, work: Work::Load { .. } } => (op, Outcome::CouldNot(label("bad-capsule"))),
             Effect::Publish { op, subject, inboxes, draft, entries } => {
                 let envelope = Arc::new(keys(name).sign(draft.as_ref().clone()));
                 let message = Message { entries, envelope };

@@ -98,6 +98,7 @@ pub fn genesis(coordinators: usize, edit: impl FnOnce(&mut Params)) -> (Genesis,
         manifests,
         mints: vec![],
         params,
+        policy_keys: Vec::new(),
         recovery: recovery().iter().map(Keys::agent).collect(),
     };
     (genesis, people)

@@ -15,7 +15,7 @@ use swarm_core::identity::Keys;
 use swarm_core::members::{Mandate, Succession};
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
 use swarm_core::plan::Fact;
-use swarm_core::policy::{BaseRules, Evaluator, Limits};
+use swarm_core::policy::{BaseRules, Engines, Evaluator, Limits};
 use swarm_core::register::{Chain, Command, Ending, Entry, Event};
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, Span, WallTime};
@@ -44,8 +44,26 @@ pub const ROLES: [Role; 17] = [
     Role::Verifier,
 ];
 
-pub fn evaluator() -> Arc<dyn Evaluator> {
+/// Rules that nodes find: the founding ones, and those that the policy keys may announce.
+struct Shelf;
+
+impl Engines for Shelf {
+    fn find(&self, engine: &Digest) -> Option<Arc<dyn Evaluator>> {
+        [evaluator(), stricter()].into_iter().find(|rules| rules.engine() == *engine)
+    }
+}
+
+pub fn engines() -> Arc<dyn Engines> {
+    Arc::new(Shelf)
+}
+
+fn evaluator() -> Arc<dyn Evaluator> {
     Arc::new(BaseRules::new(Limits::default()))
+}
+
+/// Other rules, which ask for smaller budgets.
+pub fn stricter() -> Arc<dyn Evaluator> {
+    Arc::new(BaseRules::new(Limits { budget_simple_max: Credits(2_000), ..Limits::default() }))
 }
 
 /// Node `n`'s keys; coordinators come in rising order of their ids.
@@ -96,8 +114,16 @@ pub fn genesis(keys: &[Keys]) -> Genesis {
         manifests: keys.iter().zip(ROLES).enumerate().map(|(n, (k, role))| founding(k, n, role)).collect(),
         mints: Vec::new(),
         params,
+        policy_keys: Vec::new(),
         recovery: recovery().iter().map(Keys::agent).collect(),
     }
+}
+
+/// The policy keys, rising.
+pub fn policy_keys() -> Vec<Keys> {
+    let mut all: Vec<Keys> = (1..=3).map(|n| Keys::from_seed(&Digest::sha256(&[b'p', n]))).collect();
+    all.sort_by_key(Keys::agent);
+    all
 }
 
 /// The recovery keys, rising.
@@ -198,6 +224,8 @@ pub struct Swarm {
     pub unheard: Vec<(Subject, Vec<AgentId>, Message)>,
     /// Work takes for ever.
     pub stalled: bool,
+    /// Hosts that cannot fetch capsules.
+    pub without_store: BTreeSet<usize>,
     /// What hosts found void.
     pub reconciled: Vec<(usize, Note)>,
     pub said: Vec<(Subject, Message)>,
@@ -212,8 +240,16 @@ pub struct Swarm {
 
 impl Swarm {
     pub fn new() -> Self {
-        let all = keys();
-        let genesis = Arc::new(genesis(&all));
+        Self::of(genesis(&keys()))
+    }
+
+    /// One whose policy these keys can change.
+    pub fn governed() -> Self {
+        Self::of(Genesis { policy_keys: policy_keys().iter().map(Keys::agent).collect(), ..genesis(&keys()) })
+    }
+
+    fn of(genesis: Genesis) -> Self {
+        let (all, genesis) = (keys(), Arc::new(genesis));
         genesis.check().expect("a sound genesis");
         let hosts = all.into_iter().enumerate().map(|(n, keys)| {
             let setup = Setup {
@@ -222,7 +258,7 @@ impl Swarm {
                 local: local(),
                 mandates: Vec::new(),
                 stream: Digest::sha256(format!("stream {n}").as_bytes()),
-                evaluator: evaluator(),
+                engines: engines(),
             };
             Host::new(setup, keys, (n < COORDINATORS).then(|| chains(n)))
         });
@@ -236,6 +272,7 @@ impl Swarm {
             muted: BTreeSet::new(),
             unheard: Vec::new(),
             stalled: false,
+            without_store: BTreeSet::new(),
             reconciled: Vec::new(),
             said: Vec::new(),
             ended: BTreeMap::new(),
@@ -277,7 +314,7 @@ impl Swarm {
             local: local(),
             mandates: self.mandates.clone(),
             stream: Digest::sha256(format!("stream {nth}").as_bytes()),
-            evaluator: evaluator(),
+            engines: engines(),
         };
         Host::new(setup, keys, Some(chains(nth)))
     }
@@ -416,6 +453,17 @@ impl Swarm {
             Effect::Submit { op, thread, command } => {
                 self.order_in(self.hosts[n].register.expect("a coordinator's"), thread, command);
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
+            }
+            Effect::Execute { op, work: Work::Load { capsule, engine } } => {
+                let found = engines().find(&engine).filter(|rules| rules.capsule() == capsule);
+                answer(
+                    op,
+                    match found {
+                        _ if self.without_store.contains(&n) => Outcome::CouldNot(label("unavailable")),
+                        Some(_) => Outcome::Loaded(engine),
+                        None => Outcome::CouldNot(label("bad-capsule")),
+                    },
+                );
             }
             Effect::Execute { op, work: Work::Plan { .. } } => answer(op, Outcome::Planned(toy_plan())),
             Effect::Execute { work: Work::Run { .. }, .. } if self.stalled => {}

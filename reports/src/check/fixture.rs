@@ -328,12 +328,15 @@ pub fn good() -> Run {
     run.all(Event::Replayed { equal: true, first_difference: None });
     // Told last: the agents of this history have no manifests, so the model is not to look at what it says of them.
     run.tell(WORLD.0, Event::Founded { genesis: genesis().into() });
+    // Two that nobody vouches for.
+    let votes = [90, 91].map(|of| (agent(of), Cid::of(&[of])));
+    run.tell(0, Event::Disagreed { engine: Digest::default(), need, votes });
     run.tell(0, nonsense());
     run
 }
 
 /// A deployment of nobody.
-fn genesis() -> Genesis {
+pub fn genesis() -> Genesis {
     Genesis {
         arbiters: Vec::new(),
         capsule: Cid::default(),
@@ -343,6 +346,7 @@ fn genesis() -> Genesis {
         manifests: Vec::new(),
         mints: Vec::new(),
         params: swarm_core::config::Params::default(),
+        policy_keys: Vec::new(),
         recovery: Vec::new(),
     }
 }

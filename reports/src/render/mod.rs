@@ -93,6 +93,7 @@ fn spelled(property: &str) -> String {
         "P10" => "convergence",
         "liveness" => return "liveness (every need ends)".to_owned(),
         "model" => return "model (a plain one agrees)".to_owned(),
+        "policy" => return "policy (its gates hold)".to_owned(),
         "decoys" => return "decoys (who passes one pays)".to_owned(),
         _ => return property.to_owned(),
     };

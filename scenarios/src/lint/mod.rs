@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use swarm_policy::Rego;
 
 /// Reads a scenario; the failure holds every error found.
 pub fn load(path: &Path) -> Result<Scenario, Failure> {
@@ -155,7 +156,18 @@ fn load_capsules(scenario: &mut Scenario, folder: &Path, notes: &mut Notes<'_>) 
             _ => Err(io::Error::other(format!("it is larger than {CAPSULE_BYTES_MAX} bytes"))),
         });
         match read {
-            Ok(bytes) => drop(scenario.capsules.insert(file.clone(), bytes.into())),
+            Ok(bytes) => {
+                if let Err(why) = Rego::new(&bytes) {
+                    let what = format!("the capsule {} is none: {why}", file.display());
+                    let mend = "look at it with `policy test`, or build it anew";
+                    // Nothing runs without the first. One that is announced is refused by every node, which may be what is to be shown.
+                    match key.as_str() {
+                        "protocol.policy" => notes.error(&key, Code::BadCapsule, what, mend),
+                        _ => notes.warning(&key, Code::BadCapsule, what, mend),
+                    }
+                }
+                scenario.capsules.insert(file.clone(), bytes.into());
+            }
             Err(error) => {
                 let what = format!("the capsule {} cannot be read: {error}", file.display());
                 let mend = "name one that `policy build` made; the path is relative to the scenario file";

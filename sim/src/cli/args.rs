@@ -120,6 +120,9 @@ pub struct ReplayArgs {
     /// A folder that `run --out` or `swarm-live up --data` wrote, or one audit log of its `audit` folder
     #[arg(value_name = "RUN_DIR|AUDIT.jsonl")]
     pub path: PathBuf,
+    /// Capsules of policies that the nodes judged by, besides those in the run's folder
+    #[arg(long, value_name = "CAPSULE")]
+    pub policy: Vec<PathBuf>,
 }
 
 /// Options of `lint`.

@@ -1,19 +1,21 @@
-//! What `run --out` keeps of a run: its report, its history, the nodes' audit logs, what the needs asked for, and the
-//! manifest that holds them together.
+//! What `run --out` keeps of a run: its report, its history, the nodes' audit logs, the policies that they judged by, what the
+//! needs asked for, and the manifest that holds them together.
 
 use std::path::{Path, PathBuf};
 
-use swarm_core::id::Label;
+use swarm_core::id::{Cid, Label};
 use swarm_reports::history::write_line;
 use swarm_reports::render::json;
+use swarm_scenarios::Scenario;
 
 use crate::cli::CliError;
 use crate::cli::files::LateFolder;
-use crate::cli::manifest::{self, AUDIT, Manifest, OUT};
+use crate::cli::manifest::{self, AUDIT, Manifest, OUT, POLICIES};
+use crate::policies;
 use crate::world::Outcome;
 
 /// Writes all of it.
-pub fn write(folder: &LateFolder, outcome: &Outcome) -> Result<(), CliError> {
+pub fn write(folder: &LateFolder, scenario: &Scenario, outcome: &Outcome) -> Result<(), CliError> {
     let mut manifest = Manifest::new();
     let mut keep = |name: &Path, bytes: &[u8]| {
         manifest.file(name, bytes);
@@ -28,6 +30,11 @@ pub fn write(folder: &LateFolder, outcome: &Outcome) -> Result<(), CliError> {
                 keep(&output(&need.to_string(), label), bytes)?;
             }
         }
+    }
+    // Whoever replays the logs judges by the same rules.
+    for (_, policy) in scenario.all_policies() {
+        let artifact = policies::artifact(policy, scenario);
+        keep(&Path::new(POLICIES).join(Cid::of(&artifact).to_string()), &artifact)?;
     }
     for (node, log) in &outcome.audit {
         let name = format!("{node}.jsonl");

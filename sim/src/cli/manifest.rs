@@ -24,6 +24,8 @@ const VERSION: u32 = 1;
 pub const OUT: &str = "out";
 /// What a live swarm's folder has, and a run's has not.
 const LIVE: &str = "swarm.json";
+/// Where the policies are, each under its address.
+pub const POLICIES: &str = "policies";
 /// Where the logs are.
 pub const AUDIT: &str = "audit";
 

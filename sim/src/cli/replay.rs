@@ -23,7 +23,7 @@ use swarm_reports::check::exit_code;
 use swarm_scenarios::read_regular;
 
 use crate::cli::folder::output;
-use crate::cli::manifest::{AUDIT, LogEnd, Manifest};
+use crate::cli::manifest::{AUDIT, LogEnd, Manifest, POLICIES};
 use crate::cli::pool::in_order;
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, ReplayArgs, code, interrupt, panics, say};
@@ -33,6 +33,7 @@ use crate::policies;
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let manifest = if args.path.is_dir() { Manifest::of(&args.path)? } else { None };
     let logs = logs(&args.path)?;
+    load(args)?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(logs.len());
     let mut progress = Progress::of("replay", "logs", logs.len() as u64);
     let mut findings = Findings { alone: args.path.is_dir() && manifest.is_none(), ..Findings::default() };
@@ -69,6 +70,30 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     findings.unread = logs.len() as u64 - findings.logs;
     say(findings.close())?;
     Ok(if findings.unread > 0 { code::INTERRUPTED } else { findings.code() })
+}
+
+/// Has the policies at hand that the nodes may have judged by: of the run's folder, and those that are named.
+fn load(args: &ReplayArgs) -> Result<(), CliError> {
+    let folder = if args.path.is_dir() { Some(args.path.as_path()) } else { args.path.parent().and_then(Path::parent) };
+    let of_run = folder.map(|folder| folder.join(POLICIES)).filter(|policies| policies.is_dir());
+    let mut files = Vec::new();
+    if let Some(policies) = &of_run {
+        for entry in fs::read_dir(policies).map_err(CliError::unreadable(policies))? {
+            files.push(entry.map_err(CliError::unreadable(policies))?.path());
+        }
+    }
+    for path in &files {
+        let artifact = read_regular(path).map_err(CliError::unreadable(path))?;
+        // One that proves nothing was announced for nothing: nobody judged by it.
+        let _ = policies::library().load(&artifact);
+    }
+    for path in &args.policy {
+        let artifact = read_regular(path).map_err(CliError::unreadable(path))?;
+        policies::library().load(&artifact).map_err(CliError::capsule(path))?;
+    }
+    // The base policy comes with this program.
+    policies::library().load(swarm_policy::BASE).map_err(CliError::capsule(Path::new("the base policy")))?;
+    Ok(())
 }
 
 /// The logs meant, sorted; never none.
@@ -156,7 +181,7 @@ impl Findings {
         let name = path.display();
         let life = match lived {
             Ok(life) => life,
-            Err(Bad::Line(bad, end)) if matches!(bad.why, Why::Diverged { .. }) => {
+            Err(Bad::Line(bad, end)) if matches!(bad.why, Why::Diverged { .. } | Why::OtherDecision { .. }) => {
                 if self.left(path).is_some_and(|left| Some(left) != end.as_ref()) {
                     self.tampered = true;
                     return format!("{name}, {bad}\n  it is not the log that the run left\n");

@@ -33,7 +33,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         }
     };
     if let Some(folder) = folder {
-        write(&folder, &outcome)?;
+        write(&folder, &scenario, &outcome)?;
         folder.finish()?;
     }
     say(match args.format {

@@ -123,6 +123,7 @@ impl Net {
             manifests: Vec::new(),
             mints: Vec::new(),
             params: Params { buckets: plan.buckets, ..Params::default() },
+            policy_keys: Vec::new(),
             recovery: recovery.iter().map(Keys::agent).collect(),
         });
         let stream = Stream::new(&Digest::of("test/net", &[&plan.seed.to_be_bytes()]));
