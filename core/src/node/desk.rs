@@ -116,7 +116,7 @@ impl Desk {
             }
             None => (Cid::default(), Vec::new()),
         };
-        let roster = Roster::new(&setup.genesis, &setup.mandates);
+        let roster = Roster::new(&setup);
         let clock = Clock::new(Lamport(0), roster.voices().seats(), roster.believe_at);
         let roles = setup.manifest().map_or_else(Vec::new, |(_, m)| m.roles.clone());
         Self {
@@ -375,6 +375,7 @@ impl Desk {
         let genesis = Genesis { coordinators, ..genesis_of_nobody() };
         let setup = Setup {
             me,
+            bases: Vec::new(),
             genesis: Arc::new(genesis),
             local: Local::default(),
             mandates: Vec::new(),

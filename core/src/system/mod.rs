@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use crate::base::Base;
 use crate::committee;
 use crate::config::{Params, ms};
 use crate::genesis::Genesis;
@@ -68,6 +69,8 @@ struct Taken {
 #[derive(Clone)]
 pub struct System {
     genesis: Arc<Genesis>,
+    /// Where generations of the register begin that were founded anew.
+    bases: Vec<Arc<Base>>,
     members: Members,
     ledger: Ledger,
     agents: BTreeMap<AgentId, Agent>,
@@ -137,6 +140,7 @@ impl System {
             }
         }
         let mut system = Self {
+            bases: Vec::new(),
             members: Members::new(&genesis),
             promises: genesis.coordinators.iter().map(|m| (m.agent, Promise::new(0, m.anchor))).collect(),
             ledger,
@@ -189,6 +193,12 @@ impl System {
         }
         self.ledger.check();
         Ok(doing.events)
+    }
+
+    /// The same where the register was founded anew on these bases.
+    pub fn on(mut self, bases: &[Arc<Base>]) -> Self {
+        self.bases = bases.to_vec();
+        self
     }
 
     /// Whether `command` may take effect now, as far as can be said without trying.
@@ -411,7 +421,7 @@ impl System {
     /// The ask that `proof` proves, whose it is, and which of its asks.
     fn asked_by<'a>(&self, proof: &'a Proof) -> Result<(NeedId, u32, &'a Ask), Reject> {
         let Thread::Need(need) = proof.thread else { return Err(Reject::NoEvidence) };
-        let voices = self.members.voices();
+        let voices = self.members.voices().on(&self.bases);
         match proof.check(voices, self.params().believe_at(voices.seats()))? {
             Event::Asked { ask, number } => Ok((need, *number, ask)),
             _ => Err(Reject::NoEvidence),

@@ -78,6 +78,7 @@ fn fold(
 ) -> BTreeMap<Thread, Chain> {
     let mut node = Node::new(Setup {
         me: genesis.coordinators[0].agent,
+        bases: Vec::new(),
         genesis: Arc::clone(genesis),
         local: Local::default(),
         mandates: Vec::new(),
