@@ -30,6 +30,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod audit;
+pub mod base;
 pub mod bids;
 pub mod committee;
 pub mod config;

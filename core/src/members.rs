@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::base::{self, Base, PIECES_MAX, Root};
 use crate::config::majority;
 use crate::genesis::{Genesis, Member};
 use crate::id::{AgentId, Cid, Digest, Seq, Thread};
@@ -35,9 +36,6 @@ pub struct Seat {
     pub member: Member,
 }
 
-/// Threads that a [`Act::Refound`] can name: more do not fit beside the manifests into one MEMBER.
-pub const BASE_MAX: usize = 256;
-
 /// Who takes whose seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,10 +61,10 @@ pub enum Act {
     },
     /// The register is lost with a majority of its members, or lives on out of reach: it is founded anew on what survived. Every
     /// seat changes hands, and behind the base only those speak whom this act seats. It is the first entry behind the base
-    /// in every thread that is named, and in the system thread.
+    /// in every thread that is kept, and in the system thread.
     Refound {
-        /// Where each thread that is kept ends. A thread that is not named begins anew.
-        base: BTreeMap<Thread, Chain>,
+        /// Where each thread that is kept ends. A thread that is not in the base begins anew.
+        base: Root,
         /// The generation, higher than every one before.
         generation: u32,
         /// Who takes the seats, in their founding order.
@@ -119,7 +117,7 @@ impl Mandate {
 
     /// The handovers it orders.
     pub fn handovers(&self) -> impl Iterator<Item = Handover> + '_ {
-        let founding = matches!(self.act, Act::Refound { .. }).then(|| self.generation()).flatten();
+        let founding = self.founding();
         self.successions().iter().map(move |s| Handover { founding, new: s.new.agent, old: s.old })
     }
 
@@ -128,12 +126,23 @@ impl Mandate {
         self.successions().iter().map(|succession| &succession.manifest)
     }
 
-    /// Where the generation that it founds begins, if it founds one.
-    pub fn base(&self) -> Option<Base> {
+    /// What names the base of the generation that it founds, if it founds one.
+    pub fn base(&self) -> Option<&Root> {
         match &self.act {
-            Act::Refound { base, generation, .. } => Some(Base { generation: *generation, heads: base.clone() }),
+            Act::Refound { base, .. } => Some(base),
             Act::Replace(_) | Act::Restore { .. } => None,
         }
+    }
+
+    /// The generation that it founds, if it founds one.
+    pub fn founding(&self) -> Option<u32> {
+        self.base().and_then(|_| self.generation())
+    }
+
+    /// Of these bases the one that it names.
+    pub fn find_base<'a>(&self, bases: &'a [Arc<Base>]) -> Option<&'a Arc<Base>> {
+        let (founding, root) = (self.founding()?, self.base()?);
+        bases.iter().find(|base| base.generation == founding && base.root() == *root)
     }
 
     /// What a refusal of it names: the first newcomer's MANIFEST, or nothing.
@@ -203,7 +212,7 @@ impl Mandate {
     pub fn vet(&self, genesis: &Genesis) -> Result<(), Reject> {
         if let Act::Refound { base, seats, .. } = &self.act {
             let distinct = |who: fn(&Succession) -> AgentId| seats.iter().map(who).collect::<BTreeSet<_>>().len();
-            if base.len() > BASE_MAX {
+            if base.pieces > PIECES_MAX {
                 return Err(Reject::Oversize);
             }
             // A seat that stays with one who served the lost generation would speak for both.
@@ -273,45 +282,35 @@ pub struct Handover {
     pub old: AgentId,
 }
 
-/// Where a generation of the register that was founded anew begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
-    /// The generation.
-    pub generation: u32,
-    /// How far each thread reaches that was kept; all others begin with the generation.
-    pub heads: BTreeMap<Thread, Chain>,
-}
-
-impl Base {
-    /// How far `thread` was kept.
-    pub fn of(&self, thread: Thread) -> Chain {
-        self.heads.get(&thread).copied().unwrap_or_default()
-    }
-}
-
 /// Whose word counts for which seat, where these handovers took effect.
 #[derive(Clone, Copy, Debug)]
 pub struct Voices<'a> {
     founders: &'a [Member],
     handovers: &'a [Handover],
-    bases: &'a [Base],
+    bases: &'a [Arc<Base>],
 }
 
 impl<'a> Voices<'a> {
-    /// The seats of `founders` after `handovers`, where the register was never founded anew.
+    /// The seats of `founders` after `handovers`.
     pub fn new(founders: &'a [Member], handovers: &'a [Handover]) -> Self {
         Self { founders, handovers, bases: &[] }
     }
 
-    /// The same where it was, on these bases.
-    pub fn on(self, bases: &'a [Base]) -> Self {
+    /// The same where the register was founded anew, on these bases: of those only the ones count whose act took effect.
+    pub fn on(self, bases: &'a [Arc<Base>]) -> Self {
         Self { bases, ..self }
     }
 
-    /// Whether the word of `agent` counts at `seq` of `thread`. What lies behind a base is told by those whom its act seated,
-    /// and those who took over from them: whoever served the lost generation may not know that it is lost (T18).
+    /// The generation whose word counts at `seq` of `thread`, if it is not everyone's. What lies behind a base is told by those
+    /// whom its act seated, and those who took over from them: whoever served the lost generation may not know that it is lost (T18).
+    fn begun(&self, thread: Thread, seq: Seq) -> Option<u32> {
+        let founded = self.handovers.iter().filter_map(|handover| handover.founding);
+        founded.filter(|generation| base::kept(self.bases, *generation, thread) < seq).max()
+    }
+
+    /// Whether the word of `agent` counts at `seq` of `thread`.
     pub fn speaks(&self, agent: &AgentId, thread: Thread, seq: Seq) -> bool {
-        let begun = self.bases.iter().filter(|base| base.of(thread).seq < seq).map(|base| base.generation).max();
+        let begun = self.begun(thread, seq);
         begun.is_none_or(|begun| self.founded(agent) >= begun) || planted(Mutant::LostGenerationHeard)
     }
 
@@ -336,7 +335,7 @@ impl<'a> Voices<'a> {
 
     /// How many seats have spoken at `seq` of `thread` if these agents have.
     pub fn count_at<'b>(&self, thread: Thread, seq: Seq, agents: impl IntoIterator<Item = &'b AgentId>) -> usize {
-        self.count(agents.into_iter().filter(|agent| self.bases.is_empty() || self.speaks(agent, thread, seq)))
+        self.count(agents.into_iter().filter(|agent| self.speaks(agent, thread, seq)))
     }
 
     /// How many seats there are.
@@ -402,8 +401,6 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members {
     genesis: Arc<Genesis>,
-    /// Where its generations begin that were founded anew.
-    bases: Vec<Base>,
     /// What the mandates did, in the same order.
     handovers: Vec<Handover>,
     /// Every mandate that took effect, in order: what convinces one that knows only the genesis.
@@ -422,7 +419,6 @@ impl Members {
         let seat = |(member, id): (&Member, u64)| Seat { id: MemberId(id), member: member.clone() };
         Self {
             genesis: Arc::clone(genesis),
-            bases: Vec::new(),
             handovers: Vec::new(),
             mandates: Vec::new(),
             past: BTreeMap::new(),
@@ -477,7 +473,7 @@ impl Members {
 
     /// Whose word counts for which seat.
     pub fn voices(&self) -> Voices<'_> {
-        Voices::new(&self.genesis.coordinators, &self.handovers).on(&self.bases)
+        Voices::new(&self.genesis.coordinators, &self.handovers)
     }
 
     /// The mandates that took effect, in order.
@@ -529,7 +525,6 @@ impl Members {
         mandate.stands(&self.genesis, &self.handovers, self.generation, &self.last_mandate())?;
         self.mandates.push(Arc::clone(mandate));
         self.generation = mandate.generation().unwrap_or(self.generation);
-        self.bases.extend(mandate.base());
         let seats = mandate.successions().iter().map(|succession| self.seat(succession)).collect::<Vec<_>>();
         self.handovers.extend(mandate.handovers());
         Ok(match &mandate.act {
@@ -581,7 +576,7 @@ mod tests {
             Handover { founding: None, old: agent(12), new: agent(13) },
         ];
         let kept = Chain { head: Digest([7; 32]), seq: Seq(5) };
-        let bases = [Base { generation: 1, heads: [(Thread::System, kept)].into() }];
+        let bases = [Arc::new(Base { generation: 1, heads: [(Thread::System, kept)].into() })];
         let voices = Voices::new(&founders, &handovers).on(&bases);
         let speak = |seq: u64| [1, 2, 3, 11, 12, 13].map(|n| voices.speaks(&agent(n), Thread::System, Seq(seq)));
         assert_eq!(speak(5), [true; 6]);
@@ -590,6 +585,12 @@ mod tests {
         assert!(!voices.speaks(&agent(1), other, Seq(1)) && voices.speaks(&agent(11), other, Seq(1)), "it begins anew");
         assert!(voices.admits(Thread::System, &kept));
         assert!(!voices.admits(Thread::System, &Chain { head: Digest([8; 32]), seq: Seq(5) }), "another past");
+        let unknown = voices.on(&[]);
+        assert!(!unknown.speaks(&agent(1), Thread::System, Seq(5)), "nobody knows yet how far it was kept");
+        assert!(
+            Voices::new(&founders, &handovers[..1]).on(&bases).speaks(&agent(1), Thread::System, Seq(6)),
+            "not here"
+        );
     }
 
     #[test]

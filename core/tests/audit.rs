@@ -355,6 +355,7 @@ fn a_publish_without_its_envelope_is_never_recorded() {
     };
     let setup = Setup {
         me: swarm.hosts[WORKER].keys.agent(),
+        bases: opening.bases,
         genesis: opening.genesis,
         local: opening.local,
         mandates: opening.mandates,

@@ -190,6 +190,7 @@ fn t71_a_newcomer_is_heard_by_those_who_missed_the_one_before() {
         me: swarm.hosts[3].keys.agent(),
         genesis: Arc::clone(&swarm.genesis),
         local: local(),
+        bases: Vec::new(),
         mandates: Vec::new(),
         stream: Digest::sha256(b"stream"),
         engines: engines(),

@@ -7,14 +7,18 @@ mod swarm;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use swarm::{COORDINATORS, Register, Swarm, engines, need};
+use swarm::{COORDINATORS, Register, Swarm, engines, local, need};
 use swarm_core::audit;
-use swarm_core::id::{NeedId, Seq, Thread};
-use swarm_core::node::{Act, Input, Note};
+use swarm_core::base::{Base, Piece};
+use swarm_core::config::Local;
+use swarm_core::id::{AgentId, Digest, NeedId, Nonce, Seq, Thread};
+use swarm_core::members::Act as Order;
+use swarm_core::node::{Act, Input, Message, Note};
 use swarm_core::register::{Chain, Ending};
+use swarm_core::reject::Reject;
 use swarm_core::slot::{Phase, Record};
 use swarm_core::time::Span;
-use swarm_core::wire::{Body, Verb};
+use swarm_core::wire::{Body, Content, NewMember, Verb};
 
 /// Whether somebody has said `verb`.
 fn was_said(verb: Verb) -> impl Fn(&Swarm) -> bool {
@@ -33,10 +37,23 @@ fn survivor(swarm: &Swarm, n: usize) -> (Register, BTreeMap<Thread, Chain>) {
 /// One need; coordinator 0 is cut off when `cut` is seen, the other two go on until `on` is, and the register is founded anew
 /// on what coordinator 0 holds, behind the split. Returns the newcomers.
 fn split(cut: impl Fn(&Swarm) -> bool, on: impl Fn(&Swarm) -> bool) -> (Swarm, Range<usize>) {
-    let mut swarm = Swarm::new();
+    split_among(0, local(), cut, on)
+}
+
+/// The same at this pace, in a register of so many more threads, which nobody here has anything to do with.
+fn split_among(
+    others: u64,
+    local: Local,
+    cut: impl Fn(&Swarm) -> bool,
+    on: impl Fn(&Swarm) -> bool,
+) -> (Swarm, Range<usize>) {
+    let mut swarm = Swarm::at(local);
     swarm.post(need());
     assert!(swarm.run(Span::from_secs(60), cut));
-    let (survived, heads) = survivor(&swarm, 0);
+    let (survived, mut heads) = survivor(&swarm, 0);
+    let other =
+        |n: u64| (Thread::Need(NeedId::of(&AgentId([9; 32]), Nonce(n))), Chain { seq: Seq(7), ..Chain::default() });
+    heads.extend((0..others).map(other));
     swarm.off.insert(0);
     assert!(swarm.run(Span::from_secs(60), on), "the old side lives on");
     let new = swarm.refound(survived, heads);
@@ -178,6 +195,88 @@ fn t18_a_run_that_was_founded_anew_replays_from_every_log() {
     }
 }
 
+/// The piece of the base that a MEMBER brings.
+fn piece(message: &Message) -> Option<&Piece> {
+    match &message.envelope.body {
+        Body::Member(new) => new.piece.as_ref(),
+        _ => None,
+    }
+}
+
+#[test]
+fn t18_a_register_of_a_thousand_threads_is_founded_anew() {
+    let (mut swarm, new) = split_among(1_000, local(), was_said(Verb::Propose), was_said(Verb::Finalize));
+    let need = heals(&mut swarm, &new);
+    agrees(&mut swarm, &new, need, 1);
+    let told: Vec<u32> = swarm.said.iter().filter_map(|(_, message)| Some(piece(message)?.at)).collect();
+    assert_eq!(told.len(), 16, "each of more than a thousand heads is told once");
+    for host in swarm.hosts.iter().enumerate().filter(|(n, _)| !swarm.off.contains(n)).map(|(_, host)| host) {
+        assert!(host.node.bases()[0].heads.len() > 1_000);
+    }
+    // A newcomer's log says what it started from.
+    swarm.close();
+    assert!(audit::replay(swarm.hosts[new.start].log.as_bytes(), engines()).is_ok());
+    let without = swarm.hosts[new.start].log.replace("\"bases\"", "\"basis\"");
+    assert!(audit::replay(without.as_bytes(), engines()).is_err());
+}
+
+/// One piece comes late. Until then nobody outside the new register decides anything; who lost its seat is silent at once; and
+/// where there is no room to wait in, what was missed is heard again.
+#[test]
+fn t18_who_lacks_a_piece_of_the_base_waits_for_it() {
+    for parked_max in [64, 0] {
+        let local = Local { parked_max, ..local() };
+        let (mut swarm, new) = split_among(300, local, was_said(Verb::Propose), was_said(Verb::Finalize));
+        let told = |swarm: &Swarm| swarm.unheard.iter().filter(|(.., message)| piece(message).is_some()).count();
+        assert!(swarm.run(Span::from_secs(1), |swarm| told(swarm) == 5), "they tell it on their side");
+        let lacks = |message: &Message| piece(message).is_some_and(|piece| piece.at == 2);
+        let (late, soon) = std::mem::take(&mut swarm.unheard).into_iter().partition(|(.., message)| lacks(message));
+        swarm.unheard = soon;
+        swarm.heal();
+        swarm.run(Span::from_ms(60), |_| false);
+        assert_eq!(retired(&swarm), 2, "its seat is another's, whatever was kept");
+        assert!(swarm.reconciled.is_empty());
+        assert!(swarm.hosts[..new.start].iter().all(|host| host.node.bases().is_empty()));
+        let missed = swarm.refused.iter().filter(|(_, why)| why == Reject::NoRoom.as_str()).count();
+        assert_eq!(missed > 0, parked_max == 0);
+        swarm.unheard = late;
+        let need = heals(&mut swarm, &new);
+        agrees(&mut swarm, &new, need, 1);
+    }
+}
+
+#[test]
+fn t18_a_piece_that_is_not_of_the_base_is_refused_by_name() {
+    let (mut swarm, new) = split_among(300, local(), was_said(Verb::Propose), was_said(Verb::Finalize));
+    heals(&mut swarm, &new);
+    let told = swarm.said.iter().find(|(_, message)| piece(message).is_some_and(|piece| piece.at == 2));
+    let envelope = &told.expect("it was told").1.envelope;
+    let say = |change: &dyn Fn(&mut NewMember)| {
+        let mut content = Content::clone(envelope);
+        let Body::Member(new) = &mut content.body else { panic!("it is a MEMBER") };
+        change(new);
+        content.check()
+    };
+    let lie = |new: &mut NewMember| {
+        let heads = &mut new.piece.as_mut().unwrap().heads;
+        heads.iter_mut().for_each(|(_, chain)| chain.seq = Seq(1));
+    };
+    let another = Base { generation: 1, heads: piece(&told.unwrap().1).unwrap().heads.iter().copied().collect() };
+    assert_eq!(say(&|_| {}), Ok(()));
+    assert_eq!(say(&|new| new.piece = None), Ok(()), "it brings its newcomers and nothing else");
+    assert_eq!(say(&lie), Err(Reject::NoEvidence));
+    assert_eq!(say(&|new| new.piece.as_mut().unwrap().at = 3), Err(Reject::NoEvidence));
+    assert_eq!(say(&|new| new.piece.as_mut().unwrap().at = 5), Err(Reject::OutOfBounds));
+    assert_eq!(say(&|new| new.piece = another.pieces().pop()), Err(Reject::NoEvidence), "of another base");
+    let order = |new: &mut NewMember, act: Order| std::sync::Arc::make_mut(&mut new.mandate).act = act;
+    assert_eq!(say(&|new| order(new, Order::Restore { generation: 1 })), Err(Reject::WrongFields), "it has no base");
+    let swollen = |new: &mut NewMember| {
+        let head = |n: u64| (Thread::Need(NeedId::of(&AgentId([8; 32]), Nonce(n))), Chain::default());
+        new.piece.as_mut().unwrap().heads.extend((0..64).map(head));
+    };
+    assert_eq!(say(&swollen), Err(Reject::Oversize));
+}
+
 #[test]
 fn a_new_need_lives_in_the_new_register_alone() {
     let (mut swarm, new) = split(was_said(Verb::Propose), was_said(Verb::Decide));
@@ -200,7 +299,7 @@ fn t18_who_founds_on_another_past_than_the_act_names_is_stopped() {
     assert!(swarm.run(Span::from_secs(60), was_said(Verb::Decide)));
     let (survived, mut heads) = survivor(&swarm, 0);
     let head = heads.values_mut().max_by_key(|chain| chain.seq).expect("something was applied");
-    head.head = swarm_core::id::Digest::sha256(b"another past");
+    head.head = Digest::sha256(b"another past");
     swarm.off.extend(0..COORDINATORS);
     swarm.refound(survived, heads);
     swarm.run(Span::from_secs(5), |_| false);

@@ -83,7 +83,15 @@ pub fn setup(actor: &Actor, genesis: &Arc<Genesis>) -> Setup {
     let me = actor.keys().agent();
     // From its public key: a stream is no secret, and nothing that is logged may come from one.
     let stream = fork(&Digest(me.0), "stream");
-    Setup { me, genesis: Arc::clone(genesis), local: local(), mandates: Vec::new(), stream, engines: library() }
+    Setup {
+        me,
+        bases: Vec::new(),
+        genesis: Arc::clone(genesis),
+        local: local(),
+        mandates: Vec::new(),
+        stream,
+        engines: library(),
+    }
 }
 
 /// The genesis of `job` with these actors.

@@ -334,3 +334,55 @@ fn a_bite_is_counted_once_and_only_if_a_fault_made_the_difference() {
     assert!(one.faults["bus-redeliver"].bites > 0);
     assert_eq!(one.faults["bus-redeliver"].bites, many.faults["bus-redeliver"].bites);
 }
+
+/// T18: more needs are open than stand in one piece of a base, in fact in four, when a majority of disks is lost. The register is
+/// founded anew on all of them, and each comes to its end.
+#[test]
+fn t18_a_register_of_hundreds_of_open_needs_is_founded_anew() {
+    let text = r#"
+teaches = "A test."
+[cluster]
+register = "raft"
+coordinators = 3
+requesters = 2
+planners = 1
+workers = 6
+verifiers = 4
+entry_batch = "500ms"
+[workload]
+needs = 260
+recipe = "single"
+budget = 100
+every = "100ms"
+work = "2s"
+[protocol]
+lease = "60s"
+heartbeat = "15s"
+proposals = "60s"
+bids = "10s"
+verify = "2m"
+challenge = "10m"
+[[faults]]
+kind = "majority-lost"
+at = "45s"
+for = "1s"
+[phases]
+fault = "2m"
+heal = "30s"
+settle = "12h"
+[properties]
+ends = ["closed", "failed"]
+sometimes = ["register-founded-anew"]
+"#;
+    let scenario = load_text(Path::new("many.toml"), text.to_owned()).unwrap();
+    let options = RunOptions { keep_audit: true, ..RunOptions::default() };
+    let outcome = run(&scenario, 1, options).unwrap();
+    assert_eq!(outcome.report.verdict, Verdict::Held, "{:#?}", outcome.report.contradictions);
+    assert_eq!(hits(&outcome, "register-founded-anew"), 1);
+    let agent = |name: &String| name.starts_with("requester");
+    let (name, log) = outcome.audit.iter().find(|(name, _)| agent(name)).expect("each has one");
+    let replayed = replay(log.as_bytes(), Arc::new(Only(Arc::new(BaseRules::default()))))
+        .unwrap_or_else(|bad| panic!("{name}: {bad}"));
+    let bases = replayed.node.bases();
+    assert!(bases.len() == 1 && bases[0].heads.len() > 257, "{:?}", bases.iter().map(|base| base.heads.len()));
+}

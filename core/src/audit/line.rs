@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Base;
 use crate::config::Local;
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Digest, Epoch, NeedId, OpId, Seq, Thread};
@@ -62,6 +63,9 @@ pub enum LineBody {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
+    /// The bases that its mandates name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<Arc<Base>>,
     /// The format of the log: [`FORMAT`].
     pub format: u32,
     /// What all nodes of the deployment start from.
@@ -81,6 +85,7 @@ impl Opening {
     /// The opening of a log of the node that `setup` makes.
     pub fn of(setup: &Setup) -> Self {
         Self {
+            bases: setup.bases.clone(),
             format: FORMAT,
             genesis: Arc::clone(&setup.genesis),
             local: setup.local.clone(),

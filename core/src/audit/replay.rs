@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::audit::line::{FORMAT, Line, LineBody, Opening, Record, Seal};
 use crate::audit::writer::{Memory, Writer};
 use crate::id::{AgentId, Cid, Digest, Fence, NeedId, Seq, TaskName, Thread};
-use crate::members;
+use crate::members::{self, Mandate};
 use crate::node::{Effect, Input, Node, Note, Outcome, Setup};
 use crate::policy::Engines;
 use crate::register::{Applied, Event};
@@ -313,6 +313,10 @@ fn read<'a>(log: &'a [u8], engines: &dyn Engines, memory: &mut Memory) -> Result
     if let Some(reject) = opening.mandates.iter().find_map(|mandate| mandate.vet(&opening.genesis).err()) {
         return Err(bad(0, Why::BadMandate { reject }));
     }
+    let lacks = |mandate: &Arc<Mandate>| mandate.base().is_some() && mandate.find_base(&opening.bases).is_none();
+    if opening.mandates.iter().any(lacks) {
+        return Err(bad(0, Why::BadMandate { reject: Reject::NoEvidence }));
+    }
     let founded = members::manifest_of(&opening.genesis, &opening.mandates, &opening.me).is_some();
     let is_known = founded || read.iter().any(|read| manifest_of(&read.line, &opening.me));
     let mut clock = Instant(0);
@@ -425,6 +429,7 @@ impl<'a> Run<'a> {
             opening_of(lines.first().map(|read| &read.line)).ok_or(BadLog { line: 1, why: Why::NoOpening })?;
         let setup = Setup {
             me: opening.me,
+            bases: opening.bases.clone(),
             genesis: Arc::clone(&opening.genesis),
             local: opening.local.clone(),
             mandates: opening.mandates.clone(),

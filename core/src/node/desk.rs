@@ -121,7 +121,7 @@ impl Desk {
             }
             None => (Cid::default(), Vec::new()),
         };
-        let roster = Roster::new(&setup.genesis, &setup.mandates);
+        let roster = Roster::new(&setup);
         let clock = Clock::new(Lamport(0), roster.voices().seats(), roster.believe_at);
         let roles = setup.manifest().map_or_else(Vec::new, |(_, m)| m.roles.clone());
         let rules = Rules::new(&setup.genesis, Arc::clone(&setup.engines));
@@ -406,6 +406,7 @@ impl Desk {
         let genesis = Genesis { coordinators, engine: rules.engine(), ..genesis_of_nobody() };
         let setup = Setup {
             me,
+            bases: Vec::new(),
             genesis: Arc::new(genesis),
             local: Local::default(),
             mandates: Vec::new(),

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Base;
 use crate::config::Local;
 use crate::form::Form;
 use crate::genesis::Genesis;
@@ -29,6 +30,8 @@ pub struct Setup {
     pub genesis: Arc<Genesis>,
     /// Its own pace.
     pub local: Local,
+    /// The bases that those of the mandates name that found the register anew.
+    pub bases: Vec<Arc<Base>>,
     /// The mandates there were before it started, in order; a newcomer to the register brings its own as the last. Others
     /// need none.
     pub mandates: Vec<Arc<Mandate>>,

@@ -29,10 +29,11 @@ pub use lot::PARKED_MAX;
 pub use timer::Timer;
 pub use verifier::proof_key;
 
+use crate::base::{Base, Gathered, Piece};
 use crate::config::ms;
 use crate::id::{AgentId, Cid, Credits, Digest, Lamport, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
-use crate::members::{Base, Mandate};
+use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
@@ -41,12 +42,13 @@ use crate::reject::Reject;
 use crate::slot::{self, Record};
 use crate::system::Adopted;
 use crate::time::{Instant, Now};
-use crate::wire::{Amount, Body, Envelope, Mask, Refuse, Role};
+use crate::wire::{Amount, Body, Envelope, Mask, Refuse, Role, Verb};
 use coordinator::Coordinator;
 #[cfg(test)]
 pub(crate) use desk::genesis_of_nobody;
 use desk::{Asked, Desk, Saying};
 use lot::{Awaited, Lot};
+use roster::Roster;
 pub use threads::Holding;
 use threads::Threads;
 
@@ -68,7 +70,17 @@ pub struct Node {
     /// Envelopes that rest on what has not come yet.
     lot: Lot,
     /// Mandates that were heard of and vetted, not yet taken note of.
-    newcomers: Vec<Arc<Mandate>>,
+    newcomers: Vec<Newcomers>,
+}
+
+/// A mandate before it is taken note of.
+#[derive(Clone)]
+struct Newcomers {
+    mandate: Arc<Mandate>,
+    /// What has come of the base that it names.
+    pieces: Gathered,
+    /// That base, once it is whole; nothing rests on a part of it.
+    base: Option<Arc<Base>>,
 }
 
 impl Node {
@@ -165,7 +177,7 @@ impl Node {
     }
 
     /// Where the generations of the register begin that it knows to be founded anew.
-    pub fn bases(&self) -> &[Base] {
+    pub fn bases(&self) -> &[Arc<Base>] {
         self.desk.roster.bases()
     }
 
@@ -290,7 +302,13 @@ impl Node {
         while let Some(message) = queue.pop_front() {
             let envelope = Arc::clone(&message.envelope);
             self.desk.cause = Some(envelope.id());
-            queue.extend(self.introduce(&envelope));
+            if let Some(early) = self.introduce(&envelope) {
+                queue.extend(early);
+                // The rest of what it brings comes with others like it, and the bus tells all of them again.
+                if !self.desk.roster.is_member(&envelope.sender) {
+                    continue;
+                }
+            }
             self.adopt(&envelope);
             let taken = self.admit(&message);
             let done = taken.and_then(|now| if now { self.route(&message) } else { Ok(()) });
@@ -314,19 +332,20 @@ impl Node {
     }
 
     /// A MEMBER of a register that was founded anew brings its own sender: nobody whom the node knows is left to do it. Returns
-    /// what was said before anyone knew the newcomers.
-    fn introduce(&mut self, envelope: &Envelope) -> VecDeque<Message> {
-        let Body::Member(new) = &envelope.body else { return VecDeque::new() };
+    /// what was said before anyone knew the newcomers; nothing if it is another envelope. Such a MEMBER needs no room to wait
+    /// in for others that bring the rest of the base: what it brings is proved, and kept once.
+    fn introduce(&mut self, envelope: &Envelope) -> Option<VecDeque<Message>> {
+        let Body::Member(new) = &envelope.body else { return None };
         let brings_itself = new.mandate.base().is_some()
             && new.mandate.successions().iter().any(|succession| succession.new.agent == envelope.sender);
         if !brings_itself
             || self.desk.roster.is_member(&envelope.sender)
             || new.mandate.vet(&self.desk.setup.genesis).is_err()
         {
-            return VecDeque::new();
+            return None;
         }
-        self.expect(Arc::clone(&new.mandate));
-        self.welcome()
+        self.expect(&new.mandate, new.piece.as_ref());
+        Some(self.welcome())
     }
 
     /// A CAPSULE brings its policy, whatever it was judged by itself.
@@ -339,25 +358,29 @@ impl Node {
     }
 
     /// Takes note of newcomers to the register. Returns what they said before anyone knew them. Whoever replaces one of whom this
-    /// node does not know yet waits until it does: were it heard before it has a seat, all that it said would be refused.
+    /// node does not know yet waits until it does: were it heard before it has a seat, all that it said would be refused. So do
+    /// those who found the register anew, until it is known how far every thread was kept.
     fn welcome(&mut self) -> VecDeque<Message> {
         let applied = self.coordinator.as_mut().map(Coordinator::take_newcomers).unwrap_or_default();
         for mandate in applied {
-            self.expect(mandate);
+            self.expect(&mandate, None);
         }
         let mut early = VecDeque::new();
-        while let Some(at) = self.newcomers.iter().position(|mandate| self.desk.roster.admits(mandate)) {
-            let mandate = self.newcomers.remove(at);
-            if !self.desk.roster.learn(&mandate) {
+        let admits = |roster: &Roster, new: &Newcomers| roster.admits(&new.mandate, new.base.as_ref());
+        while let Some(at) = self.newcomers.iter().position(|new| admits(&self.desk.roster, new)) {
+            let Newcomers { mandate, base, .. } = self.newcomers.remove(at);
+            if self.desk.roster.knows(&mandate) {
                 continue;
             }
+            self.desk.roster.learn(&mandate, base.clone());
             for manifest in mandate.manifests() {
                 if self.manifests.learn(Arc::clone(manifest)).is_ok() {
                     early.extend(self.lot.release(Awaited::Manifest(manifest.id())));
                 }
             }
-            if let Some(base) = mandate.base() {
+            if let Some(base) = base {
                 self.threads.refound(&mut self.desk, &base);
+                self.threads.fetch_missed(&mut self.desk);
                 self.reconcile();
             }
         }
@@ -366,18 +389,34 @@ impl Node {
         early
     }
 
-    /// A newcomer to the register will be welcome, by this mandate, which was vetted.
-    fn expect(&mut self, mandate: Arc<Mandate>) {
-        if !self.newcomers.contains(&mandate) {
-            self.newcomers.push(mandate);
+    /// A newcomer to the register will be welcome, by this mandate, which was vetted; `piece` is of the base that it names.
+    fn expect(&mut self, mandate: &Arc<Mandate>, piece: Option<&Piece>) {
+        if self.desk.roster.knows(mandate) {
+            return;
+        }
+        let same = |new: &Newcomers| new.mandate.after == mandate.after && new.mandate.act == mandate.act;
+        let at = self.newcomers.iter().position(same).unwrap_or_else(|| {
+            let mandate = Arc::clone(mandate);
+            self.newcomers.push(Newcomers { mandate, pieces: Gathered::default(), base: None });
+            self.newcomers.len() - 1
+        });
+        let new = &mut self.newcomers[at];
+        if let (Some(generation), Some(root)) = (mandate.founding(), mandate.base()) {
+            piece.into_iter().for_each(|piece| new.pieces.take(piece));
+            new.base = new.pieces.whole(generation, root);
         }
     }
 
-    /// A coordinator whose seat another holds is silent.
+    /// A coordinator whose seat another holds is silent, also where it does not know yet how much of what it did was kept.
     fn retire(&mut self) {
-        if let Some(new) = self.desk.roster.successor(&self.desk.me())
-            && self.coordinator.take().is_some()
-        {
+        if self.coordinator.is_none() {
+            return;
+        }
+        let me = self.desk.me();
+        let founding = self.newcomers.iter().filter(|new| new.mandate.base().is_some());
+        let founded = founding.flat_map(|new| new.mandate.handovers()).find(|handover| handover.old == me);
+        if let Some(new) = self.desk.roster.successor(&me).or(founded.map(|handover| handover.new)) {
+            self.coordinator = None;
             self.desk.emit(Note::Retired { new });
         }
     }
@@ -488,6 +527,12 @@ impl Node {
         let favoured = has_a_stake(&self.desk, self.coordinator.as_ref(), &message.envelope.sender);
         let each = self.desk.setup.local.parked_max as usize;
         if let Some(lost) = self.lot.park(awaited, message.clone(), each, favoured) {
+            // Newcomers to the register say a word on every thread before anyone has the whole base that they stand on.
+            if let Thread::Need(need) = lost.envelope.thread
+                && lost.envelope.verb() == Verb::Entry
+            {
+                self.threads.miss(need);
+            }
             self.refuse(&lost.envelope, Reject::NoRoom);
         }
         Ok(false)
@@ -550,7 +595,7 @@ impl Node {
             (Body::Member(new), _) => {
                 // Whoever carries it, it speaks for itself.
                 new.mandate.vet(&desk.setup.genesis)?;
-                self.expect(Arc::clone(&new.mandate));
+                self.expect(&new.mandate, new.piece.as_ref());
             }
             (Body::Entry(_), Thread::Need(_)) => {
                 if verifier {
@@ -587,7 +632,7 @@ impl Node {
 
     fn believe(&mut self, need: NeedId, event: &Event) {
         if let Event::Replaced { mandate } | Event::Restored { mandate } = event {
-            self.expect(Arc::clone(mandate));
+            self.expect(mandate, None);
         }
         if let Event::Opening { need: opening } = event {
             self.desk.rules.opening(need, opening.policy.engine);

@@ -7,9 +7,11 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::base::Base;
 use crate::genesis::Genesis;
 use crate::id::AgentId;
-use crate::members::{Base, Handover, Mandate, Voices};
+use crate::members::{Handover, Mandate, Voices};
+use crate::node::io::Setup;
 
 /// The members a node knows of.
 #[derive(Clone)]
@@ -18,37 +20,47 @@ pub(super) struct Roster {
     /// In the order in which the node heard of them.
     handovers: Vec<Handover>,
     /// Where generations begin that were founded anew.
-    bases: Vec<Base>,
+    bases: Vec<Arc<Base>>,
     /// Seats that must vouch for an entry before it is believed.
     pub believe_at: usize,
 }
 
 impl Roster {
-    /// The founders, and whom these mandates made members.
-    pub fn new(genesis: &Arc<Genesis>, mandates: &[Arc<Mandate>]) -> Self {
+    /// The founders, and whom the node's mandates made members.
+    pub fn new(setup: &Setup) -> Self {
+        let Setup { bases, genesis, mandates, .. } = setup;
+        let founding = mandates.iter().filter(|mandate| mandate.base().is_some());
+        let base = |mandate: &Arc<Mandate>| {
+            Arc::clone(mandate.find_base(bases).expect("whoever sets a node up brings what its mandates name"))
+        };
         Self {
             genesis: Arc::clone(genesis),
             handovers: mandates.iter().flat_map(|mandate| mandate.handovers()).collect(),
-            bases: mandates.iter().filter_map(|mandate| mandate.base()).collect(),
+            bases: founding.map(base).collect(),
             believe_at: genesis.params.believe_at(genesis.coordinators.len()),
         }
     }
 
-    /// Whether everyone whom the mandate replaces is known. One that founds the register anew replaces all, known or not.
-    pub fn admits(&self, mandate: &Mandate) -> bool {
+    /// Whether a mandate can be taken note of now, with the base that it names as far as it is whole: everyone whom it replaces
+    /// is known, or it founds the register anew, and replaces all, known or not.
+    pub fn admits(&self, mandate: &Mandate, base: Option<&Arc<Base>>) -> bool {
         let voices = self.voices();
-        mandate.base().is_some() || mandate.handovers().all(|handover| voices.seat(&handover.old).is_some())
+        match mandate.base() {
+            Some(_) => base.is_some(),
+            None => mandate.handovers().all(|handover| voices.seat(&handover.old).is_some()),
+        }
     }
 
-    /// Takes note of a mandate that was vetted. False if it was known.
-    pub fn learn(&mut self, mandate: &Mandate) -> bool {
+    /// Whether there is nothing to take note of in a mandate: it was known, or gives no seat away.
+    pub fn knows(&self, mandate: &Mandate) -> bool {
+        mandate.handovers().all(|handover| self.handovers.contains(&handover))
+    }
+
+    /// Takes note of a mandate that was vetted, with the base that it names.
+    pub fn learn(&mut self, mandate: &Mandate, base: Option<Arc<Base>>) {
         let fresh: Vec<Handover> = mandate.handovers().filter(|handover| !self.handovers.contains(handover)).collect();
-        if fresh.is_empty() {
-            return false;
-        }
         self.handovers.extend(fresh);
-        self.bases.extend(mandate.base());
-        true
+        self.bases.extend(base);
     }
 
     /// Whose word counts for which seat.
@@ -57,7 +69,7 @@ impl Roster {
     }
 
     /// Where generations begin that were founded anew, in the order in which the node heard of them.
-    pub fn bases(&self) -> &[Base] {
+    pub fn bases(&self) -> &[Arc<Base>] {
         &self.bases
     }
 

@@ -1,12 +1,12 @@
 //! The needs that an agent follows without being a coordinator: their believed records and their plans.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::base::Base;
 use crate::id::{NeedId, Seq, TaskName, Thread};
-use crate::members::Base;
 use crate::node::desk::Desk;
 use crate::node::io::{Effect, Message, Note};
 use crate::plan::{Document, Taken, View};
@@ -135,6 +135,8 @@ pub(super) struct Threads {
     pub followed: BTreeMap<NeedId, Followed>,
     /// Needs that were folded anew as far as what was kept, since somebody asked.
     reconciled: Vec<NeedId>,
+    /// Followed needs of which something found no room to wait in for those who found the register anew.
+    missed: BTreeSet<NeedId>,
 }
 
 impl Followed {
@@ -169,6 +171,21 @@ impl Threads {
                 desk.emit(note);
                 self.reconciled.push(*need);
             }
+        }
+    }
+
+    /// What was said of a need by somebody unknown is lost here.
+    pub fn miss(&mut self, need: NeedId) {
+        if self.followed.contains_key(&need) {
+            self.missed.insert(need);
+        }
+    }
+
+    /// What was lost may be heard now: whatever was said of these needs is fetched again.
+    pub fn fetch_missed(&mut self, desk: &mut Desk) {
+        for need in core::mem::take(&mut self.missed) {
+            desk.effect(Effect::Unfollow(need));
+            desk.effect(Effect::Follow(need));
         }
     }
 

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::base::Base;
 use crate::bids::{self, Bid};
 use crate::config::Params;
 use crate::genesis::Genesis;
@@ -58,6 +59,8 @@ pub trait Registry {
     fn standing(&self, number: u32, agent: &AgentId) -> Option<&Standing>;
     /// Whether the system thread, as far as it was read here, took this very mandate: then it was vetted there.
     fn took(&self, mandate: &Mandate) -> bool;
+    /// Where generations of the register begin that were founded anew, as far as it is known here.
+    fn bases(&self) -> &[Arc<Base>];
 }
 
 /// What a command that passed its checks does.
@@ -559,7 +562,7 @@ impl Record {
 
     fn answered(&self, proof: &Proof, registry: &impl Registry) -> Result<Move, Reject> {
         self.awaits(proof)?;
-        let voices = self.voices(registry.genesis());
+        let voices = self.voices(registry.genesis()).on(registry.bases());
         match proof.check(voices, registry.params().believe_at(voices.seats()))? {
             Event::Answered { answer, at, seq, .. } => Ok(Move::Answer { answer: answer.clone(), seq: *seq, at: *at }),
             _ => Err(Reject::NoEvidence),

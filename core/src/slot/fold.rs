@@ -240,7 +240,6 @@ impl Record {
             // What is decided stays decided, under the epoch that decided it.
             Event::Restored { mandate } => {
                 self.seats_pass(mandate);
-                self.bases.extend(mandate.base());
                 self.generation = mandate.generation().expect("a register is restored by a mandate that says so");
                 self.owes_epoch = matches!(self.phase, Phase::Opening | Phase::Open);
             }

@@ -355,7 +355,7 @@ impl<'a, R: Registry> Doing<'a, R> {
         let task = &self.record.tasks[&name];
         let seats = u64::from(task.k_target(need.k_result)) + u64::from(params.seats_spare);
         let fees = Credits(need.fee.0.saturating_mul(seats));
-        let founded = self.record.bases.last().map_or(0, |base| base.generation);
+        let founded = self.record.founded();
         let fence = if planted(Mutant::FenceReused) && task.fence != Fence::NONE {
             task.fence
         } else {

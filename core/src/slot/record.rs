@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::bids::{Bid, Window};
 use crate::genesis::Genesis;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Segment, Seq, TaskName};
-use crate::members::{Base, Handover, Voices};
+use crate::members::{Handover, Voices};
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Bench, Counted, Ending};
@@ -290,8 +290,6 @@ pub struct Record {
     pub decision: Option<Decision>,
     /// Seats of the register that changed hands in this thread, in order.
     pub handovers: Vec<Handover>,
-    /// Where generations of the register begin that were founded anew.
-    pub bases: Vec<Base>,
     /// The last mandate that took effect here; zero if none did.
     pub last_mandate: Digest,
     /// How often the register was restored, as far as this thread was told.
@@ -335,7 +333,6 @@ impl Record {
             candidates: Vec::new(),
             decision: None,
             handovers: Vec::new(),
-            bases: Vec::new(),
             last_mandate: Digest::default(),
             generation: 0,
             owes_epoch: false,
@@ -370,7 +367,12 @@ impl Record {
 
     /// Whose word counts for which seat of the register in this thread.
     pub fn voices<'a>(&'a self, genesis: &'a Genesis) -> Voices<'a> {
-        Voices::new(&genesis.coordinators, &self.handovers).on(&self.bases)
+        Voices::new(&genesis.coordinators, &self.handovers)
+    }
+
+    /// The last generation of the register that was founded anew, as far as this thread was told.
+    pub fn founded(&self) -> u32 {
+        self.handovers.iter().filter_map(|handover| handover.founding).max().unwrap_or(0)
     }
 
     /// Whether `vote` was cast in the present epoch.

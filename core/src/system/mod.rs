@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Base;
 use crate::committee;
 use crate::config::{Params, ms};
 use crate::genesis::Genesis;
@@ -81,6 +82,8 @@ struct Taken {
 #[derive(Clone)]
 pub struct System {
     genesis: Arc<Genesis>,
+    /// Where generations of the register begin that were founded anew.
+    bases: Vec<Arc<Base>>,
     members: Members,
     /// The policy that needs are opened under, and agents' own acts are judged by.
     policy: Adopted,
@@ -152,6 +155,7 @@ impl System {
             }
         }
         let mut system = Self {
+            bases: Vec::new(),
             members: Members::new(&genesis),
             policy: Adopted { capsule: genesis.capsule, engine: genesis.engine, number: 0 },
             promises: genesis.coordinators.iter().map(|m| (m.agent, Promise::new(0, m.anchor))).collect(),
@@ -205,6 +209,12 @@ impl System {
         }
         self.ledger.check();
         Ok(doing.events)
+    }
+
+    /// The same where the register was founded anew on these bases.
+    pub fn on(mut self, bases: &[Arc<Base>]) -> Self {
+        self.bases = bases.to_vec();
+        self
     }
 
     /// Whether `command` may take effect now, as far as can be said without trying.
@@ -453,7 +463,7 @@ impl System {
     /// The ask that `proof` proves, whose it is, and which of its asks.
     fn asked_by<'a>(&self, proof: &'a Proof) -> Result<(NeedId, u32, &'a Ask), Reject> {
         let Thread::Need(need) = proof.thread else { return Err(Reject::NoEvidence) };
-        let voices = self.members.voices();
+        let voices = self.members.voices().on(&self.bases);
         match proof.check(voices, self.params().believe_at(voices.seats()))? {
             Event::Asked { ask, number } => Ok((need, *number, ask)),
             _ => Err(Reject::NoEvidence),

@@ -82,4 +82,8 @@ impl Registry for System {
     fn took(&self, mandate: &Mandate) -> bool {
         self.members.mandates().iter().any(|taken| **taken == *mandate)
     }
+
+    fn bases(&self) -> &[Arc<Base>] {
+        &self.bases
+    }
 }

@@ -8,7 +8,6 @@ use alloc::collections::BTreeMap;
 use crate::config::WINDOW_BOUNDS_MS;
 use crate::form::Form;
 use crate::id::{Credits, Label};
-use crate::members;
 use crate::plan::Fact;
 use crate::reject::Reject;
 use crate::wire::{Body, Challenge, ENVELOPE_BYTES_MAX, Evidence, Manifest, Need, Propose};
@@ -179,7 +178,11 @@ impl Body {
             Self::Snapshot(snapshot) => within(snapshot.number, 1, u32::MAX),
             Self::Member(new) => {
                 at_most(new.mandate.sigs.len(), MANDATE_SIGS_MAX)?;
-                at_most(new.mandate.base().map_or(0, |base| base.heads.len()), members::BASE_MAX)
+                match (&new.piece, new.mandate.base()) {
+                    (Some(piece), Some(root)) => piece.check(root),
+                    (Some(_), None) => Err(Reject::WrongFields),
+                    (None, _) => Ok(()),
+                }
             }
             Self::Capsule(new) => {
                 at_most(new.sigs.len(), MANDATE_SIGS_MAX)?;

@@ -10,9 +10,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::base::{Piece, Root};
 use crate::form::{Form, Pointer};
 use crate::genesis::Member;
-use crate::id::Thread;
 use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, NeedId, Seq, TaskName};
 use crate::members::{Act, Mandate, Succession};
 use crate::plan::Fact;
@@ -807,6 +807,9 @@ pub struct AmountTo {
 pub struct NewMember {
     /// What made the newcomer a member.
     pub mandate: Arc<Mandate>,
+    /// A part of the base that the mandate names, if it founds the register anew: as many MEMBERs as there are parts bring all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub piece: Option<Piece>,
 }
 
 impl NewMember {
@@ -817,6 +820,7 @@ impl NewMember {
         struct Read<'a> {
             #[serde(borrow)]
             mandate: ReadMandate<'a>,
+            piece: Option<Piece>,
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -832,7 +836,7 @@ impl NewMember {
             #[serde(borrow)]
             Replace(ReadSuccession<'a>),
             Refound {
-                base: BTreeMap<Thread, Chain>,
+                base: Root,
                 generation: u32,
                 #[serde(borrow)]
                 seats: Vec<ReadSuccession<'a>>,
@@ -846,7 +850,7 @@ impl NewMember {
             new: Member,
             old: AgentId,
         }
-        let Read { mandate: ReadMandate { act, after, sigs } } =
+        let Read { mandate: ReadMandate { act, after, sigs }, piece } =
             serde_json::from_str(json).map_err(|_| Reject::Malformed)?;
         let mut succession = |ReadSuccession { manifest, new, old }: ReadSuccession<'_>| {
             let manifest = nested(Verb::Manifest, manifest.get().as_bytes())?;
@@ -862,7 +866,7 @@ impl NewMember {
                 Act::Refound { base, generation, seats }
             }
         };
-        Ok(Self { mandate: Arc::new(Mandate { act, after, sigs }) })
+        Ok(Self { mandate: Arc::new(Mandate { act, after, sigs }), piece })
     }
 }
 

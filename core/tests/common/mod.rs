@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use swarm_core::base::Base;
 use swarm_core::genesis::Member;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, Fence, Label, Lamport, NeedId, Nonce, Seq, Thread, label};
 use swarm_core::lamport::LAMPORT_MAX;
 use swarm_core::members::{Act, Mandate, Succession};
 use swarm_core::plan::{Fact, TaskState};
+use swarm_core::register::Chain;
 use swarm_core::time::WallTime;
 use swarm_core::wire::*;
 
@@ -209,13 +211,24 @@ impl Bytes {
         let manifest = Arc::new(Draft::new(inner).sign(&key));
         let new = Member { agent: manifest.sender, anchor: self.digest() };
         let sigs = self.list(3, |bytes| (bytes.agent(), manifest.sig())).into_iter().collect();
-        NewMember {
-            mandate: Arc::new(Mandate {
-                act: Act::Replace(Succession { manifest, new, old: self.agent() }),
-                after: Digest::default(),
-                sigs,
-            }),
-        }
+        let one = Succession { manifest, new, old: self.agent() };
+        let (act, piece) = match self.some(Self::base) {
+            Some(base) => {
+                let pieces = base.pieces();
+                let piece = self.some(|bytes| pieces.get(usize::from(bytes.u8()) % pieces.len().max(1)).cloned());
+                (Act::Refound { base: base.root(), generation: base.generation, seats: vec![one] }, piece.flatten())
+            }
+            None => (Act::Replace(one), None),
+        };
+        NewMember { mandate: Arc::new(Mandate { act, after: Digest::default(), sigs }), piece }
+    }
+
+    fn base(&mut self) -> Base {
+        let head = |bytes: &mut Self| {
+            let chain = Chain { head: bytes.digest(), seq: Seq(bytes.u64()) };
+            (Thread::Need(NeedId(bytes.cid())), chain)
+        };
+        Base { generation: self.u32(), heads: self.list(200, head).into_iter().collect() }
     }
 
     /// A body of `verb`. The match is over all verbs: a new one does not compile until it is here (T09).

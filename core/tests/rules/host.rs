@@ -54,6 +54,7 @@ impl Host {
                 me: people[name].agent(),
                 genesis: Arc::clone(&genesis),
                 local: Local::default(),
+                bases: Vec::new(),
                 mandates: Vec::new(),
                 stream: Digest::sha256(name.as_bytes()),
                 engines: Arc::new(Only(evaluator.clone())),

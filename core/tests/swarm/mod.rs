@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use swarm_core::audit::Writer;
+use swarm_core::base::Base;
 use swarm_core::config::{Local, Params};
 use swarm_core::genesis::{self, Genesis, Holding, Member};
 use swarm_core::id::{AgentId, Cid, Credits, Digest, NeedId, Seq, Thread, label};
@@ -211,6 +212,9 @@ pub type Register = BTreeMap<Thread, Vec<Arc<Command>>>;
 /// All of them.
 pub struct Swarm {
     pub genesis: Arc<Genesis>,
+    local: Local,
+    /// What registers that were founded anew are founded on.
+    bases: Vec<Arc<Base>>,
     /// Seats that changed hands.
     pub mandates: Vec<Arc<Mandate>>,
     /// Hosts that are switched off.
@@ -240,22 +244,29 @@ pub struct Swarm {
 
 impl Swarm {
     pub fn new() -> Self {
-        Self::of(genesis(&keys()))
+        Self::at(local())
+    }
+
+    /// Nodes that all go at this pace.
+    pub fn at(local: Local) -> Self {
+        Self::of(genesis(&keys()), local)
     }
 
     /// One whose policy these keys can change.
     pub fn governed() -> Self {
-        Self::of(Genesis { policy_keys: policy_keys().iter().map(Keys::agent).collect(), ..genesis(&keys()) })
+        let policy_keys = policy_keys().iter().map(Keys::agent).collect();
+        Self::of(Genesis { policy_keys, ..genesis(&keys()) }, local())
     }
 
-    fn of(genesis: Genesis) -> Self {
+    fn of(genesis: Genesis, local: Local) -> Self {
         let (all, genesis) = (keys(), Arc::new(genesis));
         genesis.check().expect("a sound genesis");
         let hosts = all.into_iter().enumerate().map(|(n, keys)| {
             let setup = Setup {
                 me: keys.agent(),
                 genesis: Arc::clone(&genesis),
-                local: local(),
+                local: local.clone(),
+                bases: Vec::new(),
                 mandates: Vec::new(),
                 stream: Digest::sha256(format!("stream {n}").as_bytes()),
                 engines: engines(),
@@ -265,6 +276,8 @@ impl Swarm {
         Self {
             hosts: hosts.collect(),
             genesis,
+            bases: Vec::new(),
+            local,
             mandates: Vec::new(),
             off: BTreeSet::new(),
             now: Now { mono: Instant(1_000), wall: WallTime(1_700_000_000_000) },
@@ -311,7 +324,8 @@ impl Swarm {
         let setup = Setup {
             me: keys.agent(),
             genesis: Arc::clone(&self.genesis),
-            local: local(),
+            local: self.local.clone(),
+            bases: self.bases.clone(),
             mandates: self.mandates.clone(),
             stream: Digest::sha256(format!("stream {nth}").as_bytes()),
             engines: engines(),
@@ -345,8 +359,10 @@ impl Swarm {
             let old = if register == 1 { n } else { first - COORDINATORS + n };
             Succession { manifest: founding(&keys, nth, Role::Coordinator), new, old: self.hosts[old].keys.agent() }
         });
-        let act =
-            swarm_core::members::Act::Refound { base: heads, generation: register as u32, seats: seats.collect() };
+        let (generation, seats) = (register as u32, seats.collect());
+        let base = Base { generation, heads };
+        let act = swarm_core::members::Act::Refound { base: base.root(), generation, seats };
+        self.bases.push(Arc::new(base));
         let after = self.mandates.last().map(|mandate| mandate.id()).unwrap_or_default();
         let mandate = Arc::new(Mandate::sign(act, after, &self.genesis.digest(), &recovery()[1..]));
         self.mandates.push(Arc::clone(&mandate));

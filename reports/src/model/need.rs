@@ -355,7 +355,7 @@ impl Need {
             }
             (self.generation, self.owes_epoch) = (generation, matches!(self.phase, Phase::Opening | Phase::Open));
         }
-        self.founded = mandate.base().map_or(self.founded, |base| base.generation);
+        self.founded = mandate.founding().unwrap_or(self.founded);
         self.mandated = mandate.id();
         for handover in mandate.handovers() {
             self.handed.push((handover.old, handover.new));

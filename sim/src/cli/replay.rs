@@ -13,10 +13,11 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use swarm_core::audit::{BadLog, Final, Replayed, Why, replay};
+use swarm_core::base::Base;
 use swarm_core::id::{AgentId, Cid, Digest, Fence, NeedId, TaskName, Thread};
-use swarm_core::members::Base;
 use swarm_core::wire::FinalizeRecord;
 use swarm_reports::Outcome;
 use swarm_reports::check::exit_code;
@@ -122,7 +123,7 @@ struct Life {
     sealed: u64,
     closed: bool,
     finals: BTreeMap<Name, Final>,
-    bases: Vec<Base>,
+    bases: Vec<Arc<Base>>,
 }
 
 /// What is wrong with a log.
@@ -171,7 +172,7 @@ struct Findings {
     /// The results in each log.
     finals: Vec<(PathBuf, BTreeMap<Name, Final>)>,
     /// Where the register was founded anew, by generation, as far as any log knows.
-    bases: BTreeMap<u32, Base>,
+    bases: BTreeMap<u32, Arc<Base>>,
 }
 
 impl Findings {
@@ -229,7 +230,8 @@ impl Findings {
 
     /// The generation whose founding made a result of `need` void, if one did.
     fn lost_to(&self, need: NeedId, result: &Final) -> Option<u32> {
-        let beyond = |base: &&Base| base.generation > result.generation && base.of(Thread::Need(need)).seq < result.seq;
+        let beyond =
+            |base: &&Arc<Base>| base.generation > result.generation && base.of(Thread::Need(need)).seq < result.seq;
         self.bases.values().find(beyond).map(|base| base.generation)
     }
 
@@ -389,7 +391,7 @@ mod tests {
     fn anew(bytes: &[u8], kept: u64, agent: u8) -> Life {
         let chain = swarm_core::register::Chain { seq: Seq(kept), ..Default::default() };
         let base = Base { generation: 1, heads: [(Thread::Need(need()), chain)].into() };
-        let mut life = Life { end: end(agent), bases: vec![base], ..life(bytes) };
+        let mut life = Life { end: end(agent), bases: vec![Arc::new(base)], ..life(bytes) };
         life.finals.values_mut().for_each(|result| result.generation = 1);
         life
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use swarm_core::base::Base;
 use swarm_core::config::Local;
 use swarm_core::genesis::Genesis;
 use swarm_core::id::AgentId;
@@ -40,6 +41,8 @@ pub struct Agent {
     pub roles: Vec<Role>,
     /// Every mandate there was before; a newcomer's own is the last.
     pub mandates: Vec<Arc<Mandate>>,
+    /// The bases that those of them name that found the register anew.
+    pub bases: Vec<Arc<Base>>,
     /// What its register's disk holds from the start.
     pub disk: Vec<swarm_core::raft::Record>,
     /// Which variant of a plan it proposes.
@@ -126,12 +129,13 @@ impl<'a> Maker<'a> {
 
     /// The host of an agent, which has not started.
     pub fn host(&self, agent: Agent) -> Host {
-        let Agent { no, party, keys, chains, roles, mandates, disk, variant, replayed } = agent;
+        let Agent { no, party, keys, chains, roles, mandates, bases, disk, variant, replayed } = agent;
         let Self { scenario, root, .. } = self;
         // Who takes a liar's seat over is another.
         let strategy = self.strategy_of(party).filter(|_| mandates.is_empty());
         let setup = Setup {
             me: keys.agent(),
+            bases,
             genesis: Arc::clone(&self.genesis),
             local: self.local.clone(),
             mandates: mandates.clone(),

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use swarm_core::base::Base;
 use swarm_core::genesis::Member;
 use swarm_core::id::{AgentId, Cid, Thread};
 use swarm_core::identity::Keys;
@@ -38,6 +39,8 @@ pub struct Operators<'a> {
     /// What is random about newcomers.
     chance: Fork,
     keys: Vec<Keys>,
+    /// What those of them name that found the register anew.
+    bases: Vec<Arc<Base>>,
     mandates: Vec<Arc<Mandate>>,
     calls: VecDeque<Call>,
     generation: u32,
@@ -70,7 +73,7 @@ impl<'a> Operators<'a> {
     /// The operators of what `maker` makes.
     pub fn new(maker: Maker<'a>, chance: Fork) -> Self {
         let keys = cluster::recovery_keys(&maker.root);
-        Self { maker, chance, keys, mandates: Vec::new(), calls: VecDeque::new(), generation: 0 }
+        Self { maker, chance, keys, bases: Vec::new(), mandates: Vec::new(), calls: VecDeque::new(), generation: 0 }
     }
 
     /// Policy `number` is announced to whoever is reached; any of them passes it on.
@@ -149,7 +152,9 @@ impl<'a> Operators<'a> {
             newcomers.push(newcomer);
             successions.push(succession);
         }
-        let act = Act::Refound { base: survived.heads.clone(), generation: self.generation, seats: successions };
+        let base = Base { generation: self.generation, heads: survived.heads.clone() };
+        let act = Act::Refound { base: base.root(), generation: self.generation, seats: successions };
+        self.bases.push(Arc::new(base));
         let mandate = self.sign(act);
 
         let mut members = Members::new(&genesis);
@@ -249,6 +254,7 @@ impl<'a> Operators<'a> {
             keys,
             chains: Some(chains),
             roles: vec![Role::Coordinator],
+            bases: self.bases.clone(),
             mandates: self.mandates.clone(),
             disk,
             variant: 0,

@@ -236,6 +236,7 @@ impl<'a> World<'a> {
                 chains,
                 roles,
                 mandates: Vec::new(),
+                bases: Vec::new(),
                 disk: Vec::new(),
                 variant,
                 replayed: replayed.contains(&no),

@@ -75,6 +75,7 @@ impl Survived {
 fn fold(genesis: &Arc<Genesis>, entries: &BTreeMap<Thread, Vec<Entry>>) -> BTreeMap<Thread, Chain> {
     let mut node = Node::new(Setup {
         me: genesis.coordinators[0].agent,
+        bases: Vec::new(),
         genesis: Arc::clone(genesis),
         local: Local::default(),
         mandates: Vec::new(),

@@ -62,13 +62,21 @@ impl Coordinator {
             }
             // Where the register was founded anew nobody is left who could say so but the newcomers.
             (Thread::System, Event::Restored { mandate }) if mandate.base().is_some() => {
-                let body = Body::Member(NewMember { mandate: Arc::clone(mandate) });
-                self.say(desk, Saying::new(Subject::System, thread, body));
+                let pieces = mandate.find_base(desk.roster.bases()).map_or_else(Vec::new, |base| base.pieces());
+                let mut pieces: Vec<_> = pieces.into_iter().map(Some).collect();
+                // One without threads has no pieces, and brings its newcomers all the same.
+                if pieces.is_empty() {
+                    pieces.push(None);
+                }
+                for piece in pieces {
+                    let body = Body::Member(NewMember { mandate: Arc::clone(mandate), piece });
+                    self.say(desk, Saying::new(Subject::System, thread, body));
+                }
             }
             // What it was not there for is said by those who were. Its own coming too: nobody hears a newcomer before that.
             (Thread::System, _) if self.seated.is_none_or(|seated| entry.seq <= seated) => {}
             (Thread::System, Event::Replaced { mandate }) => {
-                let body = Body::Member(NewMember { mandate: Arc::clone(mandate) });
+                let body = Body::Member(NewMember { mandate: Arc::clone(mandate), piece: None });
                 self.say(desk, Saying::new(Subject::System, thread, body));
             }
             (Thread::System, Event::SnapshotTaken { snapshot }) => {

@@ -28,8 +28,8 @@ impl Coordinator {
     /// Whose word counts for which seat in `thread`.
     pub(super) fn voices(&self, thread: Thread) -> Voices<'_> {
         match thread {
-            Thread::System => self.system.members().voices(),
-            Thread::Need(need) => self.slots[&need].record.voices(self.system.genesis()),
+            Thread::System => self.system.members().voices().on(self.system.bases()),
+            Thread::Need(need) => self.slots[&need].record.voices(self.system.genesis()).on(self.system.bases()),
         }
     }
 

@@ -103,7 +103,7 @@ impl Coordinator {
         let genesis = Arc::clone(&desk.setup.genesis);
         let voices = desk.roster.voices();
         let (place, of) = (voices.seat(&desk.me()).expect("only a member is a coordinator"), voices.seats());
-        let mut system = System::new(Arc::clone(&genesis));
+        let mut system = System::new(Arc::clone(&genesis)).on(desk.roster.bases());
         desk.emit(Note::Booked { bookings: system.take_bookings(), seq: Seq(0) });
         desk.emit(Note::Pool(system.pool()));
         let mut lane = Lane::new(Thread::System, place, of, desk.roster.believe_at);
