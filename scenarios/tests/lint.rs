@@ -437,7 +437,7 @@ teaches = "t"
 check = ["P1", "P1", "P7"]
 sometimes = ["need-setled", "lease-expired", "lease-expired"]
 "#), @r##"
-        error unknown-value 4:22 `P7` is not known here => known: `P1`, `P2`, `P3`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `model`, `decoys`
+        error unknown-value 4:22 `P7` is not known here => known: `P1`, `P2`, `P3`, `P4`, `P5`, `P6`, `P9`, `P10`, `liveness`, `policy`, `model`, `decoys`
         error unknown-mark 5:14 `need-setled` is no mark => did you mean `need-settled`?
         error duplicate-name 5:46 `lease-expired` stands here twice => take one out
         "##);

@@ -347,7 +347,7 @@ coordinators = 3
 requesters = 2
 planners = 1
 workers = 6
-verifiers = 4
+verifiers = 5
 entry_batch = "500ms"
 [workload]
 needs = 260

@@ -443,13 +443,11 @@ impl Node {
     fn judge(&self, envelope: &Envelope) -> Result<Option<Digest>, Reject> {
         let (rules, engine) = (&self.desk.rules, envelope.policy.engine);
         if let Thread::Need(need) = envelope.thread
-            && rules.engine_of(&need).is_some_and(|own| own != engine)
-            && !planted(Mutant::EngineUnchecked)
+            && rules.engine_of(&need).is_some_and(|own| !policy::is_same(&own, &engine))
         {
             return Err(Reject::EngineMismatch);
         }
-        let found = rules.find(&engine).or_else(|| planted(Mutant::EngineUnchecked).then(|| rules.newest()));
-        let Some(own) = found else {
+        let Some(own) = rules.find(&engine) else {
             // Where the policy can change this one may be about to be announced.
             let may_come = !self.desk.setup.genesis.policy_keys.is_empty();
             return if may_come { Ok(Some(engine)) } else { Err(Reject::EngineMismatch) };

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 
 use crate::genesis::Genesis;
 use crate::id::{Cid, Digest, NeedId, Thread};
-use crate::policy::{Engines, Evaluator};
+use crate::policy::{Engines, Evaluator, is_same};
 use crate::wire::NewPolicy;
 
 /// The policies that a node knows of.
@@ -76,7 +76,7 @@ impl Rules {
 
     /// Those of this engine, if they are at hand.
     pub fn find(&self, engine: &Digest) -> Option<&Arc<dyn Evaluator>> {
-        self.at_hand.iter().rev().find(|((_, of), _)| of == engine).map(|(_, rules)| rules)
+        self.at_hand.iter().rev().find(|((_, of), _)| is_same(of, engine)).map(|(_, rules)| rules)
     }
 
     /// The number of the policy of this engine, if it was announced or is the founding one.

@@ -9,7 +9,7 @@ mod base;
 mod gate;
 
 pub use base::{BaseRules, Limits};
-pub use gate::{Denial, admits, commit, ingress, preflight};
+pub use gate::{Denial, admits, commit, ingress, is_same, preflight};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

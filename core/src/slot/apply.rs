@@ -16,6 +16,7 @@ use crate::lamport::AHEAD_MAX;
 use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
+use crate::policy::is_same;
 use crate::quorum::{self, Tally};
 use crate::register::{Answer, Bench, Command, Counted, Event, Proof};
 use crate::reject::Reject;
@@ -241,8 +242,7 @@ impl Record {
             return Err(Reject::Expired);
         }
         // A need keeps the policy that it was opened under to its end.
-        let other = self.need.as_ref().is_some_and(|need| need.policy.engine != envelope.policy.engine);
-        if other && !planted(Mutant::EngineUnchecked) {
+        if self.need.as_ref().is_some_and(|need| !is_same(&need.policy.engine, &envelope.policy.engine)) {
             return Err(Reject::EngineMismatch);
         }
         Ok(())

@@ -24,6 +24,7 @@ use crate::lamport::AHEAD_MAX;
 use crate::ledger::{Booking, Ledger, LienId, OpKey, Pot, only_authority, op_key};
 use crate::members::{Mandate, Members, Succession};
 use crate::mutant::{Mutant, planted};
+use crate::policy::is_same;
 use crate::pool::{self, Age, Snapshot};
 use crate::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event, Proof};
 use crate::reject::Reject;
@@ -334,11 +335,14 @@ impl System {
             Body::Capsule(new) if new.number <= self.policy.number => Err(Reject::NotBetter),
             Body::Capsule(new) if new.number > self.policy.number + 1 => Err(Reject::WrongPhase),
             Body::Capsule(new) => new.vet(&self.genesis),
-            _ if envelope.policy.engine != self.policy.engine && !planted(Mutant::OldPolicyCounts) => {
-                Err(Reject::EngineMismatch)
-            }
-            _ => Ok(()),
+            _ if self.goes_by(&envelope.policy.engine) => Ok(()),
+            _ => Err(Reject::EngineMismatch),
         }
+    }
+
+    /// Whether what was judged by this engine may take effect.
+    fn goes_by(&self, engine: &Digest) -> bool {
+        is_same(engine, &self.policy.engine) || planted(Mutant::OldPolicyCounts)
     }
 
     /// An agent's own act: its signed envelope is all the evidence there is.
@@ -475,9 +479,7 @@ impl System {
         let (seq, at) = (proof.entry.seq, proof.at);
         self.asked.insert(need, number);
         let answer = match ask {
-            Ask::Escrow { engine, .. } if *engine != self.policy.engine && !planted(Mutant::OldPolicyCounts) => {
-                Err(Reject::EngineMismatch)
-            }
+            Ask::Escrow { engine, .. } if !self.goes_by(engine) => Err(Reject::EngineMismatch),
             Ask::Escrow { amount, k_plan, requester, .. } => self.escrow(doing, need, *requester, *amount, *k_plan),
             Ask::Voters { epoch, k_plan } => self
                 .voters(need, *epoch, *k_plan)

@@ -25,8 +25,8 @@ pub struct PolicyGates {
     engines: Option<Arc<dyn Engines>>,
     /// Who says what is so.
     honest: BTreeMap<AgentId, bool>,
-    /// The policy of the system thread: its number and engine.
-    policy: (u32, Digest),
+    /// The policy of the system thread: its number and engine. Nothing where it was not told what it began with.
+    policy: Option<(u32, Digest)>,
     /// The engine of each need, by its NEED.
     needs: BTreeMap<NeedId, Digest>,
     /// The roles of each MANIFEST.
@@ -54,24 +54,26 @@ impl PolicyGates {
             (Thread::System, Command::Act(envelope)) => {
                 match &envelope.body {
                     Body::Capsule(new) => {
-                        self.notes.checked();
-                        if new.number != self.policy.0 + 1 {
-                            let what = format!("policy {} takes over from policy {}", new.number, self.policy.0);
-                            self.notes.contradict(NAME, what, &[record]);
+                        if let Some((before, _)) = self.policy {
+                            self.notes.checked();
+                            if new.number != before + 1 {
+                                let what = format!("policy {} takes over from policy {before}", new.number);
+                                self.notes.contradict(NAME, what, &[record]);
+                            }
                         }
-                        self.policy = (new.number, new.engine);
+                        self.policy = Some((new.number, new.engine));
                     }
-                    _ => self.judge(envelope, Some(self.policy.1), record),
+                    _ => self.judge(envelope, self.policy.map(|(_, engine)| engine), record),
                 }
                 self.learn(envelope);
             }
             (Thread::System, Command::Relay(_)) => {
                 for event in events {
                     if let Did::Answered { answer: Answer::Escrowed { .. }, need, .. } = event
-                        && let Some(engine) = self.needs.get(need)
+                        && let (Some(own), Some((_, engine))) = (self.needs.get(need), self.policy)
                     {
                         self.notes.checked();
-                        if *engine != self.policy.1 {
+                        if *own != engine {
                             let what = "a need is opened under another policy than the one that counts";
                             self.notes.contradict(NAME, what, &[record]);
                         }
@@ -141,7 +143,7 @@ impl Checker for PolicyGates {
                 self.honest = parties.iter().map(|party| (party.agent, party.honest)).collect();
             }
             Event::Founded { genesis } => {
-                self.policy = (0, genesis.engine);
+                self.policy = Some((0, genesis.engine));
                 genesis.manifests.iter().for_each(|manifest| self.learn(manifest));
             }
             Event::Ordered { command, entry, thread } => self.ordered(command, entry, *thread, record),

@@ -378,6 +378,7 @@ mod tests {
         P10 convergence             holds          2
         liveness (every need ends)  holds          2
         model (a plain one agrees)  holds          1
+        policy (its gates hold)     holds          1
 
         fault      injected  bites
         loss             12      3
@@ -431,6 +432,7 @@ mod tests {
         P10 convergence             holds           6         0        0
         liveness (every need ends)  holds           6         0        0
         model (a plain one agrees)  holds           3         0        0
+        policy (its gates hold)     holds           3         0        0
 
         fault      injected  bites
         loss             36      9

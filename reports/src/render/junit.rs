@@ -148,8 +148,8 @@ mod tests {
         let text = sweep(&SweepReport::of([&held(1), &violated(3)]));
         let shown: Vec<_> = text.lines().filter(|line| line.contains("<test") || line.contains("<failure")).collect();
         insta::assert_snapshot!(shown.join("\n"), @r##"
-        <testsuites name="swarm-sim" tests="18" failures="1" errors="0">
-            <testsuite name="quiet" tests="9" disabled="0" errors="0" failures="0" time="0.007">
+        <testsuites name="swarm-sim" tests="20" failures="1" errors="0">
+            <testsuite name="quiet" tests="10" disabled="0" errors="0" failures="0" time="0.007">
                 <testcase name="P1" classname="quiet" assertions="3">
                 <testcase name="P2" classname="quiet" assertions="5">
                 <testcase name="P4" classname="quiet" assertions="6">
@@ -159,7 +159,8 @@ mod tests {
                 <testcase name="P10" classname="quiet" assertions="2">
                 <testcase name="liveness" classname="quiet" assertions="2">
                 <testcase name="model" classname="quiet" assertions="1">
-            <testsuite name="split" tests="9" disabled="0" errors="0" failures="1" time="0.007">
+                <testcase name="policy" classname="quiet" assertions="1">
+            <testsuite name="split" tests="10" disabled="0" errors="0" failures="1" time="0.007">
                 <testcase name="P1" classname="split" assertions="3">
                     <failure message="violated in 1 of 1 runs">seed 3: P1 violated (1)
                 <testcase name="P2" classname="split" assertions="5">
@@ -170,6 +171,7 @@ mod tests {
                 <testcase name="P10" classname="split" assertions="2">
                 <testcase name="liveness" classname="split" assertions="2">
                 <testcase name="model" classname="split" assertions="1">
+                <testcase name="policy" classname="split" assertions="1">
         "##);
         assert!(text.contains("again: swarm-sim run scenarios/split.toml --seed 3"));
     }

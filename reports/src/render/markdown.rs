@@ -86,6 +86,7 @@ mod tests {
         | P10 convergence            | 6       | 0           | 0          |
         | liveness (every need ends) | 6       | 0           | 0          |
         | model (a plain one agrees) | 3       | 0           | 0          |
+        | policy (its gates hold)    | 3       | 0           | 0          |
         "##);
     }
 }

@@ -88,7 +88,7 @@ fn t28_nobody_can_tell_a_decoy_before_its_requester_speaks() {
     let scenario = swarm_scenarios::load_text(Path::new("decoys.toml"), &text).expect("it is a scenario");
     let (mut of_decoys, mut of_others) = (BTreeMap::new(), BTreeSet::new());
     let mut opened = 0;
-    for seed in 0..4 {
+    for seed in 0..8 {
         let options = RunOptions { keep: Keep::All, keep_audit: true, ..RunOptions::default() };
         let done = run(&scenario, seed, options).unwrap_or_else(|_| panic!("it takes no input"));
         let planted = |event: &Event| match event {

@@ -9,6 +9,8 @@ use swarm_core::register::{Applied, Chain};
 use swarm_reports::check::{Checker, End, Judge, Judgement, Outcome, SingleDecide, Verdict};
 use swarm_reports::history::{Event, NodeNo, Record};
 
+use crate::policies;
+
 /// The entry that a record tells of.
 pub type About = (Thread, Seq);
 
@@ -83,7 +85,8 @@ impl Void {
 
     /// Judges both, and the one promise that binds them: nothing void takes effect unreported.
     pub fn judge(&self, end: &End) -> Judgement {
-        let (mut new, mut old, mut both) = (Judge::default(), Judge::default(), SingleDecide::default());
+        let judge = || Judge::new(policies::library());
+        let (mut new, mut old, mut both) = (judge(), judge(), SingleDecide::default());
         let mut lost_finals: BTreeSet<Arc<[u8]>> = BTreeSet::new();
         let mut kept_finals: BTreeSet<Arc<[u8]>> = BTreeSet::new();
         for (at, (record, about)) in self.records.iter().enumerate() {
