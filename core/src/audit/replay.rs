@@ -97,10 +97,6 @@ pub enum Why {
     },
     /// By the rules at hand the node comes to another decision than it said.
     OtherDecision {
-        /// Digest of the evaluation, as the node said it.
-        said: Digest,
-        /// Digest of the evaluation here.
-        here: Digest,
         /// The envelope.
         envelope: Cid,
         /// The engine that both name.
@@ -142,9 +138,9 @@ impl fmt::Display for Why {
             Self::ClockWentBack => write!(f, "the node's clock went back without a boot"),
             Self::EntryGap => write!(f, "an entry of the register before this one is missing"),
             Self::Diverged { expected, got } => write!(f, "the log says {expected}, the replay says {got}"),
-            Self::OtherDecision { said, here, envelope, engine } => write!(
+            Self::OtherDecision { envelope, engine } => write!(
                 f,
-                "the decision on envelope {envelope} by engine {engine} is {said} in the log, and {here} here: it was judged by other rules than it names"
+                "envelope {envelope} says that engine {engine} came to another decision than it comes to here: it was judged by other rules than it names"
             ),
             Self::Truncated => write!(f, "the log ends here, before all that the last input brought about is recorded"),
         }
@@ -504,12 +500,7 @@ impl<'a> Run<'a> {
                 Some(Record::Publish { envelope, .. }) if envelope.id() == draft.id() => Some(envelope),
                 _ if self.at == self.lines.len() => return Err(self.bad(Why::Truncated)),
                 Some(Record::Publish { envelope, .. }) if same_but_for_decision(envelope, draft) => {
-                    return Err(self.bad(Why::OtherDecision {
-                        said: envelope.policy.digest,
-                        here: draft.policy.digest,
-                        envelope: envelope.id(),
-                        engine: draft.policy.engine,
-                    }));
+                    return Err(self.bad(Why::OtherDecision { envelope: envelope.id(), engine: draft.policy.engine }));
                 }
                 _ => {
                     let got = String::from_utf8_lossy(&draft.unsigned_bytes()).into_owned();
