@@ -54,6 +54,8 @@ mutants! {
     SlashForgotten: "slash-forgotten", "P3", "liars";
     /// Whatever a committee rules, the challenger is right.
     AccuserBelieved: "accuser-believed", "P3", "false-alarms";
+    /// Who was not heard while another's dispute was open does not say again what is wrong.
+    ObjectionForgotten: "objection-forgotten", "P3", "sham-disputes";
     /// Of a worker that says its work took less than it took nobody makes anything.
     BreachShrugged: "breach-shrugged", "P3", "false-claims";
     /// Who rules on a challenge never finds that a stretch of the work leads elsewhere.

@@ -71,6 +71,10 @@ pub const MARKS: &[Mark] = &[
     mark("lied-read-and-cancel", "an adversary cancelled once it could read a result"),
     mark("lied-schema-breaker", "an adversary wrote a brief that is not what its schema says"),
     mark("lied-self-challenger", "an adversary committed to a wrong result, or disputed its own"),
+    mark(
+        "lied-shielder",
+        "an adversary passed a friend's result, or disputed what is right about it so that nobody else is heard",
+    ),
     mark("lied-silent", "an adversary kept a vote or a verdict to itself"),
     mark("lied-silent-reveal", "an adversary kept the value to itself that a draw waited for"),
     mark("lied-stake-splitter", "an adversary judged with a part of one stake"),
@@ -87,7 +91,15 @@ pub const MARKS: &[Mark] = &[
     mark("need-settled", "a need ended with every task settled"),
     mark("need-was-decoy", "a need ended as the decoy that it was"),
     mark("node-restarted", "a node that died started again from its disk"),
+    mark(
+        "objection-repeated",
+        "an honest verifier that was not heard while another's dispute was open said again what is wrong",
+    ),
     mark("outbid", "a worker whose bid was beaten bid again"),
+    mark(
+        "output-upheld",
+        "a committee did a job again, and found that it does not give an output, or nobody can do it",
+    ),
     mark("partition-healed", "a message passed where a partition had cut one off before"),
     mark("register-founded-anew", "a register of which a majority was lost was founded anew on what survived"),
     mark("register-log-cut", "a crash took records of a register's log that were not yet durable"),

@@ -190,7 +190,7 @@ pub enum Strategy {
     Forker,
     /// A coordinator that never reveals what draws wait for.
     SilentReveal,
-    /// A worker that commits to results which its job does not give.
+    /// A worker that commits to results which its job does not give, and makes up what its job cannot give.
     WrongResult,
     /// A worker that takes a wrong turn in one stretch of its job, and goes on from there as it should.
     WrongTurn,
@@ -231,6 +231,9 @@ pub enum Strategy {
     FrontRunner,
     /// A verifier that passes what adversaries among the workers did, and judges everyone else well.
     Colluder,
+    /// A colluder that disputes such a result as soon as it is final, for something about it that is right: while that is looked at,
+    /// nobody is heard who says what is wrong.
+    Shielder,
     /// A verifier that says others' envelopes again: as they were, altered, under a wrong signature, or as its own.
     Forger,
     /// A verifier that dates what it says far ahead in logical time.
@@ -317,6 +320,7 @@ impl Strategy {
             | Self::FalseChallenger
             | Self::FrontRunner
             | Self::Colluder
+            | Self::Shielder
             | Self::Forger
             | Self::LamportPoisoner
             | Self::Sybil
@@ -353,6 +357,7 @@ impl Strategy {
             Self::FalseChallenger => "false-challenger",
             Self::FrontRunner => "front-runner",
             Self::Colluder => "colluder",
+            Self::Shielder => "shielder",
             Self::Forger => "forger",
             Self::LamportPoisoner => "lamport-poisoner",
             Self::Sybil => "sybil",
@@ -390,6 +395,7 @@ impl Strategy {
             Self::FalseChallenger => "lied-false-challenger",
             Self::FrontRunner => "lied-front-runner",
             Self::Colluder => "lied-colluder",
+            Self::Shielder => "lied-shielder",
             Self::Forger => "lied-forger",
             Self::LamportPoisoner => "lied-lamport-poisoner",
             Self::Sybil => "lied-sybil",

@@ -539,7 +539,9 @@ impl Node {
                 Event::Seated { task, .. } => self.verifier.seated(desk, need, record, task),
                 Event::Final { record: result } => self.verifier.finalized(desk, need, record, &result.task),
                 Event::Empanelled { task, .. } => self.verifier.empanelled(desk, need, record, task),
-                Event::Ruled { task, .. } => self.verifier.object(desk, need, record, task),
+                Event::Ruled { task, .. } if !planted(Mutant::ObjectionForgotten) => {
+                    self.verifier.object(desk, need, record, task);
+                }
                 Event::Invalidated { commit, .. } => self.verifier.over(commit),
                 Event::Paid { task } => {
                     if let Some(commit) = record.tasks.get(task).and_then(|task| task.commit.as_ref()) {

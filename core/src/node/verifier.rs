@@ -68,8 +68,12 @@ impl Check {
         Look { outputs, question, states }
     }
 
-    /// The work that is to be done for it, under the keys of `me` if it asks for a verdict.
+    /// The work that is to be done for it, under the keys of `me` if it asks for a verdict; none where what the result was made of is void, for
+    /// on what has taken its place even what is right would look wrong.
     fn work(&self, record: &Record, me: &AgentId) -> Option<Work> {
+        if record.is_outdated(&self.task) {
+            return None;
+        }
         work(record, self.need, &self.task, self.keys(me), Some(Box::new(self.look())))
     }
 
@@ -430,6 +434,10 @@ mod tests {
         assert_eq!((seen.reasons, seen.against), (alloc::vec![label("policy-denied")], Vec::new()));
         let others = BTreeMap::from([(label("a"), Cid::of(b"b"))]);
         let seen = Seen::of(&desk, &commit, &ran(&others));
+        assert_eq!(seen.reasons, [label("output-mismatch"), label("policy-denied")]);
+        assert_eq!(seen.against, [Evidence::OutputMismatch { label: label("a") }]);
+        // Whoever looks gets nothing where nobody can do the work: of each output it can be shown that the job does not give it.
+        let seen = Seen::of(&desk, &commit, &ran(&BTreeMap::new()));
         assert_eq!(seen.reasons, [label("output-mismatch"), label("policy-denied")]);
         assert_eq!(seen.against, [Evidence::OutputMismatch { label: label("a") }]);
         let read = [Evidence::StretchMismatch { stretch: 3 }];

@@ -50,9 +50,10 @@ impl Record {
             Event::Granting { bid, fees, fence, org, task } => {
                 self.budget = Credits(self.budget.0 - bid.cost.0);
                 self.fees = Credits(self.fees.0 - fees.0);
+                let rests_on = self.grants_of_parents(task);
                 let task = self.task(task);
                 task.state = TaskState::Granting;
-                task.wrong = None;
+                (task.wrong, task.rests_on) = (None, rests_on);
                 task.fence = *fence;
                 task.lease = Some(Lease { bid: bid.clone(), fees: *fees, org: org.clone(), granted_ms: 0, rest_ms: 0 });
             }

@@ -144,6 +144,8 @@ pub struct Task {
     pub barred: BTreeSet<AgentId>,
     /// The holder, from Granting to the attempt's end.
     pub lease: Option<Lease>,
+    /// The grants of its parents' results, as they were then: what the attempt rests on.
+    pub rests_on: Vec<Fence>,
     /// The accepted result.
     pub commit: Option<Arc<Envelope>>,
     /// The committee.
@@ -182,6 +184,7 @@ impl Task {
             window: Window::default(),
             barred: BTreeSet::new(),
             lease: None,
+            rests_on: Vec::new(),
             commit: None,
             seats: Vec::new(),
             k_result: 0,
@@ -386,6 +389,21 @@ impl Record {
     /// Whether it ended before it was opened.
     pub fn was_denied(&self) -> bool {
         self.is_over() && self.k_plan == 0
+    }
+
+    /// Which grants the results of a task's parents are of.
+    pub(super) fn grants_of_parents(&self, name: &TaskName) -> Vec<Fence> {
+        let plan = self.decision.as_ref().and_then(|decision| decision.plan.tasks().get(name));
+        plan.into_iter().flat_map(|task| &task.parents).map(|parent| self.tasks[parent].fence).collect()
+    }
+
+    /// Whether what a task's work was begun on is void by now, also where another result has taken its place: then its work is, too.
+    pub fn is_outdated(&self, name: &TaskName) -> bool {
+        let plan = self.decision.as_ref().and_then(|decision| decision.plan.tasks().get(name));
+        let is_void = |parent: &TaskName| !self.tasks[parent].is_final();
+        let is_begun = self.tasks.get(name).is_some_and(|task| task.lease.is_some());
+        plan.is_some_and(|task| task.parents.iter().any(is_void))
+            || (is_begun && self.tasks[name].rests_on != self.grants_of_parents(name))
     }
 
     /// The wait that `segment` belongs to, if it is running.

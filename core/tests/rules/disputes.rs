@@ -179,6 +179,60 @@ fn t77_what_rests_on_a_void_result_is_taken_back_and_honest_work_is_paid() {
     }
 }
 
+/// A result whose dispute outlasts what it was made of does not stand on what has taken its place: on that nobody could say whether it was right.
+/// Those who were asked before may still rule, and nobody else is asked.
+#[test]
+fn t77_a_dispute_does_not_save_what_rests_on_a_void_result() {
+    for end in ["dismiss join", "uphold join", "silence"] {
+        let mut stage = first_final();
+        stage.finish("w2", "join");
+        let who = bystander(&stage);
+        stage.challenge(&who, "join");
+        let passed = stage.record.tasks[&label("join")].passed_by();
+        stage.challenge(&who, "cut");
+        stage.rule("uphold cut").unwrap();
+        stage.relay();
+        stage.finish("w3", "cut");
+        assert_eq!(stage.state("join"), TaskState::Final, "it is on its way");
+        let staked: Vec<u64> = passed.iter().map(|agent| stake(&stage, agent)).collect();
+        let (loses, told) = match end {
+            "silence" => (0, stage.elapse("ruling join").unwrap()),
+            ruling => (if ruling == "uphold join" { 50 } else { 0 }, stage.rule(ruling).unwrap()),
+        };
+        let is_void = if loses > 0 { "Invalidated" } else { "Released" };
+        assert!(told.contains(is_void) && !told.contains("Unruled"), "{end}: {told}");
+        stage.relay();
+        assert_eq!((stage.state("cut"), stage.state("join")), (TaskState::Final, TaskState::Idle), "{end}");
+        for (agent, staked) in passed.iter().zip(staked) {
+            assert_eq!(stake(&stage, agent), staked - loses, "{end}");
+        }
+        stage.finish("w2", "join");
+        for wait in ["challenge cut", "challenge join", "late cut", "late join"] {
+            stage.elapse(wait).unwrap();
+            stage.relay();
+        }
+        assert_eq!((stage.open_pots(), stage.record.is_over()), (0, true), "{end}");
+    }
+}
+
+#[test]
+fn t77_nobody_is_asked_about_a_result_of_what_is_void() {
+    let mut stage = first_final();
+    stage.finish("w2", "join");
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    // The committee is being drawn when what it is to look at loses what it was made of.
+    stage.act(&who, "challenge join").unwrap();
+    stage.relay();
+    stage.rule("uphold cut").unwrap();
+    stage.relay();
+    assert_eq!(stage.state("join"), TaskState::Final);
+    stage.reveal();
+    let told = stage.relay();
+    assert!(told.contains("Ruled") && told.contains("Released") && !told.contains("Empanelled"), "{told}");
+    assert_eq!((stage.state("join"), stage.open_pots()), (TaskState::Idle, 1));
+}
+
 #[test]
 fn a_grant_on_its_way_is_taken_back_when_it_comes() {
     let mut stage = first_final();

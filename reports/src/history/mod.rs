@@ -386,6 +386,16 @@ pub enum Event {
         need: NeedId,
         task: TaskName,
     },
+    /// An honest verifier signed a CHALLENGE, for the first time against this result, whether anybody will hear it or not.
+    Objected {
+        challenge: Cid,
+        challenger: AgentId,
+        claim: Claim,
+        commit: Cid,
+        fence: Fence,
+        need: NeedId,
+        task: TaskName,
+    },
     /// The dispute is over: upheld, dismissed, or nobody ruled.
     Ruled { challenge: Cid, need: NeedId, panel: Arc<[AgentId]>, ruling: Option<bool>, task: TaskName },
     /// A final result is void; who passed it.
@@ -402,8 +412,8 @@ pub enum Event {
         task: TaskName,
         took: Telemetry,
     },
-    /// World: an honest host read this, an output of a task with inputs of these names.
-    Read { artifact: Cid, given: Arc<[Label]>, text: Arc<str> },
+    /// World: an honest host read this, an output of a task with inputs of these names; nothing where its bytes are no text.
+    Read { artifact: Cid, given: Arc<[Label]>, text: Option<Arc<str>> },
     /// World: an honest host commits, in place of what it got, to outputs that are wrong on purpose.
     Planted { need: NeedId, outputs: Arc<[Cid]>, requester: AgentId, task: TaskName, worker: AgentId },
     /// World: a verifier signed a pass of what was planted.

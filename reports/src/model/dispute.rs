@@ -182,6 +182,9 @@ impl Need {
     }
 
     pub(super) fn take_panel(&mut self, answer: &Answer, name: &TaskName, elsewhere: &impl Elsewhere) {
+        if matches!(answer, Answer::Seated { .. }) && self.rests_on_nothing(name) {
+            return self.conclude(name, None, Vec::new());
+        }
         let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.as_mut()) else { return };
         match answer {
             Answer::Seated { k_result: k, seats, seed, snapshot } => {
@@ -227,13 +230,14 @@ impl Need {
     }
 
     pub(super) fn unruled(&mut self, name: &TaskName, elsewhere: &impl Elsewhere) {
+        let moot = self.rests_on_nothing(name);
         let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.as_mut()) else { return };
         let was_last = if is_opinion(&dispute.challenge) {
             dispute.level + 1 >= benches(elsewhere)
         } else {
             dispute.draws >= elsewhere.params().rulings_max
         };
-        if was_last {
+        if was_last || moot {
             return self.conclude(name, None, Vec::new());
         }
         dispute.draws += 1;

@@ -108,6 +108,8 @@ pub struct Task {
     pub offers: BTreeMap<AgentId, u32>,
     pub barred: BTreeSet<AgentId>,
     pub winner: Option<Winner>,
+    /// The grants of its parents when it was granted.
+    pub began_on: Vec<Fence>,
     pub commit: Option<Arc<Envelope>>,
     pub seats: Vec<AgentId>,
     pub k: u32,
