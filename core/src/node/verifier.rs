@@ -415,8 +415,12 @@ impl Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bids::Bid;
+    use crate::id::{Credits, Lamport};
     use crate::node::io::Effect;
-    use crate::plan::testkit::sealed;
+    use crate::plan::testkit::{add, link, propose, sealed};
+    use crate::plan::{self, Plan};
+    use crate::slot::{Decision, Lease};
     use crate::wire::Commit;
 
     #[test]
@@ -444,6 +448,59 @@ mod tests {
         let seen = Seen::of(&desk, &commit, &Ran { read: &read, ..ran(&outputs) });
         assert_eq!(seen.reasons, [label("stretch-mismatch"), label("policy-denied")]);
         assert_eq!(seen.against, read, "right outputs of a wrong run");
+    }
+
+    /// On what has taken the place of a void result even what is right would look wrong, to whoever comes late or tries again.
+    #[test]
+    fn nobody_looks_at_a_result_on_other_inputs_than_it_was_made_of() {
+        let facts = alloc::vec![
+            add("cut", "synth/1", "", "piece"),
+            add("join", "synth/1", "text", "total"),
+            link("cut", "join")
+        ];
+        let propose = propose(facts);
+        let plan = Arc::new(Plan::of(&plan::testkit::need(), &propose).unwrap());
+        let proposal = sealed(1, 1, Body::Propose(propose));
+        let need = NeedId(Cid::of(b"need"));
+        let mut record = Record::new(need);
+        record.tasks = plan.tasks().keys().map(|name| (name.clone(), crate::slot::Task::new().into())).collect();
+        record.decision = Some(Decision { proposal, counted: Vec::new(), plan, digest: Digest::default() });
+        let (cut, join) = (label("cut"), label("join"));
+        let bid = Bid {
+            agent: AgentId([1; 32]),
+            cost: Credits(1),
+            eta_ms: 1,
+            id: Cid::of(b"bid"),
+            lamport: Lamport(1),
+            score: 1,
+        };
+        let task = record.tasks.get_mut(&join).unwrap();
+        task.lease = Some(Lease { bid, fees: Credits(1), org: Default::default(), granted_ms: 1, rest_ms: 0 });
+        task.rests_on = alloc::vec![Fence(1)];
+        let body = Commit {
+            outputs: BTreeMap::new(),
+            states: Vec::new(),
+            task: join.clone(),
+            telemetry: Telemetry::default(),
+        };
+        let check = Check {
+            purpose: Purpose::Watch,
+            need,
+            task: join,
+            epoch: Epoch(1),
+            fence: Fence(1),
+            commit: sealed(1, 1, Body::Commit(body)),
+            proofs: Vec::new(),
+            tries: 0,
+        };
+        let mut is_done_on = |fence: u64, state| {
+            let parent = record.tasks.get_mut(&cut).unwrap();
+            (parent.fence, parent.state) = (Fence(fence), state);
+            check.work(&record, &AgentId([2; 32])).is_some()
+        };
+        assert!(is_done_on(1, TaskState::Final) && is_done_on(1, TaskState::Settled));
+        assert!(!is_done_on(1, TaskState::Idle), "it is void");
+        assert!(!is_done_on(2, TaskState::Final), "another has taken its place");
     }
 
     /// While another's dispute is open nobody is heard: what speaks against a result is said again for as long as it stands.

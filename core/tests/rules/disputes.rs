@@ -206,7 +206,8 @@ fn t77_a_dispute_does_not_save_what_rests_on_a_void_result() {
         for (agent, staked) in passed.iter().zip(staked) {
             assert_eq!(stake(&stage, agent), staked - loses, "{end}");
         }
-        stage.finish("w2", "join");
+        // Whoever made what was ruled wrong does not win it again.
+        stage.finish("w1", "join");
         for wait in ["challenge cut", "challenge join", "late cut", "late join"] {
             stage.elapse(wait).unwrap();
             stage.relay();

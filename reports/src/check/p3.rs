@@ -25,6 +25,9 @@ type Grant = (NeedId, TaskName, Fence);
 /// What an honest host got for its work, what that took, and what it had come to along the way.
 type Got = (Arc<[Cid]>, Telemetry, Arc<[Digest]>);
 
+/// What an honest host read, if it is a text, and what its task was given.
+type Text = (Option<Arc<str>>, Arc<[Label]>);
+
 /// The oracle of P3.
 #[derive(Debug, Default)]
 pub struct ChallengeSafety {
@@ -34,7 +37,7 @@ pub struct ChallengeSafety {
     /// What the work gives under each key, as honest hosts found.
     proofs: BTreeMap<Digest, Digest>,
     /// What honest hosts read.
-    read: BTreeMap<Cid, (Option<Arc<str>>, Arc<[Label]>)>,
+    read: BTreeMap<Cid, Text>,
     /// What honest hosts got for each task, and what it took.
     truth: BTreeMap<(NeedId, TaskName), Vec<Got>>,
     finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,

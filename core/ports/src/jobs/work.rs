@@ -163,7 +163,7 @@ mod tests {
             keys: vec![Digest::default()],
             names: vec![label("in")],
             need: NeedId::of(&AgentId([0; 32]), Nonce(1)),
-            produces: vec![label("out")],
+            produces: committed.unwrap_or(&["out"]).iter().map(|name| label(name)).collect(),
             task: label("only"),
             verify,
         };
@@ -189,6 +189,8 @@ mod tests {
         for job in ["split/0", "split/2"] {
             assert_eq!(told(&made(job, bad, Some(&["out"]), None)), (Vec::new(), 0, 0), "{job}");
         }
+        // Where nothing was committed to, nothing would tell it from what is right.
+        assert_eq!(made("sort", bad, Some(&[]), None).outcome, could_not);
         // What this machine does not know another may.
         assert_eq!(made("render", LIST, Some(&["out"]), None).outcome, could_not);
     }
