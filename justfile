@@ -95,6 +95,9 @@ yardsticks:
 mutants *options:
     {{ sim }} mutants {{ options }}
 
+# The table of planted bugs in reports/planted-bugs.md, and as JSON beside it: half an hour and more
+planted-bugs: (mutants "--seeds 200 --starts 20 --json reports/planted-bugs.json --markdown reports/planted-bugs.md")
+
 # Planted bugs that no scenario brings about: the core's own tests must catch them
 mutants-core:
     RUSTFLAGS="--cfg swarm_mutants" cargo test --release -p swarm-core --lib --test rules --target-dir target/mutants planted_bugs_are_caught -- --test-threads=1
@@ -108,6 +111,10 @@ policies: (_tool "opa" "go install github.com/open-policy-agent/opa@v1.22.2")
 # What a policy's evaluation takes, beside the native rules
 bench-policy *options:
     cargo bench -p swarm-policy -- {{ options }}
+
+# What a policy in Rego costs a whole run, beside the native rules
+bench-policy-run *options:
+    cargo run --release -p swarm-sim --example policy_price -- {{ options }}
 
 # The base policy asked the same here, of regorus and, given its path, of OPA
 bench-policy-peers opa="":

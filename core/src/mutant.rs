@@ -35,6 +35,11 @@ macro_rules! mutants {
             pub const fn scenario(self) -> &'static str {
                 match self { $(Self::$variant => $scenario,)+ }
             }
+
+            /// Those that a scenario brings about.
+            pub fn hunted() -> impl Iterator<Item = Self> {
+                Self::ALL.iter().copied().filter(|bug| bug.scenario() != "core")
+            }
         }
     };
 }
@@ -54,6 +59,10 @@ mutants! {
     SlashForgotten: "slash-forgotten", "P3", "liars";
     /// Whatever a committee rules, the challenger is right.
     AccuserBelieved: "accuser-believed", "P3", "false-alarms";
+    /// Who finds a result wrong after others have passed it says nothing more.
+    LateFailShrugged: "late-fail-shrugged", "P3", "liars";
+    /// Who was not heard while another's dispute was open does not say again what is wrong.
+    ObjectionForgotten: "objection-forgotten", "P3", "sham-disputes";
     /// Of a worker that says its work took less than it took nobody makes anything.
     BreachShrugged: "breach-shrugged", "P3", "false-claims";
     /// Who rules on a challenge never finds that a stretch of the work leads elsewhere.
@@ -135,7 +144,7 @@ mutants! {
     /// Of links that close a cycle the one that arrives last is ignored.
     CycleByArrival: "cycle-by-arrival", "P10", "core";
     /// One coordinator's word on an entry is enough to believe it.
-    BeliefOfOne: "belief-of-one", "P10", "lossy";
+    BeliefOfOne: "belief-of-one", "P10", "lying-coordinators";
     /// Whoever believes an entry without its own word keeps that back, although liars may have told it what they told nobody else.
     SilentAmongLiars: "silent-among-liars", "liveness", "lying-coordinators";
     /// An entry of the register that is handed over again after a restart is applied again.

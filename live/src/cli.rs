@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use swarm_scenarios::Policy;
 
 /// A swarm of agents that do needs together and check each other, in real time.
 #[derive(Debug, Parser)]
@@ -49,6 +50,9 @@ pub struct Up {
     /// Everything the swarm keeps; the outputs go to its folder `out`
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    /// The rules that all nodes judge by: native, rego, or the path of a capsule (`swarm-sim policy build` makes one)
+    #[arg(long, value_name = "POLICY", default_value = "native")]
+    pub policy: Policy,
     /// Workers
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub workers: u32,

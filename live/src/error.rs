@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use swarm_core::audit::BadLog;
+use swarm_policy::capsule::CapsuleError;
 use swarm_ports::jobs::GatherError;
 use swarm_ports::recipes::PlanError;
 use swarm_ports::store::StoreError;
@@ -68,6 +69,15 @@ pub enum LiveError {
         kinds: usize,
         /// The bound.
         max: usize,
+    },
+    /// The policy is none.
+    #[error("{}: is no policy: {why}", path.display())]
+    #[diagnostic(help("`swarm-sim policy test` says more; `policy build` makes one"))]
+    Policy {
+        /// The capsule's file.
+        path: PathBuf,
+        /// Why.
+        why: CapsuleError,
     },
     /// The folder belongs to something else.
     #[error("{}: holds {found}, which no swarm put there", path.display())]
@@ -158,6 +168,7 @@ impl LiveError {
             | Self::Plan { .. }
             | Self::Refused { .. }
             | Self::TooManyKinds { .. }
+            | Self::Policy { .. }
             | Self::NotOurs { .. }
             | Self::OtherJob { .. }
             | Self::WrongVersion { .. }

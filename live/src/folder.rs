@@ -96,6 +96,9 @@ impl Folder {
         if genesis.digest() != begun.genesis {
             return Err(damaged("not the genesis that the swarm was begun with".to_owned()));
         }
+        if genesis.engine != job.rules.engine() {
+            return differs("policy");
+        }
         let mut actors = Vec::new();
         for (name, role) in founding::cast(options) {
             let file = path.join("keys").join(&name);

@@ -1,6 +1,7 @@
 //! Who takes part, and what they all start from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use swarm_core::config::{Local, Params};
@@ -8,13 +9,15 @@ use swarm_core::genesis::{self, Genesis, Holding, Member};
 use swarm_core::id::{AgentId, Credits, Digest, Label, label};
 use swarm_core::identity::Keys;
 use swarm_core::node::Setup;
-use swarm_core::policy::Evaluator as _;
+use swarm_core::policy::Evaluator;
 use swarm_core::reveal;
 use swarm_core::rng::fork;
 use swarm_core::wire::{Envelope, Role};
 use swarm_policy::Library;
+use swarm_scenarios::{Policy, read_capsule};
 
 use crate::cli::Up;
+use crate::error::{LiveError, unreadable};
 use crate::job::{Job, WINDOWS};
 
 /// Coordinators of the register.
@@ -64,6 +67,20 @@ pub fn library() -> Arc<Library> {
     LIBRARY.clone()
 }
 
+/// The artifact of a policy, and the rules in it, which are at hand from now on.
+///
+/// # Errors
+/// Its file cannot be read, or it does not prove itself.
+pub fn policy(named: &Policy) -> Result<(Vec<u8>, Arc<dyn Evaluator>), LiveError> {
+    let (path, artifact) = match named {
+        Policy::Native => (Path::new("native"), library().native().text().into_bytes()),
+        Policy::Rego => (Path::new("rego"), swarm_policy::BASE.to_vec()),
+        Policy::Capsule(path) => (path.as_path(), read_capsule(path).map_err(unreadable(path))?),
+    };
+    let rules = library().load(&artifact).map_err(|why| LiveError::Policy { path: path.to_owned(), why })?;
+    Ok((artifact, rules))
+}
+
 /// A node's pace among neighbours in one process.
 fn local() -> Local {
     Local {
@@ -94,10 +111,8 @@ pub fn setup(actor: &Actor, genesis: &Arc<Genesis>) -> Setup {
     }
 }
 
-/// The genesis of `job` with these actors.
+/// The genesis of `job` with these actors, who judge by its rules.
 pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
-    let library = library();
-    let rules = library.native();
     let mut coordinators: Vec<Member> = (actors.iter())
         .filter(|actor| actor.role == Role::Coordinator)
         .map(|actor| Member { agent: actor.keys().agent(), anchor: actor.chains().anchor(0) })
@@ -127,9 +142,9 @@ pub fn genesis(actors: &[Actor], job: &Job) -> Genesis {
     let held: u64 = STAKE * actors.len() as u64 + job.cost();
     Genesis {
         arbiters: Vec::new(),
-        capsule: rules.capsule(),
+        capsule: job.rules.capsule(),
         coordinators,
-        engine: rules.engine(),
+        engine: job.rules.engine(),
         holdings: actors.iter().map(|actor| (actor.keys().agent(), holding(actor.role))).collect::<BTreeMap<_, _>>(),
         manifests: (actors.iter()).map(|actor| manifest(actor, &job.kinds)).collect(),
         mints: Vec::new(),

@@ -3,15 +3,17 @@
 //! Everything that can be refused is refused here, before anything is written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use swarm_core::id::{Cid, Credits, Digest, Label, label};
-use swarm_core::policy::Limits;
+use swarm_core::policy::{Evaluator, Limits};
 use swarm_core::wire::{Class, Need, Windows, bounds};
 use swarm_ports::{jobs, recipes};
-use swarm_scenarios::{Class as ClassName, NeedLine, NeedRecipe, Needs};
+use swarm_scenarios::{Class as ClassName, NeedLine, NeedRecipe, Needs, Policy};
 
 use crate::cli::Up;
 use crate::error::LiveError;
+use crate::founding;
 
 /// What a task may cost unless the need says so.
 const TASK_BUDGET: u64 = 100;
@@ -31,7 +33,7 @@ pub const WINDOWS: Windows = Windows {
 };
 
 /// The job of one data folder.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Job {
     /// The needs, in the file's order.
     pub needs: Vec<Need>,
@@ -43,6 +45,10 @@ pub struct Job {
     pub text: Vec<u8>,
     /// Its address.
     pub input: Cid,
+    /// The rules that all nodes judge by.
+    pub rules: Arc<dyn Evaluator>,
+    /// The artifact that holds them.
+    pub policy: Vec<u8>,
 }
 
 impl Job {
@@ -51,6 +57,8 @@ impl Job {
     /// # Errors
     /// The first thing that no swarm could do, by name.
     pub fn load(options: &Up) -> Result<Self, LiveError> {
+        let (policy, rules) = founding::policy(&options.policy)?;
+        let is_base = [&Policy::Native, &Policy::Rego].contains(&&options.policy);
         let lines = Needs::load(&options.needs)?.lines;
         let text = jobs::gather(&options.input)?;
         let input = Cid::of(&text);
@@ -58,7 +66,7 @@ impl Job {
         let mut kinds = BTreeSet::new();
         let mut tasks = 0;
         for (need, line) in needs.iter().zip(1..) {
-            allowed(need, line)?;
+            allowed(need, line, is_base)?;
             let plan = recipes::plan(need.recipe.as_str(), need, 0).map_err(|why| LiveError::Plan { line, why })?;
             tasks += plan.cost_caps.len() as u64;
             kinds.extend(plan.patch.iter().filter_map(|fact| match fact {
@@ -69,7 +77,7 @@ impl Job {
         if kinds.len() > bounds::CAPABILITIES_MAX {
             return Err(LiveError::TooManyKinds { kinds: kinds.len(), max: bounds::CAPABILITIES_MAX });
         }
-        Ok(Self { needs, kinds, tasks, text, input })
+        Ok(Self { needs, kinds, tasks, text, input, rules, policy })
     }
 
     /// Names the needs: two jobs with the same name ask for the same.
@@ -111,8 +119,8 @@ fn need(line: &NeedLine, input: Cid) -> Need {
     }
 }
 
-/// What the policy would refuse later, refused now.
-fn allowed(need: &Need, line: usize) -> Result<(), LiveError> {
+/// What the rules would refuse later, refused now; of the policy's only the base policy's are known here.
+fn allowed(need: &Need, line: usize, is_base: bool) -> Result<(), LiveError> {
     let limits = Limits::default();
     let most = match need.class {
         Class::Simple => limits.budget_simple_max,
@@ -120,7 +128,7 @@ fn allowed(need: &Need, line: usize) -> Result<(), LiveError> {
         Class::Critical => limits.budget_critical_max,
     };
     let class = format!("{:?}", need.class).to_lowercase();
-    if need.budget > most {
+    if is_base && need.budget > most {
         return Err(LiveError::Refused {
             line,
             what: format!("a budget of {}; class {class} has at most {most}", need.budget),

@@ -1,15 +1,14 @@
 //! Where work is done: a few threads that plan needs and run jobs, so that the loop goes on beating meanwhile.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use swarm_core::id::{Cid, OpId, label};
-use swarm_core::node::{Look, Outcome, Work};
-use swarm_core::wire::{Body, Evidence};
-use swarm_ports::jobs::Committed;
+use swarm_core::node::{Outcome, Work};
+use swarm_core::wire::Body;
+use swarm_ports::jobs::Made;
 use swarm_ports::store::embedded::DiskArtifacts;
 use swarm_ports::store::{Answer, Artifacts as _};
 use swarm_ports::{jobs, recipes};
@@ -97,57 +96,16 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
             },
             _ => could_not("no-plan"),
         },
-        Work::Run { forms, inputs, job, keys, names, produces, verify, .. } => {
+        Work::Run { verify, .. } => {
             let store = || artifacts.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut given = Vec::new();
-            for cid in inputs {
-                match store().get(cid) {
-                    Ok(Some(bytes)) => given.push(bytes),
-                    Ok(None) | Err(_) => return could_not("unavailable"),
-                }
-            }
             let read = |cid: &Cid| store().get(cid).ok().flatten();
-            let look = verify.as_deref().map(|look| (look, Committed { outputs: &look.outputs, states: &look.states }));
-            if let Some((Look { question: Some(Evidence::StretchMismatch { stretch }), .. }, committed)) = look {
-                let begin = committed.before(*stretch).and_then(|cid| read(&cid));
-                return match jobs::redo(job.as_str(), &given, produces, committed, *stretch, begin.as_deref()) {
-                    Ok(redone) => redone.into_outcome(*stretch),
-                    Err(_) => could_not("job-failed"),
-                };
+            let Made { outcome, outputs, begin } =
+                jobs::perform(work, read, variant.into(), |written| written, |_| true);
+            // Without it whoever rules does all of the work again.
+            if let Some((_, state)) = begin {
+                let _ = store().put(&state);
             }
-            // What is read is what was committed; what is made is made here.
-            let reads = jobs::is_authored(job.as_str()) || !forms.is_empty();
-            let mut documents = BTreeMap::new();
-            for (name, cid) in verify.iter().flat_map(|look| &look.outputs).filter(|_| reads) {
-                let Some(bytes) = read(cid) else { return could_not("unavailable") };
-                documents.insert(name.clone(), bytes);
-            }
-            let done = match verify {
-                Some(_) if jobs::is_authored(job.as_str()) => {
-                    let all = documents.iter().map(|(name, bytes)| (name.clone(), bytes.to_vec())).collect();
-                    jobs::read(all, keys)
-                }
-                None if jobs::is_authored(job.as_str()) => {
-                    jobs::write(job.as_str(), &given, names, produces, variant.into())
-                        .and_then(|written| jobs::read(written, keys))
-                }
-                _ => jobs::run(job.as_str(), &given, produces, keys),
-            };
-            let Ok(done) = done else { return could_not("job-failed") };
-            let question = verify.as_ref().and_then(|look| look.question.as_ref());
-            let mut against = jobs::against(forms, &documents, names, question, |_| true);
-            if let Some((_, committed)) = look.filter(|_| !jobs::is_authored(job.as_str()))
-                && let Some((stretch, begin)) = jobs::astray(job.as_str(), &given, produces, committed, &done)
-            {
-                // Without it whoever rules does all of the work again.
-                if let Some(bytes) = begin {
-                    let _ = store().put(&bytes);
-                }
-                against.push(Evidence::StretchMismatch { stretch });
-            }
-            let mut outputs = BTreeMap::new();
-            for (name, bytes) in done.outputs {
-                let cid = Cid::of(&bytes);
+            for (cid, bytes) in outputs {
                 // Who verifies looks whether it can be fetched, and brings what is missing: it has just made the same bytes.
                 let is_there = || read(&cid).is_some();
                 let keep = || matches!(store().put(&bytes), Answer::Committed(_));
@@ -155,9 +113,8 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
                 if !kept {
                     return could_not("unavailable");
                 }
-                outputs.insert(name, cid);
             }
-            Outcome::Ran { against, outputs, proofs: done.proofs, states: done.states, telemetry: done.telemetry }
+            outcome
         }
     }
 }
@@ -165,7 +122,9 @@ fn perform(artifacts: &Mutex<DiskArtifacts>, work: &Work, variant: u32) -> Outco
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use swarm_core::id::{AgentId, NeedId, Nonce};
+    use swarm_core::node::Look;
 
     /// Work on nothing, as a worker or as a verifier does it.
     fn synth(verify: bool) -> Work {

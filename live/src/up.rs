@@ -26,9 +26,11 @@ pub fn up(options: &Up) -> Result<Exit, LiveError> {
     let started = Instant::now();
     let job = Job::load(options)?;
     let mut folder = Folder::open(options, &job)?;
-    match folder.artifacts.put(&job.text) {
-        Answer::Committed(_) => {}
-        Answer::NotCommitted(error) | Answer::Unknown(error) => return Err(error.into()),
+    for artifact in [&job.text, &job.policy] {
+        match folder.artifacts.put(artifact) {
+            Answer::Committed(_) => {}
+            Answer::NotCommitted(error) | Answer::Unknown(error) => return Err(error.into()),
+        }
     }
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use real_text::{by_pipeline, real_text};
 use swarm_core::audit;
+use swarm_core::genesis::Genesis;
 use swarm_core::policy::{BaseRules, Only};
+use swarm_policy::Library;
 
 /// A folder with a text, its needs, and the swarm's data.
 struct Place {
@@ -177,6 +179,33 @@ fn interrupted_it_closes_its_logs_and_can_go_on() {
     assert!(audit::replay(&log, Arc::new(Only(Arc::new(BaseRules::default())))).unwrap().closed);
     assert_eq!(place.run().status.code(), Some(0));
     place.outputs_are_right(1);
+}
+
+/// Every node loads the capsule from the store and judges by it, also when it goes on.
+#[test]
+fn all_judge_by_the_policy_that_is_named() {
+    let place = Place::with(b"one two one\n".to_vec(), "{\"recipe\":\"wordcount\",\"parts\":2}\n");
+    let by = |policy: &str, time: &str| place.command().args(["--timeout", time, "--policy", policy]).output().unwrap();
+    let file = |name: &str| place.dir.path().join(name).to_string_lossy().into_owned();
+    failed(&by("none", "2m"), 64, &["no policy"]);
+    failed(&by(&file("no.capsule"), "2m"), 69, &["no.capsule"]);
+    fs::write(file("bad.capsule"), "allow all").unwrap();
+    failed(&by(&file("bad.capsule"), "2m"), 65, &["bad.capsule", "is no policy"]);
+    assert!(!place.data().exists(), "nothing is written before that");
+
+    fs::write(file("base.capsule"), swarm_policy::BASE).unwrap();
+    failed(&by(&file("base.capsule"), "1ms"), 3, &["time is up"]);
+    failed(&place.run(), 65, &["another policy"]);
+    // The same rules by another name are the same rules.
+    let output = by("rego", "2m");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    place.outputs_are_right(1);
+    let library = Arc::new(Library::default());
+    let base = library.load(swarm_policy::BASE).unwrap();
+    let genesis: Genesis = serde_json::from_slice(&fs::read(place.data().join("genesis.json")).unwrap()).unwrap();
+    assert_eq!((genesis.engine, genesis.capsule), (base.engine(), base.capsule()));
+    let log = fs::read(place.log("coordinator-0.jsonl")).unwrap();
+    assert!(audit::replay(&log, library).unwrap().closed);
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub use finding::{Code, Failure, Finding, Level, Report};
 pub use lint::{discover, lint, lint_all, load, load_text};
 pub use marks::{MARKS, Mark};
 pub use needs::{LINE_BYTES_MAX, NEEDS_BYTES_MAX, NEEDS_LINES_MAX, NeedLine, NeedRecipe, Needs, PARTS_MAX};
-pub use policy::{CAPSULE_BYTES_MAX, Policy, PolicyChange};
+pub use policy::{Policy, PolicyChange, read_capsule};
 pub use scenario::{
     Adversaries, Break, Bus, ChaosSection, Clocks, Cluster, Disk, Limits, NeedEnd, Network, Phases, Properties,
     Property, Protocol, Register, Role, Scenario, Store, Strategy,

@@ -1,17 +1,19 @@
 //! Which rules the nodes judge by, and when others take over.
 
+use crate::file::read_regular;
 use crate::value::{Nanos, shorten};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::{fmt, fs, io};
 use swarm_nemeses::Between;
 
 /// The largest capsule that is read.
-pub const CAPSULE_BYTES_MAX: u64 = 16 << 20;
+const CAPSULE_BYTES_MAX: u64 = 16 << 20;
 
 /// How the name of a capsule's file ends.
 const CAPSULE: &str = ".capsule";
@@ -44,18 +46,37 @@ impl Serialize for Policy {
     }
 }
 
-impl<'de> Deserialize<'de> for Policy {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.as_str() {
+impl FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
             "native" => Ok(Self::Native),
             "rego" => Ok(Self::Rego),
             path if path.len() > CAPSULE.len() && path.ends_with(CAPSULE) => Ok(Self::Capsule(path.into())),
-            _ => Err(D::Error::custom(format!(
-                "`{}` is no policy (write \"native\", \"rego\", or the path of a file whose name ends in {CAPSULE}) [bad-policy]",
-                shorten(&text)
-            ))),
+            _ => Err(format!(
+                "`{}` is no policy (write \"native\", \"rego\", or the path of a file whose name ends in {CAPSULE})",
+                shorten(text)
+            )),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = String::deserialize(deserializer)?.parse();
+        read.map_err(|what: String| D::Error::custom(format!("{what} [bad-policy]")))
+    }
+}
+
+/// The bytes of a capsule's file.
+///
+/// # Errors
+/// It is no regular file, larger than 16 MiB, or the system says why not.
+pub fn read_capsule(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::metadata(path)?.len() {
+        0..=CAPSULE_BYTES_MAX => read_regular(path),
+        _ => Err(io::Error::other(format!("it is larger than {CAPSULE_BYTES_MAX} bytes"))),
     }
 }
 

@@ -206,7 +206,7 @@ pub enum Strategy {
     Forker,
     /// A coordinator that never reveals what draws wait for.
     SilentReveal,
-    /// A worker that commits to results which its job does not give.
+    /// A worker that commits to results which its job does not give, and makes up what its job cannot give.
     WrongResult,
     /// A worker that takes a wrong turn in one stretch of its job, and goes on from there as it should.
     WrongTurn,
@@ -253,6 +253,9 @@ pub enum Strategy {
     Colluder,
     /// A verifier whose engine comes to other answers than it says it does.
     Askew,
+    /// A colluder that disputes such a result as soon as it is final, for something about it that is right: while that is looked at,
+    /// nobody is heard who says what is wrong.
+    Shielder,
     /// A verifier that says others' envelopes again: as they were, altered, under a wrong signature, or as its own.
     Forger,
     /// A verifier that dates what it says far ahead in logical time.
@@ -344,6 +347,7 @@ impl Strategy {
             | Self::FrontRunner
             | Self::Colluder
             | Self::Askew
+            | Self::Shielder
             | Self::Forger
             | Self::LamportPoisoner
             | Self::Sybil
@@ -383,6 +387,7 @@ impl Strategy {
             Self::FrontRunner => "front-runner",
             Self::Colluder => "colluder",
             Self::Askew => "askew",
+            Self::Shielder => "shielder",
             Self::Forger => "forger",
             Self::LamportPoisoner => "lamport-poisoner",
             Self::Sybil => "sybil",
@@ -424,6 +429,7 @@ impl Strategy {
             Self::FrontRunner => "lied-front-runner",
             Self::Colluder => "lied-colluder",
             Self::Askew => "lied-askew",
+            Self::Shielder => "lied-shielder",
             Self::Forger => "lied-forger",
             Self::LamportPoisoner => "lied-lamport-poisoner",
             Self::Sybil => "lied-sybil",

@@ -5,5 +5,5 @@
 
 pub mod cli;
 pub mod kernel;
-mod policies;
+pub mod policies;
 pub mod world;

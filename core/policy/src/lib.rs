@@ -52,4 +52,4 @@ pub use library::Library;
 pub use load::LoadError;
 pub use pool::Pool;
 pub use program::{Entry, Program};
-pub use rules::{BASE, Rego, base_keys, question};
+pub use rules::{BASE, Counts, Rego, base_keys, question};

@@ -7,8 +7,8 @@ use spin::Mutex;
 use swarm_core::id::{Cid, Digest};
 use swarm_core::policy::{BaseRules, Engines, Evaluator};
 
-use crate::Rego;
 use crate::capsule::CapsuleError;
+use crate::{Counts, Rego};
 
 /// The native rules, and every capsule that was loaded. All nodes of a process may share one: each capsule proves itself once,
 /// and an answer that is remembered helps them all.
@@ -40,6 +40,15 @@ impl Library {
         let rules = self.loaded.lock().entry(cid).or_insert(rules).clone();
         rules.map(|rules| rules as Arc<dyn Evaluator>)
     }
+
+    /// How much all loaded capsules were asked so far.
+    pub fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        for Counts { asked, evaluated } in self.loaded.lock().values().flatten().map(|rules| rules.counts()) {
+            all = Counts { asked: all.asked + asked, evaluated: all.evaluated + evaluated };
+        }
+        all
+    }
 }
 
 impl Engines for Library {
@@ -63,6 +72,7 @@ impl fmt::Debug for Library {
 mod tests {
     use super::*;
     use alloc::string::String;
+    use swarm_core::policy::Gate;
 
     #[test]
     fn rules_are_found_by_what_they_are_once_they_are_loaded() {
@@ -75,6 +85,18 @@ mod tests {
         assert_eq!(library.load(crate::BASE).map(|rules| rules.capsule()), Ok(Cid::of(crate::BASE)));
         let found = library.find(&base.engine()).expect("it was loaded");
         assert_eq!((found.engine(), found.capsule()), (base.engine(), base.capsule()));
+    }
+
+    #[test]
+    fn an_answer_that_is_remembered_is_not_worked_out_again() {
+        let library = Library::default();
+        library.load(crate::BASE).unwrap();
+        assert_eq!(library.counts(), Counts::default());
+        let base = library.loaded.lock()[&Cid::of(crate::BASE)].clone().unwrap();
+        for (question, asked, evaluated) in [("{}", 1, 1), ("{}", 2, 1), ("{\"bytes\":1}", 3, 2), ("{}", 4, 2)] {
+            base.decide(Gate::Ingress, question.into());
+            assert_eq!(library.counts(), Counts { asked, evaluated });
+        }
     }
 
     #[test]

@@ -69,8 +69,23 @@ fn view(body: &Body) -> Value {
 pub struct Rego {
     capsule: Cid,
     gates: [Label; Gate::ALL.len()],
-    known: Mutex<BTreeMap<Vec<u8>, Verdict>>,
+    known: Mutex<Known>,
     policy: Policy,
+}
+
+#[derive(Default)]
+struct Known {
+    counts: Counts,
+    verdicts: BTreeMap<Vec<u8>, Verdict>,
+}
+
+/// How much rules were asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Questions.
+    pub asked: u64,
+    /// Those for which the module ran; the other answers were remembered.
+    pub evaluated: u64,
 }
 
 impl Rego {
@@ -97,16 +112,25 @@ impl Rego {
 
     /// What it says to [`question`]'s text at `gate`.
     pub fn decide(&self, gate: Gate, question: Vec<u8>) -> Verdict {
-        if let Some(verdict) = self.known.lock().get(&question) {
+        let mut known = self.known.lock();
+        known.counts.asked += 1;
+        if let Some(verdict) = known.verdicts.get(&question) {
             return verdict.clone();
         }
+        drop(known);
         let verdict = self.policy.decide(&self.gates[gate as usize], &question);
         let mut known = self.known.lock();
-        if known.len() >= KNOWN_MAX {
-            known.clear();
+        known.counts.evaluated += 1;
+        if known.verdicts.len() >= KNOWN_MAX {
+            known.verdicts.clear();
         }
-        known.insert(question, verdict.clone());
+        known.verdicts.insert(question, verdict.clone());
         verdict
+    }
+
+    /// How much it was asked so far, by all who share it.
+    pub fn counts(&self) -> Counts {
+        self.known.lock().counts
     }
 }
 

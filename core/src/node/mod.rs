@@ -646,7 +646,10 @@ impl Node {
                 Event::Seated { task, .. } => self.verifier.seated(desk, need, record, task),
                 Event::Final { record: result } => self.verifier.finalized(desk, need, record, &result.task),
                 Event::Empanelled { task, .. } => self.verifier.empanelled(desk, need, record, task),
-                Event::Ruled { task, .. } => self.verifier.object(desk, need, record, task),
+                Event::Challenged { challenge, .. } => self.verifier.challenged(desk, challenge),
+                Event::Ruled { challenge, task, .. } if !planted(Mutant::ObjectionForgotten) => {
+                    self.verifier.ruled(desk, threads, need, task, challenge);
+                }
                 Event::Invalidated { commit, .. } => self.verifier.over(commit),
                 Event::Paid { task } => {
                     if let Some(commit) = record.tasks.get(task).and_then(|task| task.commit.as_ref()) {
@@ -715,6 +718,7 @@ impl Node {
                     desk.execute(Work::Load { capsule, engine });
                 }
             }
+            Timer::Object => self.verifier.object_again(desk, threads),
             Timer::Plan(need) => self.planner.plan(desk, need),
             Timer::Heartbeat(need, task) => self.worker.beat(desk, need, &task),
             Timer::LeaseEnd(need, task, fence) => self.worker.lease_end(desk, need, &task, fence),

@@ -15,6 +15,8 @@ pub enum Timer {
     Batch(Thread),
     /// A segment's end (or tenth) is due to be reported.
     Watch(Thread, Segment),
+    /// A verifier whose disputes are over may find room for what else it knows.
+    Object,
     /// The pool may be snapshotted again.
     Snapshot,
     /// No plan was decided in the first epoch, and a planner that was not called may try.

@@ -6,11 +6,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::config::ms;
 use crate::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, OpId, TaskName, Thread, label};
 use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Look, Message, Outcome, Subject, Work};
 use crate::node::threads::Threads;
+use crate::node::timer::Timer;
 use crate::plan::{Source, TaskState};
 use crate::policy;
 use crate::register::Event;
@@ -68,9 +70,18 @@ impl Check {
         Look { outputs, question, states }
     }
 
-    /// The work that is to be done for it, under the keys of `me` if it asks for a verdict.
+    /// The work that is to be done for it, under the keys of `me` if it asks for a verdict; none where what the result was made of is void, for
+    /// on what has taken its place even what is right would look wrong.
     fn work(&self, record: &Record, me: &AgentId) -> Option<Work> {
+        if record.is_outdated(&self.task) {
+            return None;
+        }
         work(record, self.need, &self.task, self.keys(me), Some(Box::new(self.look())))
+    }
+
+    /// What it found to speak against the result.
+    fn objection(&self, evidence: Evidence) -> Objection {
+        Objection { need: self.need, task: self.task.clone(), evidence }
     }
 
     /// Whose proofs are others than the work gave.
@@ -87,8 +98,18 @@ impl Check {
 pub(super) struct Verifier {
     voted: BTreeSet<(NeedId, Epoch)>,
     checking: BTreeMap<OpId, Check>,
-    /// What this verifier knows to speak against a result, by the COMMIT: until it has been heard, or the result is over.
-    objections: BTreeMap<Cid, Evidence>,
+    /// What this verifier knows to speak against a result, by the COMMIT: until the result is over.
+    objections: BTreeMap<Cid, Objection>,
+    /// Its own disputes that are not over.
+    own: BTreeSet<Cid>,
+}
+
+/// What speaks against a result.
+#[derive(Clone)]
+struct Objection {
+    need: NeedId,
+    task: TaskName,
+    evidence: Evidence,
 }
 
 /// Key of a verifier's proof of work for one commit: its id and a salt that only this slot has (PROTOCOL 8).
@@ -264,13 +285,44 @@ impl Verifier {
     pub fn object(&self, desk: &mut Desk, need: NeedId, record: &Record, name: &TaskName) {
         let Some(task) = record.tasks.get(name) else { return };
         let stands = matches!(task.state, TaskState::Final | TaskState::Settled);
-        let Some(commit) = task.commit.as_ref().filter(|_| stands && !task.challengers.contains(&desk.me())) else {
+        let Some(commit) = task.commit.as_ref().filter(|_| stands && task.may_hear(&desk.me())) else {
             return;
         };
-        if let Some(evidence) = self.objections.get(&commit.id())
+        if let Some(Objection { evidence, .. }) = self.objections.get(&commit.id())
+            && task.may_fell(evidence)
             && (task.state == TaskState::Final || !evidence.is_opinion())
         {
             challenge(desk, need, record.epoch, task.fence, commit, name, evidence.clone());
+        }
+    }
+
+    /// Somebody disputes a result.
+    pub fn challenged(&mut self, desk: &Desk, challenge: &Envelope) {
+        if challenge.sender == desk.me() {
+            self.own.insert(challenge.id());
+        }
+    }
+
+    /// A dispute is over: whoever was not heard meanwhile says what is wrong. Where it was this verifier's own, there will be room for what
+    /// else it knows, once the system thread has let its bond go.
+    pub fn ruled(&mut self, desk: &mut Desk, threads: &Threads, need: NeedId, name: &TaskName, challenge: &Cid) {
+        let Some(record) = threads.record(&need) else { return };
+        if !self.own.remove(challenge) {
+            return self.object(desk, need, record, name);
+        }
+        // While others of its own are open, their ends will make that room.
+        let was_heard = record.tasks.get(name).is_none_or(|task| !task.may_hear(&desk.me()));
+        if was_heard || self.own.is_empty() {
+            desk.wake_in(ms(desk.setup.local.backoff_max_ms), Timer::Object);
+        }
+    }
+
+    /// Disputes whatever it knows to be wrong and was not heard on.
+    pub fn object_again(&self, desk: &mut Desk, threads: &Threads) {
+        for Objection { need, task, .. } in self.objections.values() {
+            if let Some(record) = threads.record(need) {
+                self.object(desk, *need, record, task);
+            }
         }
     }
 
@@ -330,9 +382,13 @@ impl Verifier {
             (_, Some(ran)) => {
                 let Seen { reasons, against, policy } = Seen::of(desk, &check.commit, ran);
                 if let Some(first) = against.into_iter().next() {
-                    self.objections.insert(check.commit.id(), first);
+                    self.objections.insert(check.commit.id(), check.objection(first));
                 }
                 self.attest(desk, &check, reasons, ran.proofs.first().copied().unwrap_or_default(), policy);
+                // Others may have passed it while this one was at work.
+                if let Some(record) = record.filter(|_| !planted(Mutant::LateFailShrugged)) {
+                    self.object(desk, check.need, record, &check.task);
+                }
             }
             _ if check.tries + 1 < TRIES => {
                 check.tries += 1;
@@ -364,7 +420,7 @@ impl Verifier {
             Purpose::Attest => {}
             Purpose::Watch => {
                 if let Some(first) = against.into_iter().next() {
-                    self.objections.insert(commit.id(), first.clone());
+                    self.objections.insert(commit.id(), check.objection(first.clone()));
                     challenge(desk, *need, *epoch, *fence, commit, task, first);
                 }
             }
@@ -411,8 +467,12 @@ impl Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bids::Bid;
+    use crate::id::{Credits, Lamport};
     use crate::node::io::Effect;
-    use crate::plan::testkit::sealed;
+    use crate::plan::testkit::{add, link, propose, sealed};
+    use crate::plan::{self, Plan};
+    use crate::slot::{Decision, HEARINGS_MAX, Lease};
     use crate::wire::Commit;
 
     #[test]
@@ -432,10 +492,67 @@ mod tests {
         let seen = Seen::of(&desk, &commit, &ran(&others));
         assert_eq!(seen.reasons, [label("output-mismatch"), label("policy-denied")]);
         assert_eq!(seen.against, [Evidence::OutputMismatch { label: label("a") }]);
+        // Whoever looks gets nothing where nobody can do the work: of each output it can be shown that the job does not give it.
+        let seen = Seen::of(&desk, &commit, &ran(&BTreeMap::new()));
+        assert_eq!(seen.reasons, [label("output-mismatch"), label("policy-denied")]);
+        assert_eq!(seen.against, [Evidence::OutputMismatch { label: label("a") }]);
         let read = [Evidence::StretchMismatch { stretch: 3 }];
         let seen = Seen::of(&desk, &commit, &Ran { read: &read, ..ran(&outputs) });
         assert_eq!(seen.reasons, [label("stretch-mismatch"), label("policy-denied")]);
         assert_eq!(seen.against, read, "right outputs of a wrong run");
+    }
+
+    /// On what has taken the place of a void result even what is right would look wrong, to whoever comes late or tries again.
+    #[test]
+    fn nobody_looks_at_a_result_on_other_inputs_than_it_was_made_of() {
+        let facts = alloc::vec![
+            add("cut", "synth/1", "", "piece"),
+            add("join", "synth/1", "text", "total"),
+            link("cut", "join")
+        ];
+        let propose = propose(facts);
+        let plan = Arc::new(Plan::of(&plan::testkit::need(), &propose).unwrap());
+        let proposal = sealed(1, 1, Body::Propose(propose));
+        let need = NeedId(Cid::of(b"need"));
+        let mut record = Record::new(need);
+        record.tasks = plan.tasks().keys().map(|name| (name.clone(), crate::slot::Task::new().into())).collect();
+        record.decision = Some(Decision { proposal, counted: Vec::new(), plan, digest: Digest::default() });
+        let (cut, join) = (label("cut"), label("join"));
+        let bid = Bid {
+            agent: AgentId([1; 32]),
+            cost: Credits(1),
+            eta_ms: 1,
+            id: Cid::of(b"bid"),
+            lamport: Lamport(1),
+            score: 1,
+        };
+        let task = record.tasks.get_mut(&join).unwrap();
+        task.lease = Some(Lease { bid, fees: Credits(1), org: Default::default(), granted_ms: 1, rest_ms: 0 });
+        task.rests_on = alloc::vec![Fence(1)];
+        let body = Commit {
+            outputs: BTreeMap::new(),
+            states: Vec::new(),
+            task: join.clone(),
+            telemetry: Telemetry::default(),
+        };
+        let check = Check {
+            purpose: Purpose::Watch,
+            need,
+            task: join,
+            epoch: Epoch(1),
+            fence: Fence(1),
+            commit: sealed(1, 1, Body::Commit(body)),
+            proofs: Vec::new(),
+            tries: 0,
+        };
+        let mut is_done_on = |fence: u64, state| {
+            let parent = record.tasks.get_mut(&cut).unwrap();
+            (parent.fence, parent.state) = (Fence(fence), state);
+            check.work(&record, &AgentId([2; 32])).is_some()
+        };
+        assert!(is_done_on(1, TaskState::Final) && is_done_on(1, TaskState::Settled));
+        assert!(!is_done_on(1, TaskState::Idle), "it is void");
+        assert!(!is_done_on(2, TaskState::Final), "another has taken its place");
     }
 
     /// While another's dispute is open nobody is heard: what speaks against a result is said again for as long as it stands.
@@ -457,14 +574,17 @@ mod tests {
         let set = |record: &mut Record, state| record.tasks.get_mut(&name).unwrap().state = state;
         set(&mut record, TaskState::Final);
         assert_eq!(said(&verifier, &record), 0, "nothing speaks against it");
-        verifier.objections.insert(commit.id(), Evidence::StretchMismatch { stretch: 0 });
+        let evidence = Evidence::StretchMismatch { stretch: 0 };
+        verifier.objections.insert(commit.id(), Objection { need, task: name.clone(), evidence });
         assert_eq!((said(&verifier, &record), said(&verifier, &record)), (1, 1), "for as long as it was not heard");
         set(&mut record, TaskState::Settled);
         assert_eq!(said(&verifier, &record), 1, "it still costs stake");
         set(&mut record, TaskState::Verifying);
         assert_eq!(said(&verifier, &record), 0, "nothing stands");
         set(&mut record, TaskState::Final);
-        record.tasks.get_mut(&name).unwrap().challengers.insert(AgentId([1; 32]));
+        record.tasks.get_mut(&name).unwrap().challengers.insert(AgentId([1; 32]), 1);
+        assert_eq!(said(&verifier, &record), 1, "nobody was found to look");
+        record.tasks.get_mut(&name).unwrap().challengers.insert(AgentId([1; 32]), HEARINGS_MAX);
         assert_eq!(said(&verifier, &record), 0, "it was heard");
         record.tasks.get_mut(&name).unwrap().challengers.clear();
         verifier.over(&commit.id());

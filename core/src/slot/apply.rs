@@ -430,7 +430,7 @@ impl Record {
         if challenge.evidence.accused().is_some_and(|accused| !task.proofs.contains_key(&accused)) {
             return Err(Reject::NoEvidence);
         }
-        if task.challengers.contains(&envelope.sender) {
+        if !task.may_hear(&envelope.sender) || !task.may_fell(&challenge.evidence) {
             return Err(Reject::Duplicate);
         }
         let arbiters = !registry.genesis().arbiters.is_empty();

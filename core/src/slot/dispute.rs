@@ -58,6 +58,8 @@ impl<R: Registry> Doing<'_, R> {
     /// The answer to that.
     pub(super) fn take_panel(&mut self, answer: Answer, name: TaskName) {
         match answer {
+            // Nobody can look at it on what it was made of.
+            Answer::Seated { .. } if self.record.is_outdated(&name) => self.conclude(name, None, Vec::new()),
             Answer::Seated { k_result: k_ruling, seats, seed, snapshot } => {
                 self.emit(Event::Empanelled { k_ruling, seats, seed, snapshot, task: name.clone() });
                 let ruling_ms = self.registry.params().ruling_ms;
@@ -76,6 +78,7 @@ impl<R: Registry> Doing<'_, R> {
     pub(super) fn unruled(&mut self, name: TaskName) {
         let dispute = self.record.tasks[&name].dispute.as_ref().expect("it is disputed");
         let enough = dispute.bench == Bench::Looks && dispute.draws >= self.registry.params().rulings_max;
+        let enough = enough || self.record.is_outdated(&name);
         let next = dispute.bench.next(!self.registry.genesis().arbiters.is_empty());
         let Some(bench) = next.filter(|_| !enough) else { return self.conclude(name, None, Vec::new()) };
         self.emit(Event::Unruled { bench, task: name.clone() });
@@ -159,7 +162,8 @@ impl<R: Registry> Doing<'_, R> {
         work
     }
 
-    /// Takes back what was begun on a result that is void (T77); false if there is nothing, or it is on its way and will be.
+    /// Takes back what was begun on a result that is void (T77); false if there is nothing, or it is on its way and will be. What is disputed
+    /// is ruled on first by whoever looks at it on what it was made of.
     pub(super) fn void(&mut self, name: &TaskName) -> bool {
         let task = &self.record.tasks[name];
         let wait = match task.state {

@@ -12,7 +12,7 @@ use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Ask, Counted, Ending, Event};
 use crate::slot::record::Task;
-use crate::slot::{Decision, Dispute, Lease, Phase, Record, Stopwatch, Unmasking, Waiting, Wrong};
+use crate::slot::{Decision, Dispute, HEARINGS_MAX, Lease, Phase, Record, Stopwatch, Unmasking, Waiting, Wrong};
 use crate::wire::{Body, Due, ReleaseReason, Verdict};
 
 /// Organisations of winners remembered for the score's heterogeneity term.
@@ -50,9 +50,10 @@ impl Record {
             Event::Granting { bid, fees, fence, org, task } => {
                 self.budget = Credits(self.budget.0 - bid.cost.0);
                 self.fees = Credits(self.fees.0 - fees.0);
+                let rests_on = self.grants_of_parents(task);
                 let task = self.task(task);
                 task.state = TaskState::Granting;
-                task.wrong = None;
+                (task.wrong, task.rests_on) = (None, rests_on);
                 task.fence = *fence;
                 task.lease = Some(Lease { bid: bid.clone(), fees: *fees, org: org.clone(), granted_ms: 0, rest_ms: 0 });
             }
@@ -133,7 +134,7 @@ impl Record {
                     self.waits.remove(waiting);
                 });
                 let task = self.task(task);
-                task.challengers.insert(challenge.sender);
+                *task.challengers.entry(challenge.sender).or_default() += 1;
                 task.dispute = Some(Dispute {
                     challenge: Arc::clone(challenge),
                     late: task.state == TaskState::Settled,
@@ -145,9 +146,11 @@ impl Record {
                 });
             }
             Event::Empanelled { k_ruling, seats, task, .. } => {
-                if let Some(dispute) = &mut self.task(task).dispute {
+                let task = self.task(task);
+                if let Some(dispute) = &mut task.dispute {
                     dispute.k_ruling = *k_ruling;
                     dispute.seats.clone_from(seats);
+                    task.challengers.insert(dispute.challenge.sender, HEARINGS_MAX);
                 }
             }
             Event::Unruled { bench, task } => {
@@ -162,6 +165,7 @@ impl Record {
                 let Some(dispute) = task.dispute.take() else { return };
                 match (ruling, dispute.accused(), dispute.evidence()) {
                     (Some(true), Some(accused), _) => drop(task.proofs.remove(&accused)),
+                    (Some(true), None, _) => task.felled = dispute.late,
                     (Some(false), _, Some(evidence)) if evidence.is_opinion() => {
                         task.heard.push((evidence.clone(), dispute.bench));
                     }

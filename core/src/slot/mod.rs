@@ -15,5 +15,5 @@ mod stopwatch;
 pub(crate) use apply::PROPOSALS_EACH;
 pub use apply::{Registry, Standing, lease_margin, terms};
 pub use decoy::mask;
-pub use record::{Decision, Dispute, Lease, Phase, Record, Task, Unmasking, Wrong};
+pub use record::{Decision, Dispute, HEARINGS_MAX, Lease, Phase, Record, Task, Unmasking, Wrong};
 pub use stopwatch::{Stopwatch, Waiting};

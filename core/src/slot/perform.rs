@@ -399,7 +399,7 @@ impl<'a, R: Registry> Doing<'a, R> {
         let params = self.registry.params();
         let plan = Arc::clone(&self.record.decision.as_ref().expect("decided").plan);
         for (name, planned) in plan.tasks() {
-            if planned.parents.iter().any(|p| !self.record.tasks[p].is_final()) && self.void(name) {
+            if self.record.is_outdated(name) && self.void(name) {
                 return true;
             }
             let task = &self.record.tasks[name];

@@ -144,6 +144,8 @@ pub struct Task {
     pub barred: BTreeSet<AgentId>,
     /// The holder, from Granting to the attempt's end.
     pub lease: Option<Lease>,
+    /// The grants of its parents' results, as they were then: what the attempt rests on.
+    pub rests_on: Vec<Fence>,
     /// The accepted result.
     pub commit: Option<Arc<Envelope>>,
     /// The committee.
@@ -160,8 +162,10 @@ pub struct Task {
     pub unchallenged: bool,
     /// The dispute about it, while there is one.
     pub dispute: Option<Dispute>,
-    /// Who has disputed it: nobody does so twice.
-    pub challengers: BTreeSet<AgentId>,
+    /// Who has disputed it, and how often nobody was found to look; [`HEARINGS_MAX`] for who was heard.
+    pub challengers: BTreeMap<AgentId, u32>,
+    /// A dispute found it wrong when it was settled: who is at fault has paid for it, and nothing more can be had.
+    pub felled: bool,
     /// What was said against it that is a matter of opinion and was not so in the opinion of this bench: whoever says it again appeals
     /// to the next.
     pub heard: Vec<(Evidence, Bench)>,
@@ -170,6 +174,9 @@ pub struct Task {
     /// Its last result, if that was found wrong, until the task is granted again.
     pub wrong: Option<Wrong>,
 }
+
+/// How often one agent may ask to be heard about one result: its bond may be tied up elsewhere at first, or nobody be free to look.
+pub const HEARINGS_MAX: u32 = 4;
 
 impl Task {
     pub(crate) fn new() -> Self {
@@ -182,6 +189,7 @@ impl Task {
             window: Window::default(),
             barred: BTreeSet::new(),
             lease: None,
+            rests_on: Vec::new(),
             commit: None,
             seats: Vec::new(),
             k_result: 0,
@@ -190,7 +198,8 @@ impl Task {
             proofs: BTreeMap::new(),
             unchallenged: false,
             dispute: None,
-            challengers: BTreeSet::new(),
+            challengers: BTreeMap::new(),
+            felled: false,
             heard: Vec::new(),
             voided: 0,
             wrong: None,
@@ -215,6 +224,7 @@ impl Task {
         self.proofs.clear();
         self.seats.clear();
         self.challengers.clear();
+        self.felled = false;
         self.heard.clear();
         self.lease.take()
     }
@@ -238,6 +248,16 @@ impl Task {
             None => Some(Bench::first(evidence)),
             Some((_, bench)) => bench.next(arbiters),
         }
+    }
+
+    /// Whether `agent` may be heard against its result: nobody is heard twice, nor asks again and again.
+    pub fn may_hear(&self, agent: &AgentId) -> bool {
+        self.challengers.get(agent).is_none_or(|times| *times < HEARINGS_MAX)
+    }
+
+    /// Whether there is something to be had by this: of a result that has fallen after it was settled only false proofs are left.
+    pub fn may_fell(&self, evidence: &Evidence) -> bool {
+        !self.felled || evidence.accused().is_some()
     }
 
     /// What the accepted COMMIT says.
@@ -388,6 +408,21 @@ impl Record {
     /// Whether it ended before it was opened.
     pub fn was_denied(&self) -> bool {
         self.is_over() && self.k_plan == 0
+    }
+
+    /// Which grants the results of a task's parents are of.
+    pub(super) fn grants_of_parents(&self, name: &TaskName) -> Vec<Fence> {
+        let plan = self.decision.as_ref().and_then(|decision| decision.plan.tasks().get(name));
+        plan.into_iter().flat_map(|task| &task.parents).map(|parent| self.tasks[parent].fence).collect()
+    }
+
+    /// Whether what a task's work was begun on is void by now, also where another result has taken its place: then its work is, too.
+    pub fn is_outdated(&self, name: &TaskName) -> bool {
+        let plan = self.decision.as_ref().and_then(|decision| decision.plan.tasks().get(name));
+        let is_void = |parent: &TaskName| !self.tasks[parent].is_final();
+        let is_begun = self.tasks.get(name).is_some_and(|task| task.lease.is_some());
+        plan.is_some_and(|task| task.parents.iter().any(is_void))
+            || (is_begun && self.tasks[name].rests_on != self.grants_of_parents(name))
     }
 
     /// The wait that `segment` belongs to, if it is running.

@@ -53,12 +53,15 @@ impl Promise {
 /// brings along as its proof: without a bound the largest would not fit through a register.
 pub const ROUND_ASKS_MAX: usize = 32;
 
-/// A running round of reveals.
+/// A running round of reveals. Whom it can draw is fixed when it opens: whoever reveals last knows all the other values, and could
+/// otherwise order another pool, or have a friend say that it belongs to another's organisation, until it likes what comes out (T68).
 #[derive(Clone, Debug)]
 pub(super) struct Round {
     pub number: u32,
-    pub asks: Vec<Seating>,
+    /// What it serves, and who has a part in each.
+    pub asks: Vec<(Seating, Vec<pool::Identity>)>,
     pub reveals: BTreeMap<AgentId, Digest>,
+    pub snapshot: Arc<Snapshot>,
 }
 
 impl System {
@@ -68,8 +71,14 @@ impl System {
         }
         self.rounds += 1;
         let served = self.queue.len().min(ROUND_ASKS_MAX);
-        let asks = self.queue.drain(..served).collect();
-        self.round = Some(Round { number: self.rounds, asks, reveals: BTreeMap::new() });
+        let served: Vec<Seating> = self.queue.drain(..served).collect();
+        let with_barred = |seating: Seating| {
+            let barred = self.barred(&seating.ask);
+            (seating, barred)
+        };
+        let asks = served.into_iter().map(with_barred).collect();
+        let snapshot = Arc::clone(self.snapshot());
+        self.round = Some(Round { number: self.rounds, asks, reveals: BTreeMap::new(), snapshot });
         self.wait(Waiting::Reveals, ms(self.params().reveal_ms));
         doing.events.push(Event::RoundOpened { round: self.rounds });
         self.close_full_round(doing);
@@ -161,14 +170,14 @@ impl System {
             }
             // All the others were seated lately, and will reveal in the round after this one or in the next.
             let asks = self.round.take().map(|round| round.asks).unwrap_or_default();
-            self.queue = asks.into_iter().chain(self.queue.drain(..)).collect();
+            self.queue = asks.into_iter().map(|(seating, _)| seating).chain(self.queue.drain(..)).collect();
             return self.open_next_round(doing);
         }
         let omitted = self.silent();
-        let Some(round) = self.round.take() else { return };
+        let Some(mut round) = self.round.take() else { return };
         doing.events.push(Event::RoundClosed { omitted, round: round.number });
-        for seating in round.asks {
-            let answer = self.seat(doing, &seating, &round.reveals).unwrap_or_else(Answer::Denied);
+        for (seating, barred) in core::mem::take(&mut round.asks) {
+            let answer = self.seat(doing, &seating, &barred, &round).unwrap_or_else(Answer::Denied);
             let Seating { need, seq, at, .. } = seating;
             doing.events.push(Event::Answered { answer, at, need, seq });
         }
@@ -180,23 +189,17 @@ impl System {
         &mut self,
         doing: &mut Doing,
         seating: &Seating,
-        reveals: &BTreeMap<AgentId, Digest>,
+        barred: &[pool::Identity],
+        Round { reveals, snapshot, .. }: &Round,
     ) -> Result<Answer, Reject> {
         let Ask::Contest { bench, challenge, k_ruling, .. } = &seating.ask else {
             return Err(Reject::NoEvidence);
         };
         let seed = committee::seed(challenge, reveals);
-        let (snapshot, genesis) = (Arc::clone(self.snapshot()), Arc::clone(&self.genesis));
-        let params = &genesis.params;
-        let mut barred = self.parties(&seating.ask);
-        if bench.is_of_opinion() {
-            // They are kept for the end.
-            barred.extend(genesis.arbiters.iter().map(|agent| self.identity(agent)));
-        }
-        let spare = params.seats_spare;
+        let spare = self.genesis.params.seats_spare;
         let spare = if *bench == Bench::Larger { k_ruling + 2 * spare } else { spare };
-        let terms = committee::Terms { barred: &barred, snapshot: &snapshot, spare, target: *k_ruling };
-        match committee::draw(&seed, terms, params) {
+        let terms = committee::Terms { barred, snapshot, spare, target: *k_ruling };
+        match committee::draw(&seed, terms, &self.genesis.params) {
             Ok(drawn) => {
                 let mut seats = drawn.members;
                 seats.sort_unstable();
@@ -215,6 +218,19 @@ impl System {
             self.accused(challenger, None);
         }
         Reject::NoQuorum
+    }
+
+    /// Who may not be drawn for this, nor anyone related.
+    fn barred(&self, ask: &Ask) -> Vec<pool::Identity> {
+        let mut barred = match ask {
+            Ask::Seats { planner, worker, .. } => [worker, planner].map(|agent| self.identity(agent)).into(),
+            _ => self.parties(ask),
+        };
+        if matches!(ask, Ask::Contest { bench, .. } if bench.is_of_opinion()) {
+            // They are kept for the end.
+            barred.extend(self.genesis.arbiters.iter().map(|agent| self.identity(agent)));
+        }
+        barred
     }
 
     /// Those who have a part in what is disputed.
@@ -243,18 +259,18 @@ impl System {
         &mut self,
         doing: &mut Doing,
         seating: &Seating,
-        reveals: &BTreeMap<AgentId, Digest>,
+        barred: &[pool::Identity],
+        round: &Round,
     ) -> Result<Answer, Reject> {
         if let Ask::Contest { .. } = seating.ask {
-            return self.empanel(doing, seating, reveals);
+            return self.empanel(doing, seating, barred, round);
         }
-        let Ask::Seats { commit, k_result, planner, worker, .. } = &seating.ask else { return Err(Reject::NoEvidence) };
+        let Ask::Seats { commit, k_result, .. } = &seating.ask else { return Err(Reject::NoEvidence) };
+        let Round { reveals, snapshot, .. } = round;
         let seed = committee::seed(commit, reveals);
-        let (snapshot, params) = (Arc::clone(self.snapshot()), Arc::clone(&self.genesis));
-        let params = &params.params;
-        let barred = [self.identity(worker), self.identity(planner)];
-        let terms =
-            committee::Terms { barred: &barred, snapshot: &snapshot, spare: params.seats_spare, target: *k_result };
+        let genesis = Arc::clone(&self.genesis);
+        let params = &genesis.params;
+        let terms = committee::Terms { barred, snapshot, spare: params.seats_spare, target: *k_result };
         let drawn = committee::draw(&seed, terms, params).map_err(|_| Reject::NoQuorum)?;
         // A seat counts once its lien is booked, and nobody has two; whoever has no free stake left leaves its seat to the spares.
         let lien = |verifier: &AgentId| LienId { need: seating.need, commit: *commit, verifier: *verifier };

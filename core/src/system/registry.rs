@@ -45,7 +45,8 @@ impl System {
         };
         let standings = self.agents.iter().map(|(agent, known)| (*agent, shared(agent, known))).collect();
         let cited: BTreeSet<u32> = self.cited.values().flatten().copied().collect();
-        self.taken.retain(|number, _| cited.contains(number));
+        let drawn_from = self.round.as_ref().map(|round| round.snapshot.number());
+        self.taken.retain(|number, _| cited.contains(number) || drawn_from == Some(*number));
         self.taken.insert(number, Taken { snapshot: Arc::clone(&snapshot), standings });
         self.dirty = false;
         snapshot

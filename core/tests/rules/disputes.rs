@@ -7,7 +7,7 @@ use swarm_core::id::{AgentId, Cid, Credits, Digest, Nonce, label};
 use swarm_core::plan::TaskState;
 use swarm_core::register::Command;
 use swarm_core::reject::Reject;
-use swarm_core::slot::{Phase, Waiting};
+use swarm_core::slot::{HEARINGS_MAX, Phase, Waiting};
 use swarm_core::wire::{Body, Challenge, Count, Evidence};
 
 /// A need whose first task is final.
@@ -19,12 +19,16 @@ fn first_final() -> Stage {
     stage
 }
 
-/// Somebody who has had nothing to do with it.
-fn bystander(stage: &Stage) -> String {
+/// Those who have had nothing to do with it.
+fn bystanders(stage: &Stage) -> Vec<String> {
     let task = &stage.record.tasks[&label("cut")];
     let has_part = |agent: &AgentId| task.seats.contains(agent);
     let all = stage.people.iter().filter(|(name, keys)| name.starts_with('v') && !has_part(&keys.agent()));
-    all.map(|(name, _)| name.clone()).next().expect("not everybody sits")
+    all.map(|(name, _)| name.clone()).collect()
+}
+
+fn bystander(stage: &Stage) -> String {
+    bystanders(stage).swap_remove(0)
 }
 
 fn stake(stage: &Stage, agent: &AgentId) -> u64 {
@@ -114,6 +118,26 @@ fn nobody_disputes_everything_at_once() {
     assert!(!stage.record.tasks[&label("cut")].dispute.as_ref().unwrap().seats.is_empty());
 }
 
+/// Whose bond is tied up elsewhere, or who may have no other dispute open, is not heard; that is not all it may say.
+#[test]
+fn who_was_not_heard_may_ask_again() {
+    let mut stage = Stage::with(3, |params| (params.bond_bp, params.disputes_max) = (10_000, 1), |_| {});
+    stage.decide(two_steps());
+    stage.finish("w1", "cut");
+    stage.finish("w2", "join");
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    stage.act(&who, "challenge join").unwrap();
+    assert_eq!(stage.relay(), "Answered Ruled WaitOpened");
+    stage.rule("dismiss cut").unwrap();
+    stage.relay();
+    stage.challenge(&who, "join");
+    assert!(!stage.record.tasks[&label("join")].dispute.as_ref().unwrap().seats.is_empty());
+    stage.rule("dismiss join").unwrap();
+    stage.relay();
+    assert_eq!(stage.act(&who, "challenge join"), Err(Reject::Duplicate), "it was heard");
+}
+
 #[test]
 fn t32_challenging_one_s_own_never_profits() {
     // Whoever passed it, and whoever did the work.
@@ -179,6 +203,61 @@ fn t77_what_rests_on_a_void_result_is_taken_back_and_honest_work_is_paid() {
     }
 }
 
+/// A result whose dispute outlasts what it was made of does not stand on what has taken its place: on that nobody could say whether it was right.
+/// Those who were asked before may still rule, and nobody else is asked.
+#[test]
+fn t77_a_dispute_does_not_save_what_rests_on_a_void_result() {
+    for end in ["dismiss join", "uphold join", "silence"] {
+        let mut stage = first_final();
+        stage.finish("w2", "join");
+        let who = bystander(&stage);
+        stage.challenge(&who, "join");
+        let passed = stage.record.tasks[&label("join")].passed_by();
+        stage.challenge(&who, "cut");
+        stage.rule("uphold cut").unwrap();
+        stage.relay();
+        stage.finish("w3", "cut");
+        assert_eq!(stage.state("join"), TaskState::Final, "it is on its way");
+        let staked: Vec<u64> = passed.iter().map(|agent| stake(&stage, agent)).collect();
+        let (loses, told) = match end {
+            "silence" => (0, stage.elapse("ruling join").unwrap()),
+            ruling => (if ruling == "uphold join" { 50 } else { 0 }, stage.rule(ruling).unwrap()),
+        };
+        let is_void = if loses > 0 { "Invalidated" } else { "Released" };
+        assert!(told.contains(is_void) && !told.contains("Unruled"), "{end}: {told}");
+        stage.relay();
+        assert_eq!((stage.state("cut"), stage.state("join")), (TaskState::Final, TaskState::Idle), "{end}");
+        for (agent, staked) in passed.iter().zip(staked) {
+            assert_eq!(stake(&stage, agent), staked - loses, "{end}");
+        }
+        // Whoever made what was ruled wrong does not win it again.
+        stage.finish("w1", "join");
+        for wait in ["challenge cut", "challenge join", "late cut", "late join"] {
+            stage.elapse(wait).unwrap();
+            stage.relay();
+        }
+        assert_eq!((stage.open_pots(), stage.record.is_over()), (0, true), "{end}");
+    }
+}
+
+#[test]
+fn t77_nobody_is_asked_about_a_result_of_what_is_void() {
+    let mut stage = first_final();
+    stage.finish("w2", "join");
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    // The committee is being drawn when what it is to look at loses what it was made of.
+    stage.act(&who, "challenge join").unwrap();
+    stage.relay();
+    stage.rule("uphold cut").unwrap();
+    stage.relay();
+    assert_eq!(stage.state("join"), TaskState::Final);
+    stage.reveal();
+    let told = stage.relay();
+    assert!(told.contains("Ruled") && told.contains("Released") && !told.contains("Empanelled"), "{told}");
+    assert_eq!((stage.state("join"), stage.open_pots()), (TaskState::Idle, 1));
+}
+
 #[test]
 fn a_grant_on_its_way_is_taken_back_when_it_comes() {
     let mut stage = first_final();
@@ -236,6 +315,10 @@ fn t30_a_late_challenge_slashes_and_changes_neither_record_nor_payouts() {
     for (agent, staked) in passed.iter().zip(staked) {
         assert_eq!(stake(&stage, agent), staked - 50);
     }
+    // Everything was taken that could be: nobody puts the pay off for ever by saying it again.
+    let other = bystanders(&stage).pop().unwrap();
+    assert_ne!(other, who);
+    assert_eq!(stage.act(&other, "challenge cut"), Err(Reject::Duplicate));
     let worker = stage.available("w1");
     for wait in ["late cut", "challenge join", "late join"] {
         stage.elapse(wait).unwrap();
@@ -252,9 +335,11 @@ fn a_challenger_without_a_bond_stops_nothing() {
     let all = swarm_core::wire::AmountTo { amount: Credits(stage.available(&who)), to: id_of("r1") };
     let spend = stage.say(&who, Body::Transfer(all));
     stage.submit_system(Command::Act(spend)).unwrap();
-    assert_eq!(stage.act(&who, "challenge cut").unwrap(), "Challenged Asked");
-    assert_eq!(stage.relay(), "Answered Ruled WaitOpened");
-    assert_eq!(stage.act(&who, "challenge cut"), Err(Reject::Duplicate));
+    for _ in 0..HEARINGS_MAX {
+        assert_eq!(stage.act(&who, "challenge cut").unwrap(), "Challenged Asked");
+        assert_eq!(stage.relay(), "Answered Ruled WaitOpened");
+    }
+    assert_eq!(stage.act(&who, "challenge cut"), Err(Reject::Duplicate), "nobody asks for ever");
     stage.elapse("challenge cut").unwrap();
 }
 

@@ -429,6 +429,47 @@ fn t68_a_reveal_is_its_makers_due_and_true() {
     assert_eq!(reveal("c3", "c3", 1, round), Err(Reject::Expired));
 }
 
+/// Whoever reveals last knows what comes of any pool, and of any word on who is related to whom: neither changes what a round draws
+/// once that is open.
+#[test]
+fn t68_whom_a_round_draws_is_fixed_when_it_opens() {
+    let drawn = |meddle: &dyn Fn(&mut Stage)| {
+        let mut stage = decided();
+        stage.lease("w1", "cut");
+        stage.act("w1", "commit cut").unwrap();
+        stage.relay();
+        let pool = stage.system.snapshot().reference();
+        meddle(&mut stage);
+        stage.reveal();
+        stage.relay();
+        let task = &stage.record.tasks[&label("cut")];
+        assert!(!task.seats.is_empty() && task.snapshot == pool);
+        task.seats.clone()
+    };
+    let as_it_was = drawn(&|_| {});
+    let takes_a_snapshot = |stage: &mut Stage, word: Arc<Envelope>| {
+        stage.submit_system(Command::Act(word)).unwrap();
+        let number = stage.system.number() + 1;
+        stage.submit_system(Command::Snapshot { number }).unwrap();
+    };
+    for amount in [40, 41, 42, 43] {
+        let staked = drawn(&|stage| {
+            let more = stage.say("v1", Body::Stake(Amount { amount: Credits(amount) }));
+            takes_a_snapshot(stage, more);
+        });
+        assert_eq!(staked, as_it_was, "{amount} more at stake");
+    }
+    for seated in &as_it_was {
+        let befriended = drawn(&|stage| {
+            let org = format!("org-{}", stage.who(seated));
+            let manifest = Manifest { org, ..manifest_of("w1", vec![Role::Worker]) };
+            let word = stage.say("w1", Body::Manifest(manifest));
+            takes_a_snapshot(stage, word);
+        });
+        assert_eq!(befriended, as_it_was, "the worker says late that it belongs to one who would judge it");
+    }
+}
+
 #[test]
 fn t68_a_silent_coordinator_is_omitted_by_stopwatch_and_may_skip_on() {
     let mut stage = decided();

@@ -34,7 +34,10 @@ impl Checker for SameFinalize {
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
         match &record.event {
-            Event::Finalized { need, task, fence, record: bytes } if !self.liars.told(record) => {
+            Event::Finalized { need, task, fence, record: bytes }
+            | Event::Announced { need, task, fence, record: bytes }
+                if !self.liars.told(record) =>
+            {
                 self.tellers.insert(record.node);
                 let grants = self.first.entry(*need).or_default().entry(task.clone()).or_default();
                 let Some(first) = grants.get(fence) else {
@@ -52,7 +55,10 @@ impl Checker for SameFinalize {
                 if first.node != record.node {
                     self.notes.checked();
                 }
-                let Event::Finalized { record: other, .. } = &first.event else { unreachable!("kept by kind") };
+                let (Event::Finalized { record: other, .. } | Event::Announced { record: other, .. }) = &first.event
+                else {
+                    unreachable!("kept by kind")
+                };
                 if !Arc::ptr_eq(other, bytes)
                     && let Some(at) = difference(other, bytes)
                 {
@@ -118,6 +124,16 @@ mod tests {
                     *bytes.last_mut().unwrap() = b' ';
                     *record = bytes.into();
                 }
+            },
+        );
+        caught(SameFinalize::default(), &run, "differ from byte");
+        run.edit_last(
+            |e| matches!(e, Event::Finalized { .. }),
+            |e| {
+                let Event::Finalized { fence, need, record, task } = e.clone() else {
+                    unreachable!("it was asked for")
+                };
+                *e = Event::Announced { fence, need, record, task };
             },
         );
         caught(SameFinalize::default(), &run, "differ from byte");

@@ -1,5 +1,6 @@
 //! P3, challenge safety: a final result that is wrong and is disputed in time is void once that is ruled, and everyone who passed
-//! it is slashed; one that is right is never ruled void; and nobody honest is ever slashed.
+//! it is slashed; one that is right is never ruled void; and nobody honest is ever slashed. Whoever is honest and says in time what is
+//! wrong with a result is heard, whatever else is said of it meanwhile.
 //!
 //! Where a committee that ruled had nobody honest among those who were counted, it said what it liked, and the promise ends there.
 //! What such a one did wrong is a violation only where a scenario says that it shows just this.
@@ -14,7 +15,7 @@ use swarm_core::id::{AgentId, Cid, Digest, Fence, Label, NeedId, TaskName};
 use swarm_core::wire::{FinalizeRecord, Telemetry};
 
 use super::{Checker, End, Finding, Liars, Notes, looks};
-use crate::history::{Account, Claim, Event, LedgerEvent, Move, Record};
+use crate::history::{Account, Claim, Event, LedgerEvent, Move, NodeNo, Phase, Record};
 
 const NAME: &str = "P3";
 
@@ -23,6 +24,9 @@ type Grant = (NeedId, TaskName, Fence);
 
 /// What an honest host got for its work, what that took, and what it had come to along the way.
 type Got = (Arc<[Cid]>, Telemetry, Arc<[Digest]>);
+
+/// What an honest host read, if it is a text, and what its task was given.
+type Text = (Option<Arc<str>>, Arc<[Label]>);
 
 /// The oracle of P3.
 #[derive(Debug, Default)]
@@ -33,18 +37,27 @@ pub struct ChallengeSafety {
     /// What the work gives under each key, as honest hosts found.
     proofs: BTreeMap<Digest, Digest>,
     /// What honest hosts read.
-    read: BTreeMap<Cid, (Arc<str>, Arc<[Label]>)>,
+    read: BTreeMap<Cid, Text>,
     /// What honest hosts got for each task, and what it took.
     truth: BTreeMap<(NeedId, TaskName), Vec<Got>>,
     finals: BTreeMap<Grant, (Record, Arc<[Cid]>)>,
     disputes: BTreeMap<Cid, (Grant, Claim, Record)>,
+    /// What honest verifiers said against a result, whether anybody heard it or not.
+    objections: BTreeMap<(Grant, AgentId), (Claim, Record)>,
+    /// Those who were heard before it was settled.
+    heard: BTreeSet<(Grant, AgentId)>,
+    /// Nodes that came through: what another said may never have left it.
+    correct: BTreeSet<NodeNo>,
+    /// When faults were over, and how long what is said may take from there to where it counts.
+    whole: u64,
+    lag: u64,
     /// How disputes were ruled on, and whether anybody honest ruled so: K liars on one committee say what they like, and there
     /// the promise ends.
     ruled: BTreeMap<Cid, (Option<bool>, bool, Record)>,
     void: BTreeMap<Grant, (BTreeSet<AgentId>, Record)>,
     /// Disputes that began when their result was settled already: money cannot be taken back, stake can.
     late: BTreeSet<Cid>,
-    settled: BTreeSet<(NeedId, TaskName)>,
+    settled: BTreeMap<(NeedId, TaskName), Record>,
     /// Who lost stake, and to which pots.
     slashed: BTreeMap<AgentId, Vec<(Account, Record)>>,
 }
@@ -57,7 +70,10 @@ impl Checker for ChallengeSafety {
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
         match &record.event {
-            Event::Genesis { parties, .. } => {
+            Event::Phase(Phase::Settle) => self.whole = record.at,
+            Event::Correct { nodes, .. } => self.correct = nodes.iter().copied().collect(),
+            Event::Genesis { parties, rules } => {
+                self.lag = rules.lag_ns_max;
                 self.dishonest.extend(parties.iter().filter(|party| !party.honest).map(|party| party.agent));
             }
             Event::Worked { need, task, outputs, proofs, states, took, .. } => {
@@ -68,7 +84,7 @@ impl Checker for ChallengeSafety {
                 }
             }
             Event::Read { artifact, given, text } => {
-                self.read.entry(*artifact).or_insert_with(|| (Arc::clone(text), Arc::clone(given)));
+                self.read.entry(*artifact).or_insert_with(|| (text.clone(), Arc::clone(given)));
             }
             _ if self.liars.told(record) => {}
             Event::Finalized { need, task, fence, record: bytes } => {
@@ -77,10 +93,24 @@ impl Checker for ChallengeSafety {
                     self.finals.entry((*need, task.clone(), *fence)).or_insert_with(|| (record.clone(), outputs));
                 }
             }
-            Event::Challenged { challenge, claim, need, task, fence, .. } => {
+            Event::Objected { challenger, claim, need, task, fence, .. } => {
                 let grant = (*need, task.clone(), *fence);
+                match self.objections.entry((grant, *challenger)) {
+                    // What it says of it then is more.
+                    Entry::Occupied(mut failed) if failed.get().0 == Claim::Whole => {
+                        failed.insert((claim.clone(), record.clone()));
+                    }
+                    Entry::Occupied(_) => {}
+                    Entry::Vacant(first) => drop(first.insert((claim.clone(), record.clone()))),
+                }
+            }
+            Event::Challenged { challenge, challenger, claim, need, task, fence, .. } => {
+                let grant = (*need, task.clone(), *fence);
+                if !self.settled.contains_key(&(grant.0, grant.1.clone())) {
+                    self.heard.insert((grant.clone(), *challenger));
+                }
                 if let Entry::Vacant(first) = self.disputes.entry(*challenge) {
-                    if self.settled.contains(&(grant.0, grant.1.clone())) {
+                    if self.settled.contains_key(&(grant.0, grant.1.clone())) {
                         self.late.insert(*challenge);
                     }
                     first.insert((grant, claim.clone(), record.clone()));
@@ -95,7 +125,7 @@ impl Checker for ChallengeSafety {
                 self.void.entry((*need, task.clone(), *fence)).or_insert_with(|| (offenders, record.clone()));
             }
             Event::Settled { need, task, .. } => {
-                self.settled.insert((*need, task.clone()));
+                self.settled.entry((*need, task.clone())).or_insert_with(|| record.clone());
             }
             Event::Ledger(LedgerEvent::Posted { legs, op, .. }) if *op == Move::Slash => {
                 for leg in legs.iter() {
@@ -128,6 +158,7 @@ impl Checker for ChallengeSafety {
                 }
             }
         }
+        self.judge_unheard(&mut notes);
         for (grant, (told, outputs)) in &self.finals {
             let Some(truth) = self.truth.get(&(grant.0, grant.1.clone())) else { continue };
             let of_it: Vec<_> = self.disputes.iter().filter(|(_, (of, ..))| of == grant).collect();
@@ -203,6 +234,7 @@ impl ChallengeSafety {
     fn is_true(&self, claim: &Claim, outputs: &[Cid], truth: &[Got]) -> Option<bool> {
         let any = |is: &dyn Fn(&Got) -> bool| Some(truth.iter().any(is));
         match claim {
+            Claim::Whole => any(&|(got, ..)| **got == *outputs),
             Claim::Output(at) => any(&|(got, ..)| got.get(*at as usize) == outputs.get(*at as usize)),
             Claim::Stretch { at, states } => {
                 let found: Vec<bool> =
@@ -216,12 +248,12 @@ impl ChallengeSafety {
             Claim::Cited { artifact, pointer } => {
                 let (text, given) = self.read.get(artifact)?;
                 let given: Vec<&str> = given.iter().map(Label::as_str).collect();
-                Some(!looks::is_uncited(text.as_bytes(), pointer.as_str(), &given))
+                Some(!looks::is_uncited(text.as_deref(), pointer.as_str(), &given))
             }
             Claim::Form { artifact, pointer, schema } => {
                 let schema = serde_json::to_value(schema).expect("a schema is JSON");
                 let (text, _) = self.read.get(artifact)?;
-                Some(!looks::is_broken(text.as_bytes(), &schema, pointer.as_str()))
+                Some(!looks::is_broken(text.as_deref(), &schema, pointer.as_str()))
             }
         }
     }
@@ -242,6 +274,27 @@ impl ChallengeSafety {
         said.is_some_and(|(_, claim, _)| *claim == Claim::Sense)
     }
 
+    /// What is wrong and was disputed in time by somebody honest does not stand because nobody heard that. Of a false proof it stands.
+    fn judge_unheard(&self, notes: &mut Notes) {
+        for (of @ (grant, challenger), (claim, said)) in &self.objections {
+            let task = (grant.0, grant.1.clone());
+            let settled = self.settled.get(&task).filter(|settled| said.at.max(self.whole) + self.lag <= settled.at);
+            let last = self.finals.range(..=(task.0, task.1.clone(), Fence(u64::MAX))).next_back();
+            let (Some(settled), Some((last, (told, outputs))), Some(truth)) = (settled, last, self.truth.get(&task))
+            else {
+                continue;
+            };
+            if last != grant || matches!(claim, Claim::Proof { .. }) || !self.correct.contains(&said.node) {
+                continue;
+            }
+            notes.checked();
+            if self.is_true(claim, outputs, truth) == Some(false) && !self.heard.contains(of) {
+                let what = format!("what is wrong stands, and {challenger}, who is honest and said so, was not heard");
+                notes.contradict(NAME, what, &[told, said, settled]);
+            }
+        }
+    }
+
     /// What is wrong was ruled so: it is void unless it was settled before, and all who passed it have lost stake.
     fn judge_upheld(&self, challenge: &Cid, grant: &Grant, ruled: &Record, notes: &mut Notes) {
         let Some((offenders, void)) = self.void.get(grant) else {
@@ -257,8 +310,11 @@ impl ChallengeSafety {
 }
 
 /// Whether a stretch of a run leads from what was said of its begin to what was said of its end; nothing if it begins with what an honest
-/// host did not come to.
+/// host did not come to, or the work cannot be done.
 fn leads(at: usize, said: &[Digest], outputs: &[Cid], (got, _, way): &Got) -> Option<bool> {
+    if got.is_empty() && !outputs.is_empty() {
+        return None;
+    }
     let begins = at.checked_sub(1).is_none_or(|before| before >= way.len() || said.get(before) == way.get(before));
     let ends = match at.cmp(&way.len()) {
         Ordering::Less => said.get(at) == way.get(at),
@@ -378,6 +434,59 @@ mod tests {
     }
 
     #[test]
+    fn whoever_says_in_time_what_is_wrong_is_heard() {
+        let lag = crate::check::fixture::rules().lag_ns_max;
+        let (good, task, fence) = with_truth(false);
+        let is_paid = |r: &Record| matches!(r.event, Event::Settled { .. });
+        let (paid, rest): (Vec<Record>, Vec<Record>) = good.records.iter().cloned().partition(is_paid);
+        let (one, other) = (AgentId([8; 32]), AgentId([9; 32]));
+        // Somebody says something of it, and it is paid so much later.
+        let said = |claim: &Claim, node: u32, later: u64, heard: &[AgentId]| {
+            let mut run = Run { records: rest.clone(), ..good.clone() };
+            let (commit, need, task) = (Cid::of(b"commit"), need(), task.clone());
+            let (claim, said) = (claim.clone(), |n: u8| Cid::of(&[n]));
+            run.tell(node, Event::Objected { challenge: said(0), challenger: one, claim, commit, fence, need, task });
+            let at = run.records.last().unwrap().at;
+            for who in heard {
+                let (challenge, claim, task) = (said(who.0[0]), Claim::Lawful, task_of(&run));
+                let heard =
+                    Event::Challenged { challenge, challenger: *who, claim, commit, fence, need, task: task.clone() };
+                run.tell(0, heard);
+                run.tell(0, Event::Ruled { challenge, need, panel: [].into(), ruling: Some(false), task });
+            }
+            run.records.extend(paid.iter().cloned().map(|paid| Record { at: at + later, ..paid }));
+            run
+        };
+        let wrong = Claim::Output(0);
+        caught(
+            ChallengeSafety::default(),
+            &said(&Claim::Whole, 0, lag, &[]),
+            "who is honest and said so, was not heard",
+        );
+        caught(ChallengeSafety::default(), &said(&wrong, 0, lag, &[]), "who is honest and said so, was not heard");
+        caught(ChallengeSafety::default(), &said(&wrong, 0, lag, &[other]), "who is honest and said so, was not heard");
+        let violations = |run: &Run| run.finding(ChallengeSafety::default()).violations;
+        assert_eq!(violations(&said(&wrong, 0, lag, &[other, one])), 0, "it was heard in the end");
+        assert_eq!(violations(&said(&wrong, 0, lag - 1, &[])), 0, "it was too late");
+        assert_eq!(violations(&said(&Claim::Lawful, 0, lag, &[])), 0, "it was not so");
+        let proof = Claim::Proof { by: other, key: Digest([1; 32]), said: Digest([3; 32]) };
+        assert_eq!(violations(&said(&proof, 0, lag, &[])), 0, "the result stands with a false proof");
+        let mut void_first = said(&wrong, 0, lag, &[]);
+        let (commit, offenders) = (Cid::of(b"commit"), [].into());
+        void_first.records.retain(|r| !matches!(r.event, Event::Settled { .. }));
+        void_first.tell(0, Event::Invalidated { commit, fence, need: need(), offenders, task: task.clone() });
+        assert!(!format!("{:?}", void_first.finding(ChallengeSafety::default())).contains("not heard"));
+        let mut liar = said(&wrong, 0, lag, &[]);
+        liar.liar(0);
+        assert_eq!(violations(&liar), 0, "whoever lies says what it likes");
+        assert_eq!(violations(&said(&wrong, 77, lag, &[])), 0, "it did not come through");
+    }
+
+    fn task_of(run: &Run) -> TaskName {
+        final_of(run).0
+    }
+
+    #[test]
     fn a_challenge_is_held_against_what_it_calls_untrue() {
         let took = |steps| Claim::Took(Telemetry { bytes: Count(10), steps: Count(steps) });
         let (run, task, fence) = with_truth(true);
@@ -428,6 +537,9 @@ mod tests {
         let (mut run, task, fence) = with_truth(false);
         dispute_of(Claim::Stretch { at: 2, states: way() }, &mut run, &task, fence, Some(Some(false)));
         caught(ChallengeSafety::default(), &run, "what is wrong is dismissed");
+        // Of what nobody can do nobody came to a stretch.
+        let (got, made_up): (Got, _) = (([].into(), Telemetry::default(), [].into()), [Cid::of(b"made up")]);
+        assert_eq!((leads(0, &[], &made_up, &got), leads(0, &[], &[], &got)), (None, Some(true)));
     }
 
     #[test]
@@ -464,7 +576,7 @@ mod tests {
         let ruled_of = |claim: Claim, text: &str, upheld: bool| {
             let (mut run, task, fence) = with_truth(true);
             let given = ["text".parse().unwrap()].into();
-            run.tell(0, Event::Read { artifact, given, text: text.into() });
+            run.tell(0, Event::Read { artifact, given, text: Some(text.into()) });
             dispute_of(claim, &mut run, &task, fence, Some(Some(upheld)));
             if upheld {
                 void(&mut run, &task, fence, &[]);

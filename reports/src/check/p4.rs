@@ -136,9 +136,13 @@ impl Checker for Fencing {
                 }
                 *top = (*top).max(*fence);
             }
-            Event::Accepted { need, task, fence, .. } | Event::Finalized { need, task, fence, .. } => {
+            Event::Accepted { need, task, fence, .. }
+            | Event::Finalized { need, task, fence, .. }
+            | Event::Announced { need, task, fence, .. } => {
+                // What fell may be announced after it, by whoever catches up.
+                let is_late = |top: Fence| matches!(record.event, Event::Announced { .. }) && *fence < top;
                 let top = self.grants.get(&(*need, task.clone())).and_then(|grants| grants.top.get(&record.node));
-                if let Some(top) = top.filter(|top| *top != fence) {
+                if let Some(top) = top.filter(|top| *top != fence && !is_late(**top)) {
                     self.notes.checked();
                     let what = format!("a result under fence {fence} takes effect, but {top} was granted");
                     self.notes.contradict(NAME, what, &[record]);

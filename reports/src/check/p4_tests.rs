@@ -532,3 +532,23 @@ fn beliefs_of_fences_are_judged_too() {
     run.liar(2);
     holds(Fencing::default(), &run);
 }
+
+/// Whoever catches up says what is final of a result that has fallen since; nobody says it of what was never granted.
+#[test]
+fn a_result_may_be_announced_once_it_has_fallen() {
+    for (of, wrong) in [(1, None), (2, None), (3, Some("a result under fence 3 takes effect, but 2 was granted"))] {
+        let mut run = good();
+        run.repeat_last(|e| matches!(e, Event::Finalized { .. }));
+        run.edit_last(
+            |e| matches!(e, Event::Finalized { .. }),
+            |e| {
+                let Event::Finalized { need, record, task, .. } = e.clone() else { unreachable!("it was asked for") };
+                *e = Event::Announced { fence: Fence(of), need, record, task };
+            },
+        );
+        match wrong {
+            None => holds(Fencing::default(), &run),
+            Some(wrong) => caught(Fencing::default(), &run, wrong),
+        }
+    }
+}

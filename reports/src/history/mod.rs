@@ -272,6 +272,8 @@ pub struct PoolSnapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Claim {
+    /// That its outputs are what the job gives.
+    Whole,
     /// That its output of this place, in the order of their names, is what the job gives.
     Output(u32),
     /// That this stretch of its run leads from what it says of the begin to what it says of the end: all states that it says.
@@ -377,9 +379,30 @@ pub enum Event {
         record: Arc<[u8]>,
         task: TaskName,
     },
+    /// The node says to all that a result is final; `record` is the canonical bytes of the FINALIZE record that it says. Whoever catches up
+    /// may say it when the result has fallen again.
+    Announced {
+        fence: Fence,
+        need: NeedId,
+        #[serde(with = "lines::canonical_bytes")]
+        record: Arc<[u8]>,
+        task: TaskName,
+    },
     /// A final result is disputed, and the committee that is to rule on it is being drawn; `claim` is what the result says that
     /// the challenge calls untrue.
     Challenged {
+        challenge: Cid,
+        challenger: AgentId,
+        claim: Claim,
+        commit: Cid,
+        fence: Fence,
+        need: NeedId,
+        task: TaskName,
+    },
+    /// An honest verifier signed a CHALLENGE, for the first time against this result, or failed it because it got another, whether anybody
+    /// will hear it or not.
+    Objected {
+        /// The CHALLENGE, or the ATTEST that fails it.
         challenge: Cid,
         challenger: AgentId,
         claim: Claim,
@@ -404,8 +427,8 @@ pub enum Event {
         task: TaskName,
         took: Telemetry,
     },
-    /// World: an honest host read this, an output of a task with inputs of these names.
-    Read { artifact: Cid, given: Arc<[Label]>, text: Arc<str> },
+    /// World: an honest host read this, an output of a task with inputs of these names; nothing where its bytes are no text.
+    Read { artifact: Cid, given: Arc<[Label]>, text: Option<Arc<str>> },
     /// World: an honest host commits, in place of what it got, to outputs that are wrong on purpose.
     Planted { need: NeedId, outputs: Arc<[Cid]>, requester: AgentId, task: TaskName, worker: AgentId },
     /// World: a verifier signed a pass of what was planted.

@@ -42,7 +42,9 @@ impl Task {
         self.unchallenged = false;
         self.proven.clear();
         self.seats.clear();
+        self.asked.clear();
         self.challengers.clear();
+        self.found_late = false;
         self.heard.clear();
     }
 
@@ -59,6 +61,15 @@ fn accused_in(challenge: &Envelope) -> Option<AgentId> {
         Body::Challenge(Challenge { evidence: Evidence::FalseProof { verifier }, .. }) => Some(*verifier),
         _ => None,
     }
+}
+
+/// Those who have a part in what is disputed.
+fn parties(ask: &Ask) -> impl Iterator<Item = &AgentId> {
+    let named = match ask {
+        Ask::Contest { attesters, challenger, planner, worker, .. } => Some((attesters, [challenger, planner, worker])),
+        _ => None,
+    };
+    named.into_iter().flat_map(|(attesters, others)| attesters.iter().chain(others))
 }
 
 /// What people differ about goes to a committee, a larger one and the arbiters.
@@ -111,7 +122,10 @@ impl Need {
                 commit.outputs.contains_key(label) && own.digest() == *schema
             }
         };
-        if !present || !about || task.challengers.contains(&envelope.sender) {
+        let was_heard = task.challengers.contains(&envelope.sender);
+        let asks_on = task.asked.get(&envelope.sender).is_some_and(|times| *times >= 4);
+        let done_with = task.found_late && accused_in(envelope).is_none();
+        if !present || !about || was_heard || asks_on || done_with {
             return None;
         }
         // What was not found so is heard one step further up.
@@ -132,7 +146,7 @@ impl Need {
         let gone = seen.get(elsewhere.through() - 1).copied().unwrap_or_default();
         let left = Span(watch.total.0.saturating_sub(gone.0));
         let task = self.tasks.get_mut(&said.task)?;
-        task.challengers.insert(envelope.sender);
+        *task.asked.entry(envelope.sender).or_default() += 1;
         let challenge = Arc::clone(envelope);
         task.dispute =
             Some(Dispute { challenge: Arc::clone(&challenge), late, left, draws: 1, level, seats: Vec::new(), k: 0 });
@@ -182,12 +196,17 @@ impl Need {
     }
 
     pub(super) fn take_panel(&mut self, answer: &Answer, name: &TaskName, elsewhere: &impl Elsewhere) {
+        if matches!(answer, Answer::Seated { .. }) && self.rests_on_nothing(name) {
+            return self.conclude(name, None, Vec::new());
+        }
         let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.as_mut()) else { return };
         match answer {
             Answer::Seated { k_result: k, seats, seed, snapshot } => {
                 dispute.k = *k;
+                let challenger = dispute.challenge.sender;
                 dispute.seats.clone_from(seats);
                 let (seats, seed, snapshot) = (seats.clone(), *seed, *snapshot);
+                self.tasks.get_mut(name).expect("one of its tasks").challengers.insert(challenger);
                 self.did(Did::Empanelled { k_ruling: *k, seats, seed, snapshot, task: name.clone() });
                 self.wait(Waiting::Ruling(name.clone()), elsewhere.params().ruling_ms);
             }
@@ -227,13 +246,14 @@ impl Need {
     }
 
     pub(super) fn unruled(&mut self, name: &TaskName, elsewhere: &impl Elsewhere) {
+        let moot = self.rests_on_nothing(name);
         let Some(dispute) = self.tasks.get_mut(name).and_then(|task| task.dispute.as_mut()) else { return };
         let was_last = if is_opinion(&dispute.challenge) {
             dispute.level + 1 >= benches(elsewhere)
         } else {
             dispute.draws >= elsewhere.params().rulings_max
         };
-        if was_last {
+        if was_last || moot {
             return self.conclude(name, None, Vec::new());
         }
         dispute.draws += 1;
@@ -271,6 +291,9 @@ impl Need {
         self.ask(ask);
         if let (Some(accused), Some(true)) = (accused, ruling) {
             self.tasks.get_mut(name).expect("one of its tasks").proven.remove(&accused);
+        }
+        if let (true, Some(true), None) = (late, ruling, accused) {
+            self.tasks.get_mut(name).expect("one of its tasks").found_late = true;
         }
         if late || ruling == Some(false) || accused.is_some() || (opinion && ruling.is_none()) {
             return self.stands(name, ruling, counted);
@@ -392,7 +415,7 @@ impl System {
             _ => &self.genesis.arbiters[..],
         };
         let kin =
-            |agent: &AgentId| self.has_part(ask, agent) || kept.iter().any(|arbiter| self.related(agent, arbiter));
+            |agent: &AgentId| self.had_part(ask, agent) || kept.iter().any(|arbiter| self.were_related(agent, arbiter));
         let usual = self.params().seats_spare;
         let spare = if *bench == Bench::Larger { usual + usual + k_ruling } else { usual };
         let can = self.committee(challenge, kin, (*k_ruling, spare), reveals).is_some();
@@ -405,7 +428,7 @@ impl System {
             }
             _ => return Err("a committee was asked for, and something else was answered".into()),
         };
-        let pool = self.current(snapshot)?;
+        let pool = self.drawn_from(snapshot)?;
         let strangers = pool.members.iter().filter(|agent| !kin(agent)).count();
         let eligible = if pool.taken.bootstrap { pool.members.len() } else { strangers };
         let own = quorum::k(*k_ruling, pool.members.len(), eligible, self.params());
@@ -433,8 +456,12 @@ impl System {
 
     /// Whether somebody has a part in what is disputed, or is related to one who has.
     fn has_part(&self, ask: &Ask, agent: &AgentId) -> bool {
-        let Ask::Contest { attesters, challenger, planner, worker, .. } = ask else { return false };
-        attesters.iter().chain([challenger, planner, worker]).any(|party| self.related(agent, party))
+        parties(ask).any(|party| self.related(agent, party))
+    }
+
+    /// Whether it had when the open round began.
+    fn had_part(&self, ask: &Ask, agent: &AgentId) -> bool {
+        parties(ask).any(|party| self.were_related(agent, party))
     }
 
     /// The arbiters are to rule: all who have no part in it, and most of them.

@@ -9,11 +9,11 @@ use swarm_core::register::{Answer, Ask, Event as Did};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
-use swarm_core::wire::SnapshotRef;
+use swarm_core::wire::{Envelope, SnapshotRef};
 
 use super::need::Elsewhere;
 use super::quorum;
-use super::system::{Judged, Pool, System, manifest};
+use super::system::{Judged, Pool, Stood, System, manifest};
 use crate::check::draw::{self, Drawn};
 use crate::history::{Account, Rules};
 
@@ -34,6 +34,14 @@ impl System {
         pool.ok_or_else(|| {
             format!("snapshot {} was drawn from, and {} is current here", snapshot.number, self.pools.len())
         })
+    }
+
+    /// The pool that the open round draws from, if that is the one told.
+    pub(super) fn drawn_from(&self, snapshot: &SnapshotRef) -> Result<&Pool, String> {
+        let number = self.stood.pool;
+        let pool =
+            number.checked_sub(1).and_then(|at| self.pools.get(at)).filter(|_| snapshot.number as usize == number);
+        pool.ok_or_else(|| format!("snapshot {} was drawn from, and the round began under {number}", snapshot.number))
     }
 
     /// Seats change hands, or a generation begins, or both.
@@ -68,6 +76,8 @@ impl System {
             return;
         }
         self.rounds += 1;
+        let manifests = self.agents.iter().map(|(agent, known)| (*agent, Arc::clone(&known.manifest))).collect();
+        self.stood = Stood { pool: self.pools.len(), manifests };
         self.round = Some((self.queue.drain(..self.queue.len().min(ROUND_ASKS)).collect(), BTreeMap::new()));
         self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
         self.out.push(Did::RoundOpened { round: self.rounds });
@@ -152,7 +162,8 @@ impl System {
     ) -> Option<Drawn> {
         let seed = draw::committee_seed(about, reveals);
         let rules = Rules { seats_spare, ..self.rules() };
-        draw::committee(&seed, &self.pools.last()?.taken, |member| kin(&member.agent), target, &rules)
+        let pool = self.pools.get(self.stood.pool.checked_sub(1)?)?;
+        draw::committee(&seed, &pool.taken, |member| kin(&member.agent), target, &rules)
     }
 
     /// What a draw goes by.
@@ -177,7 +188,7 @@ impl System {
         let Ask::Seats { commit, k_result, planner, worker, .. } = ask else {
             return self.empanel(need, ask, answer, reveals);
         };
-        let kin = |agent: &AgentId| self.related(agent, worker) || self.related(agent, planner);
+        let kin = |agent: &AgentId| self.were_related(agent, worker) || self.were_related(agent, planner);
         let Answer::Seated { k_result: k, seats, snapshot, .. } = answer else {
             let drawn = self.committee(commit, kin, (*k_result, self.params().seats_spare), reveals);
             let able = |drawn: &Drawn| drawn.members.iter().filter(|one| self.can_answer(&need, commit, one)).count();
@@ -195,7 +206,7 @@ impl System {
                 _ => Err("a committee was asked for, and something else was answered".into()),
             };
         };
-        let pool = self.current(snapshot)?;
+        let pool = self.drawn_from(snapshot)?;
         let strangers = pool.members.iter().filter(|agent| !kin(agent)).count();
         let eligible = if pool.taken.bootstrap { pool.members.len() } else { strangers };
         let own = quorum::k(*k_result, pool.members.len(), eligible, self.params());
@@ -216,10 +227,22 @@ impl System {
 
     /// Whether two are one, or of one known organisation or network.
     pub(super) fn related(&self, a: &AgentId, b: &AgentId) -> bool {
-        let of = |agent: &AgentId| self.agents.get(agent).and_then(|known| manifest(&known.manifest));
-        let (Some(x), Some(y)) = (of(a), of(b)) else { return a == b };
-        a == b || (!x.org.is_empty() && x.org == y.org) || (!x.asn.is_empty() && x.asn == y.asn)
+        let of = |agent: &AgentId| self.agents.get(agent).map(|known| &known.manifest);
+        are_kin((a, of(a)), (b, of(b)))
     }
+
+    /// Whether they were when the open round began.
+    pub(super) fn were_related(&self, a: &AgentId, b: &AgentId) -> bool {
+        are_kin((a, self.stood.manifests.get(a)), (b, self.stood.manifests.get(b)))
+    }
+}
+
+/// Whether two who say this of themselves are one, or of one known organisation or network.
+fn are_kin((a, x): (&AgentId, Option<&Arc<Envelope>>), (b, y): (&AgentId, Option<&Arc<Envelope>>)) -> bool {
+    let (Some(x), Some(y)) = (x.and_then(|said| manifest(said)), y.and_then(|said| manifest(said))) else {
+        return a == b;
+    };
+    a == b || (!x.org.is_empty() && x.org == y.org) || (!x.asn.is_empty() && x.asn == y.asn)
 }
 
 /// Whether `list` can have been drawn: members of the pool, each once, as many as there should be, and K is K.

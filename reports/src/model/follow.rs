@@ -164,7 +164,9 @@ impl Need {
         let bond = Credits(bond(cap, params));
         let (carve, worker) = (Credits(bid.cost.0 + fees), bid.agent);
         let winner = Winner { bid: bid.clone(), fees, org: org.clone(), granted_ms: 0, rest_ms: 0 };
-        self.tasks.get_mut(name).expect("a window is a task's").winner = Some(winner);
+        let began_on = self.parents(name).map(|parent| parent.fence).collect();
+        let task = self.tasks.get_mut(name).expect("a window is a task's");
+        (task.winner, task.began_on) = (Some(winner), began_on);
         self.did(Did::Granting { bid, fees: Credits(fees), fence, org, task: name.clone() });
         self.ask(Ask::Grant { bond, carve, fence, task: name.clone(), worker });
     }
@@ -305,6 +307,20 @@ impl Need {
         self.did(Did::Over { ending });
     }
 
+    fn parents(&self, name: &TaskName) -> impl Iterator<Item = &Task> {
+        let decided = self.decision.iter().flat_map(|decision| &decision.plan[name].parents);
+        decided.map(|parent| &self.tasks[parent])
+    }
+
+    /// Whether a result that a task's attempt began on is not there any more.
+    pub(super) fn rests_on_nothing(&self, name: &TaskName) -> bool {
+        let task = &self.tasks[name];
+        let gone = |(at, parent): (usize, &Task)| {
+            !parent.stage.has_result() || (task.winner.is_some() && task.began_on.get(at) != Some(&parent.fence))
+        };
+        self.parents(name).enumerate().any(gone)
+    }
+
     /// Moves one task, in the order of names, that can move by itself.
     pub(super) fn move_a_task(&mut self, elsewhere: &impl Elsewhere) -> bool {
         if self.phase != Phase::Decided {
@@ -313,9 +329,8 @@ impl Need {
         let (params, windows) = (elsewhere.params(), self.windows());
         let names: Vec<TaskName> = self.tasks.keys().cloned().collect();
         for name in &names {
-            let parents = self.decision.as_ref().map(|d| d.plan[name].parents.clone()).unwrap_or_default();
-            let stages: Vec<Stage> = parents.iter().map(|parent| self.tasks[parent].stage).collect();
-            if stages.iter().any(|stage| !stage.has_result()) && self.void(name) {
+            let stages: Vec<Stage> = self.parents(name).map(|parent| parent.stage).collect();
+            if self.rests_on_nothing(name) && self.void(name) {
                 return true;
             }
             let task = &self.tasks[name];

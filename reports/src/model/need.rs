@@ -108,6 +108,8 @@ pub struct Task {
     pub offers: BTreeMap<AgentId, u32>,
     pub barred: BTreeSet<AgentId>,
     pub winner: Option<Winner>,
+    /// The grants of its parents when it was granted.
+    pub began_on: Vec<Fence>,
     pub commit: Option<Arc<Envelope>>,
     pub seats: Vec<AgentId>,
     pub k: u32,
@@ -115,8 +117,11 @@ pub struct Task {
     pub result: Option<Arc<FinalizeRecord>>,
     pub unchallenged: bool,
     pub dispute: Option<Dispute>,
-    /// Who disputed the result, and how many of the task's results were void.
+    /// Who asked to be heard against the result, and who was; how many of the task's results were void.
+    pub asked: BTreeMap<AgentId, u32>,
     pub challengers: BTreeSet<AgentId>,
+    /// It was found wrong after it was settled.
+    pub found_late: bool,
     /// What was said against it and not found so, by how far up that was taken: what people differ about.
     pub heard: Vec<(Evidence, usize)>,
     /// Who passed the result with a proof of work that was not ruled false.

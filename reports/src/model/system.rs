@@ -28,6 +28,15 @@ pub(super) struct Agent {
     pub(super) served_at: u32,
 }
 
+/// What a draw goes by.
+#[derive(Clone, Debug, Default)]
+pub struct Stood {
+    /// The number of the pool snapshot.
+    pub(super) pool: usize,
+    /// What everyone said of itself.
+    pub(super) manifests: BTreeMap<AgentId, Arc<Envelope>>,
+}
+
 /// A pool snapshot, as it must be: who may be drawn.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
@@ -51,6 +60,8 @@ pub struct System {
     pub(super) minted: u64,
     pub(super) accounts: BTreeSet<AgentId>,
     pub(super) agents: BTreeMap<AgentId, Agent>,
+    /// How things stood when the open round began: its draws go by that.
+    pub(super) stood: Stood,
     pub(super) pools: Vec<Pool>,
     pub(super) dirty: bool,
     asked: BTreeMap<NeedId, u32>,
@@ -92,6 +103,7 @@ impl System {
             minted: 0,
             accounts: [COMMONS].into(),
             agents: BTreeMap::new(),
+            stood: Stood::default(),
             pools: Vec::new(),
             dirty: false,
             asked: BTreeMap::new(),

@@ -1,9 +1,10 @@
-//! Markdown for a page: a table of a sweep's scenarios, one of its properties, and one of what everyone earned in each scenario.
+//! Markdown for a page: of a sweep a table of its scenarios, one of its properties, and one of what everyone earned in each scenario; of a
+//! hunt for planted bugs one of the bugs, and one of the runs without.
 
 use comfy_table::{Table, presets};
 
 use super::{grouped, in_order, span, spelled};
-use crate::report::SweepReport;
+use crate::report::{MutantsReport, SweepReport};
 
 /// Failing seeds named per scenario.
 const SEEDS_SHOWN_MAX: usize = 10;
@@ -45,6 +46,40 @@ pub fn sweep(report: &SweepReport) -> String {
     page
 }
 
+/// A hunt for planted bugs as Markdown tables.
+pub fn mutants(hunt: &MutantsReport) -> String {
+    let mut bugs = table(&["planted bug", "what it breaks", "must fell", "fells", "scenario", "seeds, median", "most"]);
+    let told = |seeds: Option<u64>| seeds.map_or("never".to_owned(), grouped);
+    for bug in &hunt.bugs {
+        let fell = bug.caught.iter().flat_map(|catch| catch.fell.keys());
+        let most = bug.took.iter().copied().max_by_key(|took| took.unwrap_or(u64::MAX)).flatten();
+        bugs.add_row([
+            bug.bug.clone(),
+            bug.breaks.clone(),
+            bug.expected.clone(),
+            fell.cloned().collect::<Vec<_>>().join(" "),
+            bug.scenario.clone(),
+            told(bug.median),
+            told(most),
+        ]);
+    }
+    let mut unmodified = table(&["scenario", "runs without a bug", "accused"]);
+    for row in &hunt.unmodified {
+        let accused = row.accused.as_ref().map_or("never".to_owned(), |catch| format!("seed {}", catch.seed));
+        unmodified.add_row([row.scenario.clone(), grouped(row.runs), accused]);
+    }
+    let caught = hunt.bugs.iter().filter(|bug| bug.median.is_some()).count();
+    let (of, starts, seeds) = (hunt.bugs.len(), hunt.starts, grouped(hunt.seeds));
+    let unneeded = match hunt.unneeded.as_slice() {
+        [] => String::new(),
+        names => format!("No bug is caught by these checkers alone: {}.\n\n", names.join(", ")),
+    };
+    let starts = if starts == 1 { "one start".to_owned() } else { format!("each of {starts} starts") };
+    format!(
+        "{caught} of {of} planted bugs caught, within {seeds} seeds from {starts}.\n\n{unneeded}{bugs}\n\n{unmodified}\n"
+    )
+}
+
 fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN).force_no_tty().set_header(head);
@@ -64,6 +99,49 @@ mod tests {
         |--------|----------|--------|------|-------------|-------|-------|--------|------------------|
         | worker | honest   | 60     | 30   | 7.50        | -7    | 22    | 13.63  | -                |
         | worker | thief    | 30     | 30   | 1,035.00    | 1,034 | 1,036 | 0.83   | 1,027.50 ± 0.00  |
+        ");
+    }
+
+    #[test]
+    fn a_hunt_for_planted_bugs() {
+        use crate::report::{Catch, PlantedBug, Unmodified};
+        let catch = |fell: &str| Catch { seed: 4, fell: [(fell.to_owned(), "so it is".to_owned())].into() };
+        let bug = |took: [Option<u64>; 3], caught| PlantedBug {
+            bug: "one-sided".to_owned(),
+            breaks: "Nobody asks twice.".to_owned(),
+            scenario: "quiet".to_owned(),
+            expected: "P1".to_owned(),
+            median: crate::report::median(&took),
+            took: took.to_vec(),
+            caught,
+            otherwise: None,
+            real_ms: 1,
+        };
+        let hunt = MutantsReport {
+            version: 2,
+            seeds: 2_000,
+            starts: 3,
+            held: false,
+            bugs: vec![bug([Some(5), Some(1_234), Some(2)], Some(catch("P1"))), bug([None, None, Some(2)], None)],
+            unneeded: vec!["P8".to_owned()],
+            unmodified: [None, Some(catch("P4"))]
+                .map(|accused| Unmodified { scenario: "quiet".to_owned(), runs: 2_000, accused, real_ms: 1 })
+                .into(),
+        };
+        insta::assert_snapshot!(mutants(&hunt), @r"
+        1 of 2 planted bugs caught, within 2,000 seeds from each of 3 starts.
+
+        No bug is caught by these checkers alone: P8.
+
+        | planted bug | what it breaks     | must fell | fells | scenario | seeds, median | most  |
+        |-------------|--------------------|-----------|-------|----------|---------------|-------|
+        | one-sided   | Nobody asks twice. | P1        | P1    | quiet    | 5             | 1,234 |
+        | one-sided   | Nobody asks twice. | P1        |       | quiet    | never         | never |
+
+        | scenario | runs without a bug | accused |
+        |----------|--------------------|---------|
+        | quiet    | 2,000              | never   |
+        | quiet    | 2,000              | seed 4  |
         ");
     }
 

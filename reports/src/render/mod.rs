@@ -46,7 +46,7 @@ fn profits(profits: &Profits) -> (Vec<&'static str>, Vec<Vec<String>>) {
         list.sort_by_key(|(strategy, _)| (*strategy != HONEST, *strategy));
         for (strategy, profit) in list {
             let error = credits(i128::try_from(profit.more.error_bp).unwrap_or(i128::MAX));
-            let more = format!("{} ± {error}", credits(profit.more.mean_bp));
+            let mean = credits(profit.more.mean_bp);
             rows.push(vec![
                 role.clone(),
                 strategy.clone(),
@@ -56,7 +56,12 @@ fn profits(profits: &Profits) -> (Vec<&'static str>, Vec<Vec<String>>) {
                 whole(profit.worst),
                 whole(profit.best),
                 credits(i128::try_from(profit.deviation_bp).unwrap_or(i128::MAX)),
-                if profit.more.runs == 0 { "-".to_owned() } else { more },
+                match profit.more.runs {
+                    0 => "-".to_owned(),
+                    // How far off one run may be it does not tell.
+                    1 => mean,
+                    _ => format!("{mean} ± {error}"),
+                },
             ]);
         }
     }

@@ -196,11 +196,11 @@ fn amounts(fault: &FaultSection, path: &str, notes: &mut Notes<'_>) {
     let none = |range: Option<Between<Nanos>>| range.is_none_or(|range| range.max == Nanos(0));
     let (key, what) = match fault.kind {
         Kind::Skew | Kind::ClockJump | Kind::ClockDrift => {
-            // What runs a node never goes back, and a wall clock decides nothing.
             let stays = fault.offset.is_none_or(|offset| offset.max.0 < FELT_NS);
             let true_rate = fault.drift_ppm.is_none_or(|drift| (drift.min, drift.max) == (0, 0));
             let key = if fault.offset.is_some() { "offset" } else { "drift_ppm" };
-            (Some(key).filter(|_| stays && true_rate), "a clock that neither jumps ahead nor runs wrong")
+            let what = "a clock that neither jumps ahead nor runs wrong: what runs a node never goes back, and a wall clock decides nothing";
+            (Some(key).filter(|_| stays && true_rate), what)
         }
         Kind::SlowVerifier => {
             let no_slower = fault.factor.is_none_or(|factor| factor.max <= 1) && none(fault.extra);

@@ -11,11 +11,10 @@ mod tolerance;
 mod workload;
 
 use crate::document::{Document, SCENARIO_BYTES_MAX};
-use crate::file::read_regular;
 use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
 use crate::marks::MARKS;
 use crate::needs::{Needs, read_text};
-use crate::policy::{CAPSULE_BYTES_MAX, Policy, PolicyChange};
+use crate::policy::{Policy, PolicyChange, read_capsule};
 use crate::scenario::{Break, Property, Role, Scenario};
 use crate::wording::did_you_mean;
 use miette::NamedSource;
@@ -135,7 +134,10 @@ enum NeedsProblem {
 
 fn load_needs(path: &Path) -> Result<Needs, NeedsProblem> {
     if !path.is_file() {
-        let what = format!("there is no needs file {}", path.display());
+        let what = match path.symlink_metadata() {
+            Ok(_) => format!("the needs file {} is no file", path.display()),
+            Err(_) => format!("there is no needs file {}", path.display()),
+        };
         let mend = "the path is relative to the scenario file";
         return Err(NeedsProblem::Missing(Draft::error(Code::MissingNeedsFile, what, mend)));
     }
@@ -150,12 +152,7 @@ fn load_capsules(scenario: &mut Scenario, folder: &Path, notes: &mut Notes<'_>) 
     for (key, policy) in all {
         let Policy::Capsule(file) = policy else { continue };
         *file = folder.join(&*file);
-        let size = std::fs::metadata(&*file).map(|found| found.len());
-        let read = size.and_then(|size| match size {
-            0..=CAPSULE_BYTES_MAX => read_regular(file),
-            _ => Err(io::Error::other(format!("it is larger than {CAPSULE_BYTES_MAX} bytes"))),
-        });
-        match read {
+        match read_capsule(file) {
             Ok(bytes) => {
                 if let Err(why) = Rego::new(&bytes) {
                     let what = format!("the capsule {} is none: {why}", file.display());

@@ -137,6 +137,14 @@ fn drawn(scenario: &Scenario, notes: &mut Notes<'_>) {
         );
         notes.error(&format!("chaos.kinds.{at}"), Code::NoEffect, what, "write it as a fault of its own");
     }
+    if notes.says("chaos.kinds")
+        && let Some(at) = chaos.kinds.iter().position(|kind| *kind == Kind::EtcdRestore)
+        && !scenario.properties.data_loss
+    {
+        let what = "`etcd-restore` is drawn only where the alarm that it ends in is wanted";
+        let mend = "write `data_loss = true` in `[properties]`, or take it out";
+        notes.error(&format!("chaos.kinds.{at}"), Code::NoEffect, what, mend);
+    }
     if chaos.kinds.is_empty() {
         let mend = "name some kinds, or leave the key out to draw from all";
         notes.error("chaos.kinds", Code::Vacuous, "there is nothing to draw from", mend);

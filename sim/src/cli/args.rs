@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use swarm_core::id::Label;
+use swarm_core::mutant::Mutant;
 use swarm_policy::Caps;
 
 use crate::cli::seeds::Seeds;
@@ -106,6 +108,9 @@ pub struct SweepArgs {
     /// Write the whole report; see `schema sweep`
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write its tables in Markdown, for a page
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// Run every seed twice and compare; the first event that differs is named
     #[arg(long)]
     pub check_determinism: bool,
@@ -164,7 +169,8 @@ pub struct PolicyBuildArgs {
     #[arg(long, value_name = "PATH")]
     pub entry: String,
     /// What it must decide: a JSON array of {"input": {"gate": ..., ...}, "decision": {"allow": ..., "reasons": [...]}}, with at
-    /// least one that may pass and one that may not
+    /// least one for each gate (preflight, ingress and commit), one that may pass and one that may not; an input has what
+    /// core/policy/policies/base.rego reads
     #[arg(long, value_name = "FILE")]
     pub cases: PathBuf,
     /// Whose signature it gets: a file of 64 hexadecimal digits that nobody else may read
@@ -226,12 +232,25 @@ pub struct MutantsArgs {
     /// How often each is hunted, each time from behind the seeds of the time before: the table tells the median
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub starts: u32,
+    /// Hunt this planted bug alone; may be given again
+    #[arg(long, value_name = "BUG", value_parser = planted_bugs(), hide_possible_values = true)]
+    pub only: Vec<Mutant>,
     /// Write the table as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write it in Markdown, for a page
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// Only say which bugs there are, which property each must fell, and where; builds nothing
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "markdown", "only"])]
     pub list: bool,
+}
+
+/// The planted bugs that a scenario can bring about, by name.
+fn planted_bugs() -> impl TypedValueParser<Value = Mutant> {
+    let names = Mutant::hunted().map(|bug| bug.name());
+    let named = |name: String| Mutant::hunted().find(|bug| bug.name() == name).expect("one of these names");
+    PossibleValuesParser::new(names).map(named)
 }
 
 /// Options of `schema`.

@@ -110,6 +110,15 @@ pub enum CliError {
     #[error("{}: no key", .0.display())]
     #[diagnostic(help("write 64 hexadecimal digits of good randomness into it, as `openssl rand -hex 32` gives them"))]
     NoKey(PathBuf),
+    /// Others may read the key.
+    #[error("{}: mode {mode:o} lets others at the key", path.display())]
+    #[diagnostic(help("`chmod 600` it, or make a new one if others may have read it"))]
+    OpenKey {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// The compiler of policies is not there, or another one is.
     #[error("opa {} is needed to compile Rego: {why}", OPA_VERSION)]
     #[diagnostic(help(
@@ -135,12 +144,12 @@ pub enum CliError {
     #[error("Ctrl-C cannot be listened for: {0}")]
     Signals(io::Error),
     /// Two reports would go into one file.
-    #[error("--json and --junit: {} cannot hold both reports", .0.display())]
-    #[diagnostic(help("name two files"))]
+    #[error("{}: one file cannot hold two reports", .0.display())]
+    #[diagnostic(help("name a file for each of --json, --junit and --markdown"))]
     OneFile(PathBuf),
     /// A report would take the place of what is swept.
     #[error("{}: is a scenario of this sweep; a report in its place would destroy it", .0.display())]
-    #[diagnostic(help("name another file for --json or --junit"))]
+    #[diagnostic(help("name another file for the report"))]
     OverInput(PathBuf),
 }
 
@@ -164,6 +173,7 @@ impl CliError {
             | Self::NotCases { .. }
             | Self::NotJson { .. }
             | Self::NoKey(_)
+            | Self::OpenKey { .. }
             | Self::OpaSays(_) => code::BAD_INPUT,
             Self::NoOpa { .. } | Self::Unwritable { .. } | Self::Output(_) | Self::Threads(_) | Self::Signals(_) => {
                 code::UNAVAILABLE

@@ -33,7 +33,7 @@ fn list() -> Result<u8, CliError> {
 #[cfg(not(swarm_mutants))]
 mod build {
     use std::env;
-    use std::ffi::OsString;
+    use std::ffi::{OsStr, OsString};
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
@@ -72,8 +72,9 @@ mod build {
         let binary = target.join("release").join(format!("swarm-sim{}", env::consts::EXE_SUFFIX));
         let mut hunt = Command::new(&binary);
         hunt.args(["mutants", "--seeds", &args.seeds.to_string(), "--starts", &args.starts.to_string()]);
-        if let Some(json) = &args.json {
-            hunt.arg("--json").arg(json);
+        hunt.args(args.only.iter().flat_map(|bug| ["--only", bug.name()]));
+        for (option, file) in [("--json", &args.json), ("--markdown", &args.markdown)] {
+            hunt.args(file.iter().flat_map(|file| [OsStr::new(option), file.as_os_str()]));
         }
         let done = hunt.status().map_err(CliError::unreadable(&binary))?;
         Ok(done.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(code::INTERRUPTED))
@@ -118,6 +119,7 @@ mod hunt {
     use swarm_core::mutant::{Mutant, plant};
     use swarm_reports::check::Verdict;
     use swarm_reports::history::AlarmKind;
+    use swarm_reports::render::markdown;
     use swarm_reports::report::{Catch, MutantsReport, PlantedBug, Unmodified, median, unneeded};
     use swarm_scenarios::Scenario;
 
@@ -135,9 +137,12 @@ mod hunt {
     }
 
     pub fn run(args: &MutantsArgs) -> Result<u8, CliError> {
-        let file = args.json.as_deref().map(LateFile::begin).transpose()?;
-        // What no scenario can bring about, the core's own tests hunt (`just mutants-core`).
-        let here: Vec<_> = Mutant::ALL.iter().filter(|mutant| mutant.scenario() != "core").collect();
+        if args.json.is_some() && args.json == args.markdown {
+            return Err(CliError::OneFile(args.json.clone().unwrap_or_default()));
+        }
+        let json = args.json.as_deref().map(LateFile::begin).transpose()?;
+        let page = args.markdown.as_deref().map(LateFile::begin).transpose()?;
+        let here: Vec<_> = Mutant::hunted().filter(|bug| args.only.is_empty() || args.only.contains(bug)).collect();
         let names: BTreeSet<_> = here.iter().map(|mutant| mutant.scenario()).collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
         let load = |name: &&'static str| Ok((*name, scenarios::one(&folder.join(name).with_extension("toml"))?));
@@ -145,7 +150,7 @@ mod hunt {
 
         let bugs: Vec<_> = (here.into_iter())
             .filter(|_| !interrupt::asked())
-            .map(|mutant| bug(*mutant, &stage[mutant.scenario()], args))
+            .map(|mutant| bug(mutant, &stage[mutant.scenario()], args))
             .collect::<Result<_, _>>()?;
         plant(None);
         let unmodified: Vec<_> = (stage.iter())
@@ -153,10 +158,17 @@ mod hunt {
             .map(|(name, scenario)| clean(name, scenario, args.seeds))
             .collect::<Result<_, _>>()?;
         let held = bugs.iter().all(|row| row.median.is_some()) && unmodified.iter().all(|row| row.accused.is_none());
-        let unneeded = unneeded(&checkers(stage.values())?, &bugs);
+        // Of checkers that other bugs need some of them say nothing.
+        let unneeded = match args.only.as_slice() {
+            [] => unneeded(&checkers(stage.values())?, &bugs),
+            _ => Vec::new(),
+        };
         let (seeds, starts) = (args.seeds, args.starts);
         let hunt = MutantsReport { version: VERSION, seeds, starts, held, bugs, unneeded, unmodified };
-        if let Some(file) = file {
+        if let Some(file) = page {
+            file.finish(markdown::mutants(&hunt).as_bytes())?;
+        }
+        if let Some(file) = json {
             let mut bytes = serde_json::to_vec_pretty(&hunt).expect("every report has a JSON form");
             bytes.push(b'\n');
             file.finish(&bytes)?;

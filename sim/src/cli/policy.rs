@@ -13,7 +13,7 @@ use swarm_core::id::{Digest, Label, label};
 use swarm_core::identity::Keys;
 use swarm_core::policy::Gate;
 use swarm_policy::capsule::{Capsule, CapsuleError, Draft, Wanted};
-use swarm_policy::{Caps, Entry, Program, Run};
+use swarm_policy::{Caps, Entry, Program, Run, Verdict};
 use swarm_scenarios::read_regular;
 
 use crate::cli::args::{PolicyArgs, PolicyBuildArgs, PolicyCommand, PolicyEvalArgs, PolicyTestArgs};
@@ -67,6 +67,11 @@ fn cases(path: &Path) -> Result<Vec<Wanted>, CliError> {
 fn build(args: &PolicyBuildArgs) -> Result<u8, CliError> {
     let out = LateFile::begin(&args.out)?;
     let cases = cases(&args.cases)?;
+    let bad = |what: String| CliError::NotCases { path: args.cases.clone(), what };
+    if let Some(gate) = Gate::ALL.into_iter().find(|gate| cases.iter().all(|case| case.entry.as_str() != gate.as_str()))
+    {
+        return Err(bad(format!("no case has {:?} for input.gate: each gate needs one", gate.as_str())));
+    }
     let keys = keys(&args.key)?;
     let module = compile(&args.sources, &args.entry)?;
     let draft = Draft {
@@ -75,15 +80,30 @@ fn build(args: &PolicyBuildArgs) -> Result<u8, CliError> {
         entries: Gate::ALL.map(|gate| (label(gate.as_str()), args.entry.clone())).into(),
         name: args.name.clone(),
     };
-    let bytes = draft.seal(&module, &[&keys]).map_err(CliError::capsule(&args.out))?;
+    let said = |verdict: &Verdict| json!({ "allow": verdict.allow, "reasons": verdict.reasons });
+    let bytes = draft.seal(&module, &[&keys]).map_err(|why| match why {
+        CapsuleError::WrongDecision { case, expected, found } => {
+            bad(format!("case {case} says {}, and the rules come to {}", said(&expected), said(&found)))
+        }
+        CapsuleError::NothingShown => bad("at least one case must be allowed, and at least one not".to_owned()),
+        why => CliError::capsule(&args.out)(why),
+    })?;
     let engine = Capsule::parse(&bytes).map_err(CliError::capsule(&args.out))?.engine();
     out.finish(&bytes)?;
     say(format!("{}: engine {engine}, {} cases, signed by {}\n", args.out.display(), draft.cases.len(), keys.agent()))?;
     Ok(0)
 }
 
-/// The key in a file of 64 hexadecimal digits. What stands there is never shown, whatever it is.
+/// The key in a file of 64 hexadecimal digits that is its owner's alone. What stands there is never shown, whatever it is.
 fn keys(path: &Path) -> Result<Keys, CliError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).map_err(CliError::unreadable(path))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(CliError::OpenKey { path: path.to_owned(), mode: mode & 0o777 });
+        }
+    }
     let bytes = read_regular(path).map_err(CliError::unreadable(path))?;
     let text = std::str::from_utf8(&bytes).map(str::trim_ascii).unwrap_or_default();
     let seed: Digest = text.parse().map_err(|_| CliError::NoKey(path.to_owned()))?;
@@ -227,8 +247,9 @@ fn eval(args: &PolicyEvalArgs) -> Result<u8, CliError> {
     let run = program.instance().evaluate(entry(args, &program, &entries)?, &input);
     let Run { gas, value } = &run;
     let told = match value {
-        Ok(value) => json!({ "gas": gas, "value": serde_json::from_str::<Value>(value).expect("a value is JSON") }),
-        Err(failure) => json!({ "gas": gas, "failure": failure.to_string() }),
+        // As the policy wrote it: read and written again, a long number would come out as another.
+        Ok(value) => format!("{{\"gas\":{gas},\"value\":{value}}}"),
+        Err(failure) => json!({ "gas": gas, "failure": failure.to_string() }).to_string(),
     };
     say(format!("{told}\n"))?;
     Ok(0)

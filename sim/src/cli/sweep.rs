@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use swarm_reports::render::{human, json, junit};
+use swarm_reports::render::{human, json, junit, markdown};
 use swarm_reports::report::{Failure, SweepReport};
 use swarm_reports::{Outcome, RunReport};
 use swarm_scenarios::Scenario;
@@ -27,19 +27,23 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
     if args.input.is_some() {
         return Err(CliError::SweepInput);
     }
-    if let (Some(json), true) = (&args.json, args.json == args.junit) {
-        return Err(CliError::OneFile(json.clone()));
+    let reports: Vec<&PathBuf> = args.json.iter().chain(&args.junit).chain(&args.markdown).collect();
+    let twice = |(at, report): &(usize, &&PathBuf)| reports[..*at].contains(report);
+    if let Some((_, report)) = reports.iter().enumerate().find(twice) {
+        return Err(CliError::OneFile((*report).clone()));
     }
     let plan = Plan { scenarios: scenarios::all(&args.files)?, seeds: args.seeds };
     let is = |report: &PathBuf, scenario: &PathBuf| {
         fs::canonicalize(report).is_ok_and(|report| fs::canonicalize(scenario).is_ok_and(|scenario| scenario == report))
     };
-    let mut reports = args.json.iter().chain(&args.junit);
-    if let Some(report) = reports.find(|report| plan.scenarios.iter().any(|(scenario, _)| is(report, scenario))) {
+    if let Some(report) =
+        reports.into_iter().find(|report| plan.scenarios.iter().any(|(scenario, _)| is(report, scenario)))
+    {
         return Err(CliError::OverInput(report.clone()));
     }
     let junit_file = args.junit.as_deref().map(LateFile::begin).transpose()?;
     let json_file = args.json.as_deref().map(LateFile::begin).transpose()?;
+    let markdown_file = args.markdown.as_deref().map(LateFile::begin).transpose()?;
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let sweep = Sweep { plan: &plan, jobs, max_fail: args.max_fail, stop: interrupt::flag() };
     let attempt = |number| plan.attempt(number, interrupt::flag());
@@ -56,6 +60,9 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
     }
     if let Some(file) = json_file {
         file.finish(json(&report).as_bytes())?;
+    }
+    if let Some(file) = markdown_file {
+        file.finish(markdown::sweep(&report).as_bytes())?;
     }
     say(human::sweep(&report, human::Style { color: console::colors_enabled() }))?;
     if report.interrupted {

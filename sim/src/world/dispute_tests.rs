@@ -1,4 +1,4 @@
-//! What a dispute takes that is about one stretch of a run.
+//! What a dispute takes that is about one stretch of a run, and who is heard while another is open.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use swarm_ports::jobs::STRETCHES_MAX;
 use swarm_ports::recipes::SYNTH_ROUNDS;
+use swarm_reports::check::Outcome;
 
 use super::{RunOptions, run};
 
@@ -33,6 +34,23 @@ fn disputed(seed: u64, more: &str) -> (Vec<Value>, Vec<u64>) {
         }
     }
     (challenges, verdicts.into_values().collect())
+}
+
+/// While friends of a lying worker dispute what is right about its result, nobody else is heard. Whoever is honest says again what is wrong
+/// as soon as that is over, and nothing wrong stands.
+#[test]
+fn who_was_not_heard_says_it_again_once_a_sham_dispute_is_over() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/sham-disputes.toml");
+    let text = std::fs::read_to_string(file).expect("it is shipped");
+    let scenario = swarm_scenarios::load_text(Path::new("sham.toml"), text).expect("it is a scenario");
+    let mut repeated = 0;
+    for seed in 0..4 {
+        let done = run(&scenario, seed, RunOptions::default());
+        let judged = done.unwrap_or_else(|_| panic!("it takes no input")).judgement;
+        assert_eq!(judged.outcome, Outcome::Held, "seed {seed}: {:?}", judged.properties);
+        repeated += judged.sometimes["objection-repeated"];
+    }
+    assert!(repeated > 0, "nobody said anything again");
 }
 
 /// T33: honest verifiers name the stretch, and those who rule do that alone again.

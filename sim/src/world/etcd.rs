@@ -73,6 +73,9 @@ impl Ills {
     }
 }
 
+/// The cluster that every deployment is set up on.
+pub const CLUSTER: u64 = 0xe7cd;
+
 /// The whole cluster, as its clients see it.
 pub struct Etcd {
     store: Store<Stored>,
@@ -92,7 +95,7 @@ pub struct Etcd {
 impl Etcd {
     pub fn new(stream: Stream) -> Self {
         Self {
-            store: Store::new(0xe7cd),
+            store: Store::new(CLUSTER),
             watches: Vec::new(),
             todo: BTreeMap::new(),
             counter: 0,
@@ -308,7 +311,8 @@ impl Etcd {
         let revision = self.backups.range(..=taken).next_back().map_or(1, |(_, revision)| *revision);
         let lost = self.store.restore(revision);
         self.backups.retain(|_, at| *at <= revision);
-        *self.bites.entry(Kind::EtcdRestore).or_default() += lost;
+        // Where nothing is lost it is another cluster all the same.
+        *self.bites.entry(Kind::EtcdRestore).or_default() += lost.max(1);
     }
 
     /// What was under way when the leader went: committed or not, and its caller does not learn which.

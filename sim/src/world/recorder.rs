@@ -18,7 +18,7 @@ use swarm_core::plan::Fact;
 use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did};
 use swarm_core::reject::Reject;
 use swarm_core::wire::{
-    Body, Envelope, Evidence, FinalizeRecord, Need, ReleaseReason, SnapshotRef, Verdict, canonical,
+    Attest, Body, Challenge, Envelope, Evidence, FinalizeRecord, Need, ReleaseReason, SnapshotRef, Verdict, canonical,
 };
 use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
@@ -54,8 +54,8 @@ struct TaskTold {
     commit: Cid,
     /// The COMMIT itself.
     committed: Option<Arc<Envelope>>,
-    /// The challenge of one stretch of its run, if that is what is disputed.
-    narrowed: Option<Cid>,
+    /// What is disputed, if it is told apart: the mark of its being upheld.
+    disputed: Option<(Cid, &'static str)>,
     /// The proofs in the verdicts that counted.
     proofs: BTreeMap<AgentId, Digest>,
     /// The result that stands.
@@ -138,6 +138,8 @@ pub struct Recorder {
     /// Needs in which somebody commits to what is wrong on purpose, and who; and those COMMITs.
     planted: BTreeMap<NeedId, AgentId>,
     decoys: BTreeSet<Cid>,
+    /// Honest verifiers that said something against a result, and which COMMITs those are.
+    objected: BTreeSet<(AgentId, Cid)>,
     /// Needs in the order posted, with how they ended where the requester knows.
     pub posted: Vec<NeedId>,
     pub over: BTreeMap<NeedId, Ending>,
@@ -163,6 +165,7 @@ impl Recorder {
             seen: BTreeSet::new(),
             planted: BTreeMap::new(),
             decoys: BTreeSet::new(),
+            objected: BTreeSet::new(),
             posted: Vec::new(),
             over: BTreeMap::new(),
         }
@@ -237,11 +240,21 @@ impl Recorder {
             // What is said of a result is held against what is believed of it.
             (Body::Finalize(record), Thread::Need(need)) => {
                 let (fence, task, bytes) = (record.fence, record.task.clone(), canonical::to_vec(record));
-                self.tell(no, Event::Finalized { fence, need, record: bytes.into(), task });
+                self.tell(no, Event::Announced { fence, need, record: bytes.into(), task });
             }
-            (Body::Attest(_), _) => self.attested(envelope),
+            (Body::Attest(said), thread) => {
+                self.attested(envelope);
+                if let Thread::Need(need) = thread
+                    && !self.liars.contains(&NodeNo(no))
+                {
+                    self.failed(no, need, said, envelope);
+                }
+            }
             (Body::Commit(_), Thread::Need(need)) if self.planted.get(&need) == Some(&envelope.sender) => {
                 self.decoys.insert(envelope.id());
+            }
+            (Body::Challenge(said), Thread::Need(need)) if !self.liars.contains(&NodeNo(no)) => {
+                self.objected(no, need, said, envelope);
             }
             (Body::Yield(_), _) => self.mark("task-yielded"),
             (Body::Refuse(_), _) => self.mark("task-refused"),
@@ -263,6 +276,30 @@ impl Recorder {
         {
             self.world(Event::Betrayed { commit: attest.commit, need, verifier: verdict.sender });
         }
+    }
+
+    /// An honest verifier fails a result because it got another.
+    fn failed(&mut self, no: u32, need: NeedId, said: &Attest, verdict: &Envelope) {
+        let is_other = said.reasons.iter().any(|reason| reason.as_str() == "output-mismatch");
+        if let Some(fence) = verdict.fence.filter(|_| said.verdict == Verdict::Fail && is_other) {
+            let (challenge, challenger, claim) = (verdict.id(), verdict.sender, Claim::Whole);
+            let (commit, task) = (said.commit, said.task.clone());
+            self.tell(no, Event::Objected { challenge, challenger, claim, commit, fence, need, task });
+        }
+    }
+
+    /// An honest verifier says what is wrong with a result, for the first time or again.
+    fn objected(&mut self, no: u32, need: NeedId, said: &Challenge, challenge: &Envelope) {
+        if !self.objected.insert((challenge.sender, said.commit)) {
+            return self.mark("objection-repeated");
+        }
+        let Some(told) = self.told.get(&(no, need)) else { return };
+        let Some(of) = told.tasks.get(&said.task).filter(|of| of.commit == said.commit) else { return };
+        let Some(committed) = &of.committed else { return };
+        let (claim, fence) = (disputed(challenge, committed, of, &told.forms), of.fence);
+        let (challenge, challenger) = (challenge.id(), challenge.sender);
+        let (commit, task) = (said.commit, said.task.clone());
+        self.tell(no, Event::Objected { challenge, challenger, claim, commit, fence, need, task });
     }
 
     fn need_posted(&mut self, no: u32, need: NeedId, asked: &Need, requester: AgentId) {
@@ -567,7 +604,11 @@ impl Recorder {
                 let (commit, fence) = (of.commit, of.fence);
                 let claim =
                     of.committed.as_ref().map_or(Claim::Lawful, |commit| disputed(challenge, commit, of, &told.forms));
-                of.narrowed = matches!(claim, Claim::Stretch { .. }).then(|| challenge.id());
+                of.disputed = match claim {
+                    Claim::Stretch { .. } => Some((challenge.id(), "stretch-upheld")),
+                    Claim::Output(_) => Some((challenge.id(), "output-upheld")),
+                    _ => None,
+                };
                 self.mark("result-challenged");
                 Event::Challenged {
                     challenge: challenge.id(),
@@ -586,8 +627,9 @@ impl Recorder {
                 return self.mark("arbiters-ruled");
             }
             Did::Ruled { challenge, counted, ruling, task } => {
-                if *ruling == Some(true) && told.tasks.get(task).is_some_and(|of| of.narrowed == Some(*challenge)) {
-                    self.mark("stretch-upheld");
+                let of = told.tasks.get(task).and_then(|of| of.disputed);
+                if let Some((_, mark)) = of.filter(|(id, _)| *ruling == Some(true) && id == challenge) {
+                    self.mark(mark);
                 }
                 self.mark(match ruling {
                     Some(true) => "challenge-upheld",

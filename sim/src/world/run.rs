@@ -198,7 +198,8 @@ impl<'a> World<'a> {
         let replayed = replayed(seed, scenario.cluster.coordinators, total, options);
         let mut chance = fork_of.stream("clocks");
         let mut variant = 0;
-        let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, ..Healthy::default() };
+        let lease_ns = scenario.protocol.lease.0;
+        let mut healthy = Healthy { redeliver_ppm: scenario.bus.redeliver_ppm, lease_ns, ..Healthy::default() };
         let manifests: BTreeMap<_, _> = cluster.genesis.manifests.iter().map(|m| (m.sender, Arc::clone(m))).collect();
         let founders_of = cluster.members.into_iter().map(|m| (m.keys, m.chains, m.roles));
         let joiners_of = cluster.joiners.iter().map(|(_, manifest)| manifest.clone()).collect::<Vec<_>>();

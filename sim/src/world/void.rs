@@ -97,7 +97,7 @@ impl Void {
         }
         for (at, (record, about)) in self.records.iter().enumerate() {
             let said_of_lost = |event: &Event| match event {
-                Event::Finalized { record, .. } => lost_finals.contains(record) && !kept_finals.contains(record),
+                Event::Announced { record, .. } => lost_finals.contains(record) && !kept_finals.contains(record),
                 _ => false,
             };
             let lost = self.is_lost(at, record.node, *about) || (about.is_none() && said_of_lost(&record.event));

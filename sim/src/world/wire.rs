@@ -83,8 +83,8 @@ pub enum Wire {
     Unfollow(NeedId),
     /// From the bus: what is followed has changed so.
     Following { need: NeedId, on: bool },
-    /// From the bus: a delivery of what it keeps at this place, to be acknowledged.
-    Deliver { delivery: u64, place: Place, post: Rc<Post> },
+    /// From the bus: a delivery of what it keeps at this place, to be acknowledged; and whether it was delivered before.
+    Deliver { again: bool, delivery: u64, place: Place, post: Rc<Post> },
     /// To the bus: the delivery has taken effect.
     Ack { delivery: u64 },
     /// To the register: order this command.

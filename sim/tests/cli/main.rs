@@ -184,6 +184,9 @@ fn wrong_usage_is_64_and_help_is_not() {
         &["sweep", "a.toml", "--seeds", "0..1", "--jobs", "99999"],
         &["sweep", "a.toml", "--seeds", "0..1", "--max-fail", "0"],
         &["mutants", "--seeds", "0"],
+        &["mutants", "--only", "no-such-bug"],
+        &["mutants", "--only", "cycle-by-arrival"],
+        &["mutants", "--list", "--only", "belief-of-one"],
         &["schema", "frob"],
         &["completions", "frob"],
     ];

@@ -1,6 +1,7 @@
 //! `policy`: what a capsule is, does and says, and what is refused.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -96,28 +97,29 @@ fn what_is_no_capsule_or_was_changed_is_refused_by_name() {
 #[test]
 fn without_its_compiler_no_policy_is_made_and_nothing_is_written() {
     let key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-    let place = Place::with(&[("cases.json", "[]"), ("key", key), ("no-key", "secret words")]);
+    let case = |gate: &str| format!("{{\"input\":{{\"gate\":\"{gate}\"}},\"decision\":{{\"allow\":false}}}}");
+    let cases = format!("[{}]", ["preflight", "ingress", "commit"].map(case).join(","));
+    let files = [("cases.json", &*cases), ("few.json", "[]"), ("key", key), ("no-key", "secret words"), ("open", key)];
+    let place = Place::with(&files);
+    for (name, mode) in [("key", 0o600), ("no-key", 0o600), ("open", 0o640)] {
+        fs::set_permissions(place.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
     let rego = shipped("policies/base.rego").display().to_string();
-    let build = |key: &str, opa: &str| {
+    let build = |cases: &str, key: &str, opa: &str| {
         let mut command = command();
-        command.args([
-            "policy",
-            "build",
-            &rego,
-            "--entry",
-            "swarm/base/decision",
-            "--cases",
-            &place.text("cases.json"),
-        ]);
+        command.args(["policy", "build", &rego, "--entry", "swarm/base/decision", "--cases", &place.text(cases)]);
         command.args(["--key", &place.text(key), "--out", &place.text("new.capsule")]);
         let out = command.env("OPA", opa).stdin(Stdio::null()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         crate::Did { code: out.status.code().unwrap(), out: text(out.stdout), err: text(out.stderr) }
     };
-    build("key", "/no/such/opa").fails(69, &["opa 1.22.2 is needed", "go install", "to run policies it is not needed"]);
-    build("key", "true").fails(69, &["opa 1.22.2 is needed"]);
-    let did = build("no-key", "/no/such/opa");
+    build("cases.json", "key", "/no/such/opa")
+        .fails(69, &["opa 1.22.2 is needed", "go install", "to run policies it is not needed"]);
+    build("cases.json", "key", "true").fails(69, &["opa 1.22.2 is needed"]);
+    build("few.json", "key", "true").fails(65, &["few.json", "\"preflight\"", "each gate needs one"]);
+    build("cases.json", "open", "true").fails(65, &["mode 640 lets others at the key", "chmod 600"]);
+    let did = build("cases.json", "no-key", "/no/such/opa");
     did.fails(65, &["no key", "64 hexadecimal digits"]);
     assert!(!did.err.contains("secret words"), "what stands there is never shown");
-    assert_eq!(place.names(), ["cases.json", "key", "no-key"]);
+    assert_eq!(place.names(), ["cases.json", "few.json", "key", "no-key", "open"]);
 }

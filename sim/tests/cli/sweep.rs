@@ -29,8 +29,8 @@ fn the_result_does_not_depend_on_jobs_and_failures_stop_nothing() {
     let place = Place::with(&[("held.toml", HELD), ("stuck.toml", NO_LIVENESS)]);
     let sweep = |jobs: &str, json: &str| {
         let files = [place.text("held.toml"), place.text("stuck.toml")];
-        let rest = ["--seeds", "3..6", "--jobs", jobs, "--json", json, "--junit", &place.text("report.xml")];
-        sim(["sweep", &files[0], &files[1]].into_iter().chain(rest))
+        let reports = ["--json", json, "--junit", &place.text("report.xml"), "--markdown", &place.text("report.md")];
+        sim(["sweep", &files[0], &files[1], "--seeds", "3..6", "--jobs", jobs].into_iter().chain(reports))
     };
     let one = sweep("1", &place.text("one.json"));
     assert_eq!(one.code, 3, "{}{}", one.out, one.err);
@@ -45,7 +45,9 @@ fn the_result_does_not_depend_on_jobs_and_failures_stop_nothing() {
     assert!(one.out.contains(again), "the command is shown: {}", one.out);
     let junit = std::fs::read_to_string(place.path("report.xml")).unwrap();
     assert!(junit.contains("<testsuite name=\"stuck\"") && junit.contains(again), "{junit}");
-    assert_eq!(place.names(), ["held.toml", "one.json", "report.xml", "stuck.toml", "two.json"]);
+    let page = std::fs::read_to_string(place.path("report.md")).unwrap();
+    assert!(page.contains("| stuck    | 3    | 3 4 5 "), "{page}");
+    assert_eq!(place.names(), ["held.toml", "one.json", "report.md", "report.xml", "stuck.toml", "two.json"]);
 }
 
 #[test]
@@ -104,8 +106,10 @@ fn what_cannot_be_summed_or_written_is_refused_before_anything_runs() {
 fn two_reports_take_two_files() {
     let place = Place::with(&[("held.toml", HELD)]);
     let both = place.text("report");
-    sim(["sweep", &place.text("held.toml"), "--seeds", "0..1", "--json", &both, "--junit", &both])
-        .fails(64, &["cannot hold both reports", "name two files"]);
+    for (one, other) in [("--json", "--junit"), ("--junit", "--markdown"), ("--markdown", "--json")] {
+        sim(["sweep", &place.text("held.toml"), "--seeds", "0..1", one, &both, other, &both])
+            .fails(64, &["one file cannot hold two reports", "name a file for each"]);
+    }
 }
 
 #[test]

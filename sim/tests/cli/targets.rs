@@ -29,7 +29,7 @@ fn what_cannot_be_written_to_is_refused_at_once() {
     let before = place.names();
     let began = Instant::now();
     for (name, why) in [("folder", "is a folder"), ("dangling", "is a link"), ("pipe", "is a pipe")] {
-        for option in ["--json", "--junit"] {
+        for option in ["--json", "--junit", "--markdown"] {
             let to = place.text(name);
             // Ten million runs: that it is refused before the first is seen by the clock.
             let did = sim(["sweep", &place.text("held.toml"), "--seeds", "0..10000000", option, &to]);

@@ -47,6 +47,15 @@ enum Timer {
     Watch,
 }
 
+/// What a client knows before it begins.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The cluster that the deployment runs on, as whoever set it up says; none for the first that answers.
+    pub cluster: Option<u64>,
+    /// The last entry of each thread that was handed over in an earlier life, and its command's id.
+    pub last: BTreeMap<Thread, (Seq, Digest)>,
+}
+
 /// One coordinator's client.
 #[derive(Debug)]
 pub struct Client<C> {
@@ -73,18 +82,19 @@ pub struct Client<C> {
 }
 
 impl<C: Clone> Client<C> {
-    /// A client that knows nothing yet. Pauses and nonces come from `stream`, which no other client may share.
-    pub fn new(config: Config, mut stream: Stream) -> Self {
+    /// A client that has asked nothing yet. Pauses and nonces come from `stream`, which no other client may share.
+    pub fn new(config: Config, mut stream: Stream, kept: Kept) -> Self {
+        let lane = |(thread, last)| (thread, Lane { kept: Some(last), doubtful: true, ..Lane::default() });
         // An answer to a client of an earlier life must not pass for one to this.
         let last_id = RequestId(stream.below(1 << 62));
         Self {
             config,
             stream,
-            lanes: BTreeMap::new(),
+            lanes: kept.last.into_iter().map(lane).collect(),
             asked: BTreeMap::new(),
             timers: BTreeMap::new(),
             last_id,
-            seen: None,
+            seen: kept.cluster.map(|cluster| Header { cluster, revision: 0 }),
             watch: RequestId(0),
             told: 0,
             expected: 0,
@@ -100,6 +110,9 @@ impl<C: Clone> Client<C> {
     /// Begins: finds the threads, reads them from their beginning, watches for more.
     pub fn start(&mut self, now: Instant) {
         self.list(now, Value::<C>::HEADS.to_owned());
+        for thread in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.advance(now, thread);
+        }
     }
 
     /// Orders `command`, known as `id`, in `thread`. Answered once.
@@ -282,7 +295,9 @@ impl<C: Clone> Client<C> {
                 let mut seq = from;
                 for (id, command) in commands {
                     seq = seq.next();
-                    self.take(thread, seq, Early { id, nonce, command });
+                    if !self.take(thread, seq, Early { id, nonce, command }) {
+                        return;
+                    }
                 }
                 let lane = self.lanes.entry(thread).or_default();
                 lane.see_head(seq, header.revision);
@@ -308,9 +323,10 @@ impl<C: Clone> Client<C> {
         };
         let is_kept =
             |kv: &Kv<Value<C>>| matches!(kv.value, Value::Entry { seq, nonce: by, .. } if (seq, by) == (from, nonce));
-        if end < from || from > Seq(0) && !entries.first().is_some_and(is_kept) {
+        let kept = self.lanes.get(&thread).and_then(|lane| lane.kept).map_or(Seq(0), |(kept, _)| kept);
+        if end < from.max(kept) || from > Seq(0) && !entries.first().is_some_and(is_kept) {
             // Before anything of it is handed over: what follows is another history.
-            return self.lost(Loss::Forgotten { thread, seq: from });
+            return self.lost(Loss::Forgotten { thread, seq: from.max(kept) });
         }
         let whole = entries.len() < self.config.page;
         let lane = self.lanes.entry(thread).or_default();
@@ -319,8 +335,8 @@ impl<C: Clone> Client<C> {
         for kv in entries {
             let Value::Entry { command, id, nonce: by, seq, .. } = kv.value else { continue };
             found |= unsure == Some(by);
-            if seq > from {
-                self.take(thread, seq, Early { id, nonce: by, command });
+            if seq > from && !self.take(thread, seq, Early { id, nonce: by, command }) {
+                return;
             }
         }
         let lane = self.lanes.entry(thread).or_default();
@@ -338,11 +354,15 @@ impl<C: Clone> Client<C> {
         self.advance(now, thread);
     }
 
-    /// Takes an entry and hands over what is in order now.
-    fn take(&mut self, thread: Thread, seq: Seq, entry: Early<C>) {
+    /// Takes an entry and hands over what is in order now; whether that is no other than was handed over before.
+    fn take(&mut self, thread: Thread, seq: Seq, entry: Early<C>) -> bool {
         let outputs = &mut self.outputs;
         let mut apply = |seq, command| outputs.push_back(Output::Applied(thread, seq, command));
-        self.lanes.entry(thread).or_default().take(seq, entry, &mut apply);
+        let taken = self.lanes.entry(thread).or_default().take(seq, entry, &mut apply);
+        if let Err(seq) = taken {
+            self.lost(Loss::Forgotten { thread, seq });
+        }
+        taken.is_ok()
     }
 
     /// Answers what has its place or no hope, and asks what is to be asked next.

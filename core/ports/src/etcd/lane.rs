@@ -36,6 +36,8 @@ pub(super) struct Lane<C> {
     pub applied: Seq,
     /// Nonce of the entry there: another one in its place is a loss.
     pub last: Nonce,
+    /// The last entry handed over in an earlier life, and its command's id.
+    pub kept: Option<(Seq, Digest)>,
     /// The furthest head seen: its index, and the revision that wrote it. 0 of 0 once it is known that there is none.
     pub head: Option<(Seq, u64)>,
     /// Where each known command stands.
@@ -59,6 +61,7 @@ impl<C> Default for Lane<C> {
         Self {
             applied: Seq(0),
             last: Nonce(0),
+            kept: None,
             head: None,
             known: BTreeMap::new(),
             early: BTreeMap::new(),
@@ -81,16 +84,24 @@ impl<C> Lane<C> {
     }
 
     /// Takes an entry that is there; what can be handed over now goes to `apply`, in order.
-    pub fn take(&mut self, seq: Seq, entry: Early<C>, apply: &mut impl FnMut(Seq, C)) {
+    ///
+    /// # Errors
+    /// Where another stands than was handed over there before.
+    pub fn take(&mut self, seq: Seq, entry: Early<C>, apply: &mut impl FnMut(Seq, C)) -> Result<(), Seq> {
         if seq > self.applied {
             self.early.entry(seq).or_insert(entry);
         }
         while let Some(entry) = self.early.remove(&self.applied.next()) {
-            self.applied = self.applied.next();
+            let next = self.applied.next();
+            if self.kept.is_some_and(|(kept, id)| kept == next && id != entry.id) {
+                return Err(next);
+            }
+            self.applied = next;
             self.last = entry.nonce;
             self.known.insert(entry.id, self.applied);
             apply(self.applied, entry.command);
         }
+        Ok(())
     }
 
     /// What guards the next write, if everything before it was applied: the head's revision.

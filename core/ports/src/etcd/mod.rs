@@ -11,7 +11,9 @@
 //!   reading from the last applied index on.
 //! - **A command is known by its digest** within its thread: it gets one index, whoever else submits it too.
 //! - **What was acknowledged and is gone is an alarm**, not a state to go on from: another cluster id, a revision or a head
-//!   that went back, another entry where one was applied. The client then stops for good.
+//!   that went back, another entry where one was applied. The client then stops for good. It knows from its deployment which
+//!   cluster that is, and from its coordinator's log what was applied before it began: else whoever starts again, or anew,
+//!   beside a restored cluster would go on as if nothing had happened.
 //!
 //! Leases and the Lock service are not used: neither keeps two holders apart.
 
@@ -24,7 +26,7 @@ mod output;
 mod tests;
 
 pub use api::{Event, Guard, Header, Key, Kv, Nonce, Op, Range, Request, RequestId, Response, Txn, Value};
-pub use client::Client;
+pub use client::{Client, Kept};
 pub use output::{Answer, Loss, Output, Ticket};
 
 /// What the client may take its time for; all in nanoseconds of the host's monotonic clock.

@@ -48,7 +48,9 @@ pub enum Loss {
 impl std::fmt::Display for Loss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::OtherCluster { was, is } => write!(f, "etcd's cluster {was:x} has become {is:x}"),
+            Self::OtherCluster { was, is } => {
+                write!(f, "etcd answers as cluster {is:x}, not {was:x}: it was restored from a backup, or replaced")
+            }
             Self::WentBack { was, is } => write!(f, "etcd's revision went back from {was} to {is}"),
             Self::Forgotten { thread, seq } => write!(f, "etcd has lost applied entry {seq} of thread {thread}"),
         }

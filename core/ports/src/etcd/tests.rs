@@ -10,7 +10,7 @@ use swarm_core::rng::Stream;
 use swarm_core::time::Instant;
 
 use super::model::Store;
-use super::{Answer, Client, Config, Event, Loss, Output, Request, RequestId, Response, Ticket, Value};
+use super::{Answer, Client, Config, Event, Kept, Loss, Output, Request, RequestId, Response, Ticket, Value};
 use crate::store::{self, Bytes, PAYLOAD_BYTES_MAX, Register, StoreError, conformance};
 
 type Stored = Value<Bytes>;
@@ -28,8 +28,11 @@ struct Alone {
 
 impl Alone {
     fn open(store: Shared, name: &str) -> Self {
-        let client =
-            Client::new(Config { page: 16, ..Config::default() }, Stream::new(&Digest::sha256(name.as_bytes())));
+        let client = Client::new(
+            Config { page: 16, ..Config::default() },
+            Stream::new(&Digest::sha256(name.as_bytes())),
+            Kept::default(),
+        );
         let (applied, answers) = Default::default();
         let mut alone = Self { client, store, now: Instant(0), tickets: 0, applied, answers };
         alone.client.start(alone.now);
@@ -134,12 +137,19 @@ fn thread(n: u64) -> Thread {
     if n == 0 { Thread::System } else { Thread::Need(NeedId(Cid::of(&n.to_be_bytes()))) }
 }
 
+fn client(seed: u64, no: u64, kept: Kept) -> Client<u32> {
+    let config = Config { page: 4, batch_max: 3, poll_max_ns: 20_000_000_000, ..Config::default() };
+    Client::new(config, Stream::new(&Digest::of("company", &[&seed.to_be_bytes(), &no.to_be_bytes()])), kept)
+}
+
+fn id(command: u32) -> Digest {
+    Digest::sha256(&command.to_be_bytes())
+}
+
 impl Company {
     fn new(seed: u64, loss: u64) -> Self {
-        let stream = |no: u64| Stream::new(&Digest::of("company", &[&seed.to_be_bytes(), &no.to_be_bytes()]));
-        let config = Config { page: 4, batch_max: 3, poll_max_ns: 20_000_000_000, ..Config::default() };
         let mut company = Self {
-            clients: (0..3).map(|no| Client::new(config, stream(no))).collect(),
+            clients: (0..3).map(|no| client(seed, no, Kept::default())).collect(),
             applied: vec![BTreeMap::new(); 3],
             answers: BTreeMap::new(),
             lost: vec![None; 3],
@@ -149,7 +159,7 @@ impl Company {
             way: BTreeMap::new(),
             order: 0,
             now: 0,
-            dice: stream(9),
+            dice: Stream::new(&Digest::of("company", &[&seed.to_be_bytes(), &9_u64.to_be_bytes()])),
             loss,
         };
         for no in 0..3 {
@@ -157,6 +167,18 @@ impl Company {
             company.drain(no);
         }
         company
+    }
+
+    /// One of them dies and starts again: it knows its cluster, if it is told, and what it applied.
+    fn restart(&mut self, no: usize, cluster: Option<u64>) {
+        let applied = std::mem::take(&mut self.applied[no]);
+        let last = applied.into_iter().map(|(thread, log)| {
+            let seq = Seq(log.len() as u64);
+            (thread, (seq, id(*log.last().expect("it is there since its first"))))
+        });
+        self.clients[no] = client(77, no as u64, Kept { cluster, last: last.collect() });
+        self.clients[no].start(Instant(self.now));
+        self.drain(no);
     }
 
     /// Puts something on its way: late, out of order, or never; sometimes so late that nobody waits for it any more.
@@ -171,8 +193,7 @@ impl Company {
     }
 
     fn submit(&mut self, no: usize, ticket: u64, thread: Thread, command: u32) {
-        let id = Digest::sha256(&command.to_be_bytes());
-        self.clients[no].submit(Instant(self.now), Ticket(ticket), thread, id, command);
+        self.clients[no].submit(Instant(self.now), Ticket(ticket), thread, id(command), command);
         self.drain(no);
     }
 
@@ -354,4 +375,65 @@ fn another_entry_in_an_applied_place_is_an_alarm() {
     company.run(company.now + 10_000_000_000);
     assert_eq!(company.lost[2], Some(Loss::Forgotten { thread: thread(0), seq: Seq(1) }));
     assert_eq!(company.applied[2][&thread(0)], [1], "what took its place is not applied");
+}
+
+/// Whoever was down while its etcd was put back to a backup, and whoever comes anew, knows by its deployment that this is another
+/// cluster; under the same name it knows by what it had applied. Found by a coordinator that was down for a minute and went on alone.
+#[test]
+fn e2_who_starts_again_beside_a_restored_cluster_knows_it() {
+    let begun = || {
+        let mut company = Company::new(6, 0);
+        for ticket in 0..20 {
+            company.submit(0, ticket, thread(ticket % 2), ticket as u32);
+            company.run(company.now + 100_000_000);
+        }
+        company
+    };
+    // Nothing happened meanwhile: it is handed everything again, and goes on.
+    let mut company = begun();
+    let before = company.applied.clone();
+    company.restart(1, Some(1));
+    company.run(company.now + 10_000_000_000);
+    assert_eq!((&company.applied, &company.lost), (&before, &vec![None; 3]));
+    company.submit(1, 99, thread(1), 99);
+    company.run(company.now + 10_000_000_000);
+    assert!(company.applied.iter().all(|logs| logs[&thread(1)].last() == Some(&99)), "{:?}", company.lost);
+
+    // A backup that lacks nothing is another cluster all the same; whoever has never been there knows that too.
+    let mut company = begun();
+    company.store.restore(company.store.header().revision);
+    company.watches.clear();
+    company.restart(0, Some(1));
+    company.applied[1].clear();
+    company.restart(1, Some(1));
+    company.run(company.now + 10_000_000_000);
+    for lost in &company.lost {
+        assert!(matches!(lost, Some(Loss::OtherCluster { was: 1, .. })), "{lost:?}");
+    }
+    assert!(company.applied[0].is_empty() && company.applied[1].is_empty(), "nothing of it is applied");
+
+    // Under the same name: it ends before what was applied; it has another entry there; it has nothing.
+    let history = |commands: &[u32]| {
+        let mut other = Company::new(4, 0);
+        for command in commands {
+            other.submit(1, u64::from(*command), thread(1), *command);
+            other.run(other.now + 100_000_000);
+        }
+        other.store
+    };
+    let odd: Vec<u32> = (0..20).filter(|n| n % 2 == 1).collect();
+    let longer: Vec<u32> = odd[..9].iter().copied().chain([98, 99, 100]).collect();
+    for (commands, handed) in [(&odd[..8], 0), (&longer, 9), (&[], 0)] {
+        let mut company = begun();
+        (company.store, company.watches) = (history(commands), BTreeSet::new());
+        company.applied[2].remove(&thread(0));
+        company.restart(2, Some(1));
+        company.run(company.now + 10_000_000_000);
+        assert_eq!(company.lost[2], Some(Loss::Forgotten { thread: thread(1), seq: Seq(10) }), "{commands:?}");
+        let again = company.applied[2].get(&thread(1)).map_or(0, Vec::len);
+        assert_eq!(again, handed, "{commands:?}");
+        company.submit(2, 77, thread(1), 77);
+        company.run(company.now + 10_000_000_000);
+        assert_eq!(company.answers[&Ticket(77)], Answer::Unknown, "it has stopped");
+    }
 }

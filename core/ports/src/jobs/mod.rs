@@ -29,6 +29,7 @@ mod split;
 mod stretch;
 mod synth;
 mod trace;
+mod work;
 
 use swarm_core::id::{Cid, Digest, Label};
 use swarm_core::wire::{Count, Telemetry};
@@ -42,9 +43,9 @@ use synth::Synth;
 pub use brief::CLAIMS_MAX;
 pub use gather::{FILES_MAX, GatherError, gather};
 use machine::Machine;
-pub use reading::against;
-pub use stretch::{Committed, Redone, astray, redo};
+use reading::against;
 use trace::Trace;
+pub use work::{Made, Written, begin, disputed, documents, perform, wanted};
 
 /// The most bytes that all inputs of one job may have together, and so the most [`gather`] collects.
 pub const INPUT_BYTES_MAX: u64 = 64 << 20;
@@ -133,6 +134,18 @@ pub enum JobError {
         /// What is wrong with it.
         why: &'static str,
     },
+}
+
+impl JobError {
+    /// Whether it stops whoever does the same work on the same inputs, so that no result of it is right. What this machine does not know, or
+    /// lacks, another may know or have.
+    pub fn stops_everyone(&self) -> bool {
+        match self {
+            Self::Inputs { .. } | Self::Malformed { .. } | Self::Outputs { .. } => true,
+            Self::Oversize { .. } | Self::Parameter { .. } => true,
+            Self::NoBegin { .. } | Self::Unknown { .. } => false,
+        }
+    }
 }
 
 /// A job's name, read.

@@ -10,7 +10,7 @@ use swarm_core::id::{Cid, Digest, Label};
 use swarm_core::node::Outcome;
 use swarm_core::wire::{Count, Evidence, Telemetry};
 
-use super::{Done, JobError, Kind, STRETCHES_MAX, bounded};
+use super::{JobError, Kind, STRETCHES_MAX, bounded};
 use crate::jobs::trace::Trace;
 
 /// Units of a job that are not worth cutting.
@@ -33,29 +33,26 @@ pub(super) fn all(units: u64) -> impl Iterator<Item = Stretch> {
     (0..stretches).map(one)
 }
 
-/// What a COMMIT says that a run came to.
+/// What a run came to, as a COMMIT says it.
 #[derive(Clone, Copy, Debug)]
-pub struct Committed<'a> {
+pub(super) struct Committed<'a> {
     /// Its outputs.
-    pub outputs: &'a BTreeMap<Label, Cid>,
+    pub(super) outputs: &'a BTreeMap<Label, Cid>,
     /// What it had come to along the way.
-    pub states: &'a [Digest],
+    pub(super) states: &'a [Digest],
 }
 
 impl Committed<'_> {
-    /// The first stretch that did not lead to what this says, to whoever has `done` the work: one that leads to another state, or the
+    /// The first stretch that did not lead to what this says, to whoever came to something itself: one that leads to another state, or the
     /// last, if that leads to other outputs or there are states of further ones.
-    fn wrong_stretch(&self, done: &Done) -> Option<u32> {
-        let wrong = (0..done.states.len()).find(|at| self.states.get(*at) != Some(&done.states[*at]));
-        let is_same = |(name, bytes): &(Label, Vec<u8>)| self.outputs.get(name) == Some(&Cid::of(bytes));
-        let ends = self.states.len() == done.states.len()
-            && self.outputs.len() == done.outputs.len()
-            && done.outputs.iter().all(is_same);
-        wrong.or((!ends).then_some(done.states.len())).map(|at| at as u32)
+    fn wrong_stretch(&self, own: Committed<'_>) -> Option<u32> {
+        let wrong = (0..own.states.len()).find(|at| self.states.get(*at) != Some(&own.states[*at]));
+        let ends = self.states.len() == own.states.len() && self.outputs == own.outputs;
+        wrong.or((!ends).then_some(own.states.len())).map(|at| at as u32)
     }
 
     /// The artifact that a stretch begins with; nothing if that is the job's beginning.
-    pub fn before(&self, stretch: u32) -> Option<Cid> {
+    pub(super) fn before(&self, stretch: u32) -> Option<Cid> {
         let before = (stretch as usize).checked_sub(1)?;
         self.states.get(before).map(|state| Cid(*state))
     }
@@ -63,32 +60,32 @@ impl Committed<'_> {
 
 /// What came of doing one stretch again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Redone {
+pub(super) struct Redone {
     /// Whether it does not lead to what was committed.
-    pub is_wrong: bool,
+    is_wrong: bool,
     /// What that took.
-    pub telemetry: Telemetry,
+    telemetry: Telemetry,
 }
 
 impl Redone {
     /// What a host tells its node of it.
-    pub fn into_outcome(self, stretch: u32) -> Outcome {
+    pub(super) fn into_outcome(self, stretch: u32) -> Outcome {
         let against = if self.is_wrong { vec![Evidence::StretchMismatch { stretch }] } else { Vec::new() };
         let (outputs, proofs, states) = Default::default();
         Outcome::Ran { against, outputs, proofs, states, telemetry: self.telemetry }
     }
 }
 
-/// The first stretch that did not lead to what was committed, to whoever has `done` the work, and what it begins with: whoever disputes it
-/// brings that. None of an authored job.
-pub fn astray(
+/// The first stretch that did not lead to what was committed, to whoever did the work and came to its `own`, and what it begins with: whoever
+/// disputes it brings that. None of an authored job.
+pub(super) fn astray(
     job: &str,
     inputs: &[impl AsRef<[u8]>],
     produces: &[Label],
     committed: Committed<'_>,
-    done: &Done,
+    own: Committed<'_>,
 ) -> Option<(u32, Option<Vec<u8>>)> {
-    let stretch = committed.wrong_stretch(done)?;
+    let stretch = committed.wrong_stretch(own)?;
     Some((stretch, state_before(job, inputs, produces, stretch).ok()?))
 }
 
@@ -116,11 +113,11 @@ fn state_before(
 
 /// Does one stretch again, from the committed state before it: `before` is the artifact of that. Where it cannot be had the work is done
 /// from its beginning; if that comes to another state, the stretch begins with what nobody knows, and nothing can be said of it. A
-/// stretch that there is none of is not wrong, nor is any of an authored job.
+/// stretch that there is none of is not wrong, nor is any of an authored job, nor of work that nobody can even begin.
 ///
 /// # Errors
 /// As [`run`](super::run); [`JobError::NoBegin`].
-pub fn redo(
+pub(super) fn redo(
     job: &str,
     inputs: &[impl AsRef<[u8]>],
     produces: &[Label],
@@ -128,7 +125,12 @@ pub fn redo(
     stretch: u32,
     before: Option<&[u8]>,
 ) -> Result<Redone, JobError> {
-    let (kind, inputs) = checked(job, inputs, produces)?;
+    let (kind, inputs) = match checked(job, inputs, produces) {
+        Err(error) if error.stops_everyone() => {
+            return Ok(Redone { is_wrong: false, telemetry: Telemetry::default() });
+        }
+        checked => checked?,
+    };
     let before = before.filter(|bytes| committed.before(stretch) == Some(Cid::of(bytes)));
     let size: u64 = inputs.iter().map(|input| input.len() as u64).sum();
     let mut trace = Trace::new(size);
@@ -136,7 +138,7 @@ pub fn redo(
         let (bytes, steps) = (Count(size), Count(trace.steps()));
         Ok(Redone { is_wrong, telemetry: Telemetry { bytes, steps } })
     };
-    let Some(begin) = kind.machine(&inputs, produces, None)? else { return redone(false, &trace) };
+    let Ok(Some(begin)) = kind.machine(&inputs, produces, None) else { return redone(false, &trace) };
     let mut stretches = all(begin.units()).take_while(|at| at.number <= stretch.into()).collect::<Vec<_>>();
     if stretches.last().is_none_or(|last| last.number != u64::from(stretch)) {
         return redone(false, &trace);
@@ -195,7 +197,7 @@ fn checked<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{is_authored, run};
+    use crate::jobs::{Done, is_authored, run};
     use proptest::prelude::*;
     use swarm_core::id::label;
 
@@ -224,6 +226,11 @@ mod tests {
         (outputs, done.states.clone())
     }
 
+    fn wrong_stretch(said: Committed<'_>, done: &Done) -> Option<u32> {
+        let (outputs, states) = committed(done);
+        said.wrong_stretch(Committed { outputs: &outputs, states: &states })
+    }
+
     #[test]
     fn stretches_add_up_to_the_run_and_each_leads_to_the_next() {
         for (job, inputs, produces) in jobs() {
@@ -231,7 +238,7 @@ mod tests {
             assert_eq!(done.states.len() as u64, STRETCHES_MAX - 1, "{job}");
             let (outputs, states) = committed(&done);
             let said = Committed { outputs: &outputs, states: &states };
-            assert_eq!(said.wrong_stretch(&done), None);
+            assert_eq!(wrong_stretch(said, &done), None);
             let mut steps = 0;
             for stretch in 0..STRETCHES_MAX as u32 {
                 let before = state_before(job, &inputs, &produces, stretch).unwrap();
@@ -257,7 +264,7 @@ mod tests {
                 states.iter_mut().skip(wrong as usize).for_each(|state| *state = Digest::of("t", &[&state.0]));
                 outputs.values_mut().for_each(|cid| *cid = Cid::of(b"not so"));
                 let said = Committed { outputs: &outputs, states: &states };
-                assert_eq!(said.wrong_stretch(&done), Some(wrong));
+                assert_eq!(wrong_stretch(said, &done), Some(wrong));
                 let before = state_before(job, &inputs, &produces, wrong).unwrap();
                 let redone = redo(job, &inputs, &produces, said, wrong, before.as_deref()).unwrap();
                 assert!(redone.is_wrong, "{job}, {wrong}");
@@ -286,7 +293,7 @@ mod tests {
         let (short, long) = (&states[..9], [&states[..], &states[..1]].concat());
         for (states, wrong) in [(short, 9), (&long[..], 15), (&[][..], 0)] {
             let said = Committed { outputs: &outputs, states };
-            assert_eq!(said.wrong_stretch(&done), Some(wrong));
+            assert_eq!(wrong_stretch(said, &done), Some(wrong));
             assert!(redo(job, &inputs, &produces, said, wrong, None).unwrap().is_wrong);
         }
         let said = Committed { outputs: &outputs, states: &states };
@@ -298,7 +305,7 @@ mod tests {
         }
         let missing = BTreeMap::new();
         let said = Committed { outputs: &missing, states: &states };
-        assert_eq!(said.wrong_stretch(&done), Some(15));
+        assert_eq!(wrong_stretch(said, &done), Some(15));
         assert!(redo(job, &inputs, &produces, said, 15, None).unwrap().is_wrong);
         // What many results are right of is not cut.
         assert!(is_authored("brief/2") && run("brief/2", &inputs, &produces[..1], &[]).unwrap().states.is_empty());
@@ -314,7 +321,7 @@ mod tests {
         let other = run(job, &[b"y".to_vec()], &produces, &[]).unwrap();
         let (outputs, states) = committed(&other);
         let said = Committed { outputs: &outputs, states: &states };
-        assert_eq!(said.wrong_stretch(&done), Some(0));
+        assert_eq!(wrong_stretch(said, &done), Some(0));
         assert!(redo(job, &inputs, &produces, said, 0, None).unwrap().is_wrong);
         let before = state_before(job, &[b"y".to_vec()], &produces, 5).unwrap();
         assert!(!redo(job, &inputs, &produces, said, 5, before.as_deref()).unwrap().is_wrong, "it follows");
@@ -339,6 +346,20 @@ mod tests {
         assert!(ruled(Some(&begin))[0].as_ref().unwrap().is_wrong);
         assert_eq!(ruled(Some(&begin))[0].as_ref().unwrap().is_wrong, ruled(None)[0].as_ref().unwrap().is_wrong);
         assert!(ruled(None)[1].is_err());
+    }
+
+    /// Work that cannot begin has no stretches: whoever disputes one is ruled wrong, and not left unruled.
+    #[test]
+    fn of_what_cannot_begin_no_stretch_is_wrong() {
+        let (outputs, states) = (BTreeMap::new(), [Digest::default(); 2]);
+        let said = Committed { outputs: &outputs, states: &states };
+        for (job, input) in [("sort", "no list"), ("split/0", "a"), ("split/2", "a")] {
+            for stretch in 0..3 {
+                let redone = redo(job, &[input], &[label("out")], said, stretch, None).unwrap();
+                assert!(!redone.is_wrong, "{job}, {stretch}");
+            }
+        }
+        assert!(redo("render", &["a"], &[label("out")], said, 0, None).is_err(), "another may know it");
     }
 
     /// Going on from a committed state that is none is wrong. One that is another than it should be may lead where it should: then it is

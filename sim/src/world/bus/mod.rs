@@ -219,12 +219,17 @@ impl Bus {
     }
 
     fn deliver(&mut self, cx: &mut Cx<'_, Wire>, group: usize, post: Rc<Post>) {
+        self.hand_out(cx, group, post, 0);
+    }
+
+    /// Delivers what was tried so often before.
+    fn hand_out(&mut self, cx: &mut Cx<'_, Wire>, group: usize, post: Rc<Post>, attempts: u32) {
         if let Some(due) = self.held_until(cx) {
-            self.schedule(group, post, 0, due, false);
+            self.schedule(group, post, attempts, due, false);
         } else {
             let due = self.patience(cx, 0);
-            let delivery = self.schedule(group, Rc::clone(&post), 0, due, true);
-            self.send(cx, group, delivery, post);
+            let delivery = self.schedule(group, Rc::clone(&post), attempts, due, true);
+            self.send(cx, group, delivery, post, attempts > 0);
         }
         self.wake(cx);
     }
@@ -241,13 +246,13 @@ impl Bus {
         self.next
     }
 
-    fn send(&mut self, cx: &mut Cx<'_, Wire>, group: usize, delivery: u64, post: Rc<Post>) {
+    fn send(&mut self, cx: &mut Cx<'_, Wire>, group: usize, delivery: u64, post: Rc<Post>, again: bool) {
         let place = self.still(*self.kept.get(&post.message.envelope.id()).expect("what is delivered is kept"));
         let post = self.read_back(cx, post);
         let group = &mut self.groups[group];
         let member = group.members[group.turn % group.members.len()];
         group.turn += 1;
-        cx.send(member, Wire::Deliver { delivery, place, post });
+        cx.send(member, Wire::Deliver { again, delivery, place, post });
     }
 
     fn wake(&self, cx: &mut Cx<'_, Wire>) {
@@ -268,7 +273,7 @@ impl Bus {
             let attempts = pending.attempts + u32::from(pending.sent);
             let due = self.patience(cx, attempts);
             let again = self.schedule(pending.group, Rc::clone(&pending.post), attempts, due, true);
-            self.send(cx, pending.group, again, pending.post);
+            self.send(cx, pending.group, again, pending.post, attempts > 0);
         }
         self.wake(cx);
     }

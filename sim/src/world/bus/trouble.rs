@@ -147,7 +147,7 @@ impl Bus {
     pub fn elected(&mut self, cx: &mut Cx<'_, Wire>) {
         for (group, post) in std::mem::take(&mut self.settled) {
             self.harm.redelivered += 1;
-            self.deliver(cx, group, post);
+            self.hand_out(cx, group, post, 1);
         }
         self.wake(cx);
     }

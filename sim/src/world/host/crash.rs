@@ -7,6 +7,7 @@ use std::sync::Arc;
 use swarm_core::audit::{Restored, restore_with};
 use swarm_core::id::NeedId;
 use swarm_core::node::{Act, Effect, Input, Note};
+use swarm_core::register::Entry;
 use swarm_core::wire::Draft;
 
 use super::disk::Then;
@@ -110,13 +111,14 @@ impl Host {
             self.audit = Some(AuditLog::resume(writer, text));
         }
         ROOM.set(log.into_text());
-        let entries = tape.inputs.iter().filter_map(|(_, input, _)| match input {
-            Input::Applied(entry) => Some((entry.thread, entry.seq)),
+        let handed = tape.inputs.iter().filter_map(|(_, input, _)| match input {
+            Input::Applied(entry) => Some(entry),
             _ => None,
         });
+        let handed: Vec<&Entry> = handed.collect();
         // They were handed over in order, so the last of a thread is its highest.
-        self.fed = entries.clone().collect();
-        let marks = self.register.crash(luck, entries.count() as u64);
+        self.fed = handed.iter().map(|entry| (entry.thread, entry.seq)).collect();
+        let marks = self.register.crash(luck, &handed);
         marks.into_iter().for_each(|mark| self.recorder.borrow_mut().mark(mark));
         self.node = replayed.node;
         self.back = back;

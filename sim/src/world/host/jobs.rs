@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use swarm_core::id::{Cid, Digest, Label, OpId, label};
+use swarm_core::id::{Cid, Digest, OpId, label};
 use swarm_core::node::{Act, Input, Outcome, Work};
-use swarm_core::wire::{Body, Envelope, Evidence};
-use swarm_ports::jobs::Committed;
+use swarm_core::wire::{Body, Envelope};
+use swarm_ports::jobs::Made;
 use swarm_ports::{jobs, recipes};
 
 use super::{ANSWER, Host, Waits};
@@ -87,14 +87,7 @@ impl Host {
     pub(super) fn begin(&mut self, cx: &mut Cx<'_, Wire>, op: OpId, work: Work) {
         self.counter += 1;
         let job = self.counter;
-        let inputs = match &work {
-            Work::Load { capsule, .. } => [(*capsule, None)].into(),
-            Work::Plan { .. } => BTreeMap::new(),
-            Work::Run { inputs, .. } => {
-                let begin = disputed(&work).and_then(|(committed, stretch)| committed.before(stretch));
-                inputs.iter().copied().chain(read(&work).copied()).chain(begin).map(|cid| (cid, None)).collect()
-            }
-        };
+        let inputs = jobs::wanted(&work).chain(jobs::begin(&work)).map(|cid| (cid, None)).collect();
         self.jobs.insert(job, Job { op, work, inputs, unkept: BTreeMap::new(), outcome: None, ready: false, asks: 0 });
         self.work(cx, job);
         if self.jobs.get(&job).is_some_and(|at| at.outcome.is_none()) {
@@ -111,9 +104,8 @@ impl Host {
             return;
         }
         at.asks += 1;
-        let begin = disputed(&at.work).and_then(|(committed, stretch)| committed.before(stretch));
         if at.asks > FETCHES
-            && let Some(begin) = begin
+            && let Some(begin) = jobs::begin(&at.work)
             && at.inputs.get(&begin).is_some_and(Option::is_none)
         {
             // What the run had come to cannot be had: all of it is done again.
@@ -164,11 +156,11 @@ impl Host {
                     (Outcome::CouldNot(label("job-failed")), BTreeMap::new())
                 } else {
                     let (mut outcome, mut unkept) = self.run(at);
-                    if disputed(&at.work).is_none() {
+                    if jobs::disputed(&at.work).is_none() {
                         self.tell_truth(*need, given, task, keys, &outcome);
                     }
                     if verify.is_none() {
-                        self.falsify(&mut outcome, &mut unkept);
+                        self.falsify(&at.work, &mut outcome, &mut unkept);
                         let inputs: Vec<_> =
                             given.iter().filter_map(|cid| at.inputs.get(cid).cloned().flatten()).collect();
                         self.strays(&at.work, &inputs, &mut outcome, &mut unkept);
@@ -221,6 +213,25 @@ impl Host {
         }
         self.input(cx, Input::Done { op: at.op, outcome });
     }
+
+    /// Runs a job for real, or looks at what somebody else's run gave; and what the store has to have before the node is told.
+    fn run(&self, at: &Job) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
+        let fetched = |cid: &Cid| at.inputs.get(cid).cloned().flatten();
+        let whim = Digest::of("sim/whim", &[&self.agent().0]).prefix();
+        let Made { outcome, outputs, begin } =
+            jobs::perform(&at.work, fetched, whim, |written| self.misquotes(written), |document| self.minds(document));
+        if let (Work::Run { forms, names, .. }, Outcome::Ran { .. }) = (&at.work, &outcome) {
+            let documents = jobs::documents(&at.work).filter_map(|(name, cid)| Some((name, fetched(cid)?)));
+            self.tell_text(forms, documents, names);
+        }
+        (outcome, outputs.into_iter().chain(begin).map(|(cid, bytes)| (cid, bytes.into())).collect())
+    }
+
+    /// Whether its agent would call what contradicts itself in this document by that name: people differ.
+    fn minds(&self, document: &[u8]) -> bool {
+        let lot = Digest::of("sim/mind", &[&self.agent().0, document]).prefix() % 10_000;
+        lot >= u64::from(self.habits.dissent_bp)
+    }
 }
 
 /// Has a capsule prove that it is this engine.
@@ -228,87 +239,5 @@ fn load(capsule: Option<&Option<Arc<[u8]>>>, engine: &Digest) -> Outcome {
     match capsule.and_then(Option::as_deref).map(|artifact| policies::library().load(artifact)) {
         Some(Ok(rules)) if rules.engine() == *engine => Outcome::Loaded(*engine),
         _ => Outcome::CouldNot(label("bad-capsule")),
-    }
-}
-
-/// What is disputed in one stretch of a run, and which: that alone is done again.
-fn disputed(work: &Work) -> Option<(Committed<'_>, u32)> {
-    let Work::Run { verify: Some(look), .. } = work else { return None };
-    let Some(Evidence::StretchMismatch { stretch }) = look.question else { return None };
-    Some((Committed { outputs: &look.outputs, states: &look.states }, stretch))
-}
-
-/// The committed artifacts that a verifier reads: where many results are right, and where it is said what they look like.
-fn read(work: &Work) -> impl Iterator<Item = &Cid> {
-    let look = match work {
-        Work::Run { verify: Some(_), .. } if disputed(work).is_some() => None,
-        Work::Run { forms, job, verify: Some(look), .. } if jobs::is_authored(job.as_str()) || !forms.is_empty() => {
-            Some(look)
-        }
-        _ => None,
-    };
-    look.into_iter().flat_map(|look| look.outputs.values())
-}
-
-impl Host {
-    /// Runs a job for real, or reads what somebody else's run gave; the outputs that it made.
-    fn run(&self, at: &Job) -> (Outcome, BTreeMap<Cid, Arc<[u8]>>) {
-        let Work::Run { forms, inputs, job, keys, names, produces, verify, .. } = &at.work else {
-            return (Outcome::CouldNot(label("no-job")), BTreeMap::new());
-        };
-        let (kind, is_authored) = (job.as_str(), jobs::is_authored(job.as_str()));
-        let bytes = |cid: &Cid| at.inputs.get(cid).cloned().flatten();
-        let given: Vec<Arc<[u8]>> = inputs.iter().filter_map(bytes).collect();
-        if let Some((committed, stretch)) = disputed(&at.work) {
-            let begin = committed.before(stretch).and_then(|cid| bytes(&cid));
-            let outcome = match jobs::redo(kind, &given, produces, committed, stretch, begin.as_deref()) {
-                Ok(redone) => redone.into_outcome(stretch),
-                Err(_) => Outcome::CouldNot(label("job-failed")),
-            };
-            return (outcome, BTreeMap::new());
-        }
-        let committed = verify.iter().flat_map(|look| &look.outputs);
-        let documents: BTreeMap<Label, Arc<[u8]>> =
-            committed.filter_map(|(name, cid)| Some((name.clone(), bytes(cid)?))).collect();
-        let done = match verify {
-            Some(_) if is_authored => {
-                jobs::read(documents.iter().map(|(name, bytes)| (name.clone(), bytes.to_vec())).collect(), keys)
-            }
-            None if is_authored => {
-                let whim = Digest::of("sim/whim", &[&self.agent().0]).prefix();
-                jobs::write(kind, &given, names, produces, whim)
-                    .and_then(|written| jobs::read(self.misquotes(written), keys))
-            }
-            _ => jobs::run(kind, &given, produces, keys),
-        };
-        let Ok(done) = done else { return (Outcome::CouldNot(label("job-failed")), BTreeMap::new()) };
-        self.tell_text(forms, &documents, names);
-        let question = verify.as_ref().and_then(|look| look.question.as_ref());
-        let minds = |name: &Label| documents.get(name).is_some_and(|document| self.minds(document));
-        let mut against = jobs::against(forms, &documents, names, question, minds);
-        let (mut outputs, mut unkept) = (BTreeMap::new(), BTreeMap::new());
-        if let Some(look) = verify.as_ref().filter(|_| !is_authored) {
-            let committed = Committed { outputs: &look.outputs, states: &look.states };
-            if let Some((stretch, begin)) = jobs::astray(kind, &given, produces, committed, &done) {
-                against.push(Evidence::StretchMismatch { stretch });
-                unkept.extend(begin.map(|bytes| (Cid::of(&bytes), bytes.into())));
-            }
-        }
-        for (name, bytes) in done.outputs {
-            let cid = Cid::of(&bytes);
-            outputs.insert(name, cid);
-            // What was read is there.
-            if verify.is_none() || !is_authored {
-                unkept.insert(cid, bytes.into());
-            }
-        }
-        let (proofs, states, telemetry) = (done.proofs, done.states, done.telemetry);
-        (Outcome::Ran { against, outputs, proofs, states, telemetry }, unkept)
-    }
-
-    /// Whether its agent would call what contradicts itself in this document by that name: people differ.
-    fn minds(&self, document: &[u8]) -> bool {
-        let lot = Digest::of("sim/mind", &[&self.agent().0, document]).prefix() % 10_000;
-        lot >= u64::from(self.habits.dissent_bp)
     }
 }

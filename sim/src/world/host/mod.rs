@@ -427,8 +427,8 @@ impl Host {
             Wire::Deliver { post, .. } if !post.is_whole() => {
                 self.recorder.borrow_mut().mark("damaged-delivery-refused");
             }
-            Wire::Deliver { delivery, place, post } => {
-                if !self.seen.insert(post.message.envelope.id().0.prefix()) {
+            Wire::Deliver { again, delivery, place, post } => {
+                if !self.seen.insert(post.message.envelope.id().0.prefix()) && again {
                     self.recorder.borrow_mut().mark("message-redelivered");
                 }
                 self.overhears(cx, &post);

@@ -1,18 +1,20 @@
 //! The client of the modelled etcd: carries what the shared client half asks and is told.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use swarm_core::id::{Digest, OpId, Thread};
+use swarm_core::id::{Digest, OpId, Seq, Thread};
 use swarm_core::node::Outcome;
 use swarm_core::register::{Command, Entry};
 use swarm_core::rng::Stream;
 use swarm_core::time::Instant;
-use swarm_ports::etcd::{Answer, Client, Config, Output, Ticket};
+use swarm_ports::etcd::{Answer, Client, Config, Kept, Output, Ticket};
 
 use super::{Out, Outs, Register};
 use crate::kernel::{self, Cx, LocalTime, NodeId};
 use crate::world::actor::{REGISTER, service};
+use crate::world::etcd::CLUSTER;
 use crate::world::wire::Wire;
 
 /// The register half that keeps its register in etcd.
@@ -22,15 +24,23 @@ pub struct EtcdClient {
 }
 
 impl EtcdClient {
-    /// A client at its beginning, with a stream of its own.
+    /// A client at its beginning, with a stream of its own; its operators have told it which cluster it is of.
     pub fn new(stream: Stream) -> Self {
-        Self { client: Client::new(Config::default(), stream) }
+        Self::after(stream, BTreeMap::new())
     }
 
-    /// The process dies; its next life knows nothing, and shares neither nonces nor requests with this one.
-    pub fn crash(&mut self, luck: &mut kernel::Stream) {
+    /// The process dies; its next life knows what its log holds of what was `handed` over, and shares neither nonces nor requests with
+    /// this one.
+    pub fn crash<'a>(&mut self, luck: &mut kernel::Stream, handed: impl Iterator<Item = &'a Entry>) {
         let words: Vec<u8> = (0..4).flat_map(|_| luck.below(u64::MAX).to_be_bytes()).collect();
-        *self = Self::new(Stream::new(&Digest::sha256(&words)));
+        // In order, so the last of a thread stays.
+        let last: BTreeMap<_, _> = handed.map(|entry| (entry.thread, entry)).collect();
+        let last = last.into_iter().map(|(thread, entry)| (thread, (entry.seq, entry.command.id()))).collect();
+        *self = Self::after(Stream::new(&Digest::sha256(&words)), last);
+    }
+
+    fn after(stream: Stream, last: BTreeMap<Thread, (Seq, Digest)>) -> Self {
+        Self { client: Client::new(Config::default(), stream, Kept { cluster: Some(CLUSTER), last }) }
     }
 
     fn drain(&mut self, outs: &mut Outs) {

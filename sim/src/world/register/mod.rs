@@ -84,15 +84,15 @@ pub enum Half {
 }
 
 impl Half {
-    /// The process dies and comes back with what its disk kept; its protocol half was handed `entries` in all. Says what
-    /// that was an example of.
+    /// The process dies and comes back with what its disk kept; its protocol half has in its log that it was `handed` these. Says
+    /// what that was an example of.
     ///
     /// # Panics
     /// If a correct member cannot start from its own log, which would be a mistake of ours.
-    pub fn crash(&mut self, luck: &mut Stream, entries: u64) -> Vec<&'static str> {
+    pub fn crash(&mut self, luck: &mut Stream, handed: &[&Entry]) -> Vec<&'static str> {
         match self {
-            Self::Embedded(half) => *half = Embedded::after(entries, half.era()),
-            Self::Etcd(half) => half.crash(luck),
+            Self::Embedded(half) => *half = Embedded::after(handed.len() as u64, half.era()),
+            Self::Etcd(half) => half.crash(luck, handed.iter().copied()),
             Self::Raft(half) => {
                 let cut = half.crash(luck).expect("a member starts from what its disk kept");
                 let torn = cut.torn.then_some("register-log-torn");

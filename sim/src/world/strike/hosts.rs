@@ -191,7 +191,8 @@ impl Strikes {
             found.extend(hosts.into_iter().find(|node| at_work(node) && !taken(node)).map(|node| (*id, node)));
         }
         for (id, node) in &found {
-            self.striking.get_mut(id).expect("it was found here").caught = Some(*node);
+            let striking = self.striking.get_mut(id).expect("it was found here");
+            (striking.caught, striking.since) = (Some(*node), kernel.now());
         }
         let now = kernel.now();
         let spoke = |waking: &Waking| harm(kernel, waking.node).undead_commits > waking.before.undead_commits;
@@ -211,12 +212,14 @@ impl Strikes {
         }
     }
 
-    /// The end of a zombie's sleep: it goes on, and hears nothing from the bus until it has spoken.
+    /// The end of a zombie's sleep: it goes on, and hears nothing from the bus until it has spoken. Who has not slept through a lease is
+    /// none.
     pub(super) fn wake_zombie(&mut self, kernel: &mut Kernel<Actor>, striking: &Striking) {
         if !is_zombie(&striking.fault) {
             return;
         }
-        let Some(node) = striking.caught else { return };
+        let slept = kernel.now().since(striking.since);
+        let Some(node) = striking.caught.filter(|_| slept >= self.healthy.lease_ns) else { return };
         let link = Scope::Link(service(BUS), node);
         let deaf = kernel.net_mut().impose(link, kernel::Fault::Cut { in_flight: true });
         let (until, before) = (kernel.now().plus(DEAF), harm(kernel, node));

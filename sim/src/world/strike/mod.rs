@@ -29,6 +29,8 @@ pub struct Healthy {
     pub redeliver_ppm: u32,
     /// How fast each host's clocks run, parts per million too fast.
     pub drift_ppm: BTreeMap<NodeId, i32>,
+    /// How long a lease is: whoever sleeps for less wakes in time.
+    pub lease_ns: u64,
 }
 
 /// A fault at work.
@@ -39,6 +41,7 @@ struct Striking {
     caught: Option<NodeId>,
     /// Half of its time is over.
     turned: bool,
+    /// When it began; of a zombie, when one was found.
     since: SimTime,
 }
 

@@ -124,7 +124,9 @@ impl<C: Clone> Client<C> {
                             self.lanes.entry(thread).or_default().see_head(seq, modified);
                         }
                         Value::Entry { command, id, nonce, seq, thread } => {
-                            self.take(thread, seq, Early { id, nonce, command });
+                            if !self.take(thread, seq, Early { id, nonce, command }) {
+                                return;
+                            }
                         }
                     }
                 }

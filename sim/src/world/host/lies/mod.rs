@@ -13,7 +13,7 @@ use swarm_core::form::Form;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, Label, NeedId, OpId, Segment, TaskName, Thread, label};
 use swarm_core::node::{Act, Input, Note, Outcome, Setup, Subject, Work};
 use swarm_core::register::Event as Did;
-use swarm_core::wire::{Body, CapabilityRef, Draft, Verdict};
+use swarm_core::wire::{Body, CapabilityRef, Draft, Evidence, Verdict};
 use swarm_ports::jobs;
 use swarm_reports::history::Event;
 use swarm_scenarios::Strategy;
@@ -146,7 +146,7 @@ impl Host {
                 attest.verdict = Verdict::Pass;
                 attest.reasons.clear();
             }
-            (S::Colluder, Body::Attest(attest)) if liar.is_of_ring(&attest.commit) => {
+            (S::Colluder | S::Shielder, Body::Attest(attest)) if liar.is_of_ring(&attest.commit) => {
                 attest.verdict = Verdict::Pass;
                 attest.reasons.clear();
             }
@@ -155,12 +155,16 @@ impl Host {
                 attest.reasons = vec![label("output-mismatch")];
             }
             (S::AlwaysPass | S::PassAndRun, Body::Verdict(ruling)) => ruling.upheld = false,
-            (S::Colluder, Body::Verdict(ruling))
+            (S::Colluder | S::Shielder, Body::Verdict(ruling))
                 if liar.disputed.get(&ruling.challenge).is_some_and(|c| liar.is_of_ring(c)) =>
             {
                 ruling.upheld = false;
             }
             (S::AlwaysFail, Body::Verdict(ruling)) => ruling.upheld = true,
+            // Whatever is wrong with a friend's result, the first stretch of its run mostly is not.
+            (S::Shielder, Body::Challenge(challenge)) if liar.is_of_ring(&challenge.commit) => {
+                challenge.evidence = Evidence::StretchMismatch { stretch: 0 };
+            }
             (S::LowballYielder, Body::Claim(claim)) => claim.cost = Credits(1),
             (S::OtherEngine, _) => content.policy.engine = Digest::of("sim/other-engine", &[]),
             (S::LamportPoisoner, _) => content.lamport.0 = content.lamport.0.saturating_add(AHEAD),
@@ -170,8 +174,19 @@ impl Host {
         Some(Draft::new(content))
     }
 
-    /// A worker that lies keeps other outputs than its job gave, or keeps none, or says that it took less.
-    pub(super) fn falsify(&self, outcome: &mut Outcome, unkept: &mut BTreeMap<Cid, Arc<[u8]>>) {
+    /// A worker that lies keeps other outputs than its job gave, or keeps none, or says that it took less. What cannot be done it makes up.
+    pub(super) fn falsify(&self, work: &Work, outcome: &mut Outcome, unkept: &mut BTreeMap<Cid, Arc<[u8]>>) {
+        if let (Work::Run { produces, .. }, Outcome::CouldNot(_)) = (work, &*outcome)
+            && self.strategy() == Some(Strategy::WrongResult)
+        {
+            let bytes: Arc<[u8]> = b"made up"[..].into();
+            let cid = Cid::of(&bytes);
+            unkept.insert(cid, bytes);
+            let outputs = produces.iter().map(|name| (name.clone(), cid)).collect();
+            let (against, proofs, states, telemetry) = Default::default();
+            *outcome = Outcome::Ran { against, outputs, proofs, states, telemetry };
+            return self.lied();
+        }
         let Outcome::Ran { outputs, telemetry, .. } = outcome else { return };
         match self.strategy() {
             Some(Strategy::FalseClaim) => telemetry.steps.0 /= 2,
@@ -307,7 +322,7 @@ impl Host {
                     let own = liar.commits.get(&record.commit) == Some(&me);
                     own.then(|| Act::Challenge { need, task: record.task.clone() })
                 }
-                (S::FrontRunner, Did::Final { record }) => {
+                (S::FrontRunner | S::Shielder, Did::Final { record }) => {
                     liar.is_of_ring(&record.commit).then(|| Act::Challenge { need, task: record.task.clone() })
                 }
                 (S::ReadAndCancel, Did::Final { .. }) => Some(Act::Cancel(need)),
@@ -346,22 +361,17 @@ impl Host {
     }
 
     /// What an honest host read.
-    pub(super) fn tell_text(
+    pub(super) fn tell_text<'a>(
         &self,
         forms: &BTreeMap<Label, Form>,
-        documents: &BTreeMap<Label, Arc<[u8]>>,
+        documents: impl Iterator<Item = (&'a Label, Arc<[u8]>)>,
         given: &[Label],
     ) {
         if self.habits.tells_truth && self.liar.is_none() {
-            for document in
-                documents.iter().filter(|(label, _)| forms.contains_key(label)).map(|(_, document)| document)
-            {
-                let text = String::from_utf8_lossy(document).into();
-                self.recorder.borrow_mut().world(Event::Read {
-                    artifact: Cid::of(document),
-                    given: given.into(),
-                    text,
-                });
+            for (_, document) in documents.filter(|(label, _)| forms.contains_key(label)) {
+                let (artifact, given) = (Cid::of(&document), given.into());
+                let text = std::str::from_utf8(&document).ok().map(Arc::from);
+                self.recorder.borrow_mut().world(Event::Read { artifact, given, text });
             }
         }
     }
