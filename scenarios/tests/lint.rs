@@ -1095,6 +1095,16 @@ for = "9s"
 }
 
 #[test]
+fn a_restore_by_chance_wants_its_alarm() {
+    let text = |data_loss: &str| {
+        let chaos = "[chaos]\nbudget = 3\nkinds = [\"loss\", \"etcd-restore\"]";
+        format!("teaches = \"t\"\n[cluster]\nregister = \"etcd\"\n{chaos}\n[properties]\n{data_loss}\n")
+    };
+    insta::assert_snapshot!(check(&text("")), @"error no-effect 6:18 `etcd-restore` is drawn only where the alarm that it ends in is wanted => write `data_loss = true` in `[properties]`, or take it out");
+    assert!(!check(&text("data_loss = true")).contains("etcd-restore"));
+}
+
+#[test]
 fn faults_that_cannot_bite_are_told() {
     insta::assert_snapshot!(check(r#"
 teaches = "t"
@@ -1123,8 +1133,8 @@ kind = "bus-acked-then-lost"
 within = "0s"
 for = "1s"
 "#), @r##"
-        error vacuous 6:1 a clock that neither jumps ahead nor runs wrong => write more than nothing, or take the fault out
-        error vacuous 11:1 a clock that neither jumps ahead nor runs wrong => write more than nothing, or take the fault out
+        error vacuous 6:1 a clock that neither jumps ahead nor runs wrong: what runs a node never goes back, and a wall clock decides nothing => write more than nothing, or take the fault out
+        error vacuous 11:1 a clock that neither jumps ahead nor runs wrong: what runs a node never goes back, and a wall clock decides nothing => write more than nothing, or take the fault out
         error vacuous 16:1 nothing is added => write more than nothing, or take the fault out
         error vacuous 21:1 a verifier that is as fast as ever => write more than nothing, or take the fault out
         error vacuous 25:1 nothing is young enough to be forgotten => write more than nothing, or take the fault out
