@@ -259,6 +259,29 @@ mod tests {
     use crate::plan::testkit::{note, thread, update};
     use crate::register::Ending;
 
+    /// Who comes to a register that is founded anew may say a word on every thread before its whole base has come here.
+    #[test]
+    fn what_found_no_room_to_wait_for_a_base_is_fetched_again_once() {
+        let (mut desk, mut threads) = (Desk::of_nobody(), Threads::default());
+        let need = |n: u8| NeedId(crate::id::Cid::of(&[n]));
+        let mut told = |threads: &mut Threads, missed: &[u8]| {
+            missed.iter().for_each(|n| threads.miss(need(*n)));
+            threads.fetch_missed(&mut desk);
+            let follows = core::iter::from_fn(|| desk.poll_effect()).map(|effect| match effect {
+                Effect::Follow(need) => (need, true),
+                Effect::Unfollow(need) => (need, false),
+                other => panic!("{other:?}"),
+            });
+            follows.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&mut threads, &[1, 2]), [], "nobody here follows them");
+        for n in [1, 2] {
+            threads.followed.insert(need(n), Followed::new(need(n)));
+        }
+        assert_eq!(told(&mut threads, &[2, 3, 2]), [(need(2), false), (need(2), true)]);
+        assert_eq!(told(&mut threads, &[]), []);
+    }
+
     #[test]
     fn nothing_is_kept_of_a_plan_whose_need_was_never_opened() {
         let Thread::Need(need) = thread() else { panic!("the kit has a need") };

@@ -555,6 +555,47 @@ mod tests {
         assert!(!is_done_on(2, TaskState::Final), "another has taken its place");
     }
 
+    /// Others may have passed it while this one was at work: its verdict is not counted any more, and what it knows still counts.
+    #[test]
+    fn who_finds_it_wrong_after_it_is_final_disputes_it() {
+        let outputs = BTreeMap::from([(label("out"), Cid::of(b"wrong"))]);
+        let body = Commit { outputs, states: Vec::new(), task: label("t"), telemetry: Telemetry::default() };
+        let commit = sealed(1, 1, Body::Commit(body));
+        let (need, name) = (NeedId(Cid::of(b"need")), label("t"));
+        let said = |state, commits: bool| {
+            let (mut desk, mut threads, mut verifier) = (Desk::of_nobody(), Threads::default(), Verifier::default());
+            threads.follow(&mut desk, need);
+            let record = &mut threads.followed.get_mut(&need).unwrap().record;
+            record.tasks.insert(name.clone(), crate::slot::Task::new().into());
+            let task = record.tasks.get_mut(&name).unwrap();
+            (task.state, task.commit) = (state, commits.then(|| Arc::clone(&commit)));
+            let check = Check {
+                purpose: Purpose::Attest,
+                need,
+                task: name.clone(),
+                epoch: Epoch(1),
+                fence: Fence(0),
+                commit: Arc::clone(&commit),
+                proofs: Vec::new(),
+                tries: 0,
+            };
+            verifier.checking.insert(OpId(7), check);
+            let (against, proofs, states, telemetry) = Default::default();
+            let outputs = BTreeMap::from([(label("out"), Cid::of(b"right"))]);
+            let outcome = Outcome::Ran { against, outputs, proofs, states, telemetry };
+            verifier.done(&mut desk, &threads, OpId(7), &outcome);
+            let said = core::iter::from_fn(|| desk.poll_effect()).filter_map(|effect| match effect {
+                Effect::Publish { draft, .. } => Some(draft.body.verb().as_str()),
+                _ => None,
+            });
+            said.collect::<Vec<_>>()
+        };
+        // Nobody's ATTEST passes no gate; a CHALLENGE is anyone's.
+        assert_eq!(said(TaskState::Verifying, true), [] as [&str; 0]);
+        assert_eq!(said(TaskState::Final, true), ["CHALLENGE"]);
+        assert_eq!(said(TaskState::Final, false), [] as [&str; 0], "it is not this result that is final");
+    }
+
     /// While another's dispute is open nobody is heard: what speaks against a result is said again for as long as it stands.
     #[test]
     fn who_was_not_heard_says_it_again() {
