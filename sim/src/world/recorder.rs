@@ -296,7 +296,8 @@ impl Recorder {
         let Some(told) = self.told.get(&(no, need)) else { return };
         let Some(of) = told.tasks.get(&said.task).filter(|of| of.commit == said.commit) else { return };
         let Some(committed) = &of.committed else { return };
-        let (claim, fence) = (disputed(challenge, committed, of, &told.forms), of.fence);
+        // Whoever is slow may speak of an attempt that is over.
+        let (claim, fence) = (disputed(challenge, committed, of, &told.forms), challenge.fence.unwrap_or(of.fence));
         let (challenge, challenger) = (challenge.id(), challenge.sender);
         let (commit, task) = (said.commit, said.task.clone());
         self.tell(no, Event::Objected { challenge, challenger, claim, commit, fence, need, task });
