@@ -98,14 +98,20 @@ fn a_dismissed_challenge_pays_those_who_looked_and_the_window_runs_on() {
     assert_eq!((stage.open_pots(), stage.record.is_over()), (0, true));
 }
 
-#[test]
-fn nobody_disputes_everything_at_once() {
+/// Two results are final, and somebody has disputed the first, which is all that one may have open at once.
+fn one_disputed() -> (Stage, String) {
     let mut stage = Stage::with(3, |params| (params.bond_bp, params.disputes_max) = (10_000, 1), |_| {});
     stage.decide(two_steps());
     stage.finish("w1", "cut");
     stage.finish("w2", "join");
     let who = bystander(&stage);
     stage.challenge(&who, "cut");
+    (stage, who)
+}
+
+#[test]
+fn nobody_disputes_everything_at_once() {
+    let (mut stage, who) = one_disputed();
     let before = stage.available(&who);
     stage.act(&who, "challenge join").unwrap();
     assert_eq!(stage.relay(), "Answered Ruled WaitOpened", "it comes to nothing");
@@ -121,12 +127,7 @@ fn nobody_disputes_everything_at_once() {
 /// Whose bond is tied up elsewhere, or who may have no other dispute open, is not heard; that is not all it may say.
 #[test]
 fn who_was_not_heard_may_ask_again() {
-    let mut stage = Stage::with(3, |params| (params.bond_bp, params.disputes_max) = (10_000, 1), |_| {});
-    stage.decide(two_steps());
-    stage.finish("w1", "cut");
-    stage.finish("w2", "join");
-    let who = bystander(&stage);
-    stage.challenge(&who, "cut");
+    let (mut stage, who) = one_disputed();
     stage.act(&who, "challenge join").unwrap();
     assert_eq!(stage.relay(), "Answered Ruled WaitOpened");
     stage.rule("dismiss cut").unwrap();
