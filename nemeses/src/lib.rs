@@ -37,6 +37,7 @@ mod nemesis;
 mod target;
 mod text;
 mod what;
+mod whom;
 
 pub use chaos::Chaos;
 pub use draw::Between;

@@ -761,7 +761,8 @@ pub struct Properties {
     /// Where a promise ends, and this scenario goes beyond: the property is then judged beyond its promise too. Over a sweep it has
     /// to be violated so; that anything else is violated, this property within its promise included, is a failure.
     pub breaks: Vec<Break>,
-    /// The run loses what was acknowledged, and must say so: the data-loss alarm is what is wanted, and its absence is not.
+    /// The run loses what was acknowledged, and must say so: the data-loss alarm is what is wanted of every run, and its absence is a
+    /// failure. So what loses it belongs under `[[faults]]`, for what `[chaos]` draws is not in every run.
     pub data_loss: bool,
 }
 

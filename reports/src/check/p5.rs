@@ -19,6 +19,7 @@ use swarm_core::wire::ReleaseReason;
 
 use super::{Checker, End, Finding, Liars, Notes};
 use crate::history::{Event, NodeNo, Phase, Record, Rules};
+use crate::render::span;
 
 const NAME: &str = "P5";
 
@@ -166,7 +167,7 @@ impl Checker for LeaseLifetime {
                 match bound.after(*due, *since) {
                     Some(limit) if end.at > limit => {
                         notes.checked();
-                        notes.contradict(NAME, format!("{} by {limit} ns", due.missed()), &[record]);
+                        notes.contradict(NAME, format!("{} by {}", due.missed(), span(limit)), &[record]);
                     }
                     _ => notes.unknown(format!("task {name} still waits, but the run ended before its bound")),
                 }
@@ -293,7 +294,8 @@ impl Task {
                 notes.checked();
                 let held = applied_at.saturating_sub(since);
                 if held < least {
-                    let what = format!("a lease expired after {held} ns, before any majority could have seen {least}");
+                    let (held, least) = (span(held), span(least));
+                    let what = format!("a lease expired after {held}, before any majority could have seen {least}");
                     notes.contradict(NAME, what, &[&then, record]);
                 }
             }
@@ -389,7 +391,7 @@ impl Wait {
         if let Some((due, since, then)) = ended {
             notes.checked();
             if let Some(limit) = bound.after(due, since).filter(|limit| record.at > *limit) {
-                notes.contradict(NAME, format!("{} by {limit} ns", due.missed()), &[&then, record]);
+                notes.contradict(NAME, format!("{} by {}", due.missed(), span(limit)), &[&then, record]);
             }
         }
     }

@@ -7,7 +7,9 @@ use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 
 use super::{counted, credits, event, grouped, in_order, span, spelled};
 use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
-use crate::report::{FaultCount, GapKind, HONEST, PAIRS_TELLING, Profits, RUNS_TELLING, RunReport, SweepReport};
+use crate::report::{
+    FaultCount, GapKind, HONEST, PAIRS_TELLING, Profits, RUNS_TELLING, RunReport, Struck, SweepReport,
+};
 
 /// How text may look. The caller knows whether it goes to a terminal and whether `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +43,16 @@ pub fn run(report: &RunReport, style: Style) -> String {
         table.add_row([Cell::new(spelled(name)), Cell::new(word).fg(color), number(p.checked)]);
     }
     section(&mut out, &table);
-    if let Some(table) = faults(&report.faults, style) {
+    // Of what a seed could have drawn most was not: that is a matter for sweeps.
+    let (hit, idle): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        report.faults.clone().into_iter().partition(|(_, count)| count.injected > 0 || count.bites > 0);
+    if let Some(table) = faults(&hit, style) {
+        section(&mut out, &table);
+    }
+    if !idle.is_empty() {
+        let _ = writeln!(out, "\nnot injected in this run: {}", idle.into_keys().collect::<Vec<_>>().join(", "));
+    }
+    if let Some(table) = struck(&report.struck, style) {
         section(&mut out, &table);
     }
     if let Some(table) = marks(&report.sometimes, &report.required_marks, style) {
@@ -276,6 +287,16 @@ fn faults(faults: &BTreeMap<String, FaultCount>, style: Style) -> Option<Table> 
     (!faults.is_empty()).then_some(table)
 }
 
+/// When each fault struck, and whom.
+fn struck(struck: &[Struck], style: Style) -> Option<Table> {
+    let mut table = style.table(&["struck", "from", "until", "whom"]);
+    for fault in struck {
+        let time = |ns| Cell::new(span(ns)).set_alignment(CellAlignment::Right);
+        table.add_row([Cell::new(&fault.kind), time(fault.at_ns), time(fault.until_ns), Cell::new(&fault.whom)]);
+    }
+    (!struck.is_empty()).then_some(table)
+}
+
 fn profits(profits: &Profits, style: Style) -> Option<Table> {
     let (head, rows) = super::profits(profits);
     let mut table = style.table(&head);
@@ -383,6 +404,9 @@ mod tests {
         fault      injected  bites
         loss             12      3
         partition         1      0
+
+        struck  from     until       whom
+        loss    1.500 s  1 min 01 s  worker-1 to bus
 
         sometimes   hits  required
         lost-disk      0  yes

@@ -106,7 +106,7 @@ fn spelled(property: &str) -> String {
 }
 
 /// A length of time for people, in the unit that fits.
-fn span(ns: u64) -> String {
+pub(crate) fn span(ns: u64) -> String {
     let (us, ms, s) = (ns / 1_000, ns / 1_000_000, ns / 1_000_000_000);
     match s {
         3_600.. => format!("{} h {:02} min {:02} s", grouped(s / 3_600), s / 60 % 60, s % 60),

@@ -38,6 +38,23 @@ pub struct FaultCount {
     pub bites: u64,
 }
 
+/// One fault of a run: when it struck, and whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Struck {
+    /// Its kind.
+    pub kind: String,
+    /// Whom it hit, by the names of their logs.
+    pub whom: String,
+    /// When it began, nanoseconds from the start.
+    #[serde(with = "crate::wide")]
+    #[schemars(schema_with = "crate::wide::schema")]
+    pub at_ns: u64,
+    /// When it was taken back; the end of the run, if it never was.
+    #[serde(with = "crate::wide")]
+    #[schemars(schema_with = "crate::wide::schema")]
+    pub until_ns: u64,
+}
+
 /// What a run's history does not tell, but its host knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFacts {
@@ -49,6 +66,8 @@ pub struct RunFacts {
     pub trace_hash: u128,
     /// Faults by name; a planned one stands here even if it was never injected.
     pub faults: BTreeMap<String, FaultCount>,
+    /// Each fault that struck, in the order in which they did.
+    pub struck: Vec<Struck>,
     /// Marks that the scenario requires.
     pub required_marks: BTreeSet<String>,
     /// Strategies that the scenario knows to pay.
@@ -128,6 +147,9 @@ pub struct RunReport {
     pub vacuous: Vec<String>,
     /// Faults by name.
     pub faults: BTreeMap<String, FaultCount>,
+    /// Each fault that struck, in the order in which they did.
+    #[serde(default)]
+    pub struck: Vec<Struck>,
     /// Hits by mark.
     pub sometimes: BTreeMap<String, u64>,
     /// Marks that the scenario requires, each of them in `sometimes`.
@@ -198,6 +220,7 @@ impl RunReport {
             properties: judged.properties.iter().map(property).collect(),
             vacuous: judged.vacuous.iter().map(|name| (*name).to_owned()).collect(),
             faults: facts.faults,
+            struck: facts.struck,
             sometimes: judged.sometimes.clone(),
             required_marks: facts.required_marks,
             needs: judged.needs,
@@ -299,6 +322,12 @@ pub(crate) mod fixture {
             seed,
             trace_hash: 0x00c0_ffee_0000_0000_0000_0000_0000_0000 + u128::from(seed),
             faults: [("loss".to_owned(), count(12, 3)), ("partition".to_owned(), count(1, 0))].into(),
+            struck: vec![Struck {
+                kind: "loss".into(),
+                whom: "worker-1 to bus".into(),
+                at_ns: 1_500_000_000,
+                until_ns: 61_500_000_000,
+            }],
             required_marks: if scenario == "quiet" { ["lost-disk".to_owned()].into() } else { BTreeSet::new() },
             paying: BTreeSet::new(),
             rings: BTreeSet::new(),

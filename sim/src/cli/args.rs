@@ -63,8 +63,8 @@ pub struct RunArgs {
     /// A file, or a folder that is taken as one text, for a scenario that does real work
     #[arg(long, value_name = "PATH")]
     pub input: Option<PathBuf>,
-    /// Keep all there is to know in this folder, new or empty: run.json, history.jsonl, audit/ROLE-N.jsonl, out/NEED/LABEL,
-    /// and manifest.json, by which `replay` sees what is missing or was changed
+    /// Keep all there is to know in this folder, new or empty: the scenario, run.json, history.jsonl, audit/ROLE-N.jsonl,
+    /// policies/ADDRESS, out/NEED/LABEL, and manifest.json, by which `replay` sees what is missing or was changed
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How the report is printed

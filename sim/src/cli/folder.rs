@@ -1,5 +1,5 @@
-//! What `run --out` keeps of a run: its report, its history, the nodes' audit logs, the policies that they judged by, what the
-//! needs asked for, and the manifest that holds them together.
+//! What `run --out` keeps of a run: its scenario, its report, its history, the nodes' audit logs, the policies that they judged
+//! by, what the needs asked for, and the manifest that holds them together.
 
 use std::path::{Path, PathBuf};
 
@@ -14,13 +14,14 @@ use crate::cli::manifest::{self, AUDIT, Manifest, OUT, POLICIES};
 use crate::policies;
 use crate::world::Outcome;
 
-/// Writes all of it.
-pub fn write(folder: &LateFolder, scenario: &Scenario, outcome: &Outcome) -> Result<(), CliError> {
+/// Writes all of it; `text` is the scenario's file.
+pub fn write(folder: &LateFolder, scenario: &Scenario, text: &[u8], outcome: &Outcome) -> Result<(), CliError> {
     let mut manifest = Manifest::new();
     let mut keep = |name: &Path, bytes: &[u8]| {
         manifest.file(name, bytes);
         folder.write(name, bytes)
     };
+    keep(Path::new(&format!("{}.toml", scenario.name)), text)?;
     keep(Path::new("run.json"), json(&outcome.report).as_bytes())?;
     let history: String = outcome.history.iter().map(write_line).collect();
     keep(Path::new("history.jsonl"), history.as_bytes())?;

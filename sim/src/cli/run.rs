@@ -33,7 +33,8 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
         }
     };
     if let Some(folder) = folder {
-        write(&folder, &scenario, &outcome)?;
+        let text = std::fs::read(&args.file).map_err(CliError::unreadable(&args.file))?;
+        write(&folder, &scenario, &text, &outcome)?;
         folder.finish()?;
     }
     say(match args.format {

@@ -15,11 +15,11 @@ use swarm_core::wire::{AmountTo, Role};
 use swarm_nemeses::{Between, Change, Fault as Strike, Nodes, Shape, Timed, schedule};
 use swarm_reports::check::{End, Expect};
 use swarm_reports::history::{Event, NeedEnd, NodeNo, Part, Party, Phase, Record, Rules};
-use swarm_reports::report::HONEST;
+use swarm_reports::report::{HONEST, Struck};
 use swarm_reports::{Judgement, RunFacts, RunReport};
 use swarm_scenarios::{NeedEnd as EndName, Register, Scenario, Strategy};
 
-use crate::kernel::{Fork, Kernel, Place, Scope, SimTime, Span, Wire as Line};
+use crate::kernel::{Fork, Kernel, NodeId, Place, Scope, SimTime, Span, Wire as Line};
 use crate::world::actor::{Actor, BUS, STORE, host_id, service};
 use crate::world::bus::{Bus, Topics};
 use crate::world::cluster::{self, Cluster, InputError};
@@ -126,6 +126,8 @@ struct World<'a> {
     kernel: Kernel<Actor>,
     recorder: Rc<RefCell<Recorder>>,
     strikes: Strikes,
+    /// What struck so far, by the fault's number.
+    struck: BTreeMap<u32, Struck>,
     operators: Operators<'a>,
     plan: BTreeMap<(u64, u32), Plan>,
     cluster_needs: Vec<swarm_core::wire::Need>,
@@ -266,6 +268,7 @@ impl<'a> World<'a> {
         let planned = scenario.kinds().into_iter();
         let mut world = Self {
             strikes: Strikes::new(shape, healthy, fork_of.stream("strikes"), planned),
+            struck: BTreeMap::new(),
             operators: Operators::new(maker, fork_of.fork("operators")),
             scenario,
             seed,
@@ -439,6 +442,7 @@ impl<'a> World<'a> {
                     Strike::RegisterSplit { nodes } | Strike::MajorityLost { nodes } => Some(nodes.clone()),
                     _ => None,
                 };
+                self.note(id, &fault);
                 self.strikes.start(&mut self.kernel, id, fault);
                 if let Some(majority) = majority.filter(|_| split) {
                     let new = self.found_anew(id, &majority);
@@ -519,7 +523,7 @@ impl<'a> World<'a> {
     }
 
     /// The operators found the register anew on what those hold who are not of this majority. Returns the new hosts.
-    fn found_anew(&mut self, by: u32, majority: &swarm_nemeses::Nodes) -> Vec<crate::kernel::NodeId> {
+    fn found_anew(&mut self, by: u32, majority: &swarm_nemeses::Nodes) -> Vec<NodeId> {
         let founded = self.operators.found_anew(&mut self.kernel, &mut self.strikes, majority, by, self.hosts);
         for seat in 0..founded.hosts.len() {
             self.names.push(format!("coordinator-{seat}-host-{}", self.hosts));
@@ -529,7 +533,41 @@ impl<'a> World<'a> {
         founded.hosts
     }
 
+    /// Notes for the report that a fault strikes now, and whom.
+    fn note(&mut self, id: u32, fault: &Strike) {
+        let at_ns = self.kernel.now().ns();
+        let whom = match fault {
+            Strike::PauseLeader | Strike::PartitionLeader { .. } => {
+                format!("{}, who leads", self.name(Strikes::leader(&self.kernel)))
+            }
+            _ => fault.whom(&|party| self.name(self.strikes.id(party))),
+        };
+        self.struck.insert(id, Struck { kind: fault.kind().name().to_owned(), whom, at_ns, until_ns: at_ns });
+    }
+
+    /// Notes that a fault is at work no longer.
+    fn note_end(&mut self, id: u32) {
+        // A zombie is found only some time after its fault began.
+        let caught = self.strikes.caught(id).map(|caught| self.name(caught));
+        if let Some(struck) = self.struck.get_mut(&id) {
+            struck.until_ns = self.kernel.now().ns();
+            struck.whom = caught.unwrap_or_else(|| core::mem::take(&mut struck.whom));
+        }
+    }
+
+    /// What a part of the world is called.
+    fn name(&self, id: NodeId) -> String {
+        match self.kernel.node(id) {
+            Actor::Host(host) => self.names[host.no as usize].clone(),
+            Actor::Bus(_) => "bus".to_owned(),
+            Actor::Store(_) => "store".to_owned(),
+            Actor::Register(_) => "register".to_owned(),
+            Actor::Etcd(_) => "etcd".to_owned(),
+        }
+    }
+
     fn stop(&mut self, id: u32) {
+        self.note_end(id);
         let vacated = self.strikes.vacated(id);
         let (fault, bites) = self.strikes.stop(&mut self.kernel, id);
         vacated.into_iter().for_each(|seat| self.operators.call(seat));
@@ -606,6 +644,7 @@ impl<'a> World<'a> {
         let nodes: BTreeSet<_> = well.iter().map(|no| NodeNo(*no)).collect();
         let results = self.recorder.borrow().results(&nodes);
         self.recorder.borrow_mut().world(Event::Correct { members, nodes: nodes.into_iter().collect() });
+        self.strikes.at_work().into_iter().for_each(|id| self.note_end(id));
         self.strikes.close(&mut self.kernel);
         let settled = !self.cut_short;
         let mut audit = Vec::new();
@@ -647,6 +686,7 @@ impl<'a> World<'a> {
             seed: self.seed,
             trace_hash: self.kernel.trace_hash(),
             faults: self.strikes.counts(),
+            struck: in_time(self.struck),
             required_marks: self.expect.marks.clone(),
             paying: self.scenario.properties.pays.iter().map(|strategy| strategy.name().to_owned()).collect(),
             rings: Strategy::RINGS.iter().map(|strategy| strategy.name().to_owned()).collect(),
@@ -732,6 +772,13 @@ fn short(effect: &Effect) -> String {
         other => format!("{other:?}"),
     };
     text.chars().take(300).collect()
+}
+
+/// What struck, in the order in which it did.
+fn in_time(struck: BTreeMap<u32, Struck>) -> Vec<Struck> {
+    let mut struck: Vec<_> = struck.into_values().collect();
+    struck.sort_by_key(|struck| struck.at_ns);
+    struck
 }
 
 fn expect(scenario: &Scenario) -> Expect {

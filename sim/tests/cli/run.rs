@@ -157,7 +157,9 @@ fn out_holds_everything_or_is_not_there() {
     let run = |out: &str| sim(["run", &place.text("held.toml"), "--format", "json", "--out", &place.text(out)]);
     let did = run("out");
     assert_eq!(did.code, 0, "{}", did.err);
-    assert_eq!(names(&place.path("out")), ["audit", "history.jsonl", "manifest.json", "out", "policies", "run.json"]);
+    let kept = ["audit", "held.toml", "history.jsonl", "manifest.json", "out", "policies", "run.json"];
+    assert_eq!(names(&place.path("out")), kept);
+    assert_eq!(std::fs::read_to_string(place.path("out/held.toml")).unwrap(), HELD);
     assert_eq!(std::fs::read_to_string(place.path("out/run.json")).unwrap(), did.out);
     let report: serde_json::Value = serde_json::from_str(&did.out).unwrap();
     for mark in report["sometimes"].as_object().unwrap().keys() {

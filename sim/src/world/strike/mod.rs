@@ -89,7 +89,23 @@ impl Strikes {
         self.counts.clone()
     }
 
-    fn id(&self, party: Party) -> NodeId {
+    /// The faults at work.
+    pub fn at_work(&self) -> Vec<u32> {
+        self.striking.keys().copied().collect()
+    }
+
+    /// Whom a fault at work found that looks for its prey.
+    pub fn caught(&self, id: u32) -> Option<NodeId> {
+        self.striking.get(&id).and_then(|striking| striking.caught)
+    }
+
+    /// Who leads the register now: a host, or the sequencer.
+    pub fn leader(kernel: &Kernel<Actor>) -> NodeId {
+        links::leader(kernel)
+    }
+
+    /// Who holds this part in the world now.
+    pub fn id(&self, party: Party) -> NodeId {
         match party {
             Party::Coordinator(no) => self.holder(no),
             Party::Agent(no) => host_id(self.shape.coordinators + no),
@@ -179,8 +195,7 @@ impl Strikes {
 
     /// Counts what still strikes, at the end of a run.
     pub fn close(&mut self, kernel: &mut Kernel<Actor>) {
-        let open: Vec<u32> = self.striking.keys().copied().collect();
-        for id in open {
+        for id in self.at_work() {
             self.stop(kernel, id);
         }
         self.waking.iter_mut().for_each(|waking| waking.until = kernel.now());
