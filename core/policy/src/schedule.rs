@@ -1,10 +1,10 @@
-//! What things cost, in units of gas. A change of any number here is another engine: raise [`VERSION`].
+//! What things cost, in units of gas. A change of any number here, or of what a builtin answers, is another engine: raise [`VERSION`].
 //!
 //! An instruction of the module costs what the interpreter says (one unit per base operator). What the host does for the
 //! module is priced so that a unit is about the same time everywhere, a third of a nanosecond, and never less than that.
 
 /// Name and version of interpreter, metering and builtins together.
-pub const VERSION: &str = "swarm-policy/1 wasmi/2.0.0 opa-abi/1";
+pub const VERSION: &str = "swarm-policy/2 wasmi/2.0.0 opa-abi/1";
 
 /// Per byte of input that is put into the module's memory.
 pub const INPUT_BYTE: u64 = 1;

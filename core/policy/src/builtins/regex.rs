@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use regex::{Captures, Regex, RegexBuilder};
+use spin::Once;
 
 use super::syntax::translate;
 use super::{Answer, Meter, Stop, int, text};
@@ -12,8 +13,8 @@ use crate::value::Value;
 /// Most memory of a compiled expression, in bytes. Gas runs out long before.
 const COMPILED_BYTES_MAX: usize = 8 << 20;
 
-/// Compiles `pattern`, to be searched for in `text`, and pays for both.
-fn compile(meter: &mut Meter, pattern: &str, text: &str) -> Result<Regex, Stop> {
+/// Compiles `pattern`, to be searched for in `text`, and pays for both. Its groups' names stand beside it, by number.
+fn compile(meter: &mut Meter, pattern: &str, text: &str) -> Result<(Regex, Vec<String>), Stop> {
     meter.bytes(pattern.len())?;
     let translated = translate(pattern).ok_or(Stop::Undefined)?;
     let weight = usize::try_from(translated.weight).unwrap_or(usize::MAX);
@@ -21,13 +22,13 @@ fn compile(meter: &mut Meter, pattern: &str, text: &str) -> Result<Regex, Stop> 
     meter.charge(schedule::REGEX_BYTE, weight)?;
     meter.charge(schedule::REGEX_STEP, weight.saturating_mul(text.len() + 1))?;
     let compiled = RegexBuilder::new(&translated.pattern).size_limit(COMPILED_BYTES_MAX).build();
-    compiled.map_err(|_| Stop::Undefined)
+    compiled.map(|regex| (regex, translated.names)).map_err(|_| Stop::Undefined)
 }
 
 /// The first `n` matches, all if `n` is negative.
 pub(super) fn find_n(meter: &mut Meter, arguments: &[Value]) -> Answer {
     let (pattern, base, n) = (text(&arguments[0])?, text(&arguments[1])?, int(&arguments[2])?);
-    let regex = compile(meter, pattern, base)?;
+    let (regex, _) = compile(meter, pattern, base)?;
     let many = usize::try_from(n).unwrap_or(usize::MAX);
     let mut found = Vec::new();
     for one in regex.find_iter(base).take(many) {
@@ -40,7 +41,7 @@ pub(super) fn find_n(meter: &mut Meter, arguments: &[Value]) -> Answer {
 /// The parts of a string between matches.
 pub(super) fn split(meter: &mut Meter, arguments: &[Value]) -> Answer {
     let (pattern, base) = (text(&arguments[0])?, text(&arguments[1])?);
-    let regex = compile(meter, pattern, base)?;
+    let (regex, _) = compile(meter, pattern, base)?;
     if base.is_empty() && !pattern.is_empty() {
         return Ok(Value::Array([Value::string("")].into()));
     }
@@ -63,21 +64,27 @@ pub(super) fn split(meter: &mut Meter, arguments: &[Value]) -> Answer {
 /// A string with every match replaced by a text in which `$name` stands for a group.
 pub(super) fn replace(meter: &mut Meter, arguments: &[Value]) -> Answer {
     let (base, pattern, template) = (text(&arguments[0])?, text(&arguments[1])?, text(&arguments[2])?);
-    let regex = compile(meter, pattern, base)?;
+    let (regex, names) = compile(meter, pattern, base)?;
     let (mut out, mut done) = (String::new(), 0);
     for captures in regex.captures_iter(base) {
         let whole = captures.get_match();
         meter.elements(1)?;
         meter.bytes(template.len())?;
         out.push_str(&base[done..whole.start()]);
-        expand(meter, &mut out, template, &captures)?;
+        expand(meter, &mut out, template, &captures, &names)?;
         done = whole.end();
     }
     out.push_str(&base[done..]);
     Ok(Value::String(out))
 }
 
-fn expand(meter: &mut Meter, out: &mut String, template: &str, captures: &Captures<'_>) -> Result<(), Stop> {
+fn expand(
+    meter: &mut Meter,
+    out: &mut String,
+    template: &str,
+    captures: &Captures<'_>,
+    names: &[String],
+) -> Result<(), Stop> {
     let mut rest = template;
     while let Some((plain, after)) = rest.split_once('$') {
         out.push_str(plain);
@@ -93,7 +100,8 @@ fn expand(meter: &mut Meter, out: &mut String, template: &str, captures: &Captur
         };
         let group = match name.bytes().all(|byte| byte.is_ascii_digit()) {
             true if name.len() == 1 || !name.starts_with('0') => name.parse().ok().and_then(|at| captures.get(at)),
-            _ => captures.name(name),
+            // Of several groups of one name the first that matched.
+            _ => (names.iter().enumerate()).filter(|(_, own)| *own == name).find_map(|(at, _)| captures.get(at)),
         };
         if let Some(group) = group {
             meter.bytes(group.len())?;
@@ -108,9 +116,10 @@ fn expand(meter: &mut Meter, out: &mut String, template: &str, captures: &Captur
 /// The name of a group after a dollar sign, in braces or as long as it goes.
 fn group_name(text: &str) -> Option<(&str, &str)> {
     let (inner, braced) = text.strip_prefix('{').map_or((text, false), |inner| (inner, true));
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    let end = inner.find(|c| !word(c)).unwrap_or(inner.len());
-    let (name, after) = inner.split_at(end);
+    // Go's letters and digits: marks and other numbers are neither.
+    static WORD: Once<Regex> = Once::new();
+    let word = WORD.call_once(|| Regex::new(r"^[\p{L}\p{Nd}_]*").expect("a pattern"));
+    let (name, after) = inner.split_at(word.find(inner).map_or(0, |name| name.end()));
     let after = if braced { after.strip_prefix('}')? } else { after };
     (!name.is_empty()).then_some((name, after))
 }

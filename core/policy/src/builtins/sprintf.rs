@@ -489,10 +489,6 @@ impl Printer<'_> {
     fn float(&mut self, text: &str, verb: char) -> Done {
         let precision = self.flags.precision;
         self.meter.bytes(400 + precision.unwrap_or(0))?;
-        // Rarer ways to write a number with a point.
-        if self.flags.sharp || self.flags.source || matches!(verb, 'b' | 'x' | 'X') {
-            return Err(Stop::Undefined);
-        }
         let (negative, digits) = match verb {
             'v' | 'g' | 'G' => {
                 let wanted = match precision {
@@ -508,10 +504,33 @@ impl Printer<'_> {
                 (number.negative, scientific(&number.digits, number.exponent, verb == 'E'))
             }
             'f' | 'F' => float::fixed(text, precision.unwrap_or(6)).ok_or(Stop::Undefined)?,
+            'b' => float::powers_of_two(text).ok_or(Stop::Undefined)?,
+            'x' => float::sixteens(text, precision).ok_or(Stop::Undefined)?,
+            'X' => {
+                let (negative, digits) = float::sixteens(text, precision).ok_or(Stop::Undefined)?;
+                (negative, digits.to_uppercase())
+            }
             verb => return self.bad_verb(&Argument::Float(text.to_owned()), verb),
         };
+        let digits = if self.flags.sharp && verb != 'b' { pointed(&digits, verb, precision) } else { digits };
+        self.meter.bytes(digits.len())?;
         self.signed(negative, &digits, self.flags.zero)
     }
+}
+
+/// With a point whatever it is, and with as many digits as were asked for where others leave zeros out.
+fn pointed(number: &str, verb: char, precision: Option<usize>) -> String {
+    let sixteens = matches!(verb, 'x' | 'X');
+    let power = |c: char| matches!(c, 'p' | 'P') || !sixteens && matches!(c, 'e' | 'E');
+    let (digits, power) = number.split_at(number.find(power).unwrap_or(number.len()));
+    let wanted = if matches!(verb, 'v' | 'g' | 'G' | 'x') { precision.unwrap_or(6) } else { 0 };
+    // Go counts from the first that is no zero, and takes the letter of sixteens for one.
+    let counted = match digits {
+        "0" => 1,
+        _ => digits.chars().filter(|c| *c != '.').skip_while(|c| *c == '0').count(),
+    };
+    let point = if digits.contains('.') { "" } else { "." };
+    format!("{digits}{point}{}{power}", "0".repeat(wanted.saturating_sub(counted)))
 }
 
 /// The integer that a star stands for.

@@ -20,6 +20,8 @@ pub(super) struct Translated {
     pub(super) pattern: String,
     /// About its length with repetitions written out.
     pub(super) weight: u64,
+    /// The groups' names, by number; empty where there is none.
+    pub(super) names: Vec<String>,
 }
 
 /// Translates a pattern; `None` if Go has no such pattern.
@@ -27,6 +29,8 @@ pub(super) fn translate(pattern: &str) -> Option<Translated> {
     let mut translator = Translator {
         rest: pattern,
         out: String::new(),
+        held: String::new(),
+        names: [String::new()].into(),
         groups: [Group::default()].into(),
         last: Last::Nothing,
         atom: Atom::default(),
@@ -36,7 +40,10 @@ pub(super) fn translate(pattern: &str) -> Option<Translated> {
     }
     translator.end_atom();
     match translator.groups.as_slice() {
-        [whole] => Some(Translated { pattern: translator.out, weight: whole.weight + 1 }),
+        [whole] => {
+            let weight = whole.weight + 1;
+            Some(Translated { pattern: translator.out, weight, names: translator.names })
+        }
         _ => None,
     }
 }
@@ -47,6 +54,8 @@ enum Last {
     Nothing,
     Something,
     Repetition,
+    /// A repetition that something without a width ended: it may be repeated again, as a whole.
+    Repeated,
 }
 
 /// The last atom, which may still be repeated.
@@ -55,17 +64,23 @@ struct Atom {
     weight: u64,
     /// How often its innermost part is repeated in all.
     repeats: u64,
+    /// Where it begins in what was written.
+    at: usize,
 }
 
 #[derive(Default)]
 struct Group {
     weight: u64,
     repeats: u64,
+    at: usize,
 }
 
 struct Translator<'a> {
     rest: &'a str,
     out: String,
+    /// Flags that stand here, until it is known that nothing repeats what stands before them.
+    held: String,
+    names: Vec<String>,
     groups: Vec<Group>,
     last: Last,
     atom: Atom,
@@ -88,8 +103,9 @@ impl Translator<'_> {
         }
     }
 
-    /// Adds the last atom to its group.
+    /// Adds the last atom to its group. Nothing repeats it any more, so flags that stand behind it can be written.
     fn end_atom(&mut self) {
+        self.out.push_str(&core::mem::take(&mut self.held));
         let atom = core::mem::take(&mut self.atom);
         if let Some(group) = self.groups.last_mut() {
             group.weight = group.weight.saturating_add(atom.weight);
@@ -99,7 +115,7 @@ impl Translator<'_> {
 
     fn atom(&mut self, weight: u64) {
         self.end_atom();
-        self.atom = Atom { weight, repeats: 1 };
+        self.atom = Atom { weight, repeats: 1, at: self.out.len() };
         self.last = Last::Something;
     }
 
@@ -125,7 +141,7 @@ impl Translator<'_> {
                 if self.groups.is_empty() {
                     return None;
                 }
-                self.atom = Atom { weight: group.weight + 1, repeats: group.repeats.max(1) };
+                self.atom = Atom { weight: group.weight + 1, repeats: group.repeats.max(1), at: group.at };
                 self.last = Last::Something;
                 self.out.push(')');
             }
@@ -165,10 +181,24 @@ impl Translator<'_> {
         Some(())
     }
 
+    /// A group that is counted begins.
+    fn group(&mut self, name: &str) {
+        self.end_atom();
+        self.names.push(name.into());
+        self.groups.push(Group { at: self.out.len(), ..Group::default() });
+        self.out.push('(');
+        self.last = Last::Nothing;
+    }
+
     /// Repeats the last atom so often.
     fn repeat(&mut self, count: u64) -> Option<()> {
-        if self.last != Last::Something {
-            return None;
+        match self.last {
+            Last::Something => {}
+            Last::Repeated => {
+                self.out.insert_str(self.atom.at, "(?:");
+                self.out.push(')');
+            }
+            Last::Nothing | Last::Repetition => return None,
         }
         self.last = Last::Repetition;
         self.atom.weight = self.atom.weight.saturating_mul(count.max(1));
@@ -182,49 +212,47 @@ impl Translator<'_> {
         }
     }
 
-    /// A parenthesis: a group, named or not, or flags.
+    /// A parenthesis: a group, named or not, or flags. Names are kept beside the pattern, for two groups of one may have the same.
     fn open(&mut self) -> Option<()> {
-        self.end_atom();
         if !self.rest.starts_with('?') {
-            self.out.push('(');
-            self.groups.push(Group::default());
-            self.last = Last::Nothing;
+            self.group("");
             return Some(());
         }
         if self.eat("?P<") || self.eat("?<") {
             let (name, rest) = self.rest.split_once('>')?;
-            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if name.is_empty() || !name.chars().all(word) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 return None;
             }
             self.rest = rest;
-            let _ = write!(self.out, "(?P<{name}>");
-            self.groups.push(Group::default());
-            self.last = Last::Nothing;
+            self.group(name);
             return Some(());
         }
         self.rest = &self.rest[1..];
         let end = self.rest.find([':', ')'])?;
         let flags = &self.rest[..end];
-        let (on, off) = flags.split_once('-').map_or((flags, None), |(on, off)| (on, Some(off)));
-        let known = |flags: &str| flags.chars().all(|flag| matches!(flag, 'i' | 'm' | 's' | 'U'));
-        if !known(on) || !off.is_none_or(|off| known(off) && !off.is_empty()) {
-            return None;
-        }
+        let flags = flags_of(flags)?;
         let group = self.rest.as_bytes()[end] == b':';
         self.rest = &self.rest[end + 1..];
-        match (group, flags.is_empty()) {
-            (true, _) => {
-                let _ = write!(self.out, "(?{flags}:");
-                self.groups.push(Group::default());
+        if group {
+            self.end_atom();
+            self.groups.push(Group { at: self.out.len(), ..Group::default() });
+            let _ = write!(self.out, "(?{flags}:");
+            self.last = Last::Nothing;
+        } else {
+            // What repeats next repeats what stands before the flags.
+            if !flags.is_empty() {
+                let _ = write!(self.held, "(?{flags})");
             }
-            (false, false) => {
-                let _ = write!(self.out, "(?{flags})");
-            }
-            (false, true) => {}
+            self.passed();
         }
-        self.last = Last::Nothing;
         Some(())
+    }
+
+    /// After what is nothing to repeat, and ends the last repetition.
+    fn passed(&mut self) {
+        if self.last == Last::Repetition {
+            self.last = Last::Repeated;
+        }
     }
 
     fn escape(&mut self) -> Option<()> {
@@ -246,9 +274,9 @@ impl Translator<'_> {
                 let quoted = self.rest;
                 let (quoted, rest) = quoted.split_once("\\E").unwrap_or((quoted, ""));
                 self.rest = rest;
+                self.passed();
                 quoted.chars().for_each(|c| self.literal(c));
             }
-            'E' => {}
             'p' | 'P' => {
                 let class = self.unicode(c)?;
                 self.atom(UNICODE_CLASS);
@@ -324,9 +352,17 @@ impl Translator<'_> {
             }
             None => name,
         };
-        let capital = name.starts_with(|c: char| c.is_ascii_uppercase());
-        let wordlike = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        (capital && wordlike).then(|| format!("\\{p}{{{name}}}"))
+        let name = canonical(name);
+        let of = |known: &[&str]| known.binary_search(&name.as_str()).is_ok();
+        match name.as_str() {
+            // Of halves of characters there are none in a string.
+            "Cs" | "Surrogate" if p == 'p' => Some("[^\\x{0}-\\x{10FFFF}]".into()),
+            "Cs" | "Surrogate" => Some("[\\x{0}-\\x{10FFFF}]".into()),
+            "Any" | "Ascii" | "Assigned" => Some(format!("\\{p}{{{name}}}")),
+            _ if of(CATEGORIES) => Some(format!("\\{p}{{gc={name}}}")),
+            _ if of(SCRIPTS) => Some(format!("\\{p}{{sc={name}}}")),
+            _ => None,
+        }
     }
 
     /// A class in brackets, of which the first was taken.
@@ -408,6 +444,238 @@ const POSIX: [&str; 14] = [
     "xdigit",
 ];
 
+/// The general categories that Go knows, and what else is no script, as [`canonical`] writes them.
+const CATEGORIES: &[&str] = &[
+    "Any",
+    "Ascii",
+    "Assigned",
+    "C",
+    "Casedletter",
+    "Cc",
+    "Cf",
+    "Closepunctuation",
+    "Cn",
+    "Cntrl",
+    "Co",
+    "Combiningmark",
+    "Connectorpunctuation",
+    "Control",
+    "Cs",
+    "Currencysymbol",
+    "Dashpunctuation",
+    "Decimalnumber",
+    "Digit",
+    "Enclosingmark",
+    "Finalpunctuation",
+    "Format",
+    "Initialpunctuation",
+    "L",
+    "Lc",
+    "Letter",
+    "Letternumber",
+    "Lineseparator",
+    "Ll",
+    "Lm",
+    "Lo",
+    "Lowercaseletter",
+    "Lt",
+    "Lu",
+    "M",
+    "Mark",
+    "Mathsymbol",
+    "Mc",
+    "Me",
+    "Mn",
+    "Modifierletter",
+    "Modifiersymbol",
+    "N",
+    "Nd",
+    "Nl",
+    "No",
+    "Nonspacingmark",
+    "Number",
+    "Openpunctuation",
+    "Other",
+    "Otherletter",
+    "Othernumber",
+    "Otherpunctuation",
+    "Othersymbol",
+    "P",
+    "Paragraphseparator",
+    "Pc",
+    "Pd",
+    "Pe",
+    "Pf",
+    "Pi",
+    "Po",
+    "Privateuse",
+    "Ps",
+    "Punct",
+    "Punctuation",
+    "S",
+    "Sc",
+    "Separator",
+    "Sk",
+    "Sm",
+    "So",
+    "Spaceseparator",
+    "Spacingmark",
+    "Surrogate",
+    "Symbol",
+    "Titlecaseletter",
+    "Unassigned",
+    "Uppercaseletter",
+    "Z",
+    "Zl",
+    "Zp",
+    "Zs",
+];
+
+/// The scripts that Go finds by such a name: those of one word (it writes a name canonically, and then misses those whose own
+/// name is not written so).
+const SCRIPTS: &[&str] = &[
+    "Adlam",
+    "Ahom",
+    "Arabic",
+    "Armenian",
+    "Avestan",
+    "Balinese",
+    "Bamum",
+    "Batak",
+    "Bengali",
+    "Bhaiksuki",
+    "Bopomofo",
+    "Brahmi",
+    "Braille",
+    "Buginese",
+    "Buhid",
+    "Carian",
+    "Chakma",
+    "Cham",
+    "Cherokee",
+    "Chorasmian",
+    "Common",
+    "Coptic",
+    "Cuneiform",
+    "Cypriot",
+    "Cyrillic",
+    "Deseret",
+    "Devanagari",
+    "Dogra",
+    "Duployan",
+    "Elbasan",
+    "Elymaic",
+    "Ethiopic",
+    "Georgian",
+    "Glagolitic",
+    "Gothic",
+    "Grantha",
+    "Greek",
+    "Gujarati",
+    "Gurmukhi",
+    "Han",
+    "Hangul",
+    "Hanunoo",
+    "Hatran",
+    "Hebrew",
+    "Hiragana",
+    "Inherited",
+    "Javanese",
+    "Kaithi",
+    "Kannada",
+    "Katakana",
+    "Kawi",
+    "Kharoshthi",
+    "Khmer",
+    "Khojki",
+    "Khudawadi",
+    "Lao",
+    "Latin",
+    "Lepcha",
+    "Limbu",
+    "Lisu",
+    "Lycian",
+    "Lydian",
+    "Mahajani",
+    "Makasar",
+    "Malayalam",
+    "Mandaic",
+    "Manichaean",
+    "Marchen",
+    "Medefaidrin",
+    "Miao",
+    "Modi",
+    "Mongolian",
+    "Mro",
+    "Multani",
+    "Myanmar",
+    "Nabataean",
+    "Nandinagari",
+    "Newa",
+    "Nko",
+    "Nushu",
+    "Ogham",
+    "Oriya",
+    "Osage",
+    "Osmanya",
+    "Palmyrene",
+    "Phoenician",
+    "Rejang",
+    "Runic",
+    "Samaritan",
+    "Saurashtra",
+    "Sharada",
+    "Shavian",
+    "Siddham",
+    "Sinhala",
+    "Sogdian",
+    "Soyombo",
+    "Sundanese",
+    "Syriac",
+    "Tagalog",
+    "Tagbanwa",
+    "Takri",
+    "Tamil",
+    "Tangsa",
+    "Tangut",
+    "Telugu",
+    "Thaana",
+    "Thai",
+    "Tibetan",
+    "Tifinagh",
+    "Tirhuta",
+    "Toto",
+    "Ugaritic",
+    "Vai",
+    "Vithkuqi",
+    "Wancho",
+    "Yezidi",
+    "Yi",
+];
+
+/// Flags as Go reads them, each said once: what is turned off is off, whatever else is said of it.
+fn flags_of(flags: &str) -> Option<String> {
+    let (on, off) = flags.split_once('-').map_or((flags, None), |(on, off)| (on, Some(off)));
+    let known = |flags: &str| flags.chars().all(|flag| "imsU".contains(flag));
+    if !known(on) || off.is_some_and(|off| off.is_empty() || !known(off)) {
+        return None;
+    }
+    let off = off.unwrap_or("");
+    let mut said: String = "imsU".chars().filter(|flag| on.contains(*flag) && !off.contains(*flag)).collect();
+    if !off.is_empty() {
+        said.push('-');
+        said.extend("imsU".chars().filter(|flag| off.contains(*flag)));
+    }
+    Some(said)
+}
+
+/// A class of Unicode's name as Go looks it up: without separators, its first letter large and the others small.
+fn canonical(name: &str) -> String {
+    let mut letters = name.chars().filter(|c| !matches!(c, ' ' | '-' | '_'));
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters.map(|c| c.to_ascii_lowercase())).collect()
+}
+
 /// What stands in brackets for one of Perl's classes.
 const fn perl(c: char) -> &'static str {
     match c {
@@ -457,8 +725,15 @@ mod tests {
         check(r"[a-c\d[&&]", Some(r"[\x{61}-\x{63}0-9\x{5b}-\x{5b}\x{26}-\x{26}\x{26}-\x{26}]"));
         check(r"[^]x]", Some(r"[^\x{5d}-\x{5d}\x{78}-\x{78}]"));
         check(r"\Qa.b\E*", Some(r"a\x{2e}b*"));
-        check(r"(?i)(?P<n>k)(?:x|y)??", Some(r"(?i)(?P<n>k)(?:x|y)??"));
-        check(r"\p{^Greek}\x41\012", Some("\\P{Greek}A\\x{a}"));
+        check(r"(?i)(?P<n>k)(?:x|y)??", Some(r"(?i)(k)(?:x|y)??"));
+        check(r"\p{^Greek}\x41\012", Some("\\P{sc=Greek}A\\x{a}"));
+        // Names are loose, but for those of scripts that have several words; what they name may be nothing.
+        check(r"\p{upper-case_letter}\PL\p{GREEK}", Some(r"\p{gc=Uppercaseletter}\P{gc=L}\p{sc=Greek}"));
+        check(r"\p{Cs}", Some(r"[^\x{0}-\x{10FFFF}]"));
+        // What stands before flags may be repeated behind them; flags may be said twice, and against each other.
+        check("a+(?i)?b", Some("(?:a+)?(?i)b"));
+        check(r"x(ba?)*(?m)\Q\E{2}(?s)+", Some("x(?:(?:(ba?)*){2})+(?m)(?s)"));
+        check("(?ss-s:a)(?)(?i-i)", Some("(?-s:a)(?-i)"));
     }
 
     #[test]
@@ -482,7 +757,16 @@ mod tests {
             r"\Z",
             "(?x)a",
             "(?P<>a)",
-            "(?P<1a>b)",
+            "(?P<a-b>c)",
+            "(?i-)a",
+            "(?i)*",
+            "(a|(?i)*)",
+            r"a\E",
+            r"\p{Old_Italic}",
+            r"\p{Grek}",
+            r"\p{Alphabetic}",
+            r"\p{IsGreek}",
+            r"\p{}",
             "[z-a]",
             "[[:no:]]",
             "(?=a)",
@@ -491,6 +775,18 @@ mod tests {
             "\\",
         ] {
             check(bad, None);
+        }
+    }
+
+    #[test]
+    fn names_are_kept_by_number_and_tables_can_be_searched() {
+        let names = translate("(?P<n>a)(b)(?:c)(?<n>d)(?P<1>e)").unwrap().names;
+        assert_eq!(names, ["", "n", "", "n", "1"]);
+        assert!(CATEGORIES.is_sorted() && SCRIPTS.is_sorted());
+        for name in CATEGORIES.iter().chain(SCRIPTS) {
+            assert_eq!(canonical(name), *name);
+            let pattern = translate(&alloc::format!("\\p{{{name}}}")).unwrap().pattern;
+            assert!(regex::Regex::new(&pattern).is_ok(), "{pattern}");
         }
     }
 

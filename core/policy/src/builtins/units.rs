@@ -3,8 +3,11 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use num_bigint::BigUint;
+
 use super::{Answer, Meter, Stop, text};
 use crate::number::Number;
+use crate::schedule;
 use crate::value::Value;
 
 /// Splits an amount from its unit, as far as the amount looks like a number.
@@ -33,26 +36,31 @@ fn split(text: &str) -> Option<(&str, &str)> {
     Some(text.split_at(at))
 }
 
-/// A decimal as its digits and the power of ten they stand for. No more digits than fit 64 bits.
-fn decimal(text: &str) -> Option<(bool, u64, i32)> {
-    let (negative, text) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
+/// A decimal as its digits and the power of ten they stand for, without zeros at its end.
+fn decimal(meter: &mut Meter, text: &str) -> Result<(bool, BigUint, i32), Stop> {
+    let (negative, text) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
         _ => (false, text),
     };
     let (mantissa, power) = match text.find(['e', 'E']) {
-        Some(at) => (&text[..at], text[at + 1..].parse::<i32>().ok()?),
+        Some(at) => (&text[..at], text[at + 1..].parse::<i32>().map_err(|_| Stop::Undefined)?),
         None => (text, 0),
     };
     let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{part}");
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+        return Err(Stop::Undefined);
     }
     let kept = digits.trim_end_matches('0');
     let power = power - part.len() as i32 + (digits.len() - kept.len()) as i32;
-    let value = if kept.is_empty() { 0 } else { kept.parse().ok()? };
-    Some((negative, value, power))
+    long(meter, kept.len())?;
+    Ok((negative, kept.parse().unwrap_or_default(), power))
+}
+
+/// Pays for a computation with numbers of so many digits.
+fn long(meter: &mut Meter, digits: usize) -> Result<(), Stop> {
+    meter.charge(schedule::BYTE, digits.saturating_mul(digits) / 64)
 }
 
 fn number(negative: bool, digits: &str) -> Answer {
@@ -73,53 +81,34 @@ pub(super) fn parse(meter: &mut Meter, arguments: &[Value]) -> Answer {
     // Only the first letter's case tells: m is a thousandth, M a million.
     let mut letters = unit.chars();
     let unit: String = letters.next().into_iter().chain(letters.flat_map(char::to_lowercase)).collect();
-    let (negative, value, power) = decimal(amount).ok_or(Stop::Undefined)?;
+    let (negative, value, power) = decimal(meter, amount)?;
     // The factor is a fraction of a power of two. OPA's thousandth is the nearest binary fraction of 53 bits.
     let (factor, halvings) = match unit.as_str() {
         "m" => (1_152_921_504_606_847, 60),
         unit => (factor(unit).ok_or(Stop::Undefined)?, 0),
     };
-    let product = u128::from(value).checked_mul(u128::from(factor)).ok_or(Stop::Undefined)?;
-    let (product, zeros) = (product, power);
-    if halvings == 0 && zeros >= 0 {
-        if zeros > 4_096 {
-            return Err(Stop::Undefined);
-        }
-        meter.bytes(zeros as usize)?;
-        let digits = match product {
-            0 => "0".to_string(),
-            product => product.to_string() + &"0".repeat(zeros as usize),
-        };
-        return number(negative, &digits);
+    let product = value * factor;
+    if halvings == 0 && power >= 0 {
+        meter.bytes(power as usize)?;
+        let zeros = if product.bits() == 0 { 0 } else { power as usize };
+        return number(negative, &(product.to_string() + &"0".repeat(zeros)));
     }
     // A fraction, to ten digits behind the point, halves rounded up.
-    const PLACES: i32 = 10;
-    let (mut above, mut below) = (product, 1_u128);
-    let tens = |power: i32| 10_u128.checked_pow(u32::try_from(power).unwrap_or(u32::MAX)).ok_or(Stop::Undefined);
-    if zeros >= 0 {
-        above = above.checked_mul(tens(zeros)?).ok_or(Stop::Undefined)?;
-    } else {
-        below = tens(-zeros)?;
+    const PLACES: u32 = 10;
+    long(meter, amount.len() + power.unsigned_abs() as usize)?;
+    let ten = BigUint::from(10_u8);
+    let (above, below): (BigUint, BigUint) = match power {
+        0.. => (product * ten.pow(power.unsigned_abs()), BigUint::from(1_u8) << halvings),
+        _ => (product, ten.pow(power.unsigned_abs()) << halvings),
+    };
+    let (whole, left) = (&above / &below, &above % &below);
+    if left.bits() == 0 {
+        return number(negative, &whole.to_string());
     }
-    below = below.checked_mul(1 << halvings).ok_or(Stop::Undefined)?;
-    if above.is_multiple_of(below) {
-        return number(negative, &(above / below).to_string());
-    }
-    let mut digits = (above / below).to_string();
-    let mut rest = above % below;
-    let mut fraction = String::new();
-    for _ in 0..PLACES {
-        rest = rest.checked_mul(10).ok_or(Stop::Undefined)?;
-        fraction += &(rest / below).to_string();
-        rest %= below;
-    }
-    if rest >= below - rest {
-        let all: u128 = format!("{digits}{fraction}").parse().map_err(|_| Stop::Undefined)?;
-        let all = format!("{:0>11}", all + 1);
-        let (whole, part) = all.split_at(all.len() - PLACES as usize);
-        (digits, fraction) = (whole.to_string(), part.to_string());
-    }
-    number(negative, &format!("{digits}.{fraction}"))
+    let tenths = (above * ten.pow(PLACES) * 2_u8 + &below) / (below * 2_u8);
+    let digits = format!("{:0>11}", tenths.to_string());
+    let (whole, part) = digits.split_at(digits.len() - PLACES as usize);
+    number(negative, &format!("{whole}.{part}"))
 }
 
 /// An amount of bytes: 10KB, 1.5GiB. Whole bytes, what is left over is dropped.
@@ -138,9 +127,10 @@ pub(super) fn parse_bytes(meter: &mut Meter, arguments: &[Value]) -> Answer {
         None => unit,
     };
     let factor = factor(unit).ok_or(Stop::Undefined)?;
-    let (negative, value, power) = decimal(amount).ok_or(Stop::Undefined)?;
-    let rounded = Binary::of(value, power).ok_or(Stop::Undefined)?.times(factor);
-    number(negative, &rounded.whole().ok_or(Stop::Undefined)?.to_string())
+    let (negative, value, power) = decimal(meter, amount)?;
+    long(meter, amount.len() + power.unsigned_abs() as usize)?;
+    let total = Binary::decimal(value, power).times(&factor.into(), BITS);
+    number(negative, &total.whole().to_string())
 }
 
 /// The factor of a unit.
@@ -163,66 +153,88 @@ fn factor(unit: &str) -> Option<u64> {
     Some(if letter.len() == lower.len() { 1_000_u64.pow(power) } else { 1 << (10 * power) })
 }
 
-/// A binary fraction of 64 bits, rounded to nearest, ties to even: OPA counts bytes with these, and drops what is left over,
-/// so a product that comes out a little below a whole number is one less.
-#[derive(Clone, Copy)]
+/// Bits of the fractions that OPA counts bytes with.
+const BITS: u64 = 64;
+/// Bits of the powers of five that it reads a decimal with, and of what it makes those of.
+const POWER_BITS: u64 = 128;
+const SQUARE_BITS: u64 = 192;
+
+/// A binary fraction, rounded to so many bits after each step, to nearest and ties to even. OPA counts bytes with these, and drops what
+/// is left over, so a product that comes out a little below a whole number is one less.
+#[derive(Clone)]
 struct Binary {
-    /// Zero, or with its highest bit set.
-    mantissa: u64,
+    mantissa: BigUint,
     /// The value is the mantissa times two to this.
-    exponent: i32,
+    exponent: i64,
+}
+
+impl From<u64> for Binary {
+    fn from(value: u64) -> Self {
+        Self { mantissa: value.into(), exponent: 0 }
+    }
 }
 
 impl Binary {
-    /// The highest bits of `value`, whose lower end is not all there if `sticky`.
-    fn rounded(value: u128, exponent: i32, sticky: bool) -> Self {
-        if value == 0 {
-            return Self { mantissa: 0, exponent: 0 };
+    /// Its highest bits; `sticky` says that the lower end is not all there.
+    fn rounded(self, bits: u64, sticky: bool) -> Self {
+        let cut = self.mantissa.bits().saturating_sub(bits);
+        if cut == 0 {
+            return self;
         }
-        let cut = 64 - value.leading_zeros() as i32;
-        if cut <= 0 {
-            return Self { mantissa: (value << -cut) as u64, exponent: exponent + cut };
+        let mut kept = &self.mantissa >> cut;
+        let low = self.mantissa.trailing_zeros().unwrap_or(0);
+        // Above a half, or at it: to even, unless something more was left over.
+        if self.mantissa.bit(cut - 1) && (low < cut - 1 || sticky || kept.bit(0)) {
+            kept += 1_u8;
         }
-        let (kept, lost, half) = (value >> cut, value & ((1 << cut) - 1), 1_u128 << (cut - 1));
-        let up = lost > half || lost == half && (sticky || kept & 1 == 1);
-        match kept + u128::from(up) {
-            over if over >> 64 == 1 => Self { mantissa: 1 << 63, exponent: exponent + cut + 1 },
-            kept => Self { mantissa: kept as u64, exponent: exponent + cut },
+        Self { mantissa: kept, exponent: self.exponent + cut as i64 }
+    }
+
+    fn times(&self, other: &Self, bits: u64) -> Self {
+        let mantissa = &self.mantissa * &other.mantissa;
+        Self { mantissa, exponent: self.exponent + other.exponent }.rounded(bits, false)
+    }
+
+    fn over(&self, other: &Self, bits: u64) -> Self {
+        // A quotient of enough bits to round by, and what is left over.
+        let lift = bits + 2 + other.mantissa.bits();
+        let dividend = &self.mantissa << lift;
+        let (quotient, rest) = (&dividend / &other.mantissa, &dividend % &other.mantissa);
+        let exponent = self.exponent - other.exponent - lift as i64;
+        Self { mantissa: quotient, exponent }.rounded(bits, rest.bits() != 0)
+    }
+
+    /// Five to `power`, as Go comes to it: it squares what it is made of, and rounds.
+    fn fives(power: u32) -> Self {
+        const EXACT: u32 = 27;
+        let mut product = Self::from(5_u64.pow(power.min(EXACT)));
+        let (mut rest, mut square) = (power.saturating_sub(EXACT), Self::from(5));
+        while rest > 0 {
+            if rest & 1 == 1 {
+                product = product.times(&square, POWER_BITS);
+            }
+            square = square.times(&square, SQUARE_BITS);
+            rest >>= 1;
+        }
+        product
+    }
+
+    /// `value` times ten to `power`.
+    fn decimal(value: BigUint, power: i32) -> Self {
+        let exact = Self { mantissa: value, exponent: power.into() };
+        let fives = Self::fives(power.unsigned_abs());
+        match power {
+            0 => exact.rounded(BITS, false),
+            1.. => exact.times(&fives, BITS),
+            _ => exact.over(&fives, BITS),
         }
     }
 
-    /// `value` times ten to `power`, for powers that fit.
-    fn of(value: u64, power: i32) -> Option<Self> {
-        const POWER_MAX: u32 = 27;
-        if value == 0 {
-            return Some(Self { mantissa: 0, exponent: 0 });
-        }
-        let fives = 5_u64.pow(Some(power.unsigned_abs()).filter(|power| *power <= POWER_MAX)?);
-        if power >= 0 {
-            return Some(Self::rounded(u128::from(value) * u128::from(fives), power, false));
-        }
-        // The quotient has 66 bits at least: 64, one to round by, and what is left over.
-        let lift = value.leading_zeros() as i32 + 63;
-        let dividend = u128::from(value) << lift;
-        let (quotient, rest) = (dividend / u128::from(fives), dividend % u128::from(fives));
-        let low = u128::from(rest != 0);
-        // One more bit at the end says that something was left over.
-        if quotient >> 126 == 0 {
-            return Some(Self::rounded(quotient << 1 | low, power - lift - 1, false));
-        }
-        Some(Self::rounded(quotient, power - lift, rest != 0))
-    }
-
-    fn times(self, factor: u64) -> Self {
-        Self::rounded(u128::from(self.mantissa) * u128::from(factor), self.exponent, false)
-    }
-
-    /// Its whole part, if it fits.
-    fn whole(self) -> Option<u128> {
-        match self.exponent {
-            exponent if exponent > 64 => None,
-            exponent if exponent >= 0 => Some(u128::from(self.mantissa) << exponent),
-            exponent => Some(u128::from(self.mantissa).checked_shr(exponent.unsigned_abs()).unwrap_or(0)),
+    /// Its whole part.
+    fn whole(self) -> BigUint {
+        match u64::try_from(self.exponent) {
+            Ok(up) => self.mantissa << up,
+            Err(_) => self.mantissa >> self.exponent.unsigned_abs(),
         }
     }
 }

@@ -129,3 +129,9 @@ cidr_intersects := net.cidr_intersects("10.1.0.0/16", "10.1.2.0/24")
 cidr_intersects_not := net.cidr_intersects("10.1.0.0/16", "10.2.2.0/24")
 
 cidr_bad := net.cidr_contains(input.name, input.address)
+
+regex_found := {pattern: found | some pattern in input.patterns; found := regex.find_n(pattern, input.sample, -1)}
+
+regex_parts := {pattern: parts | some pattern in input.patterns; parts := regex.split(pattern, input.sample)}
+
+regex_put_names := {template: regex.replace("ab-ba", `(?P<n>x)?(?P<n>a)(?<b>b)(?P<1>-)`, template) | some template in input.templates}

@@ -285,3 +285,51 @@ bytes_b := units.parse_bytes("5b")
 bytes_space := units.parse_bytes("1 KB")
 
 bytes_points := units.parse_bytes("1.2.3")
+
+floats_twos := [sprintf("%b", [x]) | some x in input.floats]
+
+floats_twos_signed := [sprintf("%+b", [x]) | some x in input.floats]
+
+floats_twos_left := [sprintf("<%-26b>", [x]) | some x in input.floats]
+
+floats_sixteens := [sprintf("%x", [x]) | some x in input.floats]
+
+floats_sixteens_large := [sprintf("%X", [x]) | some x in input.floats]
+
+floats_sixteens_cut := [sprintf("%.3x", [x]) | some x in input.floats]
+
+floats_sixteens_whole := [sprintf("%.0x", [x]) | some x in input.floats]
+
+floats_sixteens_long := [sprintf("%.20X", [x]) | some x in input.floats]
+
+floats_sixteens_zero := [sprintf("%024x", [x]) | some x in input.floats]
+
+floats_sixteens_space := [sprintf("% x", [x]) | some x in input.floats]
+
+floats_sixteens_pointed := [sprintf("%#x", [x]) | some x in input.floats]
+
+floats_sixteens_large_pointed := [sprintf("%#X", [x]) | some x in input.floats]
+
+floats_sixteens_cut_pointed := [sprintf("%#.2x", [x]) | some x in input.floats]
+
+floats_general_pointed := [sprintf("%#g", [x]) | some x in input.floats]
+
+floats_general_cut_pointed := [sprintf("%+#.3g", [x]) | some x in input.floats]
+
+floats_general_long_pointed := [sprintf("%#.20G", [x]) | some x in input.floats]
+
+floats_general_one_pointed := [sprintf("%#.1g", [x]) | some x in input.floats]
+
+floats_scientific_pointed := [sprintf("%#.0e", [x]) | some x in input.floats]
+
+floats_fixed_pointed := [sprintf("%#.0f", [x]) | some x in input.floats]
+
+floats_fixed_padded_pointed := [sprintf("<%#9.0f>", [x]) | some x in input.floats]
+
+floats_value_source := [sprintf("%#v", [x]) | some x in input.floats]
+
+floats_value_bad_pointed := [sprintf("%#d", [x]) | some x in input.floats]
+
+units_any := {amount: total | some amount in input.amounts; total := units.parse(amount)}
+
+units_any_bytes := {amount: total | some amount in input.amounts; total := units.parse_bytes(amount)}
