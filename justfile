@@ -98,6 +98,20 @@ mutants *options:
 # The table of planted bugs in reports/planted-bugs.md, and as JSON beside it: half an hour and more
 planted-bugs: (mutants "--seeds 200 --starts 20 --json reports/planted-bugs.json --markdown reports/planted-bugs.md")
 
+# What lying earns beside honesty, in reports/profits.md: every scenario with liars over many seeds, an hour and more
+profits seeds="0..1000":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release -p swarm-sim
+    out=$(mktemp -d)
+    trap 'rm -r "$out"' EXIT
+    printf '# What lying earns\n\nSeeds {{ seeds }} of every scenario with liars, by `just profits`.\n' >"$out/profits.md"
+    for scenario in $(grep -l '^\[\[adversaries\]\]' scenarios/*.toml); do
+        target/release/swarm-sim sweep "$scenario" --seeds {{ seeds }} --markdown "$out/sweep.md" >&2
+        { echo && sed -n '/^Profits in /,$p' "$out/sweep.md"; } >>"$out/profits.md"
+    done
+    mv "$out/profits.md" reports/profits.md
+
 # Planted bugs that no scenario brings about: the core's own tests must catch them
 mutants-core:
     RUSTFLAGS="--cfg swarm_mutants" cargo test --release -p swarm-core --lib --test rules --target-dir target/mutants planted_bugs_are_caught -- --test-threads=1

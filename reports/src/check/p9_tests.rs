@@ -220,6 +220,21 @@ fn a_bond_that_goes_to_another() {
     caught(Conservation::default(), &told_to(free(2)), "who did not give it");
 }
 
+/// Whoever passed a decoy that nobody caught loses its stake to a pot that no reward was set aside in.
+#[test]
+fn a_decoy_that_nobody_caught_pays_what_was_lost_on_it() {
+    let of = |name: &str| {
+        let pot = || Account::Pot(name.into());
+        let slash = post("x", Move::Slash, &[leg(Account::Stake(agent(1)), pot(), 50)]);
+        let on = post("p", Move::Pay, &[leg(pot(), Account::Commons, 50)]);
+        let (opened, ended) =
+            (LedgerEvent::PotOpened { need: need(), pot: name.into() }, LedgerEvent::PotEnded { pot: name.into() });
+        told(vec![mint(), stake(50), opened, slash, on, ended])
+    };
+    holds(Conservation::default(), &of("decoy/n"));
+    caught(Conservation::default(), &of("escrow/n"), "pays 50 to Commons, and its need owes 0");
+}
+
 #[test]
 fn a_pot_or_lien_of_no_need() {
     let mut run = told(vec![mint(), stake(50), opened(), lien("l", 10)]);

@@ -538,7 +538,7 @@ impl<'a> World<'a> {
         let at_ns = self.kernel.now().ns();
         let whom = match fault {
             Strike::PauseLeader | Strike::PartitionLeader { .. } => {
-                format!("{}, who leads", self.name(Strikes::leader(&self.kernel)))
+                format!("{}, the leader", self.name(Strikes::leader(&self.kernel)))
             }
             _ => fault.whom(&|party| self.name(self.strikes.id(party))),
         };

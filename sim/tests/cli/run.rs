@@ -34,6 +34,48 @@ fn json_has_all_that_was_promised() {
     }
 }
 
+/// What was drawn and found in the run is told, and until when it lasted: to its own end, or for ever.
+#[test]
+fn a_report_says_when_each_fault_struck_and_whom() {
+    let faults = "\
+[phases]
+fault = \"2m\"
+[[faults]]
+kind = \"pause\"
+who = \"coordinator:1\"
+at = \"3s\"
+for = \"5s\"
+[[faults]]
+kind = \"partition-isolate\"
+who = \"worker:random\"
+at = \"35s\"
+for = \"20s\"
+[[faults]]
+kind = \"pause-leader\"
+at = \"2s\"
+for = \"1s\"
+[[faults]]
+kind = \"silent-worker\"
+who = \"worker:0\"
+at = \"30s\"
+for = \"forever\"
+";
+    let place = Place::with(&[("struck.toml", &format!("{HELD}{faults}"))]);
+    let run = |format| sim(["run", &place.text("struck.toml"), "--format", format]);
+    let report: Value = serde_json::from_str(&run("json").out).unwrap();
+    let of = |at: usize, name: &str| report["struck"][at][name].as_str().unwrap_or_else(|| panic!("{report}"));
+    let told = |at| (of(at, "kind"), of(at, "at_ns"), of(at, "until_ns"), of(at, "whom"));
+    assert_eq!(told(0), ("pause-leader", "2000000000", "3000000000", "register, the leader"));
+    assert_eq!(told(1), ("pause", "3000000000", "8000000000", "coordinator-1"));
+    let end = report["simulated_ns"].as_str().unwrap();
+    assert_eq!(told(2), ("silent-worker", "30000000000", end, "worker-0"));
+    assert_eq!((of(3, "kind"), of(3, "until_ns")), ("partition-isolate", "55000000000"));
+    assert!(["worker-0 from the rest", "worker-1 from the rest"].contains(&of(3, "whom")), "{report}");
+    assert!(report["struck"].get(4).is_none());
+    let shown = run("human").out;
+    assert!(shown.lines().any(|line| line.starts_with("pause  ") && line.ends_with("coordinator-1")), "{shown}");
+}
+
 #[test]
 fn code_2_unknown() {
     let place = Place::with(&[("cut.toml", UNKNOWN)]);

@@ -94,9 +94,9 @@ impl Strikes {
         self.striking.keys().copied().collect()
     }
 
-    /// Whom a fault at work found that looks for its prey.
+    /// Whom a zombie fault at work found.
     pub fn caught(&self, id: u32) -> Option<NodeId> {
-        self.striking.get(&id).and_then(|striking| striking.caught)
+        self.striking.get(&id).filter(|striking| is_zombie(&striking.fault)).and_then(|striking| striking.caught)
     }
 
     /// Who leads the register now: a host, or the sequencer.
