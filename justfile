@@ -95,7 +95,7 @@ yardsticks:
 mutants *options:
     {{ sim }} mutants {{ options }}
 
-# The table of planted bugs in reports/planted-bugs.md, and as JSON beside it: half an hour and more
+# The table of planted bugs in reports/planted-bugs.md, and as JSON beside it: two hours
 planted-bugs: (mutants "--seeds 200 --starts 20 --json reports/planted-bugs.json --markdown reports/planted-bugs.md")
 
 # What lying earns beside honesty, in reports/profits.md: every scenario with liars over many seeds, an hour and more
