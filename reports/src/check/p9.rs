@@ -287,10 +287,10 @@ impl Conservation {
     fn judge_payees(&self, name: &str, pot: &Pot, end: &End, notes: &mut Notes) {
         let (opened, ended) = (&self.list[pot.opened], self.ended_needs.get(&pot.need));
         let Some((op, filler)) = &pot.filled else { return };
-        let is_challenge = |pot: &str| pot.starts_with("challenge/") || pot.starts_with("decoy/");
         // A decoy that nobody caught has no reward to set aside: its pot holds what those lose who passed it.
-        if *op == Move::Bond || is_challenge(name) {
+        if *op == Move::Bond || *op == Move::Slash && name.starts_with("decoy/") {
             notes.checked();
+            let is_challenge = |pot: &str| pot.starts_with("challenge/") || pot.starts_with("decoy/");
             // Whom a challenge's pot pays, and a decoy's, follows from who was right: the model says so.
             let strays = |to: &&Account| match to {
                 Account::Commons => false,
