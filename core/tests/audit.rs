@@ -327,8 +327,8 @@ fn t82_a_threads_lines_alone_are_no_replay() {
 #[test]
 fn another_format_another_engine_and_no_log_at_all_are_named() {
     let log = &run().hosts[PLANNER].log;
-    let other = log.replacen("{\"format\":1,", "{\"format\":2,\"more\":[],", 1);
-    assert_eq!(bad(other.as_bytes()), BadLog { line: 1, why: Why::WrongVersion { found: 2 } });
+    let other = log.replacen("{\"format\":2,", "{\"format\":1,\"more\":[],", 1);
+    assert_eq!(bad(other.as_bytes()), BadLog { line: 1, why: Why::WrongVersion { found: 1 } });
     for junk in [&b""[..], b"\n", b"{}\n", b"\xff\xfe\n", &[b'['; 100_000], b"{\"body\":{\"open\":{}}}\n"] {
         assert!(matches!(bad(junk).why, Why::NoOpening | Why::Torn), "{junk:?}");
     }

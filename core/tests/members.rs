@@ -5,11 +5,11 @@ mod swarm;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use swarm::{COORDINATORS, Swarm, engines, local, need};
+use swarm::{COORDINATORS, Swarm, engines, keys, local, need};
 use swarm_core::audit;
 use swarm_core::id::{AgentId, Digest, NeedId, Thread};
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Setup};
-use swarm_core::register::{Command, Ending};
+use swarm_core::register::{Command, Ending, Says, Word};
 use swarm_core::slot::{Phase, Record};
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Verb};
@@ -117,15 +117,17 @@ fn t71_one_that_was_replaced_and_lives_falls_silent_and_its_key_is_good_for_noth
     assert!(swarm.hosts[last].node.system().is_none());
     let said = swarm.said.iter().filter(|(_, m)| m.envelope.sender == gone).count();
     // Whoever has its key reports and reveals: no thread takes it.
+    let stolen = keys().swap_remove(1);
+    let word = |thread, says| Command::Word(Word { by: gone, says, thread }.sign(stolen.signing())).into();
     let thread = *swarm.registers[0].keys().find(|thread| matches!(thread, Thread::Need(_))).unwrap();
     let before = swarm.hosts[0].node.system().unwrap().ledger().digest();
     for segment in 1..40 {
         let elapsed = Span::from_secs(3_600);
-        let command = Command::Elapsed { by: gone, elapsed, segment: swarm_core::id::Segment(segment) };
-        swarm.order(thread, command.into());
+        let says = Says::Elapsed { elapsed, segment: swarm_core::id::Segment(segment) };
+        swarm.order(thread, word(thread, says));
     }
     let value = swarm_core::id::Digest::default();
-    swarm.order(Thread::System, Command::Reveal { by: gone, round: 1, value }.into());
+    swarm.order(Thread::System, word(Thread::System, Says::Reveal { round: 1, value }));
     swarm.run(Span::from_ms(1), |_| false);
     assert_eq!(swarm.hosts[0].node.system().unwrap().ledger().digest(), before);
     assert!(swarm.ended.is_empty(), "its clock ends no wait");

@@ -11,7 +11,7 @@ use swarm_core::identity::Keys;
 use swarm_core::members::{Act, Mandate, Succession};
 use swarm_core::node::Outcome;
 use swarm_core::raft::{GroupId, In, Note, Out, Packet, Part, Plain, Raft, Setup};
-use swarm_core::register::Command;
+use swarm_core::register::{Command, Says, Word};
 use swarm_core::reject::Reject;
 use swarm_core::time::Instant;
 use swarm_core::wire::{Envelope, Role};
@@ -167,8 +167,10 @@ impl Net {
 
     /// A command of one's own, whatever it means.
     fn word(&mut self, name: Name) -> u64 {
-        let (by, round) = (self.keys[name].agent(), self.count as u32);
-        self.say(name, Command::Reveal { by, round, value: Digest::default() })
+        let says = Says::Reveal { round: self.count as u32, value: Digest::default() };
+        let keys = &self.keys[name];
+        let word = Word { by: keys.agent(), says, thread: Thread::System }.sign(keys.signing());
+        self.say(name, Command::Word(word))
     }
 
     fn is_committed(&self, op: u64) -> bool {

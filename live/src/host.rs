@@ -13,6 +13,7 @@ use swarm_core::audit::{self, Restored, Writer};
 use swarm_core::id::{Digest, NeedId, Seq, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Effect, Input, Node};
+use swarm_core::register::{Command, Submission};
 use swarm_core::reveal::Chains;
 use swarm_core::time::Now;
 use swarm_core::wire::{Draft, Envelope, Role};
@@ -116,6 +117,11 @@ impl Host {
     /// Signs the log so far.
     pub fn seal(&mut self, closing: bool) {
         self.unwritten.extend(self.writer.seal(&self.keys, closing).into_bytes());
+    }
+
+    /// What its node wants ordered, under its signature where that is wanted.
+    pub fn sign(&self, wish: Submission) -> Arc<Command> {
+        wish.sign(self.keys.signing())
     }
 
     /// Where this coordinator's hash chain that counts from round `since` ends.

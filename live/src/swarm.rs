@@ -381,7 +381,10 @@ impl Swarm {
                         publishes.push((n, op, subject, payload.clone()));
                     }
                 }
-                Effect::Submit { op, thread, command } => submits.push((n, op, thread, canonical::to_vec(&*command))),
+                Effect::Submit { op, thread, wish } => {
+                    let command = self.hosts[n].sign(wish);
+                    submits.push((n, op, thread, canonical::to_vec(&*command)));
+                }
                 Effect::Execute { op, work } => {
                     // Planners offer the same on different terms.
                     let variant = self.hosts[..n].iter().filter(|host| host.role == Role::Planner).count();

@@ -126,7 +126,7 @@ fn history() -> Vec<Record> {
                 Did::Answered { answer, at: 0, need, seq },
             ];
             seq = seq.next();
-            let command = Command::Reveal { by: requester, round: 1, value: seed };
+            let command = Command::Snapshot { number: 1 };
             let entry = Applied::new(command.id(), Came::Did(did), seq).into();
             let event = Event::Ordered { command: command.into(), entry, thread: Thread::System };
             told.0.push(Record::new(0, NodeNo(0), event));

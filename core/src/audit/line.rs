@@ -19,7 +19,7 @@ use crate::time::Now;
 use crate::wire::{Envelope, FinalizeRecord, Signature};
 
 /// The format written and read here.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A line's number, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -249,7 +249,7 @@ impl Record {
                 let (envelope, inboxes) = (Arc::clone(envelope), inboxes.clone());
                 (draft.thread, Self::Publish { envelope, inboxes, op: *op, subject: *subject })
             }
-            Effect::Submit { op, thread, command } => (*thread, Self::Submit { command: command.id(), op: *op }),
+            Effect::Submit { op, thread, wish } => (*thread, Self::Submit { command: wish.id(), op: *op }),
             Effect::Execute { op, work } => {
                 (thread_of(work), Self::Execute { op: *op, work: Digest::of_json("swarm/work", work) })
             }

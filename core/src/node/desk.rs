@@ -15,7 +15,7 @@ use crate::node::roster::Roster;
 use crate::node::rules::Rules;
 use crate::node::timer::Timer;
 use crate::policy;
-use crate::register::{Applied, Command};
+use crate::register::{Applied, Submission};
 use crate::reject::Reject;
 use crate::rng::Stream;
 use crate::time::{Instant, Now, Span};
@@ -255,9 +255,9 @@ impl Desk {
         }
     }
 
-    pub fn submit(&mut self, thread: Thread, command: Arc<Command>) {
-        let op = self.op(Asked::Submit(command.id()));
-        self.effects.push_back(Effect::Submit { op, thread, command });
+    pub fn submit(&mut self, thread: Thread, wish: Submission) {
+        let op = self.op(Asked::Submit(wish.id()));
+        self.effects.push_back(Effect::Submit { op, thread, wish });
     }
 
     pub fn execute(&mut self, work: Work) -> OpId {

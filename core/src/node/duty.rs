@@ -10,15 +10,15 @@ use crate::config::ms;
 use crate::id::{Digest, Epoch, Fence, Thread};
 use crate::node::desk::{Desk, Saying};
 use crate::node::timer::Timer;
-use crate::register::Command;
+use crate::register::{Command, Says, Submission};
 use crate::time::Span;
 use crate::wire::Body;
 
 /// Something to be done until it is done.
 #[derive(Clone)]
 pub(super) enum What {
-    /// Submit a command until it was applied, or would have no effect.
-    Submit { thread: Thread, command: Arc<Command> },
+    /// Have it ordered: submit it until it was applied, or would have no effect.
+    Submit { thread: Thread, wish: Submission },
     /// Say something once.
     Say(Arc<Saying>),
 }
@@ -31,18 +31,23 @@ pub(super) struct Duties {
 
 impl Duties {
     /// Takes on a submission.
-    pub fn submit(&mut self, desk: &mut Desk, place: usize, of: usize, thread: Thread, command: Command) {
-        let key = key(thread, &command, &command.id());
-        let rank = match &command {
-            // Everybody times a wait, and a majority's word ends it.
-            Command::Elapsed { segment, .. } => {
-                rank(&Digest::of_json("swarm/segment", &(thread, segment)), place, of).saturating_sub(of / 2)
-            }
-            // What else is a coordinator's own word has no line to stand in.
-            _ if command.author().is_some() => 0,
-            _ => rank(&key, place, of),
+    pub fn submit(&mut self, desk: &mut Desk, place: usize, of: usize, thread: Thread, wish: Submission) {
+        let key = match &wish {
+            Submission::Ready(command) => key(thread, command, &command.id()),
+            Submission::Own(word) => own(thread, &word.id()),
         };
-        self.take(desk, key, rank, What::Submit { thread, command: Arc::new(command) });
+        let rank = match &wish {
+            Submission::Ready(_) => rank(&key, place, of),
+            Submission::Own(word) => match word.says {
+                // Everybody times a wait, and a majority's word ends it.
+                Says::Elapsed { segment, .. } => {
+                    rank(&Digest::of_json("swarm/segment", &(thread, segment)), place, of).saturating_sub(of / 2)
+                }
+                // What else is a coordinator's own word has no line to stand in.
+                Says::Anchor { .. } | Says::Reveal { .. } => 0,
+            },
+        };
+        self.take(desk, key, rank, What::Submit { thread, wish });
     }
 
     /// `command`, whose id this is, was applied, whoever had submitted it.
@@ -50,7 +55,8 @@ impl Duties {
         let key = key(thread, command, id);
         // Other votes on the same thing may still count where these did not.
         let same = |what: &What| match what {
-            What::Submit { command: own, .. } => !matches!(**own, Command::Count(_)) || own.id() == *id,
+            What::Submit { wish: Submission::Ready(own), .. } => !matches!(**own, Command::Count(_)) || own.id() == *id,
+            What::Submit { wish: Submission::Own(_), .. } => true,
             What::Say(_) => false,
         };
         if self.open.get(&key).is_some_and(|(what, _)| same(what)) {
@@ -93,9 +99,9 @@ impl Duties {
     }
 
     /// All open duties that submit to `thread`.
-    pub fn submissions(&self, thread: Thread) -> impl Iterator<Item = (Digest, Arc<Command>)> + '_ {
+    pub fn submissions(&self, thread: Thread) -> impl Iterator<Item = (Digest, &Submission)> + '_ {
         self.open.iter().filter_map(move |(key, (what, _))| match what {
-            What::Submit { thread: at, command } if *at == thread => Some((*key, Arc::clone(command))),
+            What::Submit { thread: at, wish } if *at == thread => Some((*key, wish)),
             _ => None,
         })
     }
@@ -113,8 +119,13 @@ fn key(thread: Thread, command: &Command, id: &Digest) -> Digest {
             });
             Digest::of_json("swarm/count", &(thread, task))
         }
-        _ => Digest::of_json("swarm/submission", &(thread, id)),
+        _ => own(thread, id),
     }
+}
+
+/// The name of a submission that only its command's id tells apart.
+fn own(thread: Thread, id: &Digest) -> Digest {
+    Digest::of_json("swarm/submission", &(thread, id))
 }
 
 /// This coordinator's place in line for a duty.

@@ -16,7 +16,7 @@ use crate::ledger::Booking;
 use crate::members::{self, Mandate};
 use crate::policy::Engines;
 use crate::pool::Snapshot;
-use crate::register::{Applied, Command, Entry, Event};
+use crate::register::{Applied, Command, Entry, Event, Submission};
 use crate::reject::Reject;
 use crate::rng::Seed;
 use crate::wire::{AmountTo, Draft, Envelope, Evidence, Manifest, Need, NewPolicy, Propose, Telemetry, Verb};
@@ -277,14 +277,15 @@ pub enum Effect {
         /// What travels beside it.
         entries: Arc<[Arc<Applied>]>,
     },
-    /// Submit a command to a thread of the register. Answered; that it was applied is learned by `Input::Applied`.
+    /// Submit to a thread of the register, signed if it is the node's own word. Answered; that it was applied is learned by
+    /// `Input::Applied`.
     Submit {
         /// Names the answer.
         op: OpId,
         /// The thread.
         thread: Thread,
-        /// The command.
-        command: Arc<Command>,
+        /// What to have ordered.
+        wish: Submission,
     },
     /// Do work. Answered.
     Execute {

@@ -12,7 +12,7 @@ use crate::node::desk::{Desk, Saying};
 use crate::node::duty::rank;
 use crate::node::io::{Message, Note, Subject};
 use crate::node::timer::Timer;
-use crate::register::{ALONE_MAX, Applied, Believed, Chain, Command, Event, Feed, Outcome};
+use crate::register::{ALONE_MAX, Applied, Believed, Chain, Command, Event, Feed, Outcome, Says, Word};
 use crate::reject::Reject;
 use crate::slot::{Stopwatch, Waiting};
 use crate::time::{Instant, Span};
@@ -270,7 +270,7 @@ impl Lane {
     }
 
     /// A stopwatch is due: the report to submit.
-    pub fn report(&mut self, desk: &mut Desk, segment: Segment) -> Option<Command> {
+    pub fn report(&mut self, desk: &mut Desk, segment: Segment) -> Option<Word> {
         let watch = self.watches.get_mut(&segment)?;
         let (ahead, elapsed) = watch.next(desk.now.mono);
         if ahead > Span::ZERO {
@@ -281,7 +281,7 @@ impl Lane {
         if elapsed < watch.total {
             desk.wake_in(watch.next(desk.now.mono).0, Timer::Watch(self.thread, segment));
         }
-        Some(Command::Elapsed { by: desk.me(), elapsed, segment })
+        Some(Word { by: desk.me(), says: Says::Elapsed { elapsed, segment }, thread: self.thread })
     }
 
     /// How much of the wait for `waiting` has passed here, as a share of it in basis points.
@@ -344,7 +344,8 @@ mod tests {
 
         /// What it reports when asked now, in seconds.
         fn report(&mut self) -> Option<u64> {
-            let Command::Elapsed { elapsed, .. } = self.lane.report(&mut self.desk, Segment(1))? else { return None };
+            let word = self.lane.report(&mut self.desk, Segment(1))?;
+            let Says::Elapsed { elapsed, .. } = word.says else { return None };
             Some(elapsed.as_ms() / 1_000)
         }
 
@@ -442,7 +443,7 @@ mod tests {
     fn unsaid(events: &[&[Event]]) -> Bench {
         let mut bench = Bench::new(Waiting::Proposals, Span::from_secs(3_600));
         for (events, round) in events.iter().zip(0..) {
-            let command = Arc::new(Command::Reveal { by: AgentId([1; 32]), round, value: Digest::default() });
+            let command = Arc::new(Command::Start { bucket: round });
             bench.lane.push(&mut bench.desk, &command, Outcome::Did(events.to_vec()));
         }
         bench
@@ -488,7 +489,7 @@ mod tests {
         bench.desk.roles = [crate::wire::Role::Coordinator].into();
         let over = Event::Over { ending: crate::register::Ending::Closed };
         for round in 0..ALONE_MAX as u32 + 100 {
-            let command = Arc::new(Command::Reveal { by: me, round, value: Digest::default() });
+            let command = Arc::new(Command::Start { bucket: round });
             bench.lane.push(&mut bench.desk, &command, Outcome::Did(alloc::vec![over.clone()]));
         }
         let said = |bench: &mut Bench, ms: u64| -> Vec<Message> {
@@ -517,7 +518,7 @@ mod tests {
         use crate::genesis::Member;
         use crate::node::io::Effect;
         use crate::wire::testing;
-        let command = Arc::new(Command::Reveal { by: testing::agent(1), round: 1, value: Digest::default() });
+        let command = Arc::new(Command::Start { bucket: 1 });
         let over = Event::Over { ending: crate::register::Ending::Closed };
         for (liars_max, words) in [(0, 0), (1, 1)] {
             let lane_of = |n: u8| {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, Thread};
+use crate::id::Thread;
 use crate::register::Command;
 use crate::reject::Reject;
 use crate::wire::canonical;
@@ -18,8 +18,6 @@ pub const PROPOSAL_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proposal {
-    /// The coordinator that submitted it.
-    pub by: AgentId,
     /// The command.
     pub command: Arc<Command>,
     /// Where it shall go.
@@ -57,8 +55,7 @@ impl Codec for Plain {
     }
 }
 
-/// Reads a proposal: canonical JSON of its shape, envelopes verified, and what is said in a coordinator's own name submitted
-/// by that coordinator.
+/// Reads a proposal: canonical JSON of its shape, envelopes and coordinators' words verified.
 ///
 /// # Errors
 /// The first check that fails.
@@ -69,9 +66,6 @@ pub fn read(bytes: &[u8]) -> Result<Proposal, Reject> {
     let proposal: Proposal = serde_json::from_slice(bytes).map_err(|_| Reject::Malformed)?;
     if proposal.bytes() != bytes {
         return Err(Reject::NonCanonical);
-    }
-    if proposal.command.author().is_some_and(|author| author != proposal.by) {
-        return Err(Reject::NotTheSender);
     }
     Ok(proposal)
 }

@@ -8,17 +8,15 @@ use raft::eraftpb::{HardState, Snapshot};
 
 use super::history::Mark;
 use super::{Codec, GroupId, Proposal, Record};
-use crate::id::AgentId;
 use crate::register::{Command, Entry};
 use crate::wire::canonical;
 
 /// The records of a member's first disk: `entries` of each thread in order, the act behind them among them; `voters` are the
-/// numbers of all members. Commands that are nobody's own word are put down as submitted by `by`. The same for every member.
-pub fn foundation(entries: &[Entry], voters: &[u64], by: AgentId, buckets: u16, codec: &dyn Codec) -> Vec<Record> {
+/// numbers of all members. The same for every member.
+pub fn foundation(entries: &[Entry], voters: &[u64], buckets: u16, codec: &dyn Codec) -> Vec<Record> {
     let mut groups: BTreeMap<GroupId, Vec<Bytes>> = BTreeMap::new();
     for entry in entries {
-        let by = entry.command.author().unwrap_or(by);
-        let data = codec.encode(Proposal { by, command: entry.command.clone(), thread: entry.thread });
+        let data = codec.encode(Proposal { command: entry.command.clone(), thread: entry.thread });
         groups.entry(GroupId::of(&entry.thread, buckets)).or_default().push(data);
         if let Command::Start { bucket } = *entry.command
             && bucket < u32::from(buckets)

@@ -175,7 +175,7 @@ impl Raft {
                 self.groups.get_mut(&id).expect("looked up above").step(*message);
                 Ok(())
             }
-            Part::Propose(_, data) => self.proposed(&from, id, &data),
+            Part::Propose(_, data) => self.proposed(id, &data),
             Part::Sleep { term, commit, .. } => {
                 self.sleep_came(member, id, term, commit);
                 Ok(())

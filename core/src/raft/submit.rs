@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::codec::{PROPOSAL_BYTES_MAX, Proposal};
 use super::group::Group;
 use super::{GroupId, Note, Out, Part, Raft};
-use crate::id::{AgentId, Digest, OpId, Seq, Thread};
+use crate::id::{Digest, OpId, Seq, Thread};
 use crate::members::{Change, MemberId};
 use crate::node::Outcome;
 use crate::register::{Command, Entry};
@@ -45,7 +45,7 @@ impl Pending {
 
 impl Raft {
     pub(super) fn submit(&mut self, op: OpId, thread: Thread, command: Arc<Command>) {
-        if self.retired || command.author().is_some_and(|author| author != self.setup.me) {
+        if self.retired {
             return self.answer(op, Outcome::NotCommitted);
         }
         let group = GroupId::of(&thread, self.buckets());
@@ -61,7 +61,7 @@ impl Raft {
     }
 
     fn want(&mut self, key: Key, group: GroupId, command: Arc<Command>, op: Option<OpId>) {
-        let data = self.setup.codec.encode(Proposal { by: self.setup.me, command, thread: key.0 });
+        let data = self.setup.codec.encode(Proposal { command, thread: key.0 });
         // Every other member would refuse it, and everything behind it in the log.
         if data.len() > PROPOSAL_BYTES_MAX {
             self.note(Note::Refused { from: self.setup.me, reject: Reject::Oversize });
@@ -107,11 +107,8 @@ impl Raft {
     }
 
     /// A member's proposal has come to this one.
-    pub(super) fn proposed(&mut self, from: &AgentId, id: GroupId, data: &Bytes) -> Result<(), Reject> {
+    pub(super) fn proposed(&mut self, id: GroupId, data: &Bytes) -> Result<(), Reject> {
         let proposal = self.setup.codec.decode(data)?;
-        if proposal.by != *from {
-            return Err(Reject::NotTheSender);
-        }
         if !id.holds(&proposal.thread, self.buckets()) {
             return Err(Reject::WrongFields);
         }

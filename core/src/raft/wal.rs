@@ -78,7 +78,7 @@ impl core::error::Error for WalError {}
 const MAGIC: &[u8; 8] = b"swarmwal";
 
 /// Version of what is written.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Bytes of a header: magic, version, the digest of deployment and member, and the salt.
 pub const HEADER: usize = 8 + 4 + 32 + 32;

@@ -2,12 +2,12 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, Cid, Digest, Segment};
+use crate::id::{Cid, Digest};
 use crate::members::Mandate;
-use crate::register::Proof;
-use crate::time::Span;
+use crate::register::{Given, Proof, Word};
 use crate::wire::Envelope;
 
 /// A command.
@@ -21,33 +21,8 @@ pub enum Command {
     Count(Vec<Arc<Envelope>>),
     /// Another thread's ask or answer, proved.
     Relay(Proof),
-    /// A coordinator has seen `elapsed` of a segment pass. The register refuses one whose `by` is not its submitter.
-    Elapsed {
-        /// The coordinator.
-        by: AgentId,
-        /// How much has passed since it applied the entry that opened the segment.
-        elapsed: Span,
-        /// The segment.
-        segment: Segment,
-    },
-    /// A coordinator promises its next hash chain (system thread). The register refuses one whose `by` is not its submitter.
-    Anchor {
-        /// The chain's end.
-        anchor: Digest,
-        /// The coordinator.
-        by: AgentId,
-        /// Its first value is for the round after this one.
-        since: u32,
-    },
-    /// A coordinator's next hash-chain value for a round of draws (system thread).
-    Reveal {
-        /// The coordinator.
-        by: AgentId,
-        /// The round.
-        round: u32,
-        /// The value.
-        value: Digest,
-    },
+    /// A coordinator's own word: its stopwatch, its hash chains.
+    Word(Given),
     /// Take pool snapshot `number` (system thread).
     Snapshot {
         /// The number after the current one.
@@ -74,22 +49,46 @@ impl Command {
             Self::Relay(proof) => {
                 Digest::of_json("swarm/relay", &(proof.thread, proof.entry.seq, proof.at, &proof.entry.command))
             }
-            Self::Elapsed { by, elapsed, segment } => {
-                Digest::of("swarm/elapsed", &[&by.0, &elapsed.0.to_be_bytes(), &segment.0.to_be_bytes()])
-            }
-            Self::Anchor { anchor, by, since } => Digest::of("swarm/anchor", &[&anchor.0, &by.0, &since.to_be_bytes()]),
-            Self::Reveal { by, round, value } => Digest::of("swarm/reveal", &[&by.0, &round.to_be_bytes(), &value.0]),
+            Self::Word(given) => given.id(),
             Self::Snapshot { number } => Digest::of("swarm/take-snapshot", &[&number.to_be_bytes()]),
             Self::Start { bucket } => Digest::of("swarm/start", &[&bucket.to_be_bytes()]),
             Self::Mandate(mandate) => mandate.id(),
         }
     }
+}
 
-    /// The coordinator in whose name alone this may be submitted, if it is one's own word.
-    pub fn author(&self) -> Option<AgentId> {
+/// What a node wants ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submission {
+    /// A command as it is.
+    Ready(Arc<Command>),
+    /// Its own word, to which its host has to put its signature.
+    Own(Word),
+}
+
+impl Submission {
+    /// The id that the command has, or will have.
+    pub fn id(&self) -> Digest {
         match self {
-            Self::Anchor { by, .. } | Self::Elapsed { by, .. } | Self::Reveal { by, .. } => Some(*by),
-            _ => None,
+            Self::Ready(command) => command.id(),
+            Self::Own(word) => word.id(),
         }
+    }
+
+    /// The command, signed by `key` if that is what it lacks.
+    ///
+    /// # Panics
+    /// As [`Word::sign`].
+    pub fn sign(self, key: &SigningKey) -> Arc<Command> {
+        match self {
+            Self::Ready(command) => command,
+            Self::Own(word) => Arc::new(Command::Word(word.sign(key))),
+        }
+    }
+}
+
+impl From<Command> for Submission {
+    fn from(command: Command) -> Self {
+        Self::Ready(Arc::new(command))
     }
 }

@@ -8,9 +8,11 @@ mod command;
 mod entry;
 mod event;
 mod feed;
+mod word;
 
-pub use command::Command;
+pub use command::{Command, Submission};
 pub use entry::{Applied, Chain, Entry, Outcome, Told};
 pub use event::{Answer, Ask, Bench, BondFate, Counted, Ending, Event};
 pub(crate) use feed::ALONE_MAX;
 pub use feed::{Believed, Feed, Proof};
+pub use word::{Given, Says, Word};

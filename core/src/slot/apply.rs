@@ -18,7 +18,7 @@ use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::policy::is_same;
 use crate::quorum::{self, Tally};
-use crate::register::{Answer, Bench, Command, Counted, Event, Proof};
+use crate::register::{Answer, Bench, Command, Counted, Event, Proof, Says, Word};
 use crate::reject::Reject;
 use crate::slot::perform::Doing;
 use crate::slot::{Phase, Record, Task, Waiting};
@@ -134,6 +134,17 @@ impl Record {
         self.examine(Seq(0), command, registry).map(|_| ())
     }
 
+    /// As [`Record::check`], for a coordinator's word that may have no signature yet.
+    ///
+    /// # Errors
+    /// Why it would have no effect.
+    pub fn check_word(&self, word: &Word, registry: &impl Registry) -> Result<(), Reject> {
+        if self.is_over() {
+            return Err(Reject::WrongPhase);
+        }
+        self.timed(word, registry.genesis()).map(|_| ())
+    }
+
     /// Notes the evidence of a command that takes effect.
     fn remember(&mut self, command: &Command) {
         match command {
@@ -173,16 +184,7 @@ impl Record {
                 _ => Err(Reject::NoEvidence),
             },
             Command::Relay(proof) => self.answered(proof, registry),
-            Command::Elapsed { by, elapsed, segment } => {
-                let waiting = self.waiting(*segment).ok_or(Reject::WrongSegment)?;
-                if !self.voices(registry.genesis()).holds(by) {
-                    return Err(Reject::NotEntitled);
-                }
-                if self.waits[waiting].has_heard(by, *elapsed) {
-                    return Err(Reject::Duplicate);
-                }
-                Ok(Move::Note(Event::Reported { by: *by, elapsed: *elapsed, segment: *segment }))
-            }
+            Command::Word(word) => self.timed(word, registry.genesis()).map(Move::Note),
             // Only a need that was taken up has members.
             Command::Mandate(_) if self.phase == Phase::Absent => Err(Reject::WrongPhase),
             Command::Mandate(mandate) => {
@@ -196,10 +198,24 @@ impl Record {
                     Some(_) => Event::Restored { mandate },
                 }))
             }
-            Command::Anchor { .. } | Command::Reveal { .. } | Command::Snapshot { .. } | Command::Start { .. } => {
-                Err(Reject::WrongFields)
-            }
+            Command::Snapshot { .. } | Command::Start { .. } => Err(Reject::WrongFields),
         }
+    }
+
+    /// What a coordinator's word would do, signed or not: here it can only be of its stopwatch.
+    fn timed(&self, word: &Word, genesis: &Genesis) -> Result<Event, Reject> {
+        let Says::Elapsed { elapsed, segment } = word.says else { return Err(Reject::WrongFields) };
+        if word.thread != Thread::Need(self.id) {
+            return Err(Reject::WrongFields);
+        }
+        let waiting = self.waiting(segment).ok_or(Reject::WrongSegment)?;
+        if !self.voices(genesis).holds(&word.by) {
+            return Err(Reject::NotEntitled);
+        }
+        if self.waits[waiting].has_heard(&word.by, elapsed) {
+            return Err(Reject::Duplicate);
+        }
+        Ok(Event::Reported { by: word.by, elapsed, segment })
     }
 
     fn act(&self, seq: Seq, envelope: &Arc<Envelope>, registry: &impl Registry) -> Result<Move, Reject> {

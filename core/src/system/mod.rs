@@ -26,7 +26,7 @@ use crate::members::{Mandate, Members, Succession};
 use crate::mutant::{Mutant, planted};
 use crate::policy::is_same;
 use crate::pool::{self, Age, Snapshot};
-use crate::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event, Proof};
+use crate::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event, Proof, Says, Word};
 use crate::reject::Reject;
 use crate::slot::{Registry, Standing, Stopwatch, Waiting};
 use crate::time::Span;
@@ -196,9 +196,11 @@ impl System {
         match command {
             Command::Act(envelope) => self.act(&mut doing, envelope)?,
             Command::Relay(proof) => self.relay(&mut doing, proof)?,
-            Command::Elapsed { by, elapsed, segment } => self.elapsed(&mut doing, *by, *elapsed, *segment),
-            Command::Anchor { anchor, by, since } => self.anchor(&mut doing, *by, *anchor, *since),
-            Command::Reveal { by, round, value } => self.reveal(&mut doing, *by, *round, *value),
+            Command::Word(word) => match word.says {
+                Says::Anchor { anchor, since } => self.anchor(&mut doing, word.by, anchor, since),
+                Says::Elapsed { elapsed, segment } => self.elapsed(&mut doing, word.by, elapsed, segment),
+                Says::Reveal { round, value } => self.reveal(&mut doing, word.by, round, value),
+            },
             Command::Snapshot { .. } => {
                 let snapshot = self.take_snapshot().reference();
                 doing.events.push(Event::SnapshotTaken { snapshot });
@@ -230,15 +232,7 @@ impl System {
                 self.turn_of(proof)?;
                 self.asked_by(proof).map(|_| ())
             }
-            Command::Elapsed { by, elapsed, segment } => {
-                let watch = self.waits.values().find(|w| w.segment == *segment).ok_or(Reject::WrongSegment)?;
-                if !self.members.voices().holds(by) {
-                    return Err(Reject::NotEntitled);
-                }
-                if watch.has_heard(by, *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
-            }
-            Command::Anchor { by, since, .. } => self.check_anchor(by, *since),
-            Command::Reveal { by, round, value } => self.check_reveal(by, *round, value),
+            Command::Word(word) => self.check_word(word),
             Command::Snapshot { number } if !self.dirty || *number != self.number() + 1 => Err(Reject::WrongPhase),
             Command::Snapshot { .. } => Ok(()),
             Command::Start { bucket } if *bucket >= self.params().buckets => Err(Reject::OutOfBounds),
@@ -248,6 +242,27 @@ impl System {
                 mandate.stands(&self.genesis, members.handovers(), members.generation(), &last)
             }
             Command::Count(_) => Err(Reject::WrongFields),
+        }
+    }
+
+    /// As [`System::check`], for a coordinator's word, signed or not.
+    ///
+    /// # Errors
+    /// Why it would have no effect.
+    pub fn check_word(&self, word: &Word) -> Result<(), Reject> {
+        if word.thread != Thread::System {
+            return Err(Reject::WrongFields);
+        }
+        match &word.says {
+            Says::Anchor { since, .. } => self.check_anchor(&word.by, *since),
+            Says::Elapsed { elapsed, segment } => {
+                let watch = self.waits.values().find(|w| w.segment == *segment).ok_or(Reject::WrongSegment)?;
+                if !self.members.voices().holds(&word.by) {
+                    return Err(Reject::NotEntitled);
+                }
+                if watch.has_heard(&word.by, *elapsed) { Err(Reject::Duplicate) } else { Ok(()) }
+            }
+            Says::Reveal { round, value } => self.check_reveal(&word.by, *round, value),
         }
     }
 

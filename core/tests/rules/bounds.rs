@@ -9,7 +9,7 @@ use swarm_core::id::*;
 use swarm_core::ledger::Booking;
 use swarm_core::node::Note;
 use swarm_core::plan::{Fact, TaskState};
-use swarm_core::register::{Applied, Command, Ending, Event};
+use swarm_core::register::{Applied, Command, Ending, Event, Says};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Phase;
 use swarm_core::wire::bounds::{ATTEST_PLAN_BYTES_MAX, K_PLAN_MAX, propose_bytes_max};
@@ -225,7 +225,7 @@ fn t74_stake_under_a_lien_may_unbond_but_not_leave() {
     assert_eq!(say(&mut stage, Body::Unstake(Amount { amount: Credits(10_000) })).unwrap(), "Booked");
     let watch = stage.system.waits().values().next_back().unwrap().clone();
     for by in ["c1", "c2"] {
-        let report = Command::Elapsed { by: id_of(by), elapsed: watch.total, segment: watch.segment };
+        let report = timed(by, Thread::System, watch.total, watch.segment);
         stage.submit_system(report).unwrap();
     }
     let balance = |stage: &Stage| stage.system.ledger().balance(&seat).unwrap();
@@ -318,7 +318,7 @@ fn t68_a_chain_is_promised_before_what_it_will_judge() {
     stage.decide(two_steps());
     let mut chains = chains("c1 anew", &stage.genesis.params);
     let mut promise = |stage: &mut Stage, by: &str, since: u32| {
-        stage.submit_system(Command::Anchor { anchor: chains.anchor(since), by: id_of(by), since })
+        stage.submit_system(word(by, Thread::System, Says::Anchor { anchor: chains.anchor(since), since }))
     };
     assert_eq!(promise(&mut stage, "c1", 0), Err(Reject::Expired), "the next round serves what may be known");
     assert_eq!(promise(&mut stage, "w1", 1), Err(Reject::NotEntitled));
@@ -333,10 +333,10 @@ fn t68_a_chain_is_promised_before_what_it_will_judge() {
     stage.relay();
     let round = stage.system.open_round().unwrap();
     assert_eq!(round, 2);
-    let old = Command::Reveal { by: id_of("c1"), round, value: value("c1", round) };
+    let old = word("c1", Thread::System, Says::Reveal { round, value: value("c1", round) });
     assert_eq!(stage.submit_system(old), Err(Reject::WrongReveal), "the old chain has ended");
     let new = chains_value(&stage, round);
-    stage.submit_system(Command::Reveal { by: id_of("c1"), round, value: new }).unwrap();
+    stage.submit_system(word("c1", Thread::System, Says::Reveal { round, value: new })).unwrap();
 }
 
 /// What the new chain reveals.

@@ -216,7 +216,8 @@ impl Host {
                 }
                 (op, Outcome::Committed)
             }
-            Effect::Submit { op, thread, command } => {
+            Effect::Submit { op, thread, wish } => {
+                let command = wish.sign(keys(name).signing());
                 let ordered = self.hook.as_mut().and_then(|hook| hook(&thread, &command));
                 for command in ordered.unwrap_or_else(|| vec![command]) {
                     self.order(thread, command);

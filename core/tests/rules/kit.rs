@@ -12,7 +12,7 @@ use swarm_core::id::*;
 use swarm_core::identity::Keys;
 use swarm_core::members::{Act, Mandate, Succession};
 use swarm_core::plan::{Fact, TaskState};
-use swarm_core::register::{Applied, Chain, Command, Event, Outcome, Proof};
+use swarm_core::register::{Applied, Chain, Command, Event, Outcome, Proof, Says, Word};
 use swarm_core::reject::Reject;
 use swarm_core::reveal;
 use swarm_core::slot::{Phase, Record, Waiting};
@@ -31,6 +31,17 @@ pub fn keys(name: &str) -> Keys {
 
 pub fn id_of(name: &str) -> AgentId {
     keys(name).agent()
+}
+
+/// A coordinator's word.
+pub fn word(by: &str, thread: Thread, says: Says) -> Command {
+    let keys = keys(by);
+    Command::Word(Word { by: keys.agent(), says, thread }.sign(keys.signing()))
+}
+
+/// What a coordinator's stopwatch shows.
+pub fn timed(by: &str, thread: Thread, elapsed: Span, segment: Segment) -> Command {
+    word(by, thread, Says::Elapsed { elapsed, segment })
 }
 
 /// An event's name, with the wait or the task that it is about where there is one.
@@ -545,7 +556,7 @@ impl Stage {
     /// Coordinator `by` reports that `elapsed` of a wait has passed.
     pub fn report(&mut self, by: &str, wait: &str, elapsed: Span) -> Told {
         let segment = self.record.waits.get(&Self::waiting(wait)).map_or(Segment(9_999), |w| w.segment);
-        self.submit(Command::Elapsed { by: id_of(by), elapsed, segment })
+        self.submit(timed(by, self.thread(), elapsed, segment))
     }
 
     /// As many coordinators as it takes see a wait through; what followed.
@@ -555,7 +566,7 @@ impl Stage {
         let segment = self.record.waits[&Self::waiting(wait)].segment;
         let mut told = Err(Reject::NoSuchThing);
         for by in self.coordinators.clone().iter().take(enough) {
-            told = self.submit(Command::Elapsed { by: id_of(by), elapsed: total, segment });
+            told = self.submit(timed(by, self.thread(), total, segment));
             told.as_ref().map_err(|r| *r)?;
         }
         told
@@ -566,7 +577,8 @@ impl Stage {
         let Some(round) = self.system.open_round() else { return };
         for name in self.coordinators.clone() {
             let value = value(&name, round);
-            self.submit_system(Command::Reveal { by: id_of(&name), round, value }).expect("a due value is taken");
+            self.submit_system(word(&name, Thread::System, Says::Reveal { round, value }))
+                .expect("a due value is taken");
         }
     }
 

@@ -121,12 +121,12 @@ fn take(stage: &mut Stage, said: &mut Vec<Command>, step: Step) {
             };
             let (segment, elapsed) = (watch.segment, watch.total);
             for by in ["c1", "c2"] {
-                submit(stage, Command::Elapsed { by: id_of(by), elapsed, segment });
+                submit(stage, timed(by, stage.thread(), elapsed, segment));
             }
         }
         Step::Report { by, wait, elapsed } => {
             let segment = stage.record.waits.values().nth(wait).map_or(Segment(elapsed), |w| w.segment);
-            submit(stage, Command::Elapsed { by: id_of(WHO[by]), elapsed: Span(elapsed), segment });
+            submit(stage, timed(WHO[by], stage.thread(), Span(elapsed), segment));
         }
         Step::Carry => drop(stage.relay()),
         Step::Reveal => {
@@ -176,7 +176,7 @@ proptest! {
                 stage.relay();
                 let Some(watch) = stage.record.waits.values().next().cloned() else { break };
                 for by in ["c1", "c2"] {
-                    drop(stage.submit(Command::Elapsed { by: id_of(by), elapsed: watch.total, segment: watch.segment }));
+                    drop(stage.submit(timed(by, stage.thread(), watch.total, watch.segment)));
                 }
             }
             prop_assert!(stage.record.is_over(), "stuck in {:?}", stage.record.phase);

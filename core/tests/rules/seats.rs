@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::kit::*;
 use swarm_core::id::*;
 use swarm_core::members::{Act, Mandate, Succession};
-use swarm_core::register::{Command, Event};
+use swarm_core::register::{Command, Event, Says};
 use swarm_core::reject::Reject;
 use swarm_core::slot::{Registry, Waiting};
 use swarm_core::wire::*;
@@ -193,7 +193,7 @@ fn t68_a_newcomers_chain_is_for_results_that_nobody_has_committed_yet() {
     let mut stage = Stage::new();
     stage.decide(side_by_side(3));
     let reveal = |stage: &mut Stage, by: &str, index, round| {
-        stage.submit_system(Command::Reveal { by: id_of(by), round, value: value(by, index) })
+        stage.submit_system(word(by, Thread::System, Says::Reveal { round, value: value(by, index) }))
     };
     for (worker, task) in [("w1", "t0"), ("w2", "t1"), ("w3", "t2")] {
         stage.lease(worker, task);
@@ -230,7 +230,7 @@ fn t68_a_round_that_waits_only_for_the_one_that_goes_closes_and_names_nobody() {
     stage.act("w1", "commit cut").unwrap();
     stage.relay();
     for by in ["c2", "c3"] {
-        let command = Command::Reveal { by: id_of(by), round: 1, value: value(by, 1) };
+        let command = word(by, Thread::System, Says::Reveal { round: 1, value: value(by, 1) });
         assert_eq!(stage.submit_system(command).unwrap(), "Revealed");
     }
     let mandate = stage.mandate("c1", "c4");
@@ -256,7 +256,7 @@ fn t68_when_all_were_seated_lately_rounds_pass_until_they_owe() {
     assert_eq!(stage.submit_system(mandate).unwrap(), "Replaced RoundOpened RoundOpened");
     assert_eq!(stage.system.open_round(), Some(3));
     for by in ["c4", "c5", "c6"] {
-        stage.submit_system(Command::Reveal { by: id_of(by), round: 3, value: value(by, 1) }).unwrap();
+        stage.submit_system(word(by, Thread::System, Says::Reveal { round: 3, value: value(by, 1) })).unwrap();
     }
     let last = stage.mail.back().unwrap().1.outcome.events().iter().map(name).collect::<Vec<_>>();
     assert_eq!(last, ["Revealed", "RoundClosed", "Answered"]);

@@ -8,7 +8,7 @@ use swarm_core::committee;
 use swarm_core::id::*;
 use swarm_core::plan::TaskState;
 use swarm_core::quorum::{Outcome, Tally};
-use swarm_core::register::{Answer, Applied, Command, Ending, Event, Proof};
+use swarm_core::register::{Answer, Applied, Command, Ending, Event, Proof, Says};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Phase;
 use swarm_core::time::Span;
@@ -319,7 +319,7 @@ fn t20_whatever_is_submitted_again_has_no_second_effect() {
     let wait = |stage: &mut Stage, said: &mut Vec<Command>, words: &str| {
         let watch = stage.record.waits[&Stage::waiting(words)].clone();
         for by in ["c1", "c2"] {
-            let report = Command::Elapsed { by: id_of(by), elapsed: watch.total, segment: watch.segment };
+            let report = timed(by, stage.thread(), watch.total, watch.segment);
             step(stage, said, report);
         }
     };
@@ -412,7 +412,7 @@ fn t68_a_reveal_is_its_makers_due_and_true() {
     let round = stage.system.open_round().unwrap();
     let mut reveal = |by: &str, of: &str, index, round| {
         let value = crate::kit::value(of, index);
-        stage.submit_system(Command::Reveal { by: id_of(by), round, value })
+        stage.submit_system(word(by, Thread::System, Says::Reveal { round, value }))
     };
     assert_eq!(reveal("c1", "c1", 2, round), Err(Reject::WrongReveal), "another round's value");
     assert_eq!(reveal("c1", "c2", 1, round), Err(Reject::WrongReveal), "another's value");
@@ -479,14 +479,14 @@ fn t68_a_silent_coordinator_is_omitted_by_stopwatch_and_may_skip_on() {
     let silence = |stage: &mut Stage| {
         let (_, watch) = stage.system.waits().iter().next_back().unwrap();
         let (segment, elapsed) = (watch.segment, watch.total);
-        let first = stage.submit_system(Command::Elapsed { by: id_of("c1"), elapsed, segment });
+        let first = stage.submit_system(timed("c1", Thread::System, elapsed, segment));
         assert_eq!(first.unwrap(), "Reported");
-        stage.submit_system(Command::Elapsed { by: id_of("c2"), elapsed, segment }).unwrap()
+        stage.submit_system(timed("c2", Thread::System, elapsed, segment)).unwrap()
     };
     // With nobody's value there is no seed: the wait goes on.
     assert_eq!(silence(&mut stage), "Reported WaitClosed");
     let value = value("c1", 1);
-    stage.submit_system(Command::Reveal { by: id_of("c1"), round: 1, value }).unwrap();
+    stage.submit_system(word("c1", Thread::System, Says::Reveal { round: 1, value })).unwrap();
     assert_eq!(silence(&mut stage), "Reported WaitClosed RoundClosed Answered");
     stage.relay();
     assert_eq!(stage.state("cut"), TaskState::Verifying);
@@ -546,9 +546,8 @@ fn t72_segments_never_add_up() {
     stage.report("c1", "lease cut", secs(59)).unwrap();
     stage.report("c2", "lease cut", secs(59)).unwrap();
     stage.act("w1", "heartbeat cut").unwrap();
-    let report = |stage: &mut Stage, by: &str, segment, elapsed| {
-        stage.submit(Command::Elapsed { by: id_of(by), elapsed, segment })
-    };
+    let report =
+        |stage: &mut Stage, by: &str, segment, elapsed| stage.submit(timed(by, stage.thread(), elapsed, segment));
     for by in ["c1", "c2", "c3"] {
         assert_eq!(report(&mut stage, by, old, secs(60)), Err(Reject::WrongSegment));
     }
@@ -782,7 +781,7 @@ fn fall_silent(stage: &mut Stage, what: &str) {
         };
         let (segment, elapsed) = (watch.segment, watch.total);
         for by in ["c1", "c2"] {
-            stage.submit(Command::Elapsed { by: id_of(by), elapsed, segment }).unwrap();
+            stage.submit(timed(by, stage.thread(), elapsed, segment)).unwrap();
         }
     }
     panic!("{what}: no end");
@@ -875,11 +874,24 @@ fn answers_to_others_and_forged_answers_are_refused() {
     other.follower = other.record.clone();
     assert_eq!(other.submit(Command::Relay(proof.clone())), Err(Reject::NoEvidence), "of another need");
     assert!(stage.submit(Command::Relay(proof)).is_ok());
-    for wrong in
-        [Command::Snapshot { number: 2 }, Command::Reveal { by: id_of("c1"), round: 1, value: Digest::default() }]
-    {
+    let (segment, watch) =
+        stage.record.waits.values().map(|watch| (watch.segment, watch)).next().expect("one is running");
+    let (elapsed, thread) = (watch.total, stage.thread());
+    for wrong in [
+        Command::Snapshot { number: 2 },
+        word("c1", thread, Says::Reveal { round: 1, value: Digest::default() }),
+        timed("c1", Thread::System, elapsed, segment),
+    ] {
         assert_eq!(stage.submit(wrong), Err(Reject::WrongFields));
     }
+    assert_eq!(stage.submit(timed("c1", thread, elapsed, segment)).unwrap(), "Reported", "said where it was meant");
+    let own = Says::Elapsed { elapsed: secs(24 * 3_600), segment: Segment(1) };
+    assert_eq!(
+        stage.submit_system(word("c1", thread, own.clone())),
+        Err(Reject::WrongFields),
+        "said of another thread"
+    );
+    assert_eq!(stage.submit_system(word("c1", Thread::System, own)).unwrap(), "Reported");
 }
 
 #[test]

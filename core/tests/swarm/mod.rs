@@ -466,7 +466,8 @@ impl Swarm {
                 }
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
             }
-            Effect::Submit { op, thread, command } => {
+            Effect::Submit { op, thread, wish } => {
+                let command = wish.sign(self.hosts[n].keys.signing());
                 self.order_in(self.hosts[n].register.expect("a coordinator's"), thread, command);
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
             }

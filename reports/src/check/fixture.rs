@@ -7,7 +7,8 @@ use swarm_core::genesis::Genesis;
 use swarm_core::id::{
     AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Nonce, Segment, Seq, TaskName, Thread, label,
 };
-use swarm_core::register::{Answer, Applied, Command, Event as Did, Outcome};
+use swarm_core::identity::Keys;
+use swarm_core::register::{Answer, Applied, Command, Event as Did, Outcome, Says, Word};
 use swarm_core::reject::Reject;
 use swarm_core::time::Span;
 use swarm_core::wire::{Due, FinalizeRecord, Payout, ReleaseReason, SnapshotRef};
@@ -196,7 +197,7 @@ fn round() -> Event {
         Did::RoundClosed { omitted: vec![agent(2)], round: 1 },
         Did::Answered { answer, at: 0, need, seq: Seq(2) },
     ];
-    let command = Command::Reveal { by, round: 1, value };
+    let command = Command::Snapshot { number: 1 };
     let entry = Applied::new(command.id(), Outcome::Did(events), Seq(1));
     Event::Ordered { command: command.into(), entry: entry.into(), thread: Thread::System }
 }
@@ -353,8 +354,10 @@ pub fn genesis() -> Genesis {
 
 /// Somebody reports on a wait of a need that nobody has said, and is refused.
 pub fn nonsense() -> Event {
-    let command = Command::Elapsed { by: agent(1), elapsed: Span(1), segment: Segment(9) };
-    let entry = Applied::new(command.id(), Outcome::Refused(Reject::WrongSegment), Seq(1));
     let thread = Thread::Need(NeedId::of(&agent(1), Nonce(99)));
+    let keys = Keys::from_seed(&Digest([1; 32]));
+    let says = Says::Elapsed { elapsed: Span(1), segment: Segment(9) };
+    let command = Command::Word(Word { by: keys.agent(), says, thread }.sign(keys.signing()));
+    let entry = Applied::new(command.id(), Outcome::Refused(Reject::WrongSegment), Seq(1));
     Event::Ordered { command: command.into(), entry: entry.into(), thread }
 }

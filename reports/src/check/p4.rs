@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
-use swarm_core::register::{Applied, Command, Event as Did};
+use swarm_core::register::{Applied, Command, Event as Did, Says};
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Envelope, ReleaseReason, Windows};
@@ -225,25 +225,34 @@ impl Judging<'_> {
         match command {
             Command::Act(envelope) => self.act(need, envelope),
             Command::Count(votes) => votes.iter().for_each(|vote| self.vote(need, vote)),
-            Command::Elapsed { by, elapsed, segment } => match need.waits.get_mut(segment) {
-                Some(_) if self.dishonest.contains(by) => {}
-                Some(wait) => {
-                    let seen = wait.seen.entry(*by).or_default();
-                    *seen = (*seen).max(*elapsed);
-                    let opened = wait.opened;
-                    if let Some(passed) = self.clocks.short(&self.need, by, opened, *segment, *elapsed) {
-                        let (said, passed) = (elapsed.0, passed.0);
-                        self.wrong(format!("{by} reports {said} ns of a wait, and its own clock showed {passed}"));
-                    }
+            Command::Word(word) => {
+                if let Says::Elapsed { elapsed, segment } = word.says {
+                    self.timed(need, word.by, elapsed, segment);
                 }
-                None => self.wrong(format!("a report counts for segment {segment}, which is not running")),
-            },
+            }
             _ => {}
         }
-        let reported = matches!(command, Command::Elapsed { .. });
+        let reported = matches!(command, Command::Word(_));
         events.iter().for_each(|event| self.event(need, event, reported));
         need.through.clear();
         need.tasks.values_mut().for_each(|task| task.run_out = false);
+    }
+
+    /// A coordinator's stopwatch shows so much of a wait.
+    fn timed(&mut self, need: &mut Need, by: AgentId, elapsed: Span, segment: Segment) {
+        match need.waits.get_mut(&segment) {
+            Some(_) if self.dishonest.contains(&by) => {}
+            Some(wait) => {
+                let seen = wait.seen.entry(by).or_default();
+                *seen = (*seen).max(elapsed);
+                let opened = wait.opened;
+                if let Some(passed) = self.clocks.short(&self.need, &by, opened, segment, elapsed) {
+                    let (said, passed) = (elapsed.0, passed.0);
+                    self.wrong(format!("{by} reports {said} ns of a wait, and its own clock showed {passed}"));
+                }
+            }
+            None => self.wrong(format!("a report counts for segment {segment}, which is not running")),
+        }
     }
 
     fn wrong(&mut self, what: impl Into<String>) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use swarm_core::bids::Bid;
 use swarm_core::id::{Credits, Digest, Lamport, Nonce, Seq};
 use swarm_core::identity::Keys;
-use swarm_core::register::{Command, Ending, Outcome};
+use swarm_core::register::{Command, Ending, Outcome, Says, Word};
 use swarm_core::reject::Reject;
 use swarm_core::time::WallTime;
 use swarm_core::wire::{
@@ -70,7 +70,12 @@ fn plan_vote(epoch: u64) -> Arc<Envelope> {
 }
 
 fn report(by: u8, segment: u64) -> Command {
-    Command::Elapsed { by: AgentId([by; 32]), elapsed: TOTAL, segment: Segment(segment) }
+    timed(by, TOTAL, segment)
+}
+
+fn timed(by: u8, elapsed: Span, segment: u64) -> Command {
+    let says = Says::Elapsed { elapsed, segment: Segment(segment) };
+    Command::Word(Word { by: keys(by).agent(), says, thread: Thread::Need(need()) }.sign(keys(by).signing()))
 }
 
 /// A command whose evidence is another thread's.
@@ -184,7 +189,7 @@ fn story() -> Entries {
 fn told(entries: Entries) -> Run {
     let mut run = Run { records: Vec::new(), end: End { settled: true, ..End::default() } };
     let party = |node| Party {
-        agent: AgentId([node as u8 + 1; 32]),
+        agent: keys(node as u8 + 1).agent(),
         asn: String::new(),
         coordinator: true,
         honest: true,
@@ -238,10 +243,14 @@ fn clocked(change: impl Fn(&mut Event)) -> Run {
     for record in run.records.drain(..) {
         if let Event::Ordered { command, entry, thread } = &record.event {
             let thread = *thread;
-            if let Command::Elapsed { by, elapsed, segment } = **command {
+            if let Command::Word(word) = &**command
+                && let Says::Elapsed { elapsed, segment } = word.says
+            {
+                let by = word.by;
+                let no = (0..).find(|no| keys(*no as u8 + 1).agent() == by).expect("a coordinator's");
                 now = now.max(since[&segment] + elapsed.0);
                 let timed = Event::Timed { agent: by, boot: 1, elapsed, mono_ns: now, segment, thread };
-                clocked.push(Record::new(record.at, NodeNo(u32::from(by.0[0]) - 1), timed));
+                clocked.push(Record::new(record.at, NodeNo(no), timed));
             }
             now += 1_000_000_000;
             for event in entry.outcome.events() {
@@ -250,7 +259,7 @@ fn clocked(change: impl Fn(&mut Event)) -> Run {
                 }
             }
             for n in 1..=3 {
-                let took = Event::Took { agent: AgentId([n; 32]), boot: 1, mono_ns: now, seq: entry.seq, thread };
+                let took = Event::Took { agent: keys(n).agent(), boot: 1, mono_ns: now, seq: entry.seq, thread };
                 clocked.push(Record::new(record.at, NodeNo(u32::from(n) - 1), took));
             }
         }
@@ -334,7 +343,7 @@ fn t72_a_wait_ends_by_a_majority_of_its_present_segment() {
     broken(EXPIRE - 1, |entry| entry.0 = relay(), "1 of 3 coordinators saw through");
     broken(EXPIRE - 1, |entry| entry.0 = report(2, 3), "1 of 3 coordinators saw through");
     broken(EXPIRE - 1, |entry| entry.0 = report(1, 2), "segment 2, which is not running");
-    let short = Command::Elapsed { by: AgentId([1; 32]), elapsed: Span(TOTAL.0 - 1), segment: Segment(3) };
+    let short = timed(1, Span(TOTAL.0 - 1), 3);
     broken(EXPIRE - 1, |entry| entry.0 = short, "1 of 3 coordinators saw through");
     broken(EXPIRE, |entry| drop(entry.1.remove(0)), "a lease expires that no majority saw through");
     broken(EXPIRE, |entry| entry.0 = relay(), "a lease expires that no majority saw through");
@@ -404,7 +413,7 @@ fn a_window_that_stood_still_runs_on_for_what_was_left() {
         let mut entries = worded();
         let challenge = said(8, Body::Yield(Yield { reason: String::new(), task: task() }), 1, Some(2));
         let (segment, waiting) = (Segment(7), Waiting::Challenge(task()));
-        let seen = Command::Elapsed { by: AgentId([3; 32]), elapsed: Span(TOTAL.0 / 3 * 2), segment: Segment(6) };
+        let seen = timed(3, Span(TOTAL.0 / 3 * 2), 6);
         let stood = [
             (seen, vec![Did::Bidding { task: task() }]),
             (relay(), vec![Did::Challenged { bench: Default::default(), challenge, left: Span(left), task: task() }]),
@@ -436,7 +445,7 @@ fn t72_a_report_counts_for_what_its_own_clock_showed() {
     for of in [1, 3, 4, 6, 7].map(Segment) {
         // It had reported one second after the other.
         let early = clocked(|event| match event {
-            Event::Timed { agent, mono_ns, segment, .. } if *segment == of && agent.0[0] == 2 => {
+            Event::Timed { agent, mono_ns, segment, .. } if *segment == of && *agent == keys(2).agent() => {
                 *mono_ns -= 1_000_000_001;
             }
             _ => {}
@@ -462,10 +471,10 @@ fn a_clock_that_starts_anew_goes_on() {
     // Coordinator 2 restarts somewhere within the first window, and goes on from what it had reported: nothing yet.
     let reboots = |after: u64| {
         clocked(move |event| match event {
-            Event::Took { agent, boot, mono_ns, seq, .. } if agent.0[0] == 2 && seq.0 > 3 => {
+            Event::Took { agent, boot, mono_ns, seq, .. } if *agent == keys(2).agent() && seq.0 > 3 => {
                 (*boot, *mono_ns) = (2, *mono_ns - 2_000_000_000);
             }
-            Event::Timed { agent, boot, mono_ns, segment, .. } if agent.0[0] == 2 => {
+            Event::Timed { agent, boot, mono_ns, segment, .. } if *agent == keys(2).agent() => {
                 let shown = if *segment == Segment(1) { after } else { *mono_ns - 2_000_000_000 };
                 (*boot, *mono_ns) = (2, shown);
             }

@@ -10,7 +10,7 @@ use swarm_core::bids::Bid;
 use swarm_core::config::Params;
 use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
 use swarm_core::members::Mandate;
-use swarm_core::register::{Answer, Ask, Command, Counted, Ending, Event as Did, Proof};
+use swarm_core::register::{Answer, Ask, Command, Counted, Ending, Event as Did, Proof, Says};
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Envelope, Evidence, Expires, FinalizeRecord, Need as Text, Role, SnapshotRef, Windows};
@@ -231,7 +231,7 @@ impl Need {
         let evidence: Vec<&Arc<Envelope>> = match command {
             Command::Act(envelope) => vec![envelope],
             Command::Count(votes) => votes.iter().collect(),
-            Command::Elapsed { .. } | Command::Relay(_) | Command::Mandate(_) => Vec::new(),
+            Command::Word(_) | Command::Relay(_) | Command::Mandate(_) => Vec::new(),
             _ => return Said::CannotTell,
         };
         if let Command::Act(envelope) = command
@@ -259,7 +259,12 @@ impl Need {
                 Some(false) => None,
                 None => return Said::CannotTell,
             },
-            Command::Elapsed { by, elapsed, segment } => self.elapsed(*by, *elapsed, *segment, elsewhere),
+            Command::Word(word) => match word.says {
+                Says::Elapsed { elapsed, segment } if word.thread == Thread::Need(self.id) => {
+                    self.elapsed(word.by, elapsed, segment, elsewhere)
+                }
+                _ => None,
+            },
             Command::Mandate(mandate) => self.replace(mandate, elsewhere),
             _ => None,
         };

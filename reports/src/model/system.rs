@@ -8,7 +8,7 @@ use std::sync::Arc;
 use swarm_core::config::{COMMONS, Params};
 use swarm_core::genesis::Genesis;
 use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, NeedId, Segment, Seq, TaskName, Thread};
-use swarm_core::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event as Did, Proof};
+use swarm_core::register::{Answer, Ask, Bench, BondFate, Command, Ending, Event as Did, Proof, Says};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
@@ -161,17 +161,20 @@ impl System {
             Command::Act(envelope) if told.is_none() && envelope.verb() == Verb::Capsule => return Ok(None),
             Command::Act(envelope) => Ok(self.act(envelope)),
             Command::Relay(proof) => self.relay(proof, events, asked),
-            Command::Elapsed { by, elapsed, segment } => self.elapsed(*by, *elapsed, *segment, events),
-            // Whether the value hashes to the one before is not looked at: refused, it may be for that.
-            Command::Reveal { .. } | Command::Anchor { .. } if told.is_none() => return Ok(None),
-            Command::Anchor { anchor, by, since } => {
-                let may = *since > self.rounds && self.holders.contains(by);
-                self.out.push(Did::Anchored { anchor: *anchor, by: *by, since: *since });
-                Ok(may)
-            }
+            Command::Word(word) if word.thread != Thread::System => Ok(false),
+            Command::Word(word) => match word.says {
+                Says::Elapsed { elapsed, segment } => self.elapsed(word.by, elapsed, segment, events),
+                // Whether the value hashes to the one before is not looked at: refused, it may be for that.
+                Says::Reveal { .. } | Says::Anchor { .. } if told.is_none() => return Ok(None),
+                Says::Anchor { anchor, since } => {
+                    let may = since > self.rounds && self.holders.contains(&word.by);
+                    self.out.push(Did::Anchored { anchor, by: word.by, since });
+                    Ok(may)
+                }
+                Says::Reveal { round, value } => self.reveal(word.by, round, value, events),
+            },
             // That a group of the register starts is nothing to the protocol.
             Command::Start { bucket } => Ok(*bucket < self.params().buckets),
-            Command::Reveal { by, round, value } => self.reveal(*by, *round, *value, events),
             Command::Snapshot { number } => Ok(self.snapshot(*number)),
             // Who signed it is not looked at: it stands if it was told to.
             Command::Mandate(_) if told.is_none() => return Ok(None),

@@ -161,10 +161,9 @@ impl<'a> Operators<'a> {
         for mandate in &self.mandates {
             members.mandate(mandate).expect("each was signed behind the one before it");
         }
-        let by_whom = newcomers[0].keys.agent();
         let entries = survived.founding(&mandate);
         let buckets = genesis.params.buckets as u16;
-        let disk = raft::foundation(&entries, &members.ids(), by_whom, buckets, self.maker.codec());
+        let disk = raft::foundation(&entries, &members.ids(), buckets, self.maker.codec());
 
         for id in &survivors {
             strikes.take_down(kernel, *id, by);
@@ -221,7 +220,7 @@ impl<'a> Operators<'a> {
         });
         kernel.with_node(service(REGISTER), |actor, cx| {
             if let Actor::Register(register) = actor {
-                register.admit(cx, old, (new, agent));
+                register.admit(cx, old, new);
             }
         });
         Some(seat)

@@ -15,7 +15,7 @@ use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, Segment,
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
-use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did};
+use swarm_core::register::{Applied, Ask, Bench, Chain, Ending, Event as Did, Says, Word};
 use swarm_core::reject::Reject;
 use swarm_core::wire::{
     Attest, Body, Challenge, Envelope, Evidence, FinalizeRecord, Need, ReleaseReason, SnapshotRef, Verdict, canonical,
@@ -103,8 +103,8 @@ fn disputed(challenge: &Envelope, committed: &Envelope, of: &TaskTold, forms: &B
 pub enum Shown<'a> {
     /// It took an entry in.
     Took(Thread, Seq),
-    /// It submitted a command.
-    Submits(Thread, &'a Command),
+    /// It gave its word.
+    Says(&'a Word),
     /// It did the last thing that its disk holds of a boot.
     Kept,
 }
@@ -324,10 +324,12 @@ impl Recorder {
                 self.about = Some((thread, seq));
                 Event::Took { agent, boot, mono_ns, seq, thread }
             }
-            Shown::Submits(thread, Command::Elapsed { elapsed, segment, .. }) => {
-                Event::Timed { agent, boot, elapsed: *elapsed, mono_ns, segment: *segment, thread }
-            }
-            Shown::Submits(..) => return,
+            Shown::Says(word) => match word.says {
+                Says::Elapsed { elapsed, segment } => {
+                    Event::Timed { agent, boot, elapsed, mono_ns, segment, thread: word.thread }
+                }
+                Says::Anchor { .. } | Says::Reveal { .. } => return,
+            },
             Shown::Kept => Event::Kept { agent, boot, mono_ns },
         };
         self.tell(no, event);

@@ -166,7 +166,7 @@ impl<'a> World<'a> {
             let all = hears_all.contains(&no);
             bus.join(vec![host_id(no)], Topics { all, ..topics(member.keys.agent(), &member.roles) });
             if member.chains.is_some() {
-                members.push((host_id(no), member.keys.agent()));
+                members.push(host_id(no));
             }
         }
         for (no, (keys, manifest)) in (founders..).zip(&cluster.joiners) {

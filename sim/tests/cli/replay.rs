@@ -36,7 +36,7 @@ fn logs_replay_alike_and_no_tampering_goes_unseen() {
         (doubled, number(at + 1), "missing, doubled or moved"),
         (moved, number(at), "missing, doubled or moved"),
         (changed(timed, "\"mono\":\"", "\"mono\":\"1"), number(timed), "changed"),
-        (changed(0, "\"format\":1", "\"format\":2"), number(0), "format 2"),
+        (changed(0, "\"format\":2", "\"format\":1"), number(0), "format 1"),
         (changed(0, "\"bootstrap_needs\":", "\"bootstrap_needs\":1"), number(0), "changed"),
         (log[..log.len() - 5].to_owned(), number(last), "cut inside"),
         (String::new(), number(0), "opening"),

@@ -158,13 +158,13 @@ impl Coordinator {
     /// The host grew this coordinator's next chain.
     pub fn anchored(&mut self, desk: &mut Desk, since: u32, anchor: Digest) {
         let by = desk.me();
-        self.submit(desk, Thread::System, Command::Anchor { anchor, by, since });
+        self.submit(desk, Thread::System, own(by, Says::Anchor { anchor, since }));
     }
 
     /// The host revealed this coordinator's value.
     pub fn revealed(&mut self, desk: &mut Desk, round: u32, value: Digest) {
         let by = desk.me();
-        self.submit(desk, Thread::System, Command::Reveal { by, round, value });
+        self.submit(desk, Thread::System, own(by, Says::Reveal { round, value }));
     }
 
     pub(super) fn look_at_pool(&mut self, desk: &mut Desk) {
@@ -173,6 +173,11 @@ impl Coordinator {
             desk.wake_in(pause, Timer::Snapshot);
         }
     }
+}
+
+/// A coordinator's word in the system thread.
+fn own(by: AgentId, says: Says) -> Submission {
+    Submission::Own(Word { by, says, thread: Thread::System })
 }
 
 /// What took effect came before whatever is said from now on. One member alone can have anything ordered, so a value far

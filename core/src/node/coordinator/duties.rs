@@ -3,9 +3,9 @@
 use super::*;
 
 impl Coordinator {
-    pub(super) fn submit(&mut self, desk: &mut Desk, thread: Thread, command: Command) {
+    pub(super) fn submit(&mut self, desk: &mut Desk, thread: Thread, wish: impl Into<Submission>) {
         if self.seated.is_some() {
-            self.duties.submit(desk, self.place, self.of, thread, command);
+            self.duties.submit(desk, self.place, self.of, thread, wish.into());
         }
     }
 
@@ -19,9 +19,12 @@ impl Coordinator {
     pub(super) fn is_disputed(&self, need: NeedId, segment: Segment) -> bool {
         let record = &self.slots[&need].record;
         let Some(Waiting::Challenge(task) | Waiting::Late(task)) = record.waiting(segment) else { return false };
-        self.duties.submissions(Thread::Need(need)).any(|(_, command)| match &*command {
-            Command::Act(envelope) => matches!(&envelope.body, Body::Challenge(said) if said.task == *task),
-            _ => false,
+        self.duties.submissions(Thread::Need(need)).any(|(_, wish)| match wish {
+            Submission::Ready(command) => match &**command {
+                Command::Act(envelope) => matches!(&envelope.body, Body::Challenge(said) if said.task == *task),
+                _ => false,
+            },
+            Submission::Own(_) => false,
         })
     }
 
@@ -56,19 +59,26 @@ impl Coordinator {
         }
     }
 
+    /// As [`Coordinator::stands`], for a word of one's own too.
+    fn still_stands(&self, thread: Thread, wish: &Submission) -> Result<(), Reject> {
+        match (thread, wish) {
+            (_, Submission::Ready(command)) => self.stands(thread, command),
+            (Thread::System, Submission::Own(word)) => self.system.check_word(word),
+            (Thread::Need(need), Submission::Own(word)) => self.slots[&need].record.check_word(word, &self.system),
+        }
+    }
+
     /// Gives up what would have no effect any more.
     pub(super) fn stand_down(&mut self, desk: &mut Desk, thread: Thread) {
         let moot: Vec<Digest> = (self.duties.submissions(thread))
-            .filter(|(_, command)| match thread {
-                Thread::System => !matches!(self.stands(thread, command), Ok(()) | Err(Reject::WrongPhase)),
-                Thread::Need(need) => match self.stands(thread, command) {
-                    Ok(()) => false,
-                    Err(reject) => match &**command {
-                        Command::Act(envelope) => {
-                            !may_pass(&self.slots[&need].record, self.system.params(), envelope, reject)
-                        }
-                        _ => true,
-                    },
+            .filter(|(_, wish)| match (thread, self.still_stands(thread, wish)) {
+                (_, Ok(())) => false,
+                (Thread::System, Err(reject)) => reject != Reject::WrongPhase,
+                (Thread::Need(need), Err(reject)) => match wish {
+                    Submission::Ready(command) if let Command::Act(envelope) = &**command => {
+                        !may_pass(&self.slots[&need].record, self.system.params(), envelope, reject)
+                    }
+                    _ => true,
                 },
             })
             .map(|(key, _)| key)
@@ -76,23 +86,32 @@ impl Coordinator {
         moot.iter().for_each(|key| self.duties.done(desk, key));
     }
 
+    /// Whether the system thread would take it later.
+    fn awaits_its_turn(&self, wish: &Submission) -> bool {
+        let now = match wish {
+            Submission::Ready(command) => self.system.check(command),
+            Submission::Own(word) => self.system.check_word(word),
+        };
+        now == Err(Reject::WrongPhase)
+    }
+
     pub(super) fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
         let Some((what, attempts)) = self.duties.due(key) else { return };
         match what {
             // The thread does not know yet whose word it is shown.
-            What::Submit { thread, command } if !self.convinces(thread, &command) => {
+            What::Submit { thread, wish: Submission::Ready(command) } if !self.convinces(thread, &command) => {
                 desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
             }
-            What::Submit { thread: Thread::System, command } if self.stands(Thread::System, &command).is_err() => {
-                if self.system.check(&command) == Err(Reject::WrongPhase) {
-                    // Its turn has not come: another ask of the same need goes first.
+            What::Submit { thread: Thread::System, wish } if self.still_stands(Thread::System, &wish).is_err() => {
+                if self.awaits_its_turn(&wish) {
+                    // Another ask of the same need goes first.
                     desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
                 } else {
                     self.duties.done(desk, key);
                 }
             }
-            What::Submit { thread, command } => {
-                desk.submit(thread, command);
+            What::Submit { thread, wish } => {
+                desk.submit(thread, wish);
                 // It is done when it was applied; until then it is submitted again, more and more rarely.
                 let answer = ms(desk.setup.local.answer_ms);
                 let pause = desk.back_off(attempts);

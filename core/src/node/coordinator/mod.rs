@@ -28,7 +28,7 @@ use crate::node::threads::{Holding, Sheet};
 use crate::node::timer::Timer;
 use crate::plan::TaskState;
 use crate::quorum::votes_of;
-use crate::register::{Applied, Believed, Chain, Command, Entry, Event, Outcome, Proof};
+use crate::register::{Applied, Believed, Chain, Command, Entry, Event, Outcome, Proof, Says, Submission, Word};
 use crate::reject::Reject;
 use crate::slot::{Dispute, Phase, Record, Registry as _, Waiting};
 use crate::system::System;
@@ -294,7 +294,7 @@ impl Coordinator {
                     Thread::Need(need) => &mut self.slot(*need).lane,
                 };
                 if let Some(report) = lane.report(desk, *segment) {
-                    self.submit(desk, *thread, report);
+                    self.submit(desk, *thread, Submission::Own(report));
                 }
             }
             Timer::Snapshot => {

@@ -13,7 +13,7 @@ use crate::id::{AgentId, Cid, Credits, Digest, NeedId, Nonce, OpId, Thread};
 use crate::identity::Keys;
 use crate::members::{Act, Mandate, Succession};
 use crate::node::Outcome;
-use crate::register::{Command, Entry};
+use crate::register::{Command, Entry, Says, Word};
 use crate::rng::{Stream, fork};
 use crate::wire::{Body, Capability, Manifest, Role, testing};
 
@@ -304,15 +304,16 @@ impl Net {
     /// Submits something new to a thread at a member.
     pub fn submit(&mut self, host: usize, thread: Thread) -> OpId {
         self.next += 1;
-        let by = self.hosts[host].keys.agent();
-        let command = Command::Reveal { by, round: self.next as u32, value: Digest::default() };
-        self.command(host, thread, command)
+        let keys = &self.hosts[host].keys;
+        let says = Says::Reveal { round: self.next as u32, value: Digest::default() };
+        let word = Word { by: keys.agent(), says, thread }.sign(keys.signing());
+        self.command(host, thread, Command::Word(word))
     }
 
     pub fn command(&mut self, host: usize, thread: Thread, command: Command) -> OpId {
         self.next += 1;
         let op = OpId(self.next);
-        if command.author().is_none() {
+        if !matches!(command, Command::Word(_)) {
             // Another member may have submitted the same: that this submission never left says nothing about it.
             self.shared.insert(command.id());
         }
@@ -408,9 +409,8 @@ impl Net {
 
     /// All members start anew on these entries, and nothing else is left.
     pub fn found_anew(&mut self, entries: &[Entry]) {
-        let by = self.hosts[0].keys.agent();
         let voters: Vec<u64> = (1..=self.plan.members as u64).collect();
-        let records = foundation(entries, &voters, by, self.plan.buckets as u16, &Plain);
+        let records = foundation(entries, &voters, self.plan.buckets as u16, &Plain);
         self.queue.clear();
         for host in 0..self.hosts.len() {
             self.crash(host);

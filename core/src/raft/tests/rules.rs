@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use proptest::prelude::*;
 use raft::eraftpb::{Entry as LogEntry, EntryType, Message, MessageType};
+use std::string::{String, ToString as _};
 use std::{println, vec};
 
 use super::net::{MS, Net, Plan};
@@ -11,8 +12,9 @@ use crate::id::{Digest, OpId, Thread};
 use crate::identity::Keys;
 use crate::members::{Act, Mandate, Members, Succession};
 use crate::node::Outcome;
+use crate::raft::group::Group;
 use crate::raft::*;
-use crate::register::Command;
+use crate::register::{Command, Says, Word};
 use crate::reject::Reject;
 use crate::time::Instant;
 
@@ -73,20 +75,39 @@ fn t20_without_a_majority_nobody_knows() {
     net.check();
 }
 
+/// Whoever leads can put anything into the log. What another one never said is nothing there, on any member.
 #[test]
-fn one_word_is_said_by_its_author_only() {
+fn a_leader_puts_no_word_in_another_ones_mouth() {
     let mut net = settled(Plan::calm(5));
-    let other = net.hosts[1].keys.agent();
-    let command = Command::Reveal { by: other, round: 9, value: Digest::default() };
-    let op = net.command(0, Thread::System, command.clone());
-    assert_eq!(net.answers[&op], Outcome::NotCommitted);
-    // Smuggled past the submitter, the leader refuses it.
-    let by = net.hosts[0].keys.agent();
-    let data = Proposal { by, command: Arc::new(command), thread: Thread::System }.bytes();
     let leader = (0..5).find(|h| net.hosts[*h].raft.as_ref().unwrap().leads(GroupId::SYSTEM)).unwrap();
-    let packet = Packet { parts: vec![Part::Propose(GroupId::SYSTEM, data.into())] };
+    let other_host = (leader + 1) % 5;
+    let (liar, other) = (&net.hosts[leader].keys, net.hosts[other_host].keys.agent());
+    let by = liar.agent();
+    let says = Says::Reveal { round: 9, value: Digest::default() };
+    let own = Word { by, says, thread: Thread::System }.sign(liar.signing());
+    let proposal = Proposal { command: Arc::new(Command::Word(own)), thread: Thread::System };
+    let text = String::from_utf8(proposal.bytes()).unwrap();
+    let forged = text.replace(&by.to_string(), &other.to_string());
+    assert_ne!(forged, text);
+    assert_eq!(read(text.as_bytes()), Ok(proposal));
+    assert_eq!(read(forged.as_bytes()), Err(Reject::Malformed), "its signature is another one's");
+
+    let before: Vec<_> = (0..5).map(|host| net.entries(host)).collect();
+    let packet = Packet { parts: vec![Part::Propose(GroupId::SYSTEM, forged.clone().into())] };
     net.handle(leader, In::Packet { from: by, packet });
-    assert_eq!(net.hosts[leader].raft.as_ref().unwrap().refused()[&Reject::NotTheSender], 1);
+    assert_eq!(net.hosts[leader].raft.as_ref().unwrap().refused()[&Reject::Malformed], 1, "an honest one refuses it");
+    let raft = net.hosts[leader].raft.as_mut().unwrap();
+    raft.wake(GroupId::SYSTEM);
+    let group = raft.groups.get_mut(&GroupId::SYSTEM).unwrap();
+    let index = |group: &Group| group.raw.raft.raft_log.last_index();
+    let last = index(group);
+    group.raw.propose(Vec::new(), forged.into_bytes()).expect("it leads");
+    assert_eq!(index(group), last + 1);
+    net.run(net.now + 10_000 * MS);
+    let committed = net.hosts[other_host].raft.as_ref().unwrap().groups[&GroupId::SYSTEM].raw.raft.raft_log.committed;
+    assert!(committed > last, "it came to the others");
+    let after: Vec<_> = (0..5).map(|host| net.entries(host)).collect();
+    assert_eq!(before, after, "what is committed and no command is no entry");
 }
 
 #[test]
@@ -147,7 +168,7 @@ fn t71_what_was_taken_back_is_never_taken_for_committed() {
     let agent = |seat: usize| setup.genesis.coordinators[seat].agent;
     let entry = |index: u64, term: u64| {
         let command = Arc::new(Command::Start { bucket: (10 * term + index) as u32 });
-        let proposal = Proposal { by: agent(0), command, thread: Thread::System };
+        let proposal = Proposal { command, thread: Thread::System };
         LogEntry { index, term, data: setup.codec.encode(proposal), ..LogEntry::default() }
     };
     let append = |from: usize, term: u64, entries: Vec<LogEntry>, commit: u64| {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Cid, NeedId, OpId, Seq, Thread};
 use swarm_core::identity::Keys;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup};
-use swarm_core::register::Entry;
+use swarm_core::register::{Entry, Submission};
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, WallTime};
 use swarm_core::wire::{Body, Envelope, Ring};
@@ -349,8 +349,8 @@ impl Host {
                     audit.effect(&effect, |draft| Arc::new(self.keys.sign(draft.clone())));
                 }
                 // What it knew when it said so counts, however much later its disk lets it, even in another boot.
-                if let Effect::Submit { thread, command, .. } = &effect {
-                    self.show(now, Shown::Submits(*thread, command));
+                if let Effect::Submit { wish: Submission::Own(word), .. } = &effect {
+                    self.show(now, Shown::Says(word));
                 }
                 effects += 1;
                 self.then(cx, effect);
@@ -588,10 +588,12 @@ impl Host {
                     self.follows_up(cx, subject, &inboxes, &draft, said.as_ref());
                 }
             }
-            Effect::Submit { op, command, .. } if self.suppresses(&command) => {
+            Effect::Submit { op, wish, .. } if self.suppresses(&wish) => {
                 self.input(cx, Input::Done { op, outcome: Outcome::Committed });
             }
-            Effect::Submit { op, thread, command } => {
+            Effect::Submit { op, thread, wish } => {
+                self.signatures += u64::from(matches!(wish, Submission::Own(_)));
+                let command = wish.sign(self.keys.signing());
                 self.answer_within(cx, op);
                 self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
             }

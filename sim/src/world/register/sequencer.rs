@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use swarm_core::id::{AgentId, Seq, Thread};
+use swarm_core::id::{Seq, Thread};
 use swarm_core::register::Entry;
 
 use crate::kernel::{Cx, LocalTime, NodeId};
@@ -24,7 +24,6 @@ const AGAIN: u64 = 8;
 
 struct Member {
     id: NodeId,
-    agent: AgentId,
     /// Everything before was applied.
     applied: u64,
     /// Everything before was sent.
@@ -49,8 +48,8 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    pub fn new(members: Vec<(NodeId, AgentId)>) -> Self {
-        let member = |(id, agent)| Member { id, agent, applied: 0, sent: 0, again: 0, due: LocalTime::default() };
+    pub fn new(members: Vec<NodeId>) -> Self {
+        let member = |id| Member { id, applied: 0, sent: 0, again: 0, due: LocalTime::default() };
         Self {
             log: Vec::new(),
             last: BTreeMap::new(),
@@ -62,9 +61,9 @@ impl Sequencer {
     }
 
     /// A seat changed hands: who lost it is sent nothing more, its successor everything from the start.
-    pub fn admit(&mut self, cx: &mut Cx<'_, Wire>, old: NodeId, (id, agent): (NodeId, AgentId)) {
+    pub fn admit(&mut self, cx: &mut Cx<'_, Wire>, old: NodeId, id: NodeId) {
         self.members.retain(|member| member.id != old);
-        self.members.push(Member { id, agent, applied: 0, sent: 0, again: 0, due: cx.now().plus(RESEND) });
+        self.members.push(Member { id, applied: 0, sent: 0, again: 0, due: cx.now().plus(RESEND) });
         self.send(cx, self.members.len() - 1);
         self.wake(cx);
     }
@@ -103,9 +102,6 @@ impl Sequencer {
         let Some(at) = self.members.iter().position(|m| m.id == from) else { return };
         match msg {
             Wire::Submit { op, thread, command } => {
-                if command.author().is_some_and(|by| by != self.members[at].agent) {
-                    return;
-                }
                 let last = self.last.entry(thread).or_default();
                 *last = last.next();
                 let id = command.id();

@@ -1,11 +1,11 @@
 //! How coordinators lie: early stopwatches, challenges kept back, entries that were never applied, and silence where a draw waits
-//! for a value. Each speaks in its own name alone: the register takes nothing else from it.
+//! for a value. Each speaks in its own name alone: it has no key but its own.
 
 use std::sync::Arc;
 
 use swarm_core::id::{AgentId, Segment, Thread};
 use swarm_core::node::{Message, Note, Subject};
-use swarm_core::register::{Applied, Chain, Command, Event as Did, Outcome};
+use swarm_core::register::{Applied, Chain, Command, Event as Did, Outcome, Says, Submission, Word};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
@@ -18,8 +18,9 @@ use crate::world::wire::Wire;
 
 impl Host {
     /// Whether it keeps from the register what its node would have ordered.
-    pub(in crate::world::host) fn suppresses(&self, command: &Command) -> bool {
-        let Command::Act(said) = command else { return false };
+    pub(in crate::world::host) fn suppresses(&self, wish: &Submission) -> bool {
+        let Submission::Ready(command) = wish else { return false };
+        let Command::Act(said) = &**command else { return false };
         let disputes = matches!(said.body, Body::Challenge(_)) && said.sender != self.agent();
         let kept = disputes && self.strategy() == Some(Strategy::ChallengeWithholder);
         if kept {
@@ -76,7 +77,8 @@ impl Host {
         if liar.strategy == Strategy::EarlyStopwatch {
             self.lied();
         }
-        let command = Arc::new(Command::Elapsed { by, elapsed, segment });
+        let word = Word { by, says: Says::Elapsed { elapsed, segment }, thread };
+        let command = Arc::new(Command::Word(word.sign(self.keys.signing())));
         self.register(cx, |half, cx, outs| half.submit(cx, op, thread, command, outs));
     }
 
