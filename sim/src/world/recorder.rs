@@ -754,3 +754,58 @@ fn told_pool(pool: &Pool) -> PoolSnapshot {
         snapshot: pool.snapshot.reference(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use swarm_core::id::{Lamport, Nonce, label};
+    use swarm_core::identity::Keys;
+    use swarm_core::time::WallTime;
+    use swarm_core::wire::{CapabilityRef, Commit, Content, Draft, PolicyRef, trace_of};
+
+    /// What `keys` say in `thread` under this fence.
+    fn said(keys: &Keys, thread: Thread, fence: u64, body: Body) -> Envelope {
+        let capability = CapabilityRef { manifest: Cid::default(), name: label("verify") };
+        keys.sign(Draft::new(Content {
+            body,
+            capability,
+            epoch: Some(Epoch(1)),
+            expires: None,
+            fence: Some(Fence(fence)),
+            lamport: Lamport(1),
+            nonce: Nonce(1),
+            policy: PolicyRef::default(),
+            refs: Vec::new(),
+            sender: keys.agent(),
+            target: None,
+            thread,
+            time: WallTime(0),
+            trace: trace_of(thread, None),
+        }))
+    }
+
+    /// A challenge is of the attempt that it names, also where the node that says it has since heard of the next one.
+    #[test]
+    fn a_late_word_is_of_the_attempt_that_it_was_said_about() {
+        let keys = [1, 2].map(|n| Keys::from_seed(&Digest([n; 32])));
+        let (need, task) = (NeedId::of(&keys[0].agent(), Nonce(1)), label("cut"));
+        let thread = Thread::Need(need);
+        let body = Commit { outputs: [(label("words"), Cid::of(b"x"))].into(), states: Vec::new(), task: task.clone(), telemetry: Default::default() };
+        let committed = Arc::new(said(&keys[0], thread, 1, Body::Commit(body)));
+        let commit = committed.id();
+        let mut recorder = Recorder::new(Keep::All);
+        let of = TaskTold { commit, committed: Some(committed), fence: Fence(2), ..TaskTold::default() };
+        recorder.told.insert((0, need), Told { tasks: [(task.clone(), of)].into(), ..Told::default() });
+        let evidence = Evidence::OutputMismatch { label: label("words") };
+        let challenge = said(&keys[1], thread, 1, Body::Challenge(Challenge { commit, evidence, task }));
+        recorder.published(0, &challenge);
+        recorder.stamp(1);
+        let fences: Vec<Fence> = (recorder.kept.iter())
+            .filter_map(|record| match record.event {
+                Event::Objected { fence, .. } => Some(fence),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(fences, [Fence(1)]);
+    }
+}

@@ -76,6 +76,16 @@ for = \"forever\"
     assert!(shown.lines().any(|line| line.starts_with("pause  ") && line.ends_with("coordinator-1")), "{shown}");
 }
 
+/// Whom a zombie fault takes is known only once some worker sleeps through its lease; the report names that one.
+#[test]
+fn a_report_names_the_worker_that_became_a_zombie() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/pause.toml");
+    let report: Value = serde_json::from_str(&sim(["run", shipped, "--seed", "1", "--format", "json"]).out).unwrap();
+    let zombies = report["struck"].as_array().unwrap().iter().filter(|struck| struck["kind"] == "zombie-worker");
+    let whom: Vec<&str> = zombies.map(|struck| struck["whom"].as_str().unwrap()).collect();
+    assert!(matches!(whom[..], [one] if one.strip_prefix("worker-").is_some_and(|no| no.parse::<u32>().is_ok())), "{whom:?}");
+}
+
 #[test]
 fn code_2_unknown() {
     let place = Place::with(&[("cut.toml", UNKNOWN)]);
