@@ -790,7 +790,12 @@ mod tests {
         let keys = [1, 2].map(|n| Keys::from_seed(&Digest([n; 32])));
         let (need, task) = (NeedId::of(&keys[0].agent(), Nonce(1)), label("cut"));
         let thread = Thread::Need(need);
-        let body = Commit { outputs: [(label("words"), Cid::of(b"x"))].into(), states: Vec::new(), task: task.clone(), telemetry: Default::default() };
+        let body = Commit {
+            outputs: [(label("words"), Cid::of(b"x"))].into(),
+            states: Vec::new(),
+            task: task.clone(),
+            telemetry: Default::default(),
+        };
         let committed = Arc::new(said(&keys[0], thread, 1, Body::Commit(body)));
         let commit = committed.id();
         let mut recorder = Recorder::new(Keep::All);

@@ -83,7 +83,10 @@ fn a_report_names_the_worker_that_became_a_zombie() {
     let report: Value = serde_json::from_str(&sim(["run", shipped, "--seed", "1", "--format", "json"]).out).unwrap();
     let zombies = report["struck"].as_array().unwrap().iter().filter(|struck| struck["kind"] == "zombie-worker");
     let whom: Vec<&str> = zombies.map(|struck| struck["whom"].as_str().unwrap()).collect();
-    assert!(matches!(whom[..], [one] if one.strip_prefix("worker-").is_some_and(|no| no.parse::<u32>().is_ok())), "{whom:?}");
+    assert!(
+        matches!(whom[..], [one] if one.strip_prefix("worker-").is_some_and(|no| no.parse::<u32>().is_ok())),
+        "{whom:?}"
+    );
 }
 
 #[test]
