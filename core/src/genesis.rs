@@ -1,6 +1,7 @@
 //! What every node of a deployment starts from: parameters, coordinators, who has what, and the engine that judges.
 //!
-//! Two nodes with different genesis digests are two deployments: nothing one signs means anything to the other.
+//! Two nodes with different genesis digests are two deployments. They must not share keys: mandates and policies name their deployment,
+//! envelopes and words do not.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;

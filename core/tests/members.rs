@@ -2,14 +2,16 @@
 
 mod swarm;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use swarm::{COORDINATORS, Swarm, engines, keys, local, need};
 use swarm_core::audit;
-use swarm_core::id::{AgentId, Digest, NeedId, Thread};
+use swarm_core::id::{AgentId, Digest, NeedId, Segment, Thread};
+use swarm_core::members::Mandate;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Setup};
-use swarm_core::register::{Command, Ending, Says, Word};
+use swarm_core::register::{Command, Ending, Outcome as Came, Says, Word};
+use swarm_core::reject::Reject;
 use swarm_core::slot::{Phase, Record};
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Verb};
@@ -104,6 +106,26 @@ fn t71_all_seats_change_hands_one_after_the_other_and_another_need_closes() {
     replays(&mut swarm);
 }
 
+/// The id of a mandate does not cover its signatures: a liar has it ordered without any before the true one is.
+#[test]
+fn t73_a_mandate_without_signatures_takes_the_place_of_none() {
+    let mut swarm = midway();
+    let mut seen = BTreeSet::new();
+    swarm.forger = Some(Box::new(move |thread, command| match command {
+        Command::Mandate(mandate) if *thread != Thread::System && seen.insert(*thread) => {
+            let forged = Mandate { sigs: BTreeMap::new(), ..Mandate::clone(mandate) };
+            assert_eq!(forged.id(), mandate.id());
+            Some(Command::Mandate(Arc::new(forged)))
+        }
+        _ => None,
+    }));
+    swarm.replace(1);
+    finish(&mut swarm, 1);
+    let need = *swarm.ended.keys().next().unwrap();
+    assert!(records(&mut swarm, need).iter().all(|record| record.handovers.len() == 1), "the need knows the newcomer");
+    replays(&mut swarm);
+}
+
 #[test]
 fn t71_one_that_was_replaced_and_lives_falls_silent_and_its_key_is_good_for_nothing() {
     let mut swarm = midway();
@@ -116,21 +138,28 @@ fn t71_one_that_was_replaced_and_lives_falls_silent_and_its_key_is_good_for_noth
     assert_eq!(swarm.retired, [gone]);
     assert!(swarm.hosts[last].node.system().is_none());
     let said = swarm.said.iter().filter(|(_, m)| m.envelope.sender == gone).count();
+    let did = |(by, came): &&(AgentId, Came)| *by == gone && matches!(came, Came::Did(_));
+    let counted = swarm.words.iter().filter(did).count();
     // Whoever has its key reports and reveals: no thread takes it.
     let stolen = keys().swap_remove(1);
     let word = |thread, says| Command::Word(Word { by: gone, says, thread }.sign(stolen.signing())).into();
     let thread = *swarm.registers[0].keys().find(|thread| matches!(thread, Thread::Need(_))).unwrap();
     let before = swarm.hosts[0].node.system().unwrap().ledger().digest();
-    for segment in 1..40 {
-        let elapsed = Span::from_secs(3_600);
-        let says = Says::Elapsed { elapsed, segment: swarm_core::id::Segment(segment) };
-        swarm.order(thread, word(thread, says));
+    // In `system` one wait runs all the time: for the first day to pass.
+    for (thread, segments) in [(thread, 1..40), (Thread::System, 1..2)] {
+        for segment in segments {
+            let says = Says::Elapsed { elapsed: Span::from_secs(24 * 3_600), segment: Segment(segment) };
+            swarm.order(thread, word(thread, says));
+        }
     }
     let value = swarm_core::id::Digest::default();
     swarm.order(Thread::System, word(Thread::System, Says::Reveal { round: 1, value }));
     swarm.run(Span::from_ms(1), |_| false);
     assert_eq!(swarm.hosts[0].node.system().unwrap().ledger().digest(), before);
     assert!(swarm.ended.is_empty(), "its clock ends no wait");
+    let of_it = |reject| swarm.words.contains(&(gone, Came::Refused(reject)));
+    assert!(of_it(Reject::NotEntitled), "it reports of the wait that runs: {:?}", swarm.words);
+    assert_eq!(swarm.words.iter().filter(did).count(), counted, "nothing that it says counts now");
     finish(&mut swarm, 1);
     let after = swarm.said.iter().filter(|(_, m)| m.envelope.sender == gone).count();
     assert_eq!(after, said, "it is silent");

@@ -63,6 +63,8 @@ codes! {
     BadCapsule = "bad-capsule",
     /// A capsule is not there, or cannot be read.
     MissingCapsule = "missing-capsule",
+    /// Nothing here makes lying dearer than honesty (warning).
+    LyingPays = "lying-pays",
     /// A key that must be there is not.
     MissingKey = "missing-key",
     /// A key that this kind of fault does not take.

@@ -807,21 +807,22 @@ pub enum NeedEnd {
 /// The properties that can be judged, by the names used everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Property {
-    /// Single DECIDE.
+    /// Single DECIDE: at most one plan is ever decided for a need.
     P1,
-    /// Deterministic replay.
+    /// Deterministic replay: the same inputs give the same FINALIZE records, byte for byte.
     P2,
-    /// Challenge safety; asked for wherever somebody lies.
+    /// Challenge safety: what is wrong and disputed in time does not stand, what is right is never ruled wrong, and nobody honest is slashed.
+    /// Asked for wherever somebody lies.
     P3,
-    /// Lease and fencing.
+    /// Lease and fencing: nothing under an old epoch, lease or fence takes effect, and no wait ends early.
     P4,
-    /// Lease lifetime.
+    /// Lease lifetime: a task has one holder at most, no longer than it may, and becomes free again in time.
     P5,
-    /// Quorum validity.
+    /// Quorum validity: whoever is counted was drawn, is staked and counts once.
     P6,
-    /// Conservation.
+    /// Conservation: credits come by MINT and go by BURN alone, and every pot ends once.
     P9,
-    /// Convergence.
+    /// Convergence: after the faults all correct nodes show the same.
     P10,
     /// Every need ends within the settle phase.
     #[serde(rename = "liveness")]

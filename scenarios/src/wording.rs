@@ -59,6 +59,7 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
     };
     let mend = match whole {
         Some((min, max)) => format!("write a whole number from {min} to {max}"),
+        None if expected.starts_with("struct ") || expected == "a map" => "write a table".to_owned(),
         None => format!("write {expected}"),
     };
     let wide = message.contains("` as i128") || message.contains("` as u128");

@@ -50,17 +50,18 @@ impl Duties {
         self.take(desk, key, rank, What::Submit { thread, wish });
     }
 
-    /// `command`, whose id this is, was applied, whoever had submitted it.
-    pub fn applied(&mut self, desk: &mut Desk, thread: Thread, command: &Command, id: &Digest) {
+    /// What is open under the name of `command`, whose id this is.
+    pub fn find(&self, thread: Thread, command: &Command, id: &Digest) -> Option<(Digest, &Submission)> {
         let key = key(thread, command, id);
-        // Other votes on the same thing may still count where these did not.
-        let same = |what: &What| match what {
-            What::Submit { wish: Submission::Ready(own), .. } => !matches!(**own, Command::Count(_)) || own.id() == *id,
-            What::Submit { wish: Submission::Own(_), .. } => true,
-            What::Say(_) => false,
-        };
-        if self.open.get(&key).is_some_and(|(what, _)| same(what)) {
-            self.done(desk, &key);
+        match &self.open.get(&key)?.0 {
+            // Other votes on the same thing may still count where these did not.
+            What::Submit { wish: Submission::Ready(own), .. }
+                if matches!(**own, Command::Count(_)) && own.id() != *id =>
+            {
+                None
+            }
+            What::Submit { wish, .. } => Some((key, wish)),
+            What::Say(_) => None,
         }
     }
 

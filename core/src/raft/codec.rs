@@ -67,5 +67,11 @@ pub fn read(bytes: &[u8]) -> Result<Proposal, Reject> {
     if proposal.bytes() != bytes {
         return Err(Reject::NonCanonical);
     }
+    // Commands are known by thread and id: what was said elsewhere must not take the place of what is to be said here.
+    if let Command::Word(word) = &*proposal.command
+        && word.thread != proposal.thread
+    {
+        return Err(Reject::WrongFields);
+    }
     Ok(proposal)
 }

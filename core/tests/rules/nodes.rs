@@ -10,7 +10,7 @@ use crate::kit::*;
 use swarm_core::id::*;
 use swarm_core::node::{Effect, Input, Message, Node, Note};
 use swarm_core::policy::{BaseRules, Limits, preflight};
-use swarm_core::register::{Applied, Command, Ending, Proof};
+use swarm_core::register::{Applied, Command, Ending, Outcome, Proof, Word};
 use swarm_core::reject::Reject;
 use swarm_core::rng::Stream;
 use swarm_core::slot::{Phase, Record};
@@ -130,6 +130,35 @@ fn t73_a_forged_relay_under_the_true_ones_name_stops_nobody() {
     let id = host.post(need());
     assert!(host.run(48), "a need is stuck");
     assert_closed(&mut host, id);
+}
+
+/// Two waits of two threads can be reported by words of one id: a liar has the one that was given elsewhere ordered first, while the
+/// true one is lost.
+#[test]
+fn t73_a_word_given_on_another_thread_takes_the_place_of_none() {
+    let mut host = Host::new();
+    let mut seen = BTreeSet::new();
+    host.hook = Some(Box::new(move |thread, command| match &**command {
+        Command::Word(word) if seen.insert((*thread, command.id())) => {
+            let keys = ["c1", "c2", "c3"].map(keys).into_iter().find(|keys| keys.agent() == word.by).unwrap();
+            let elsewhere = match thread {
+                Thread::System => Thread::Need(NeedId::of(&word.by, Nonce(9))),
+                Thread::Need(_) => Thread::System,
+            };
+            let other = Word { thread: elsewhere, ..Word::clone(word) }.sign(keys.signing());
+            assert_eq!(other.id(), command.id());
+            Some(vec![Arc::new(Command::Word(other))])
+        }
+        _ => None,
+    }));
+    let id = host.post(need());
+    assert!(host.run(48), "a need is stuck");
+    assert_closed(&mut host, id);
+    let refused = |(_, note): &(String, Note)| {
+        matches!(note, Note::Applied { entry, command, .. }
+            if matches!(**command, Command::Word(_)) && entry.outcome == Outcome::Refused(Reject::WrongFields))
+    };
+    assert!(host.notes.iter().any(refused), "nothing was tried");
 }
 
 #[test]

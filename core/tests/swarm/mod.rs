@@ -17,7 +17,7 @@ use swarm_core::members::{Mandate, Succession};
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
 use swarm_core::plan::Fact;
 use swarm_core::policy::{BaseRules, Engines, Evaluator, Limits};
-use swarm_core::register::{Chain, Command, Ending, Entry, Event};
+use swarm_core::register::{Chain, Command, Ending, Entry, Event, Outcome as Came};
 use swarm_core::reveal::Chains;
 use swarm_core::time::{Instant, Now, Span, WallTime};
 use swarm_core::wire::*;
@@ -206,6 +206,9 @@ impl Host {
     }
 }
 
+/// What stands in the place of a command.
+pub type Forger = Box<dyn FnMut(&Thread, &Command) -> Option<Command> + Send + Sync>;
+
 /// Commands in order, by thread.
 pub type Register = BTreeMap<Thread, Vec<Arc<Command>>>;
 
@@ -223,6 +226,10 @@ pub struct Swarm {
     pub now: Now,
     /// The register, and those that were founded anew.
     pub registers: Vec<Register>,
+    /// What a liar has ordered in place of what is submitted.
+    pub forger: Option<Forger>,
+    /// Whose words were ordered, and what they did.
+    pub words: Vec<(AgentId, Came)>,
     /// Hosts nobody hears, and what they said.
     pub muted: BTreeSet<usize>,
     pub unheard: Vec<(Subject, Vec<AgentId>, Message)>,
@@ -282,6 +289,8 @@ impl Swarm {
             off: BTreeSet::new(),
             now: Now { mono: Instant(1_000), wall: WallTime(1_700_000_000_000) },
             registers: vec![Register::new()],
+            forger: None,
+            words: Vec::new(),
             muted: BTreeSet::new(),
             unheard: Vec::new(),
             stalled: false,
@@ -468,6 +477,8 @@ impl Swarm {
             }
             Effect::Submit { op, thread, wish } => {
                 let command = wish.sign(self.hosts[n].keys.signing());
+                let forged = self.forger.as_mut().and_then(|forger| forger(&thread, &command));
+                let command = forged.map_or(command, Arc::new);
                 self.order_in(self.hosts[n].register.expect("a coordinator's"), thread, command);
                 self.hosts[n].inbox.push_back(Input::Done { op, outcome: Outcome::Committed });
             }
@@ -543,6 +554,11 @@ impl Swarm {
     }
 
     fn note(&mut self, n: usize, note: &Note) {
+        if let (0, Note::Applied { command, entry, .. }) = (n, note)
+            && let Command::Word(word) = &**command
+        {
+            self.words.push((word.by, entry.outcome.clone()));
+        }
         match note {
             Note::Diverged { .. } => self.diverged += 1,
             Note::Reconciled { .. } => self.reconciled.push((n, note.clone())),

@@ -135,8 +135,11 @@ pub struct Finding {
     pub checked: u64,
     /// How often it was contradicted.
     pub violations: u64,
-    /// How often of these that was beyond what it promises.
+    /// How often something was found beyond what it promises: among the contradictions where a scenario says that it shows this, beside
+    /// them anywhere else.
     pub beyond: u64,
+    /// In what way, where no scenario says so; each once, the first few.
+    pub ended: Vec<String>,
     /// The first few contradictions.
     pub contradictions: Vec<Contradiction>,
     /// The first few reasons why it could not be told.
@@ -209,10 +212,17 @@ impl Notes {
         }
     }
 
-    /// `records` cannot stand together, but nobody promised that they would.
-    pub(crate) fn contradict_beyond(&mut self, property: &str, what: impl Into<String>, records: &[&Record]) {
+    /// `records` cannot stand together, but nobody promised that they would: a violation where a scenario has `declared` that it
+    /// shows this, and told beside the verdict anywhere else.
+    pub(crate) fn beyond(&mut self, property: &str, declared: bool, what: impl Into<String>, records: &[&Record]) {
         self.finding.beyond += 1;
-        self.contradict(property, what, records);
+        if declared {
+            return self.contradict(property, what, records);
+        }
+        let what = what.into();
+        if self.finding.ended.len() < KEPT_MAX && !self.finding.ended.contains(&what) {
+            self.finding.ended.push(what);
+        }
     }
 
     /// It cannot be told, because `why`.

@@ -3,7 +3,8 @@
 //! wrong with a result is heard, whatever else is said of it meanwhile.
 //!
 //! Where a committee that ruled had nobody honest among those who were counted, it said what it liked, and the promise ends there.
-//! What such a one did wrong is a violation only where a scenario says that it shows just this.
+//! What such a one did wrong is a violation where a scenario says that it shows just this. Anywhere else it is told beside the verdict:
+//! the property was not promised there, and nobody shall take what stands for right.
 //! What is right is what honest hosts got, and took, when they did the same work, whether the protocol asked them to or not.
 
 use std::cmp::Ordering;
@@ -150,11 +151,10 @@ impl Checker for ChallengeSafety {
                 match self.is_of_liars(pot) {
                     _ if self.dishonest.contains(agent) => {}
                     false => notes.contradict(NAME, format!("{agent} is honest and is slashed"), &[slash]),
-                    true if beyond => {
+                    true => {
                         let what = format!("{agent} is honest and is slashed, because liars alone ruled so");
-                        notes.contradict_beyond(NAME, what, &[slash]);
+                        notes.beyond(NAME, beyond, what, &[slash]);
                     }
-                    true => {}
                 }
             }
         }
@@ -192,14 +192,14 @@ impl Checker for ChallengeSafety {
                 let Some(is_true) = self.is_true(claim, outputs, truth) else { continue };
                 let stands = matches!(claim, Claim::Proof { .. }) || !self.void.contains_key(grant);
                 match (is_true, self.ruled.get(challenge)) {
-                    (true, Some((Some(true), false, ruled))) if beyond => {
+                    (true, Some((Some(true), false, ruled))) => {
                         let what = "what is right is ruled wrong, because liars alone ruled so";
-                        notes.contradict_beyond(NAME, what, &[told, said, ruled]);
+                        notes.beyond(NAME, beyond, what, &[told, said, ruled]);
                     }
                     // Another challenge may yet have felled it.
-                    (false, Some((Some(false), false, ruled))) if beyond && stands => {
+                    (false, Some((Some(false), false, ruled))) if stands => {
                         let what = "what is wrong stands, because liars alone ruled so";
-                        notes.contradict_beyond(NAME, what, &[told, said, ruled]);
+                        notes.beyond(NAME, beyond, what, &[told, said, ruled]);
                     }
                     (_, Some((_, false, _))) => {}
                     (true, Some((Some(true), _, ruled))) => {
@@ -638,11 +638,14 @@ mod tests {
         let liar = AgentId([8; 32]);
         let among_liars = || ChallengeSafety { dishonest: [liar].into(), ..Default::default() };
         caught(among_liars(), &ruled(AgentId([9; 32])), "is honest and is slashed");
-        assert_eq!(ruled(liar).finding(among_liars()).violations, 0, "K liars rule as they like");
+        let found = ruled(liar).finding(among_liars());
+        assert_eq!((found.violations, found.beyond), (0, 2), "K liars rule as they like");
+        assert!(found.ended.iter().all(|how| how.ends_with("because liars alone ruled so")), "{found:?}");
+        assert_eq!(found.ended.len(), 2);
     }
 
     #[test]
-    fn where_a_scenario_says_that_the_promise_ends_what_liars_ruled_is_told() {
+    fn where_liars_alone_ruled_the_promise_ends_and_that_is_told() {
         let (liar, stranger) = (AgentId([8; 32]), AgentId([9; 32]));
         let found = |by: AgentId, right: bool, declared: bool| {
             let (mut run, task, fence) = with_truth(right);
@@ -655,12 +658,12 @@ mod tests {
             }
             run.end.expect.breaks.extend(declared.then(|| NAME.to_owned()));
             let found = run.finding(ChallengeSafety { dishonest: [liar].into(), ..Default::default() });
-            (found.violations, found.beyond)
+            (found.violations, found.beyond, found.ended.len())
         };
-        assert_eq!([found(liar, false, true), found(liar, true, true)], [(1, 1), (2, 2)]);
-        assert_eq!([found(liar, false, false), found(liar, true, false)], [(0, 0), (0, 0)]);
+        assert_eq!([found(liar, false, true), found(liar, true, true)], [(1, 1, 0), (2, 2, 0)]);
+        assert_eq!([found(liar, false, false), found(liar, true, false)], [(0, 1, 1), (0, 2, 2)]);
         for declared in [false, true] {
-            let (violations, beyond) = found(stranger, false, declared);
+            let (violations, beyond, _) = found(stranger, false, declared);
             assert!(violations > 0 && beyond == 0, "with one honest member it is promised: {declared}");
         }
     }

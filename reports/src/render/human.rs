@@ -86,6 +86,11 @@ pub fn run(report: &RunReport, style: Style) -> String {
             }
         };
     }
+    for (name, p) in report.properties.iter().filter(|(_, p)| !p.ended.is_empty()) {
+        let (times, how) = (counted(p.beyond, "time"), p.ended.iter().map(|how| short(how)).collect::<Vec<_>>());
+        let what = style.paint("the promise of", Color::Yellow);
+        let _ = writeln!(out, "\n{what} {name} ended {times}, of which its verdict says nothing: {}", how.join("; "));
+    }
     for (name, p) in report.properties.iter().filter(|(_, p)| p.verdict == Verdict::Unknown) {
         for why in &p.unknown {
             let _ = writeln!(out, "\n{name} unknown: {}", short(why));
@@ -120,7 +125,11 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     };
     let interrupted = cut(report.interrupted, false, style);
     let scenarios = counted(report.scenarios.len() as u64, "scenario");
-    let _ = writeln!(out, "{runs} of {scenarios}{interrupted}: {verdict}");
+    let ended = match total.properties.values().map(|p| p.expected + p.ended).max().unwrap_or(0) {
+        0 => String::new(),
+        n => style.paint(&format!(", but for a promise that ends in {}", grouped(n)), Color::Yellow),
+    };
+    let _ = writeln!(out, "{runs} of {scenarios}{interrupted}: {verdict}{ended}");
     let _ = writeln!(out, "\nneeds: {}", needs(&total.needs));
 
     // Rates are per second of one core: the time of all runs together, whatever number ran side by side.
@@ -197,6 +206,16 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
                 writeln!(out, "\n{name}: {what}: the promise of {property} ends in {} of {runs}: {why}", grouped(seen));
         }
     }
+    for (name, sums) in &report.scenarios {
+        for (property, p) in sums.properties.iter().filter(|(_, p)| p.ended > 0) {
+            let (what, runs) = (style.paint("the promise of", Color::Yellow), counted(sums.runs, "run"));
+            let _ = writeln!(
+                out,
+                "\n{name}: {what} {property} ended in {} of {runs}; the report of each says how",
+                grouped(p.ended)
+            );
+        }
+    }
     for pays in &report.pays {
         let of_role = &report.scenarios[&pays.scenario].profits[&pays.role];
         let mean = |strategy: &str| of_role.get(strategy).map_or_else(String::new, |profit| credits(profit.mean_bp));
@@ -205,7 +224,8 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
         let (lie, honest) = (mean(strategy), mean(HONEST));
         let _ = writeln!(
             out,
-            "\n{name}: {what}: {strategy} earns {lie} credits where an honest {} earns {honest}",
+            "\n{name}: {what}: {strategy} earns {lie} credits where an honest {} earns {honest} (how much of what is \
+             done honest verifiers look at again is `watch_bp` in [protocol])",
             pays.role
         );
     }
@@ -497,7 +517,8 @@ mod tests {
         worker  thief         30    30     1,035.00  1,034  1,036    0.83   1,027.50 ± 0.00
         ");
         let said = text.lines().find(|line| line.contains("lying pays")).unwrap();
-        assert_eq!(said, "quiet: lying pays: thief earns 1,035.00 credits where an honest worker earns 7.50");
+        let earns = "quiet: lying pays: thief earns 1,035.00 credits where an honest worker earns 7.50 (";
+        assert!(said.starts_with(earns), "{said}");
         assert!(run(&runs[0], Style::default()).contains("worker  thief"));
         let few = "quiet: lies whose profit was not weighed: thief (worker) (too few runs with \
                    honest ones beside them: 10 would tell)\n";

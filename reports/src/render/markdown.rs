@@ -30,11 +30,16 @@ pub fn sweep(report: &SweepReport) -> String {
             span(sums.simulated_ns),
         ]);
     }
-    let mut properties = table(&["property", "checked", "violated in", "unknown in"]);
+    let mut properties = table(&["property", "checked", "violated in", "unknown in", "promise ended in"]);
     for (name, p) in in_order(&report.total.properties) {
-        properties.add_row([spelled(name), grouped(p.checked), grouped(p.violated), grouped(p.unknown)]);
+        let ended = grouped(p.expected + p.ended);
+        properties.add_row([spelled(name), grouped(p.checked), grouped(p.violated), grouped(p.unknown), ended]);
     }
-    let mut page = format!("{scenarios}\n\n{properties}\n");
+    let runs = super::counted(report.total.runs, "run");
+    let mut page = format!("{runs}: **{}**\n\n{scenarios}\n\n{properties}\n", report.verdict.as_str());
+    for pays in &report.pays {
+        page.push_str(&format!("\nLying pays in `{}`: {} ({}).\n", pays.scenario, pays.strategy, pays.role));
+    }
     for (name, sums) in &report.scenarios {
         let (head, rows) = super::profits(&sums.profits);
         if !rows.is_empty() {
@@ -148,23 +153,25 @@ mod tests {
     #[test]
     fn a_sweep() {
         insta::assert_snapshot!(super::sweep(&SweepReport::of([&held(1), &violated(3), &violated(4)])), @r##"
+        3 runs: **violated**
+
         | scenario | runs | failing seeds | settled | other ends | deliveries | simulated        |
         |----------|------|---------------|---------|------------|------------|------------------|
         | quiet    | 1    | none          | 1       | 0          | 4,211      | 24 h 01 min 01 s |
         | split    | 2    | 3 4           | 2       | 0          | 8,422      | 48 h 02 min 03 s |
 
-        | property                   | checked | violated in | unknown in |
-        |----------------------------|---------|-------------|------------|
-        | P1 single DECIDE           | 9       | 2           | 0          |
-        | P2 deterministic replay    | 15      | 0           | 0          |
-        | P4 lease and fencing       | 18      | 0           | 0          |
-        | P5 lease lifetime          | 30      | 0           | 0          |
-        | P6 quorum validity         | 18      | 0           | 0          |
-        | P9 conservation            | 123     | 0           | 0          |
-        | P10 convergence            | 6       | 0           | 0          |
-        | liveness (every need ends) | 6       | 0           | 0          |
-        | model (a plain one agrees) | 3       | 0           | 0          |
-        | policy (its gates hold)    | 3       | 0           | 0          |
+        | property                   | checked | violated in | unknown in | promise ended in |
+        |----------------------------|---------|-------------|------------|------------------|
+        | P1 single DECIDE           | 9       | 2           | 0          | 0                |
+        | P2 deterministic replay    | 15      | 0           | 0          | 0                |
+        | P4 lease and fencing       | 18      | 0           | 0          | 0                |
+        | P5 lease lifetime          | 30      | 0           | 0          | 0                |
+        | P6 quorum validity         | 18      | 0           | 0          | 0                |
+        | P9 conservation            | 123     | 0           | 0          | 0                |
+        | P10 convergence            | 6       | 0           | 0          | 0                |
+        | liveness (every need ends) | 6       | 0           | 0          | 0                |
+        | model (a plain one agrees) | 3       | 0           | 0          | 0                |
+        | policy (its gates hold)    | 3       | 0           | 0          | 0                |
         "##);
     }
 }

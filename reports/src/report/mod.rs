@@ -103,8 +103,15 @@ pub struct RunFacts {
 pub struct PropertyReport {
     /// Whether the scenario asks for it.
     pub asked: bool,
+    /// How often something was found beyond what it promises: of its contradictions those that its scenario says it shows, or what stands
+    /// in `ended`.
+    #[serde(default)]
+    pub beyond: u64,
     /// How often there was something to check.
     pub checked: u64,
+    /// In what way its promise ended, though the scenario does not say that it shows this; the first few. That is no failure either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<String>,
     /// Whether it was violated just where its scenario says that its promise ends. That is no failure.
     #[serde(default)]
     pub expected: bool,
@@ -202,7 +209,9 @@ impl RunReport {
         let property = |(name, found): (&&'static str, &crate::Finding)| {
             let report = PropertyReport {
                 asked: judged.asked.contains(name),
+                beyond: found.beyond,
                 checked: found.checked,
+                ended: found.ended.iter().map(|how| named(how, &facts.names)).collect(),
                 expected: judged.expected.contains(name),
                 unknown: found.unknown.iter().map(|why| named(why, &facts.names)).collect(),
                 verdict: found.verdict,
@@ -305,7 +314,9 @@ pub(crate) mod fixture {
         let verdict = if came { Verdict::Violated } else { Verdict::Holds };
         let p3 = PropertyReport {
             asked: true,
+            beyond: u64::from(came),
             checked: 5,
+            ended: Vec::new(),
             expected: came,
             unknown: Vec::new(),
             verdict,

@@ -18,6 +18,9 @@ pub struct PropertySum {
     pub asked: u64,
     /// How often there was something to check.
     pub checked: u64,
+    /// Runs in which its promise ended, though the scenario does not say that it shows this.
+    #[serde(default)]
+    pub ended: u64,
     /// Runs in which it was violated just where the scenario says that its promise ends; neither violated nor unknown there.
     #[serde(default)]
     pub expected: u64,
@@ -329,6 +332,7 @@ impl From<&RunReport> for Sums {
         let sum = |p: &super::PropertyReport| PropertySum {
             asked: u64::from(p.asked),
             checked: p.checked,
+            ended: u64::from(!p.ended.is_empty()),
             expected: u64::from(p.expected),
             missed: 0,
             unknown: u64::from(p.verdict == Verdict::Unknown),
@@ -410,6 +414,7 @@ impl Sums {
             add([
                 (&mut own.asked, p.asked),
                 (&mut own.checked, p.checked),
+                (&mut own.ended, p.ended),
                 (&mut own.expected, p.expected),
                 (&mut own.missed, p.missed),
                 (&mut own.unknown, p.unknown),

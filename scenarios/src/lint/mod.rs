@@ -15,7 +15,7 @@ use crate::finding::{Code, Draft, Failure, Finding, Report, Text};
 use crate::marks::MARKS;
 use crate::needs::{Needs, read_text};
 use crate::policy::{Policy, PolicyChange, read_capsule};
-use crate::scenario::{Break, Property, Role, Scenario};
+use crate::scenario::{Break, Property, Role, Scenario, Strategy};
 use crate::wording::did_you_mean;
 use miette::NamedSource;
 use std::collections::BTreeMap;
@@ -253,6 +253,14 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
     }
     breaks(scenario, notes);
     notes.within("protocol.watch_bp", scenario.protocol.watch_bp.into(), 0, 10_000);
+    let unseen = [Strategy::AlwaysPass, Strategy::LazyAttester];
+    if let Some(lazy) = scenario.lies().find(|lie| unseen.contains(lie) && !scenario.properties.pays.contains(lie))
+        && scenario.protocol.watch_bp == 0
+    {
+        let what = format!("nobody looks at what was judged, so `{}` pays", lazy.name());
+        let mend = "write `watch_bp = 2000` in `[protocol]`: honest verifiers do a fifth of the work again";
+        notes.warning("adversaries", Code::LyingPays, what, mend);
+    }
     if scenario.adversaries.is_empty() && scenario.properties.check.contains(&Property::P3) {
         let mend = "add `[[adversaries]]`, or leave P3 out";
         notes.error("properties.check", Code::Vacuous, "where nobody lies there is nothing to see of P3", mend);

@@ -46,6 +46,13 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
             notes.said(&["phases.settle", "protocol.challenge", "workload.tasks", "workload.every", "phases.fault"]);
         notes.error(at, Code::SettleTooShort, what, mend);
     }
+    // A need's deadline is two leases; nobody offers a plan that takes longer.
+    let deadline = Nanos(scenario.protocol.lease.0.saturating_mul(2));
+    if scenario.workload.work.max > deadline && scenario.workload.work.max <= Nanos::hours(1) {
+        let what = format!("a task of {} in a need that has to be done in {deadline}", scenario.workload.work.max);
+        let mend = "shorten `work`, or lengthen `lease` in `[protocol]` (a need has twice that)";
+        notes.error(notes.said(&["workload.work", "protocol.lease"]), Code::OutOfRange, what, mend);
+    }
     if !(scenario.faults.is_empty() && scenario.chaos.budget.max == 0) && last >= phases.fault.0 && last > 0 {
         let what = format!("the last need may arrive after {}, when the faults are over", Nanos(last));
         let mend = "shorten `every` or lengthen the fault phase, so that every need is hurt";

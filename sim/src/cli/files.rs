@@ -39,10 +39,11 @@ enum To {
 
 impl LateFile {
     /// Makes room for `path`; what stands there stays until the end. A link stays too: what it leads to is written. Pipes are
-    /// refused, since opening one may wait for a reader for ever, and so is what would be destroyed by writing to it.
+    /// refused, since opening one may wait for a reader for ever, and so is what would be destroyed by writing to it. `-` is the
+    /// standard output.
     pub fn begin(path: &Path) -> Result<Self, CliError> {
         let to = match path.to_str() {
-            Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => To::Output,
+            Some("-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => To::Output,
             Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => To::Errors,
             _ => To::file(path)?,
         };

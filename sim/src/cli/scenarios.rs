@@ -13,15 +13,27 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     if found.is_empty() { Err(CliError::NoScenarios(paths.to_vec())) } else { Ok(found) }
 }
 
-/// One scenario.
+/// One scenario. What the lint warns of is told.
 pub fn one(file: &Path) -> Result<Scenario, CliError> {
-    swarm_scenarios::load(file).map_err(|failure| CliError::Scenarios(failure.report.errors))
+    let scenario = swarm_scenarios::load(file).map_err(|failure| CliError::Scenarios(failure.report.errors))?;
+    warn(lint_all(&[file.to_owned()]).into_iter().flat_map(|report| report.warnings));
+    Ok(scenario)
 }
 
-/// All scenarios meant, each with its file. Two of one name would be summed as one, so they are refused.
+fn warn(warnings: impl Iterator<Item = Finding>) {
+    for warning in warnings {
+        tell!("{:?}", miette::Report::new(warning));
+    }
+}
+
+/// All scenarios meant, each with its file. Two of one name would be summed as one, so they are refused. What the lint warns of is told.
 pub fn all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
     let files = files(paths)?;
-    let mut bad: Vec<Finding> = lint_all(&files).into_iter().flat_map(|report| report.errors).collect();
+    let (mut bad, mut warnings) = (Vec::new(), Vec::new());
+    for report in lint_all(&files) {
+        bad.extend(report.errors);
+        warnings.extend(report.warnings);
+    }
     let mut good = Vec::new();
     if bad.is_empty() {
         for file in files {
@@ -31,5 +43,9 @@ pub fn all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
             }
         }
     }
-    if bad.is_empty() { Ok(good) } else { Err(CliError::Scenarios(bad)) }
+    if !bad.is_empty() {
+        return Err(CliError::Scenarios(bad));
+    }
+    warn(warnings.into_iter());
+    Ok(good)
 }

@@ -29,7 +29,7 @@ pub enum Value<C> {
     Entry {
         /// The command.
         command: C,
-        /// By which it is known within its thread.
+        /// By which it is known within its thread: of the command, worked out anew by whoever reads it from bytes.
         id: Digest,
         /// Who wrote it.
         nonce: Nonce,

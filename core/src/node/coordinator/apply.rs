@@ -57,9 +57,8 @@ impl Coordinator {
         let applied = slot.lane.push(desk, &entry.command, outcome);
         slot.lane.watch(desk, slot.record.waits.iter());
         self.system.cites(&need, goes_by(&slot.record));
-        if settles(&entry.command, &applied.outcome) {
-            self.duties.applied(desk, entry.thread, &entry.command, &applied.command);
-        }
+        self.settle(desk, entry, &applied);
+        let slot = self.slots.get_mut(&need).expect("it is held");
         let events = applied.outcome.events();
         let params = &desk.setup.genesis.clone().params;
         for event in events {
@@ -103,9 +102,7 @@ impl Coordinator {
         {
             self.system.cites(&need, goes_by(&slot.record));
         }
-        if settles(&entry.command, &applied.outcome) {
-            self.duties.applied(desk, entry.thread, &entry.command, &applied.command);
-        }
+        self.settle(desk, entry, &applied);
         for event in applied.outcome.events() {
             match event {
                 Event::SnapshotTaken { .. } => desk.emit(Note::Pool(self.system.pool())),
@@ -125,6 +122,21 @@ impl Coordinator {
         self.look_at_round(desk);
         self.look_at_pool(desk);
         self.believe(desk, Thread::System);
+    }
+
+    /// A submission of one's own is over when its command did something, or has nothing left to do. What was refused may have been
+    /// another's forgery under the same id: that covers neither proof nor signatures, nor where a word was given (T73).
+    fn settle(&mut self, desk: &mut Desk, entry: &Entry, applied: &Applied) {
+        let Some((key, wish)) = self.duties.find(entry.thread, &entry.command, &applied.command) else { return };
+        let over = match (&applied.outcome, &*entry.command) {
+            (Outcome::Did(_), _) => true,
+            // Its turn may not have come.
+            (Outcome::Refused(_), Command::Relay(_)) => false,
+            (Outcome::Refused(_), _) => self.still_stands(entry.thread, wish).is_err(),
+        };
+        if over {
+            self.duties.done(desk, &key);
+        }
     }
 
     /// Offers again what came early, and counts again what was voted.
@@ -191,10 +203,4 @@ fn heed(desk: &mut Desk, command: &Command, outcome: &Outcome) {
 /// The snapshot that a need's slot goes by; later ones, of which it was not told yet, may follow.
 fn goes_by(record: &Record) -> Option<u32> {
     (!record.is_over()).then_some(record.snapshot.number)
-}
-
-/// Whether an applied command needs no more submitting. A relay that was refused may have been another's forgery under the
-/// same id, which does not cover the proof; one that has no effect any more is given up for that.
-fn settles(command: &Command, outcome: &Outcome) -> bool {
-    !matches!((command, outcome), (Command::Relay(_), Outcome::Refused(_)))
 }

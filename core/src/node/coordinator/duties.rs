@@ -60,7 +60,7 @@ impl Coordinator {
     }
 
     /// As [`Coordinator::stands`], for a word of one's own too.
-    fn still_stands(&self, thread: Thread, wish: &Submission) -> Result<(), Reject> {
+    pub(super) fn still_stands(&self, thread: Thread, wish: &Submission) -> Result<(), Reject> {
         match (thread, wish) {
             (_, Submission::Ready(command)) => self.stands(thread, command),
             (Thread::System, Submission::Own(word)) => self.system.check_word(word),

@@ -1,8 +1,7 @@
 //! The embedded register: one sequencer to which any number of coordinators submit.
 //!
 //! It gives each command its place in its thread and hands all entries to all coordinators, in one order, again and again
-//! until each has said how far it came. It looks at nothing but who submits: a word given in a coordinator's own name must
-//! come from that coordinator.
+//! until each has said how far it came. It looks at nothing.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
