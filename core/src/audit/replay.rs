@@ -122,7 +122,7 @@ impl fmt::Display for Why {
             Self::Torn => write!(f, "the log is cut inside this line"),
             Self::Malformed { what } => write!(f, "not a line of an audit log: {what}"),
             Self::NotCanonical => write!(f, "not in canonical form: it was not written by a node"),
-            Self::BadEnvelope { reject } => write!(f, "an envelope in it was tampered with: {reject}"),
+            Self::BadEnvelope { reject } => write!(f, "something signed in it was tampered with: {reject}"),
             Self::OutOfPlace { expected, found } => {
                 write!(f, "number {found} in the place of {expected}: lines are missing, doubled or moved from here on")
             }

@@ -87,7 +87,7 @@ pub enum CliError {
         why: Box<CapsuleError>,
     },
     /// A list of cases that is none.
-    #[error("{}: no list of cases: {what}", path.display())]
+    #[error("{}: cases that cannot be taken: {what}", path.display())]
     #[diagnostic(help(
         r#"write [{{"input": {{"gate": "ingress", ...}}, "decision": {{"allow": false, "reasons": ["role"]}}}}, ...]"#
     ))]

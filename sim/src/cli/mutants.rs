@@ -25,7 +25,12 @@ pub fn run(args: &MutantsArgs) -> Result<u8, Report> {
 fn list() -> Result<u8, CliError> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(["planted bug", "fells", "in", "what it breaks"]);
-    table.add_rows(Mutant::ALL.iter().map(|bug| [bug.name(), bug.falls(), bug.scenario(), bug.breaks()]));
+    // What no scenario brings about is no bug to hunt for.
+    let place = |bug: &Mutant| match bug.scenario() {
+        "core" => "(just mutants-core)",
+        scenario => scenario,
+    };
+    table.add_rows(Mutant::ALL.iter().map(|bug| [bug.name(), bug.falls(), place(bug), bug.breaks()]));
     say(format!("{table}\n")).map(|()| 0)
 }
 

@@ -307,7 +307,10 @@ impl Findings {
                 &format!("missing; the run left {all} lines, the end was cut off"),
             ));
         } else {
-            format!("{} lines of this node, but not those that the manifest names", own.lines)
+            format!(
+                "{} lines of this node, but not those that the manifest names: one of the two was changed",
+                own.lines
+            )
         };
         Some(self.bad(path, &what))
     }

@@ -55,7 +55,7 @@ fn a_capsule_is_told_and_tested() {
     assert!(did.code == 0 && did.out.contains("all 226 cases") && did.out.contains("0 of 1 cases"), "{}", did.out);
     let did = test("other.json");
     assert!(did.code == 1 && did.out.contains("case 0: expected") && did.out.contains("1 of 1 cases"), "{}", did.out);
-    test("none.json").fails(65, &["no list of cases", "input.gate"]);
+    test("none.json").fails(65, &["cases that cannot be taken", "input.gate"]);
 }
 
 #[test]
