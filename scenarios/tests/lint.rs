@@ -207,6 +207,36 @@ asns = 6
 "#), @"warning narrow-committee 7:1 for 12 of 14 pairs of worker and planner no committee of 3 and 2 spare can be seated under the cap per org => spread the agents over more of `orgs`, or add verifiers");
 }
 
+/// Nobody offers a plan that takes longer than its need may.
+#[test]
+fn work_that_no_need_has_time_for() {
+    let text =
+        |work: &str| check(&format!("teaches = \"t\"\n[workload]\nwork = \"{work}\"\n[protocol]\nlease = \"5m\"\n"));
+    assert_eq!(text("10m"), "");
+    let told = text("11m");
+    assert!(
+        told.starts_with("error out-of-range 3:1 a task of 11m in a need that has to be done in 10m => "),
+        "{told}"
+    );
+}
+
+/// Where nobody looks at what was judged, whoever passes everything earns as much and does nothing for it.
+#[test]
+fn laziness_that_nobody_sees() {
+    let text = |lie: &str, watch: u32| {
+        let liars = format!("[[adversaries]]\nstrategy = \"{lie}\"\ncount = 2\n");
+        check(&format!(
+            "teaches = \"t\"\n[cluster]\nverifiers = 14\norgs = 14\n{liars}[protocol]\nwatch_bp = {watch}\n"
+        ))
+    };
+    for lazy in ["always-pass", "lazy-attester"] {
+        let told = text(lazy, 0);
+        assert!(told.starts_with("warning lying-pays 5:3 nobody looks at what was judged, so `"), "{told}");
+        assert_eq!(text(lazy, 1), "");
+    }
+    assert_eq!(text("always-fail", 0), "", "that one is seen");
+}
+
 #[test]
 fn a_small_pool_is_in_bootstrap() {
     insta::assert_snapshot!(check(r#"
