@@ -20,11 +20,10 @@ impl Coordinator {
         let record = &self.slots[&need].record;
         let Some(Waiting::Challenge(task) | Waiting::Late(task)) = record.waiting(segment) else { return false };
         self.duties.submissions(Thread::Need(need)).any(|(_, wish)| match wish {
-            Submission::Ready(command) => match &**command {
-                Command::Act(envelope) => matches!(&envelope.body, Body::Challenge(said) if said.task == *task),
-                _ => false,
-            },
-            Submission::Own(_) => false,
+            Submission::Ready(command) if let Command::Act(envelope) = &**command => {
+                matches!(&envelope.body, Body::Challenge(said) if said.task == *task)
+            }
+            _ => false,
         })
     }
 
@@ -86,15 +85,6 @@ impl Coordinator {
         moot.iter().for_each(|key| self.duties.done(desk, key));
     }
 
-    /// Whether the system thread would take it later.
-    fn awaits_its_turn(&self, wish: &Submission) -> bool {
-        let now = match wish {
-            Submission::Ready(command) => self.system.check(command),
-            Submission::Own(word) => self.system.check_word(word),
-        };
-        now == Err(Reject::WrongPhase)
-    }
-
     pub(super) fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
         let Some((what, attempts)) = self.duties.due(key) else { return };
         match what {
@@ -102,9 +92,11 @@ impl Coordinator {
             What::Submit { thread, wish: Submission::Ready(command) } if !self.convinces(thread, &command) => {
                 desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
             }
-            What::Submit { thread: Thread::System, wish } if self.still_stands(Thread::System, &wish).is_err() => {
-                if self.awaits_its_turn(&wish) {
-                    // Another ask of the same need goes first.
+            What::Submit { thread: Thread::System, wish }
+                if let Err(reject) = self.still_stands(Thread::System, &wish) =>
+            {
+                if reject == Reject::WrongPhase {
+                    // Its turn has not come: another ask of the same need goes first.
                     desk.wake_in(ms(desk.setup.local.stagger_ms), Timer::Duty(*key));
                 } else {
                     self.duties.done(desk, key);
