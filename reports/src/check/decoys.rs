@@ -2,6 +2,9 @@
 //! jackpot who knew, or who did not catch it; a need ends as a decoy exactly where its mask was there before it, and only if the
 //! world knows that its result was wrong on purpose; and no such result is ever settled.
 //!
+//! What is opened is one attempt. One before it whose committee was split was never found wrong, so nobody could open that, and
+//! whoever passed it goes free.
+//!
 //! That nobody honest is slashed is P3's to judge, and where every credit went the model's.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +38,8 @@ pub struct ForcedErrors {
 #[derive(Debug, Default)]
 struct Decoy {
     planted: Option<(Arc<[Cid]>, AgentId, AgentId, Record)>,
-    /// Who signed a pass of it before it was opened.
-    passed: BTreeMap<AgentId, Record>,
+    /// Who signed a pass of which COMMIT before any was opened.
+    passed: BTreeMap<(Cid, AgentId), Record>,
     /// Whose verdicts failed each commit.
     failed: BTreeMap<Cid, Arc<[AgentId]>>,
     finals: Vec<(Arc<[Cid]>, Record)>,
@@ -60,11 +63,11 @@ impl Checker for ForcedErrors {
                 let known = self.needs.entry(*need).or_default();
                 known.planted.get_or_insert_with(|| (outputs.clone(), *requester, *worker, record.clone()));
             }
-            Event::Betrayed { need, verifier, .. } => {
+            Event::Betrayed { commit, need, verifier } => {
                 let known = self.needs.entry(*need).or_default();
                 // Once it is opened nobody has to hear of more.
                 if known.unmasked.is_none() {
-                    known.passed.entry(*verifier).or_insert_with(|| record.clone());
+                    known.passed.entry((*commit, *verifier)).or_insert_with(|| record.clone());
                 }
             }
             _ if self.liars.told(record) => {}
@@ -179,7 +182,7 @@ impl ForcedErrors {
             let pots = self.slashed.get(agent).into_iter().flatten();
             pots.into_iter().any(|of| *of == pot || of.starts_with(&ruled))
         };
-        for (verifier, passed) in &decoy.passed {
+        for ((_, verifier), passed) in decoy.passed.iter().filter(|((of, _), _)| of == commit) {
             notes.checked();
             if end.settled && !answers(verifier) {
                 notes.contradict(NAME, format!("{verifier} passed a decoy, and loses nothing"), &[passed, ended]);
@@ -308,6 +311,14 @@ mod tests {
                 false => caught(ForcedErrors::default(), &run, "loses nothing"),
             }
         }
+    }
+
+    #[test]
+    fn who_passed_an_attempt_that_nobody_could_open_goes_free() {
+        let mut run = opened();
+        let before = Event::Betrayed { commit: Cid::of(b"a split before"), need: need(), verifier: agent(98) };
+        run.records.insert(1, Record::new(0, WORLD, before));
+        holds(ForcedErrors::default(), &run);
     }
 
     #[test]

@@ -400,6 +400,7 @@ impl Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::PropertyReport;
     use crate::report::fixture::{held, violated};
 
     #[test]
@@ -453,6 +454,21 @@ mod tests {
 
         again: swarm-sim run scenarios/split.toml --seed 7
         "#);
+    }
+
+    #[test]
+    fn a_promise_that_ended_is_told_beside_the_verdict() {
+        let mut report = held(1);
+        let ended = vec!["what is wrong stands".to_owned()];
+        let p3 = PropertyReport { beyond: 2, checked: 4, ended, ..PropertyReport::default() };
+        report.properties.insert("P3".to_owned(), p3);
+        let text = run(&report, Style::default());
+        let told = "\nthe promise of P3 ended 2 times, of which its verdict says nothing: what is wrong stands\n";
+        assert!(text.starts_with("quiet, seed 1: held") && text.contains(told), "{text}");
+        let text = sweep(&SweepReport::of([&report, &held(2)]), Style::default());
+        assert!(text.starts_with("2 runs of 1 scenario: held, but for a promise that ends in 1\n"), "{text}");
+        let told = "\nquiet: the promise of P3 ended in 1 of 2 runs; the report of each says how\n";
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]

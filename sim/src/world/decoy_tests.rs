@@ -111,7 +111,7 @@ fn t28_nobody_can_tell_a_decoy_before_its_requester_speaks() {
                 let envelope = &message["envelope"];
                 let verb = envelope["verb"].as_str().unwrap_or_default();
                 // The two that copy verdicts listen to whatever is said, also among coordinators.
-                let listens = name.starts_with("coordinator") || matches!(name.as_str(), "verifier-2" | "verifier-3");
+                let listens = name.starts_with("coordinator") || matches!(name.as_str(), "verifier-1" | "verifier-2");
                 assert!(verb != "MASK" || listens, "{name} hears of a mask");
                 let Some(need) = envelope["thread"].as_str().filter(|thread| *thread != "system") else { continue };
                 if speaks(message) {

@@ -67,6 +67,6 @@ fn t33_who_rules_does_one_stretch() {
 #[test]
 fn t33_without_its_begin_all_of_it_is_done() {
     let corrupt = "[[faults]]\nkind = \"store-corrupt\"\nat = \"10s\"\nfor = \"280s\"\nppm = 850_000\n";
-    let upheld: Vec<u64> = (0..6).flat_map(|seed| disputed(seed, corrupt).1).collect();
+    let upheld: Vec<u64> = (0..12).flat_map(|seed| disputed(seed, corrupt).1).collect();
     assert!(upheld.iter().any(|gas| *gas > 16) && upheld.contains(&16), "{upheld:?}");
 }
