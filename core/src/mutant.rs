@@ -77,6 +77,8 @@ mutants! {
     OpinionSlashes: "opinion-slashes", "P3", "contradictions";
     /// An arbiter rules on what it has a part in.
     ArbiterIsParty: "arbiter-is-party", "model", "contradictions";
+    /// Who rules on a challenge is drawn by the challenge alone: its author can say another until friends are drawn.
+    PanelForeseen: "panel-foreseen", "model", "liars";
     /// Whoever passed a decoy loses nothing.
     DecoyPassesFree: "decoy-passes-free", "decoys", "forced-errors";
     /// Those whom an opener is related to share in the jackpot of its decoy.

@@ -59,6 +59,10 @@ impl Record {
         if self.tasks.len() > 1 {
             return Err(Reject::BadPlan);
         }
+        // What people may differ about takes nobody's stake, and is no trap.
+        if self.need().is_some_and(|need| need.forms.values().any(|form| form.claims.is_some())) {
+            return Err(Reject::BadPlan);
+        }
         let wrong = task.wrong.as_ref().filter(|_| task.state == TaskState::Idle).ok_or(Reject::WrongPhase)?;
         if wrong.unmasking.is_some() {
             return Err(Reject::Duplicate);

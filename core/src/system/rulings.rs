@@ -128,12 +128,13 @@ impl System {
         }
         let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - bond.0);
         let share = lost.share(params.reward_bp);
-        let accuser = self.identity(challenger);
-        let own = offenders.iter().chain(worker).any(|offender| self.identity(offender).related(&accuser));
-        let reward = if own { Credits(0) } else { share };
+        // Nobody gains by what its own relations did wrong.
+        let at_fault: Vec<_> = offenders.iter().chain(worker).map(|agent| self.identity(agent)).collect();
+        let is_own = |agent: &AgentId| at_fault.iter().any(|one| one.related(&self.identity(agent)));
+        let reward = if is_own(challenger) { Credits(0) } else { share };
         let mut payouts = Vec::from([(*challenger, Credits(bond.0 + reward.0))]);
         let mut left = share;
-        for work in honest {
+        for work in honest.iter().filter(|work| !is_own(&work.to)) {
             let part = work.amount.min(left);
             left = Credits(left.0 - part.0);
             payouts.push((work.to, part));

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use crate::kit::*;
+use swarm_core::form::Form;
 use swarm_core::id::{AgentId, Cid, Credits, Digest, label};
 use swarm_core::plan::TaskState;
 use swarm_core::register::{Command, Ending, Event};
 use swarm_core::reject::Reject;
 use swarm_core::slot::{Phase, Waiting, mask};
-use swarm_core::wire::{Attest, Body, Envelope, Mask, Unmask, Verdict};
+use swarm_core::wire::{Attest, Body, Envelope, Mask, Need, Unmask, Verdict};
 
 const SALT: Digest = Digest([7; 32]);
 
@@ -151,6 +152,24 @@ fn t26_a_mask_is_opened_by_its_requester_once_and_after_the_verdict() {
     assert_eq!(try_it(&mut stage, "r1", &said), Err(Reject::Duplicate), "while it is being looked at");
     stage.relay();
     assert_eq!(try_it(&mut stage, "r1", &said), Err(Reject::Duplicate), "and after that");
+}
+
+/// People differ about claims, and an opinion takes nobody's stake: such a need is no trap.
+#[test]
+fn t28_what_is_a_matter_of_opinion_is_no_decoy() {
+    let claims = |need: &mut Need| {
+        need.forms = [(label("total"), Form { claims: "/claims".parse().ok(), ..Form::default() })].into();
+    };
+    let mut stage = Stage::under(&[], 3, |params| params.bond_bp = 5_000, claims);
+    announce(&mut stage, "p2");
+    stage.decide(vec![task("t0", "text", "total")]);
+    stage.lease("w1", "t0");
+    stage.commit("w1", "t0");
+    stage.judge("fail t0").unwrap();
+    stage.relay();
+    let said = unmask_of(&stage, SALT);
+    let envelope = stage.say("r1", Body::Unmask(said));
+    assert_eq!(stage.submit(Command::Act(envelope)), Err(Reject::BadPlan));
 }
 
 #[test]

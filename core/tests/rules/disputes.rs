@@ -156,6 +156,21 @@ fn t32_challenging_one_s_own_never_profits() {
     }
 }
 
+/// What rests on a void result is paid out of the slash, but not to whoever did that: it could pass its own error on to itself.
+#[test]
+fn t32_nobody_is_paid_for_what_rested_on_its_own_error() {
+    for (worker, paid) in [("w1", 0), ("w2", 10)] {
+        let mut stage = first_final();
+        stage.finish(worker, "join");
+        let (before, bond) = (stage.available(worker), 10);
+        let who = bystander(&stage);
+        stage.challenge(&who, "cut");
+        stage.rule("uphold cut").unwrap();
+        stage.relay();
+        assert_eq!(stage.available(worker), before + bond + paid, "{worker}");
+    }
+}
+
 #[test]
 fn t76_nobody_ends_a_dispute_by_leaving() {
     let mut stage = first_final();

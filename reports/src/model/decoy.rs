@@ -56,9 +56,10 @@ impl Need {
     pub(super) fn unmask(&mut self, envelope: &Arc<Envelope>, said: &Unmask) -> Option<()> {
         let requester = self.text.as_ref()?.sender;
         let (epoch, alone) = (self.epoch, self.tasks.len() == 1);
+        let is_of_opinion = self.text()?.forms.values().any(|form| form.claims.is_some());
         let task = self.tasks.get_mut(&said.task)?;
         let present = envelope.epoch == Some(epoch) && envelope.fence == Some(task.fence);
-        if envelope.sender != requester || !alone || !present || task.stage != Stage::Idle {
+        if envelope.sender != requester || !alone || !present || is_of_opinion || task.stage != Stage::Idle {
             return None;
         }
         let wrong = task.wrong.as_mut().filter(|wrong| wrong.said.is_none() && wrong.commit.id() == said.commit)?;

@@ -14,6 +14,7 @@ use swarm_core::wire::{Body, Challenge, Due, Envelope, Evidence, Payout, Release
 use super::need::{Elsewhere, Need, Stage, Task};
 use super::quorum::{self, Count, count};
 use super::system::{System, bond_of, free};
+use crate::check::draw;
 use crate::history::Account;
 
 /// A dispute about a final result.
@@ -418,10 +419,12 @@ impl System {
             |agent: &AgentId| self.had_part(ask, agent) || kept.iter().any(|arbiter| self.were_related(agent, arbiter));
         let usual = self.params().seats_spare;
         let spare = if *bench == Bench::Larger { usual + usual + k_ruling } else { usual };
-        let can = self.committee(challenge, kin, (*k_ruling, spare), reveals).is_some();
-        let (seats, k, snapshot) = match answer {
-            Answer::Seated { k_result, seats, snapshot, .. } => (seats, *k_result, snapshot),
-            Answer::Denied(_) if can => return Err("a committee that rules is denied, and can be drawn here".into()),
+        let due = self.committee(challenge, kin, (*k_ruling, spare), reveals);
+        let (seats, k, seed, snapshot) = match answer {
+            Answer::Seated { k_result, seats, seed, snapshot } => (seats, *k_result, seed, snapshot),
+            Answer::Denied(_) if due.is_some() => {
+                return Err("a committee that rules is denied, and can be drawn here".into());
+            }
             Answer::Denied(Reject::NoQuorum) => {
                 self.unheard(need, ask);
                 return Ok(());
@@ -439,6 +442,9 @@ impl System {
             _ => seats.len() - seats.len() / 3,
         };
         super::draws::drawn(pool, seats, wanted, k, own..=most)?;
+        if *seed != draw::committee_seed(challenge, reveals) || due.is_none_or(|due| due.members != *seats) {
+            return Err("others rule than are drawn here".into());
+        }
         match seats.iter().find(|agent| !pool.taken.bootstrap && kin(agent)) {
             Some(one) => Err(format!("{one} rules on what it has a part in")),
             None => Ok(()),
@@ -535,10 +541,15 @@ impl System {
                     }
                 }
                 let share = part(self.books.at(&pot) - bond, reward_bp);
-                let own = offenders.iter().chain(worker).any(|one| self.related(one, challenger));
-                self.books.shift(&pot, &free(challenger), bond + if own { 0 } else { share });
+                let own: Vec<_> = [challenger].into_iter().chain(honest.iter().map(|work| &work.to)).collect();
+                let own: BTreeSet<AgentId> = own
+                    .into_iter()
+                    .filter(|agent| offenders.iter().chain(worker).any(|one| self.related(one, agent)))
+                    .copied()
+                    .collect();
+                self.books.shift(&pot, &free(challenger), bond + if own.contains(challenger) { 0 } else { share });
                 let mut left = share;
-                for work in honest {
+                for work in honest.iter().filter(|work| !own.contains(&work.to)) {
                     let paid = work.amount.0.min(left);
                     self.books.shift(&pot, &free(&work.to), paid);
                     left -= paid;

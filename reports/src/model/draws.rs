@@ -212,6 +212,11 @@ impl System {
         let own = quorum::k(*k_result, pool.members.len(), eligible, self.params());
         let most = (own + self.params().seats_spare as usize).min(eligible);
         drawn(pool, seats, own, *k, own..=most)?;
+        let due = self.committee(commit, kin, (*k_result, self.params().seats_spare), reveals);
+        let due = due.map(|due| due.members.into_iter().filter(|one| self.can_answer(&need, commit, one)));
+        if due.is_none_or(|due| !due.eq(seats.iter().copied())) {
+            return Err("others sit than are drawn here".into());
+        }
         if let Some(one) = seats.iter().find(|agent| !pool.taken.bootstrap && kin(agent)) {
             return Err(format!("{one} sits in judgement of its own or of its relations"));
         }
