@@ -35,9 +35,14 @@ pub struct ForcedErrors {
     paid: BTreeMap<Arc<str>, Vec<(AgentId, Record)>>,
 }
 
+/// What is wrong on purpose, whose need it is, and who committed to it.
+type Plot = (Arc<[Cid]>, AgentId, AgentId, Record);
+
 #[derive(Debug, Default)]
 struct Decoy {
-    planted: Option<(Arc<[Cid]>, AgentId, AgentId, Record)>,
+    /// One for each attempt by somebody who is in on it, in their order, and the one that was opened: the last before that.
+    planted: Vec<Plot>,
+    opened: Option<Plot>,
     /// Who signed a pass of which COMMIT before any was opened.
     passed: BTreeMap<(Cid, AgentId), Record>,
     /// Whose verdicts failed each commit.
@@ -61,7 +66,7 @@ impl Checker for ForcedErrors {
             }
             Event::Planted { need, outputs, requester, worker, .. } => {
                 let known = self.needs.entry(*need).or_default();
-                known.planted.get_or_insert_with(|| (outputs.clone(), *requester, *worker, record.clone()));
+                known.planted.push((outputs.clone(), *requester, *worker, record.clone()));
             }
             Event::Betrayed { commit, need, verifier } => {
                 let known = self.needs.entry(*need).or_default();
@@ -96,7 +101,10 @@ impl Checker for ForcedErrors {
             Event::Settled { need, .. } => self.needs.entry(*need).or_default().settled = true,
             Event::Unmasked { commit, decoy, mask, need, .. } => {
                 let known = self.needs.entry(*need).or_default();
-                known.unmasked.get_or_insert_with(|| (*decoy, *mask, *commit, record.clone()));
+                if known.unmasked.is_none() {
+                    known.opened = known.planted.last().cloned();
+                    known.unmasked = Some((*decoy, *mask, *commit, record.clone()));
+                }
             }
             Event::NeedEnded { need, how } => {
                 self.needs.entry(*need).or_default().ended.get_or_insert_with(|| (*how, record.clone()));
@@ -135,7 +143,7 @@ impl Checker for ForcedErrors {
 impl ForcedErrors {
     fn judge(&self, need: &NeedId, decoy: &Decoy, end: &End, notes: &mut Notes) {
         let ended = decoy.ended.as_ref().filter(|(how, _)| *how == NeedEnd::Decoy).map(|(_, record)| record);
-        if let Some((outputs, _, _, planted)) = &decoy.planted {
+        for (outputs, _, _, planted) in &decoy.planted {
             notes.checked();
             if let (true, Some((_, told))) = (decoy.settled, decoy.finals.last())
                 && decoy.finals.last().is_some_and(|(last, _)| last == outputs)
@@ -150,7 +158,7 @@ impl ForcedErrors {
             return;
         };
         notes.checked();
-        let Some((_, requester, worker, planted)) = &decoy.planted else {
+        let Some((_, requester, worker, planted)) = &decoy.opened else {
             return notes.contradict(NAME, format!("need {need} is opened as a decoy, and is none"), &[told]);
         };
         let announced = self.masks.get(mask);
@@ -319,6 +327,32 @@ mod tests {
         let before = Event::Betrayed { commit: Cid::of(b"a split before"), need: need(), verifier: agent(98) };
         run.records.insert(1, Record::new(0, WORLD, before));
         holds(ForcedErrors::default(), &run);
+    }
+
+    /// Whoever did an attempt before it that came to nothing has no part in this one, nor have its relations.
+    #[test]
+    fn the_one_who_did_what_is_opened_is_the_opener_s_relation() {
+        for (org, is_kin) in [("of the one before", false), ("of this one", true)] {
+            let mut run = opened();
+            run.edit_all(|e| {
+                if let Event::Genesis { parties, .. } = e {
+                    let mut list = parties.to_vec();
+                    for (who, name) in [(agent(97), "of the one before"), (agent(3), "of this one"), (seats()[0], org)]
+                    {
+                        list.retain(|party| party.agent != who);
+                        list.push(Party { agent: who, asn: String::new(), org: name.to_owned(), ..list[0].clone() });
+                    }
+                    *parties = list.into();
+                }
+            });
+            let (outputs, requester, worker) = ([Cid::of(b"before")].into(), agent(1), agent(97));
+            let before = Event::Planted { need: need(), outputs, requester, task: task(), worker };
+            run.records.insert(1, Record::new(0, WORLD, before));
+            match is_kin {
+                false => holds(ForcedErrors::default(), &run),
+                true => caught(ForcedErrors::default(), &run, "its opener is a relation"),
+            }
+        }
     }
 
     #[test]
