@@ -541,12 +541,9 @@ impl System {
                     }
                 }
                 let share = part(self.books.at(&pot) - bond, reward_bp);
-                let own: Vec<_> = [challenger].into_iter().chain(honest.iter().map(|work| &work.to)).collect();
-                let own: BTreeSet<AgentId> = own
-                    .into_iter()
-                    .filter(|agent| offenders.iter().chain(worker).any(|one| self.related(one, agent)))
-                    .copied()
-                    .collect();
+                let paid = honest.iter().map(|work| work.to).chain([*challenger]);
+                let is_own = |agent: &AgentId| offenders.iter().chain(worker).any(|one| self.related(one, agent));
+                let own: BTreeSet<AgentId> = paid.filter(is_own).collect();
                 self.books.shift(&pot, &free(challenger), bond + if own.contains(challenger) { 0 } else { share });
                 let mut left = share;
                 for work in honest.iter().filter(|work| !own.contains(&work.to)) {
