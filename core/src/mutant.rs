@@ -175,6 +175,8 @@ mutants! {
     NeedForgotten: "need-forgotten", "liveness", "quiet";
     /// That a challenge window is over is forgotten, and what it guarded is never settled.
     WindowForgotten: "window-forgotten", "liveness", "quiet";
+    /// What an account cannot bear is ordered again and again.
+    RefusedInsisted: "refused-insisted", "liveness", "pass-and-run";
 }
 
 /// Whether `mutant` is planted: never, in this build.

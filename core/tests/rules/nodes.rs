@@ -114,6 +114,30 @@ fn t02_an_ended_need_stays_ended_when_all_is_said_again() {
     assert!(!believed, "nothing is believed twice");
 }
 
+/// Accounts are looked at only where an act is applied. Whoever says too much, or too early, is refused once, and nobody insists.
+#[test]
+fn what_an_account_cannot_bear_keeps_nobody_awake() {
+    let mut host = Host::new();
+    let id = host.post(need());
+    let manifest = host.genesis.manifest(&id_of("w1")).unwrap().0.id();
+    let amount = Credits(1_000_000_000);
+    let bodies = [
+        (10, Body::Transfer(AmountTo { amount, to: id_of("w2") })),
+        (11, Body::Unstake(Amount { amount })),
+        (12, Body::Withdraw(Amount { amount: Credits(1) })),
+    ];
+    let say = |nonce, body| said_by("w1", manifest, Thread::System, body, &[Role::Worker], |c| c.nonce = Nonce(nonce));
+    let acts = bodies.map(|(nonce, body)| say(nonce, body));
+    acts.iter().for_each(|act| host.tell_all(act));
+    assert!(host.run(48), "somebody never rests");
+    assert_closed(&mut host, id);
+    for act in &acts {
+        let command = Command::Act(Arc::clone(act)).id();
+        let refused = |(_, note): &&(String, Note)| matches!(note, Note::Applied { entry, .. } if entry.command == command && matches!(entry.outcome, Outcome::Refused(_)));
+        assert_eq!(host.notes.iter().filter(refused).count(), 3, "{:?}: once at each coordinator", act.verb());
+    }
+}
+
 #[test]
 fn t73_a_forged_relay_under_the_true_ones_name_stops_nobody() {
     // The id of a relay does not cover its proof: a liar can have its forgery ordered first, while the true one is lost.

@@ -1,16 +1,21 @@
 //! Liveness: every need that a correct requester posted, and that could be served, comes to a right end before the settle
 //! phase is over, and its requester hears of it; it comes to one end only; and one that closed got what it wanted. A requester
-//! that is whole in the end has posted every need that it was asked to post.
+//! that is whole in the end has posted every need that it was asked to post. And the register comes to rest: nothing is ordered
+//! again and again in vain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, NeedId, TaskName};
+use swarm_core::id::{AgentId, Digest, NeedId, TaskName, Thread};
+use swarm_core::register::Outcome;
 
 use super::{Checker, End, Finding, Liars, Notes};
 use crate::history::{Event, NeedEnd, NodeNo, Record, TaskEnd};
 
 const NAME: &str = "liveness";
+
+/// So often nothing is ordered in vain: coordinators submit again what is long in coming, but each some dozen times at most.
+const VAIN_MAX: u32 = 256;
 
 /// The oracle of liveness.
 #[derive(Debug, Default)]
@@ -29,6 +34,8 @@ pub struct Liveness {
     asked: BTreeMap<NodeNo, Vec<Record>>,
     /// The tasks that make what a need wants.
     wanted: BTreeMap<NeedId, Arc<[TaskName]>>,
+    /// How often each command was ordered and refused.
+    vain: BTreeMap<(Thread, Digest), u32>,
 }
 
 impl Checker for Liveness {
@@ -61,6 +68,14 @@ impl Checker for Liveness {
             }
             Event::TaskEnded { need, task, how: TaskEnd::Paid } if !self.liars.told(record) => {
                 self.paid.insert((*need, task.clone()));
+            }
+            Event::Ordered { entry, thread, .. } if matches!(entry.outcome, Outcome::Refused(_)) => {
+                let times = self.vain.entry((*thread, entry.command)).or_default();
+                *times += 1;
+                if *times == VAIN_MAX {
+                    let what = format!("command {} was ordered {times} times in vain", entry.command);
+                    self.notes.contradict(NAME, what, &[record]);
+                }
             }
             _ => {}
         }
@@ -139,7 +154,7 @@ fn how(record: &Record) -> Option<NeedEnd> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::fixture::{caught, good, holds, need, unknown};
+    use crate::check::fixture::{caught, good, holds, need, nonsense, unknown};
 
     #[test]
     fn a_good_history_holds() {
@@ -224,6 +239,17 @@ mod tests {
         holds(Liveness::default(), &dead);
         run.end.expect.data_loss = true;
         holds(Liveness::default(), &run);
+    }
+
+    #[test]
+    fn what_is_ordered_again_and_again_in_vain() {
+        let mut run = good();
+        // One is in it.
+        let nonsense = || Record::new(0, NodeNo(0), nonsense());
+        run.records.extend((2..VAIN_MAX).map(|_| nonsense()));
+        holds(Liveness::default(), &run);
+        run.records.push(nonsense());
+        caught(Liveness::default(), &run, "ordered 256 times in vain");
     }
 
     #[test]
