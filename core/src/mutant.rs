@@ -79,6 +79,8 @@ mutants! {
     ArbiterIsParty: "arbiter-is-party", "model", "contradictions";
     /// Who rules on a challenge is drawn by the challenge alone: its author can say another until friends are drawn.
     PanelForeseen: "panel-foreseen", "model", "liars";
+    /// A coordinator may reveal what it likes, and so pick who is drawn.
+    RevealUnchecked: "reveal-unchecked", "model", "lying-coordinators";
     /// Whoever passed a decoy loses nothing.
     DecoyPassesFree: "decoy-passes-free", "decoys", "forced-errors";
     /// Those whom an opener is related to share in the jackpot of its decoy.

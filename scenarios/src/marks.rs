@@ -60,6 +60,7 @@ pub const MARKS: &[Mark] = &[
     mark("lied-false-challenger", "an adversary disputed a result unseen"),
     mark("lied-false-citer", "an adversary wrote a brief that cites what it was never given"),
     mark("lied-false-claim", "an adversary said that its job took less than it took"),
+    mark("lied-false-reveal", "an adversary revealed another value than it had promised"),
     mark("lied-forger", "an adversary altered another's envelope, or said it again"),
     mark("lied-forker", "an adversary vouched for an entry that it had not applied"),
     mark("lied-front-runner", "an adversary disputed the result of a friend"),

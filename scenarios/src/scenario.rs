@@ -204,6 +204,8 @@ pub enum Strategy {
     /// A coordinator that vouches for other entries than it applied: half of the coordinators it tells the truth, all others
     /// something else.
     Forker,
+    /// A coordinator that reveals another value than it promised.
+    FalseReveal,
     /// A coordinator that never reveals what draws wait for.
     SilentReveal,
     /// A worker that commits to results which its job does not give, and makes up what its job cannot give.
@@ -323,7 +325,11 @@ impl Strategy {
     /// Whose it is.
     pub const fn role(self) -> Role {
         match self {
-            Self::EarlyStopwatch | Self::ChallengeWithholder | Self::Forker | Self::SilentReveal => Role::Coordinator,
+            Self::EarlyStopwatch
+            | Self::ChallengeWithholder
+            | Self::Forker
+            | Self::FalseReveal
+            | Self::SilentReveal => Role::Coordinator,
             Self::WrongResult
             | Self::WrongTurn
             | Self::FalseClaim
@@ -363,6 +369,7 @@ impl Strategy {
             Self::EarlyStopwatch => "early-stopwatch",
             Self::ChallengeWithholder => "challenge-withholder",
             Self::Forker => "forker",
+            Self::FalseReveal => "false-reveal",
             Self::SilentReveal => "silent-reveal",
             Self::WrongResult => "wrong-result",
             Self::WrongTurn => "wrong-turn",
@@ -405,6 +412,7 @@ impl Strategy {
             Self::EarlyStopwatch => "lied-early-stopwatch",
             Self::ChallengeWithholder => "lied-challenge-withholder",
             Self::Forker => "lied-forker",
+            Self::FalseReveal => "lied-false-reveal",
             Self::SilentReveal => "lied-silent-reveal",
             Self::WrongResult => "lied-wrong-result",
             Self::WrongTurn => "lied-wrong-turn",

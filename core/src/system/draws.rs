@@ -96,6 +96,9 @@ impl System {
             return Err(Reject::Duplicate);
         }
         let (last, prev) = self.promises.get(by).ok_or(Reject::NotEntitled)?.at(round).last;
+        if planted(Mutant::RevealUnchecked) {
+            return Ok(());
+        }
         // A chain that begins later has no value yet.
         reveal::check_after(&prev, value, round.saturating_sub(last))
     }

@@ -54,6 +54,10 @@ impl System {
             });
             (self.handed, self.dirty) = (true, true);
         }
+        for succession in mandate.successions() {
+            self.chains.remove(&succession.old);
+            self.chains.insert(succession.new.agent, vec![(self.rounds + 1, succession.new.anchor)]);
+        }
         for manifest in mandate.manifests() {
             self.register(manifest);
             self.acts.insert(manifest.id());
@@ -91,8 +95,29 @@ impl System {
         }
     }
 
+    /// A chain is promised for rounds that begin later, and only when the last one promised has begun.
+    pub(super) fn anchor(&mut self, by: AgentId, anchor: Digest, since: u32) -> bool {
+        let rounds = self.rounds;
+        let Some(chains) = self.chains.get_mut(&by) else { return false };
+        let begun = chains.len() == 1 || chains.last().is_some_and(|(last, _)| *last < rounds);
+        let may = begun && since > rounds;
+        if may {
+            chains.push((since, anchor));
+            self.out.push(Did::Anchored { anchor, by, since });
+        }
+        may
+    }
+
+    /// Whether `value` is what `by` promised to reveal in `round`: hashed once for each round of its chain it gives the end of that.
+    fn promised(&self, by: &AgentId, round: u32, value: Digest) -> bool {
+        let chain = self.chains.get(by).and_then(|chains| chains.iter().rfind(|(since, _)| *since < round));
+        chain.is_some_and(|(since, end)| {
+            (*since..round).fold(value, |value, _| Digest::of("swarm/reveal", &[&value.0])) == *end
+        })
+    }
+
     pub(super) fn reveal(&mut self, by: AgentId, round: u32, value: Digest, told: &[Did]) -> Judged {
-        let (members, member) = (self.holders.len(), self.holders.contains(&by));
+        let (members, member) = (self.holders.len(), self.promised(&by, round, value));
         let closes = told.iter().any(|event| matches!(event, Did::RoundClosed { .. }));
         let Some((_, revealed)) = self.round.as_mut().filter(|_| round == self.rounds && member) else {
             return Ok(false);

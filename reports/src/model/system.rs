@@ -80,6 +80,8 @@ pub struct System {
     pub(super) queue: Vec<Seating>,
     pub(super) round: Option<(Vec<Seating>, BTreeMap<AgentId, Digest>)>,
     pub(super) rounds: u32,
+    /// What each coordinator promised to reveal: chains by the round that they count from, and their ends.
+    pub(super) chains: BTreeMap<AgentId, Vec<(u32, Digest)>>,
     pub(super) waits: BTreeMap<Waiting, Watch>,
     segment: u64,
     pub(super) finalized: u32,
@@ -118,6 +120,7 @@ impl System {
             queue: Vec::new(),
             round: None,
             rounds: 0,
+            chains: genesis.coordinators.iter().map(|member| (member.agent, vec![(0, member.anchor)])).collect(),
             waits: BTreeMap::new(),
             segment: 0,
             finalized: 0,
@@ -164,13 +167,7 @@ impl System {
             Command::Word(word) if word.thread != Thread::System => Ok(false),
             Command::Word(word) => match word.says {
                 Says::Elapsed { elapsed, segment } => self.elapsed(word.by, elapsed, segment, events),
-                // Whether the value hashes to the one before is not looked at: refused, it may be for that.
-                Says::Reveal { .. } | Says::Anchor { .. } if told.is_none() => return Ok(None),
-                Says::Anchor { anchor, since } => {
-                    let may = since > self.rounds && self.holders.contains(&word.by);
-                    self.out.push(Did::Anchored { anchor, by: word.by, since });
-                    Ok(may)
-                }
+                Says::Anchor { anchor, since } => Ok(self.anchor(word.by, anchor, since)),
                 Says::Reveal { round, value } => self.reveal(word.by, round, value, events),
             },
             // That a group of the register starts is nothing to the protocol.

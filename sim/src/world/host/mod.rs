@@ -615,6 +615,7 @@ impl Host {
             }
             Effect::Reveal { op, since, round } => {
                 let value = self.chains.as_mut().and_then(|chains| chains.value(since, round));
+                let value = value.map(|value| self.pretends(round).unwrap_or(value));
                 let outcome = value.map_or(Outcome::NotCommitted, Outcome::Revealed);
                 self.input(cx, Input::Done { op, outcome });
             }

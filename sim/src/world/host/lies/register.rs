@@ -1,9 +1,9 @@
-//! How coordinators lie: early stopwatches, challenges kept back, entries that were never applied, and silence where a draw waits
-//! for a value. Each speaks in its own name alone: it has no key but its own.
+//! How coordinators lie: early stopwatches, challenges kept back, entries that were never applied, and silence, or another value
+//! than was promised, where a draw waits for one. Each speaks in its own name alone: it has no key but its own.
 
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Segment, Thread};
+use swarm_core::id::{AgentId, Digest, Segment, Thread};
 use swarm_core::node::{Message, Note, Subject};
 use swarm_core::register::{Applied, Chain, Command, Event as Did, Outcome, Says, Submission, Word};
 use swarm_core::reject::Reject;
@@ -36,6 +36,14 @@ impl Host {
             self.lied();
         }
         silent
+    }
+
+    /// What it says to have promised for a round, in place of what it has.
+    pub(in crate::world::host) fn pretends(&self, round: u32) -> Option<Digest> {
+        (self.strategy() == Some(Strategy::FalseReveal)).then(|| {
+            self.lied();
+            Digest::of_json("sim/false-reveal", &(self.agent(), round))
+        })
     }
 
     /// Reports waits that have just begun as over.
