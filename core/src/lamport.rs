@@ -4,6 +4,9 @@
 //! poisoned value must not carry everyone to the end of the range). Members of the register move it without bound, as far
 //! as enough of them say that they have come: so a node back from a long partition, and a newcomer to an old swarm, catch
 //! up with whatever they hear of the members first, and a minority that lies moves nothing. The clock never goes back.
+//!
+//! Beyond where those members have come nobody carries it further than [`CARRIED_MAX`], however often it is tried: a clock that
+//! one had moved out of the reach of all others would make whatever its node says wait there for ever.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,6 +15,10 @@ use crate::id::Lamport;
 
 /// How far ahead of the clock an envelope may be.
 pub const AHEAD_MAX: u64 = 1_000_000;
+
+/// How far ahead of where enough members have come anybody's word may carry a clock: half of what another still takes in, so that
+/// there is room for what its node says from there, and for members that the other has not heard yet.
+pub const CARRIED_MAX: u64 = AHEAD_MAX / 2;
 
 /// The highest value an envelope may carry. At a million per envelope it takes centuries to come near, and above it there is
 /// still room for every tick of an honest clock.
@@ -25,13 +32,15 @@ pub struct Clock {
     seats: Vec<Lamport>,
     /// As many seats as it takes to believe an entry.
     believe_at: usize,
+    /// How far as many of them have come.
+    vouched: Lamport,
 }
 
 impl Clock {
     /// A clock at `now` (the highest value ever used or seen; zero at the first start) that follows the members
     /// of the register, `seats` in number, as far as `believe_at` of them have come.
     pub fn new(now: Lamport, seats: usize, believe_at: usize) -> Self {
-        Self { now, seats: vec![Lamport(0); seats], believe_at }
+        Self { now, seats: vec![Lamport(0); seats], believe_at, vouched: Lamport(0) }
     }
 
     /// The highest value used or seen.
@@ -51,18 +60,23 @@ impl Clock {
     /// Takes notice of a verified envelope of someone with this `seat`, if it has one. False if it has to wait
     /// ([`Clock::horizon`]): it is too far ahead, and of no member.
     pub fn see(&mut self, seat: Option<usize>, lamport: Lamport) -> bool {
-        let near = self.take(lamport);
-        let Some(said) = seat.and_then(|seat| self.seats.get_mut(seat)) else { return near };
-        *said = lamport.max(*said);
-        let mut all = self.seats.clone();
-        all.sort_unstable_by(|a, b| b.cmp(a));
-        let vouched = all.get(self.believe_at.saturating_sub(1)).copied().unwrap_or_default();
-        self.now = self.now.max(vouched);
+        let near = lamport <= self.horizon();
+        if let Some(said) = seat.and_then(|seat| self.seats.get_mut(seat)) {
+            *said = lamport.max(*said);
+            let mut all = self.seats.clone();
+            all.sort_unstable_by(|a, b| b.cmp(a));
+            self.vouched = all.get(self.believe_at.saturating_sub(1)).copied().unwrap_or_default();
+            self.now = self.now.max(self.vouched);
+        }
+        if near {
+            let reach = Lamport(self.vouched.0.saturating_add(CARRIED_MAX));
+            self.now = self.now.max(lamport.min(reach));
+        }
         // A member is heard wherever its clock stands: what it says takes effect only with the others.
-        true
+        near || seat.is_some()
     }
 
-    /// Moves up to `lamport`, if that is near.
+    /// Moves up to the `lamport` of what took effect, if that is near.
     pub fn take(&mut self, lamport: Lamport) -> bool {
         let near = lamport <= self.horizon();
         if near {
@@ -96,7 +110,21 @@ mod tests {
         }
         assert_eq!(clock.now(), Lamport(5));
         assert!(clock.see(None, Lamport(5 + AHEAD_MAX)), "the bound itself is near");
-        assert_eq!(clock.now(), Lamport(5 + AHEAD_MAX));
+        assert_eq!(clock.now(), Lamport(CARRIED_MAX));
+    }
+
+    #[test]
+    fn t07_nobody_is_carried_out_of_the_reach_of_all_others() {
+        let (mut victim, other) = (clock(5), clock(5));
+        for step in 1..100 {
+            victim.see(None, Lamport(step * (AHEAD_MAX - 10)));
+            victim.see(Some(2), Lamport(step * (AHEAD_MAX - 10)));
+        }
+        assert!((1..1_000).all(|_| victim.tick() <= other.horizon()), "what it says is heard");
+        victim.see(Some(0), Lamport(FAR));
+        victim.see(Some(1), Lamport(FAR));
+        assert!(victim.see(None, Lamport(FAR + 9)));
+        assert_eq!(victim.now(), Lamport(FAR + 9), "where the members are it goes as ever");
     }
 
     #[test]

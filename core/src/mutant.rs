@@ -177,8 +177,12 @@ mutants! {
     NeedForgotten: "need-forgotten", "liveness", "quiet";
     /// That a challenge window is over is forgotten, and what it guarded is never settled.
     WindowForgotten: "window-forgotten", "liveness", "quiet";
+    /// What one coordinator announces is enough, though it may lie, or say it to some alone.
+    OneAnnounces: "one-announces", "liveness", "lying-coordinators";
     /// What an account cannot bear is ordered again and again.
     RefusedInsisted: "refused-insisted", "liveness", "pass-and-run";
+    /// Whoever is asked to rule on a dispute keeps the ruling.
+    RulingWithheld: "ruling-withheld", "liveness", "liars";
 }
 
 /// Whether `mutant` is planted: never, in this build.

@@ -84,6 +84,7 @@ pub const MARKS: &[Mark] = &[
     mark("lied-silent-reveal", "an adversary kept the value to itself that a draw waited for"),
     mark("lied-stake-splitter", "an adversary judged with a part of one stake"),
     mark("lied-sybil", "an adversary voted or judged without a stake"),
+    mark("lied-whisperer", "an adversary told coordinators alone what was to be told to all"),
     mark("lied-withholder", "an adversary committed to outputs that it did not store"),
     mark("lied-wrong-result", "an adversary committed to a result that its job does not give"),
     mark("lied-wrong-turn", "an adversary took a wrong turn in one stretch of its job"),

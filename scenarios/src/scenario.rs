@@ -208,6 +208,8 @@ pub enum Strategy {
     FalseReveal,
     /// A coordinator that never reveals what draws wait for.
     SilentReveal,
+    /// A coordinator that tells other coordinators, and nobody else, what is to be told to all.
+    Whisperer,
     /// A worker that commits to results which its job does not give, and makes up what its job cannot give.
     WrongResult,
     /// A worker that takes a wrong turn in one stretch of its job, and goes on from there as it should.
@@ -329,7 +331,8 @@ impl Strategy {
             | Self::ChallengeWithholder
             | Self::Forker
             | Self::FalseReveal
-            | Self::SilentReveal => Role::Coordinator,
+            | Self::SilentReveal
+            | Self::Whisperer => Role::Coordinator,
             Self::WrongResult
             | Self::WrongTurn
             | Self::FalseClaim
@@ -371,6 +374,7 @@ impl Strategy {
             Self::Forker => "forker",
             Self::FalseReveal => "false-reveal",
             Self::SilentReveal => "silent-reveal",
+            Self::Whisperer => "whisperer",
             Self::WrongResult => "wrong-result",
             Self::WrongTurn => "wrong-turn",
             Self::FalseClaim => "false-claim",
@@ -414,6 +418,7 @@ impl Strategy {
             Self::Forker => "lied-forker",
             Self::FalseReveal => "lied-false-reveal",
             Self::SilentReveal => "lied-silent-reveal",
+            Self::Whisperer => "lied-whisperer",
             Self::WrongResult => "lied-wrong-result",
             Self::WrongTurn => "lied-wrong-turn",
             Self::FalseClaim => "lied-false-claim",

@@ -266,13 +266,8 @@ fn whoever_lies_is_cast_by_role() {
         let cast = rogues.cast(pick);
         cast.values().map(|lies| lies.iter().map(|lie| lie.name()).collect()).collect()
     };
-    let last = [
-        vec!["silent-reveal"],
-        vec!["double-need"],
-        vec!["plan-patcher"],
-        vec!["self-challenger"; 3],
-        vec!["sybil"; 5],
-    ];
+    let last =
+        [vec!["whisperer"], vec!["double-need"], vec!["plan-patcher"], vec!["self-challenger"; 3], vec!["sybil"; 5]];
     assert_eq!(names(|of| of - 1), last);
     let first = [
         vec!["early-stopwatch"],

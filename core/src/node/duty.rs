@@ -1,13 +1,14 @@
 //! What any coordinator may do, and one should: the first in line does it at once, each further one waits a little longer
-//! and stands down when it sees it done.
+//! and stands down when it sees it done. Of what is said it takes more to be done where some may lie (`chorus`).
 //!
 //! Who is first is drawn per duty from its key, so no coordinator carries more than its share and no single one is needed.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
 use crate::config::ms;
-use crate::id::{Digest, Epoch, Fence, Thread};
+use crate::id::{AgentId, Digest, Epoch, Fence, Thread};
+use crate::mutant::{Mutant, planted};
 use crate::node::desk::{Desk, Saying};
 use crate::node::timer::Timer;
 use crate::register::{Command, Says, Submission};
@@ -26,7 +27,17 @@ pub(super) enum What {
 /// What a coordinator has taken on.
 #[derive(Clone, Default)]
 pub(super) struct Duties {
-    open: BTreeMap<Digest, (What, u32)>,
+    open: BTreeMap<Digest, Duty>,
+}
+
+/// One thing that it has taken on.
+#[derive(Clone)]
+struct Duty {
+    what: What,
+    /// How often it was tried.
+    attempts: u32,
+    /// Who has said it.
+    said: BTreeSet<AgentId>,
 }
 
 impl Duties {
@@ -53,7 +64,7 @@ impl Duties {
     /// What is open under the name of `command`, whose id this is.
     pub fn find(&self, thread: Thread, command: &Command, id: &Digest) -> Option<(Digest, &Submission)> {
         let key = key(thread, command, id);
-        match &self.open.get(&key)?.0 {
+        match &self.open.get(&key)?.what {
             // Other votes on the same thing may still count where these did not.
             What::Submit { wish: Submission::Ready(own), .. }
                 if matches!(**own, Command::Count(_)) && own.id() != *id =>
@@ -76,21 +87,30 @@ impl Duties {
             return;
         }
         let stagger = ms(desk.setup.local.stagger_ms);
-        self.open.insert(key, (what, 0));
+        self.open.insert(key, Duty { what, attempts: 0, said: BTreeSet::new() });
         desk.wake_in(Span(stagger.0.saturating_mul(rank as u64)), Timer::Duty(key));
     }
 
     /// The duty that is due; it stays open. Says how often it was tried before.
     pub fn due(&mut self, key: &Digest) -> Option<(What, u32)> {
-        let (what, attempts) = self.open.get_mut(key)?;
-        *attempts += 1;
-        Some((what.clone(), *attempts))
+        let duty = self.open.get_mut(key)?;
+        duty.attempts += 1;
+        Some((duty.what.clone(), duty.attempts))
     }
 
     /// Somebody did it, or it has no effect any more.
     pub fn done(&mut self, desk: &mut Desk, key: &Digest) {
         if self.open.remove(key).is_some() {
             desk.cancel(&Timer::Duty(*key));
+        }
+    }
+
+    /// `by` has said it; where `liars` may lie, and so say it to some alone, as many have to as leave more than those beside them.
+    pub fn heard(&mut self, desk: &mut Desk, key: &Digest, by: AgentId, liars: usize) {
+        let Some(duty) = self.open.get_mut(key) else { return };
+        duty.said.insert(by);
+        if duty.said.len() > 2 * liars || planted(Mutant::OneAnnounces) {
+            self.done(desk, key);
         }
     }
 
@@ -101,7 +121,7 @@ impl Duties {
 
     /// All open duties that submit to `thread`.
     pub fn submissions(&self, thread: Thread) -> impl Iterator<Item = (Digest, &Submission)> + '_ {
-        self.open.iter().filter_map(move |(key, (what, _))| match what {
+        self.open.iter().filter_map(move |(key, duty)| match &duty.what {
             What::Submit { thread: at, wish } if *at == thread => Some((*key, wish)),
             _ => None,
         })
@@ -143,7 +163,7 @@ pub(super) fn name(thread: Thread, tokens: (Option<Epoch>, Option<Fence>), body:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{AgentId, NeedId, Nonce, label};
+    use crate::id::{NeedId, Nonce, label};
     use crate::node::io::Subject;
     use crate::wire::{Release, ReleaseReason};
     use alloc::vec::Vec;
@@ -162,6 +182,6 @@ mod tests {
         let heard = release(1);
         duties.done(&mut desk, &name(heard.thread, (heard.epoch, heard.fence), &heard.body));
         let left: Vec<_> = duties.open.values().collect();
-        assert!(matches!(&left[..], [(What::Say(saying), _)] if saying.fence == Some(Fence(2))));
+        assert!(matches!(&left[..], [Duty { what: What::Say(saying), .. }] if saying.fence == Some(Fence(2))));
     }
 }

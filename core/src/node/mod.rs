@@ -3,6 +3,7 @@
 //! [`Node`] only routes. What each role does with an input is in the role's own file; what all of them share (speaking,
 //! waiting, asking the host) is the `desk`.
 
+mod chorus;
 mod coordinator;
 mod crowd;
 mod desk;
@@ -35,11 +36,12 @@ use crate::id::{AgentId, Cid, Credits, Digest, Lamport, NeedId, OpId, Thread};
 use crate::identity::{Ingress, Manifests};
 use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
+use crate::node::chorus::Chorus;
 use crate::nonce::{Nonces, exempt};
 use crate::policy;
 use crate::register::{Chain, Event};
 use crate::reject::Reject;
-use crate::slot::{self, Record};
+use crate::slot::{self, Phase, Record};
 use crate::system::Adopted;
 use crate::time::{Instant, Now};
 use crate::wire::{Amount, Body, Envelope, Mask, Refuse, Role, Verb};
@@ -67,6 +69,7 @@ pub struct Node {
     floor: Credits,
     manifests: Manifests,
     nonces: Nonces,
+    chorus: Chorus,
     /// Envelopes that rest on what has not come yet.
     lot: Lot,
     /// Mandates that were heard of and vetted, not yet taken note of.
@@ -113,6 +116,7 @@ impl Node {
             floor,
             manifests,
             nonces: Nonces::default(),
+            chorus: Chorus::default(),
             lot: Lot::default(),
             newcomers: Vec::new(),
         }
@@ -194,7 +198,9 @@ impl Node {
     /// must carry is left.
     pub fn is_quiet(&self) -> bool {
         let coordinator = self.coordinator.as_ref().is_none_or(Coordinator::is_quiet);
-        coordinator && self.desk.is_quiet() && self.threads.followed.values().all(|f| f.record.is_over())
+        // A thread that one coordinator alone has called it to may be nobody's.
+        let rests = |record: &Record| record.is_over() || record.phase == Phase::Absent;
+        coordinator && self.desk.is_quiet() && self.threads.followed.values().all(|f| rests(&f.record))
     }
 
     /// What the node holds of each need: its record, and digests of its plan's heads and view.
@@ -566,6 +572,11 @@ impl Node {
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.hear(&mut self.desk, message)?;
         }
+        if let Body::Decide(_) | Body::Finalize(_) | Body::Release(_) | Body::Invalidate(_) = envelope.body
+            && !self.is_heeded(envelope)
+        {
+            return Ok(());
+        }
         let (desk, threads) = (&mut self.desk, &mut self.threads);
         let verifier = self.roles.contains(&Role::Verifier);
         match (&envelope.body, envelope.thread) {
@@ -619,6 +630,14 @@ impl Node {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a coordinator's announcement comes from as many as cannot all lie.
+    fn is_heeded(&mut self, envelope: &Envelope) -> bool {
+        let Some(seat) = self.desk.roster.voices().seat(&envelope.sender) else { return false };
+        let liars = self.desk.setup.genesis.params.liars_max as usize;
+        let name = duty::name(envelope.thread, (envelope.epoch, envelope.fence), &envelope.body);
+        self.chorus.heeds(name, seat, liars)
     }
 
     /// What was begun under entries that are void is given up.

@@ -441,7 +441,9 @@ impl Verifier {
                     upheld: against.contains(evidence) && !shrugged,
                 };
                 let saying = Saying::new(Subject::Thread(*need), Thread::Need(*need), Body::Verdict(body));
-                desk.say(saying.epoch(*epoch).fence(*fence));
+                if !planted(Mutant::RulingWithheld) {
+                    desk.say(saying.epoch(*epoch).fence(*fence));
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use super::Fact;
 use crate::id::{Cid, Credits, Digest, Label, TaskName};
 use crate::reject::Reject;
 pub use crate::wire::bounds::TASKS_MAX;
-use crate::wire::bounds::{FACTS_MAX, REMARK_BYTES_MAX};
+use crate::wire::bounds::{FACTS_MAX, OUTPUTS_MAX, REMARK_BYTES_MAX};
 use crate::wire::{Need, Propose};
 
 /// Where a task's input comes from.
@@ -122,7 +122,8 @@ impl Plan {
 
         let mut outputs = BTreeMap::new();
         for (name, task) in &tasks {
-            if task.produces.is_empty() {
+            // No COMMIT has room for more.
+            if task.produces.is_empty() || task.produces.len() > OUTPUTS_MAX {
                 return None;
             }
             for label in &task.produces {
@@ -313,6 +314,16 @@ mod tests {
         };
         assert_eq!(tasks(TASKS_MAX).map(|plan| plan.tasks().len()), Ok(TASKS_MAX));
         assert_eq!(tasks(TASKS_MAX + 1), Err(Reject::BadPlan));
+    }
+
+    #[test]
+    fn a_task_has_no_more_outputs_than_a_commit_can_name() {
+        let outputs = |count: usize| {
+            let labels: Vec<_> = (1..count).map(|n| alloc::format!("o{n}")).collect();
+            let all = alloc::format!("total {}", labels.join(" "));
+            Plan::of(&need(), &propose(vec![add("t", "copy", "text", &all)])).map(|plan| plan.tasks().len())
+        };
+        assert_eq!([outputs(OUTPUTS_MAX), outputs(OUTPUTS_MAX + 1)], [Ok(1), Err(Reject::BadPlan)]);
     }
 
     fn any_fact() -> impl Strategy<Value = Fact> {

@@ -34,50 +34,53 @@ pub(super) enum Class {
     Added,
 }
 
-/// Every link stated, and the acyclic part of them that counts.
+/// Most links beside the decided plan that are considered, first to last: whoever adds more than a plan could need adds nothing,
+/// and costs nobody the time to look for cycles in it.
+const ADDED_MAX: usize = 1_024;
+
+/// Every link stated. What of them counts is worked out when somebody looks: whatever comes late may turn the answer for all.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Links {
     stated: BTreeMap<Rank, (TaskName, TaskName)>,
-    ignored: BTreeSet<Rank>,
-    children: BTreeMap<TaskName, BTreeSet<TaskName>>,
-    parents: BTreeMap<TaskName, BTreeSet<TaskName>>,
+}
+
+/// The acyclic part that counts, as (parent, child), and what is ignored.
+#[derive(Debug, Default)]
+pub(super) struct Counted<'a> {
+    children: BTreeMap<&'a TaskName, BTreeSet<&'a TaskName>>,
+    parents: BTreeMap<&'a TaskName, BTreeSet<&'a TaskName>>,
+    ignored: BTreeSet<(&'a TaskName, &'a TaskName)>,
 }
 
 impl Links {
     /// Adds links, each (parent, child).
     pub fn extend(&mut self, links: Vec<(Rank, (TaskName, TaskName))>) {
-        let last = self.stated.last_key_value().map(|(rank, _)| *rank);
-        let mut late = false;
-        let mut fresh = Vec::new();
-        for (rank, link) in links {
-            late |= Some(rank) < last;
-            if self.stated.insert(rank, link).is_none() {
-                fresh.push(rank);
+        for (mut rank, link) in links {
+            if planted(Mutant::CycleByArrival) {
+                (rank.class, rank.lamport) = (Class::Decided, Lamport(self.stated.len() as u64));
             }
-        }
-        if fresh.is_empty() {
-            return;
-        }
-        // A link that sorts before known ones may turn the answer for each of them; start over. Rare and small: plans have
-        // few links, and nearly all come with the decided proposal, which sorts first.
-        if late && !planted(Mutant::CycleByArrival) {
-            self.ignored.clear();
-            self.children.clear();
-            self.parents.clear();
-            fresh = self.stated.keys().copied().collect();
-        }
-        fresh.sort_unstable();
-        for rank in fresh {
-            let (parent, child) = self.stated[&rank].clone();
-            if self.reaches(&child, &parent) {
-                self.ignored.insert(rank);
-            } else {
-                self.children.entry(parent.clone()).or_default().insert(child.clone());
-                self.parents.entry(child).or_default().insert(parent);
-            }
+            self.stated.insert(rank, link);
         }
     }
 
+    /// Considers each in its turn.
+    pub fn counted(&self) -> Counted<'_> {
+        let mut counted = Counted::default();
+        let mut added = 0;
+        for (rank, (parent, child)) in &self.stated {
+            added += usize::from(rank.class == Class::Added);
+            if added > ADDED_MAX || counted.reaches(child, parent) {
+                counted.ignored.insert((parent, child));
+            } else {
+                counted.children.entry(parent).or_default().insert(child);
+                counted.parents.entry(child).or_default().insert(parent);
+            }
+        }
+        counted
+    }
+}
+
+impl<'a> Counted<'a> {
     fn reaches(&self, from: &TaskName, to: &TaskName) -> bool {
         let mut seen = BTreeSet::new();
         let mut open = vec![from];
@@ -86,24 +89,24 @@ impl Links {
                 return true;
             }
             if seen.insert(task) {
-                open.extend(self.children.get(task).into_iter().flatten());
+                open.extend(self.children(task));
             }
         }
         false
     }
 
     /// Tasks that wait for `task`, rising.
-    pub fn children(&self, task: &TaskName) -> impl Iterator<Item = &TaskName> {
-        self.children.get(task).into_iter().flatten()
+    pub fn children(&self, task: &TaskName) -> impl Iterator<Item = &'a TaskName> {
+        self.children.get(task).into_iter().flatten().copied()
     }
 
     /// Tasks that `task` waits for, rising.
-    pub fn parents(&self, task: &TaskName) -> impl Iterator<Item = &TaskName> {
-        self.parents.get(task).into_iter().flatten()
+    pub fn parents(&self, task: &TaskName) -> impl Iterator<Item = &'a TaskName> {
+        self.parents.get(task).into_iter().flatten().copied()
     }
 
-    /// Links that are ignored, as (parent, child), each once, rising.
-    pub fn ignored(&self) -> BTreeSet<(&TaskName, &TaskName)> {
-        self.ignored.iter().map(|rank| &self.stated[rank]).map(|(parent, child)| (parent, child)).collect()
+    /// Links that are ignored, each once, rising.
+    pub fn ignored(self) -> BTreeSet<(&'a TaskName, &'a TaskName)> {
+        self.ignored
     }
 }

@@ -229,6 +229,21 @@ fn t24_links_that_close_a_cycle_are_ignored_alike() {
     assert_eq!(ignored(&[2, 1]).len(), 0);
 }
 
+/// Whoever adds more links than a plan could need adds nothing with them, whatever order they came in.
+#[test]
+fn links_beyond_a_bound_are_ignored_alike() {
+    let name = |n: u64| alloc::format!("t{n}");
+    let many: Vec<_> = (0..1_040u64).map(|n| update(1, 2_000 - n, vec![link(&name(n), &name(n + 1))])).collect();
+    let (mut rising, _) = decided();
+    let (mut falling, _) = decided();
+    many.iter().for_each(|patch| drop(rising.add_patch(patch).unwrap()));
+    many.iter().rev().for_each(|patch| drop(falling.add_patch(patch).unwrap()));
+    assert_eq!(rising.get_thread().ignored_links.len(), 16);
+    let first = (label(&name(0)), label(&name(1)));
+    assert!(rising.get_thread().ignored_links.contains(&(&first.0, &first.1)), "the latest in Lamport order");
+    assert_eq!(seen(&rising), seen(&falling));
+}
+
 #[test]
 fn the_decided_plan_wins_against_links_that_sort_before_it() {
     let (mut late, proposal) = decided();

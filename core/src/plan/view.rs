@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::Serialize;
 
-use super::links::{Class, Links, Rank};
+use super::links::{Class, Counted, Links, Rank};
 use super::{Fact, TaskState, facts_of};
 use crate::id::{AgentId, Cid, Digest, Epoch, Fence, Label, TaskName};
 use crate::mutant::{Mutant, planted};
@@ -223,16 +223,20 @@ impl View {
 
     /// The task, if a visible fact adds it.
     pub fn get_task(&self, task: &TaskName) -> Option<TaskView<'_>> {
+        self.task_among(&self.links.counted(), task)
+    }
+
+    fn task_among<'a>(&'a self, links: &Counted<'a>, task: &TaskName) -> Option<TaskView<'a>> {
         let stated = self.stated.get(task)?;
         let (rank, added) = stated.added.first_key_value()?;
         Some(TaskView {
             annotations: stated.annotations.iter().map(|(key, (_, value))| (key, value.as_str())).collect(),
             attestations: &stated.attestations,
-            children: self.links.children(task).collect(),
+            children: links.children(task).collect(),
             claims: &stated.claims,
             decided: rank.class == Class::Decided,
             job: &added.job,
-            parents: self.links.parents(task).collect(),
+            parents: links.parents(task).collect(),
             produces: labels(&added.produces, &stated.produces, rank.class),
             requires: labels(&added.requires, &stated.requires, rank.class),
             standing: self.standing(task),
@@ -241,7 +245,8 @@ impl View {
 
     /// Every task that a visible fact adds, by name.
     pub fn tasks(&self) -> impl Iterator<Item = (&TaskName, TaskView<'_>)> {
-        self.stated.keys().filter_map(|name| self.get_task(name).map(|task| (name, task)))
+        let links = self.links.counted();
+        self.stated.keys().filter_map(move |name| self.task_among(&links, name).map(|task| (name, task)))
     }
 
     /// Everything there is to see.
@@ -257,7 +262,13 @@ impl View {
                 (Vec::new(), others.into_iter().map(tag).collect())
             }
         };
-        ThreadView { candidates, decision, ignored_links: self.links.ignored(), orphans, tasks: self.tasks().collect() }
+        ThreadView {
+            candidates,
+            decision,
+            ignored_links: self.links.counted().ignored(),
+            orphans,
+            tasks: self.tasks().collect(),
+        }
     }
 
     /// Where `task` stands; nothing until a believed entry says so.
@@ -282,12 +293,13 @@ impl View {
     /// Tasks of the decided plan that nobody holds and whose parents in that plan have a valid result, by name. Links that
     /// agents added beside the plan do not delay it.
     pub fn ready(&self) -> impl Iterator<Item = &TaskName> {
+        let links = self.plan.counted();
         self.stated
             .iter()
-            .filter(|(task, stated)| {
+            .filter(move |(task, stated)| {
                 let planned = stated.added.first_key_value().is_some_and(|(rank, _)| rank.class == Class::Decided);
                 let idle = self.standing(task).is_none_or(|standing| standing.state == TaskState::Idle);
-                planned && idle && self.plan.parents(task).all(|parent| self.has_result(parent))
+                planned && idle && links.parents(task).all(|parent| self.has_result(parent))
             })
             .map(|(task, _)| task)
     }

@@ -20,6 +20,7 @@ use crate::policy::is_same;
 use crate::quorum::{self, Tally};
 use crate::register::{Answer, Bench, Command, Counted, Event, Proof, Says, Word};
 use crate::reject::Reject;
+use crate::slot::dispute;
 use crate::slot::perform::Doing;
 use crate::slot::{Phase, Record, Task, Waiting};
 use crate::time::Span;
@@ -459,6 +460,12 @@ impl Record {
             _ => return Err(Reject::WrongPhase),
         };
         let watch = self.waits.get(&window).ok_or(Reject::WrongPhase)?;
+        // The window stands still before anything is booked: whoever could not pay for that does not stop it.
+        let commit = task.committed().ok_or(Reject::NoSuchThing)?;
+        let able = registry.standing(self.snapshot.number, &envelope.sender).map_or(Credits(0), |s| s.available);
+        if able < dispute::bond(registry.params(), envelope, commit) {
+            return Err(Reject::NotEnough);
+        }
         let left =
             watch.total.saturating_sub(watch.agreed(registry.params().end_at(registry.genesis().coordinators.len())));
         Ok(Move::Challenge { task: name(), bench, challenge: Arc::clone(envelope), left })
@@ -555,8 +562,11 @@ impl Record {
     /// Whether the answer that `proof` speaks of is waited for.
     ///
     /// # Errors
-    /// `Duplicate` if it was taken, `NoEvidence` if it answers somebody else.
+    /// `Duplicate` if it was taken, `NoEvidence` if it answers somebody else, `WrongPhase` if the need has ended.
     pub fn awaits(&self, proof: &Proof) -> Result<(), Reject> {
+        if self.is_over() {
+            return Err(Reject::WrongPhase);
+        }
         match (proof.thread, proof.claim()) {
             (Thread::System, Some(Event::Answered { at, need, seq, .. })) if *need == self.id => {
                 if self.asks.contains_key(&(*seq, *at)) { Ok(()) } else { Err(Reject::Duplicate) }

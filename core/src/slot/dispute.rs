@@ -16,7 +16,7 @@ use crate::wire::{Body, Challenge, Commit, Due, Envelope, Evidence, Payout, Rele
 
 /// What a challenge costs to make: the base of its class, times how long looking takes if the COMMIT says so truly. Of what is disputed
 /// in one stretch only that is looked at.
-fn bond(params: &Params, challenge: &Envelope, commit: &Commit) -> Credits {
+pub(super) fn bond(params: &Params, challenge: &Envelope, commit: &Commit) -> Credits {
     let Body::Challenge(Challenge { evidence, .. }) = &challenge.body else { return params.challenge_bond };
     let base = match evidence {
         Evidence::OutputMismatch { .. } | Evidence::StretchMismatch { .. } | Evidence::FalseProof { .. } => {

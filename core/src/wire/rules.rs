@@ -119,6 +119,10 @@ impl Content {
         if matches!(self.body, Body::AttestPlan(_)) && (!self.refs.is_empty() || self.target.is_some()) {
             return Err(Reject::WrongFields);
         }
+        // A vote is evidence from the moment it is counted: one that had expired by then would void the whole count.
+        if matches!(self.body, Body::AttestPlan(_) | Body::Attest(_) | Body::Verdict(_)) && self.expires.is_some() {
+            return Err(Reject::WrongFields);
+        }
         if self.refs.len() > bounds::REFS_MAX {
             return Err(Reject::Oversize);
         }

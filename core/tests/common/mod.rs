@@ -384,10 +384,12 @@ pub fn content(verb: Verb, bytes: &mut Bytes, key: &SigningKey) -> Content {
         body,
         capability: CapabilityRef { manifest: bytes.cid(), name: bytes.label() },
         epoch,
-        expires: bytes.some(|bytes| match bytes.u8() % 2 {
-            0 => Expires::Lamport(Lamport(bytes.u64())),
-            _ => Expires::Register(Seq(bytes.u64())),
-        }),
+        expires: bytes
+            .some(|bytes| match bytes.u8() % 2 {
+                0 => Expires::Lamport(Lamport(bytes.u64())),
+                _ => Expires::Register(Seq(bytes.u64())),
+            })
+            .filter(|_| !matches!(verb, Verb::AttestPlan | Verb::Attest | Verb::Verdict)),
         fence,
         lamport: Lamport(bytes.u64() % (LAMPORT_MAX.0 + 1)),
         nonce,

@@ -143,7 +143,6 @@ fn t11_no_vote_is_longer_than_its_room_in_a_decide() {
         stage.say_with("v1", body.clone(), |c| {
             c.capability.name = label(&"x".repeat(64));
             c.epoch = Some(Epoch(u64::MAX));
-            c.expires = Some(Expires::Register(Seq(u64::MAX)));
             c.lamport = swarm_core::lamport::LAMPORT_MAX;
             c.nonce = Nonce(u64::MAX);
             c.time = swarm_core::time::WallTime(u64::MAX);
@@ -153,7 +152,11 @@ fn t11_no_vote_is_longer_than_its_room_in_a_decide() {
     let longest = vote(|_| ());
     assert!(Envelope::verify(longest.bytes()).is_ok());
     assert!(longest.bytes().len() <= ATTEST_PLAN_BYTES_MAX, "{}", longest.bytes().len());
-    let padded = [vote(|c| c.refs = vec![Cid::default()]), vote(|c| c.target = Some(c.sender))];
+    let padded = [
+        vote(|c| c.refs = vec![Cid::default()]),
+        vote(|c| c.target = Some(c.sender)),
+        vote(|c| c.expires = Some(Expires::Register(Seq(u64::MAX)))),
+    ];
     for vote in padded {
         assert_eq!(Envelope::verify(vote.bytes()).err(), Some(Reject::WrongFields));
     }

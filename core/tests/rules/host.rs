@@ -13,7 +13,7 @@ use swarm_core::policy::{BaseRules, Evaluator, Limits, Only};
 use swarm_core::register::{Command, Entry};
 use swarm_core::rng::Stream;
 use swarm_core::time::{Instant, Now, Span, WallTime};
-use swarm_core::wire::{Envelope, Need, Telemetry};
+use swarm_core::wire::{Envelope, Need, Telemetry, Verb};
 
 /// What a hook makes of a submission: order these instead.
 pub type Hook = Box<dyn FnMut(&Thread, &Arc<Command>) -> Option<Vec<Arc<Command>>>>;
@@ -31,6 +31,10 @@ pub struct Host {
     pub silent: Option<String>,
     /// Delivers in an order drawn from this.
     pub shuffle: Option<Stream>,
+    /// The coordinator that announces to coordinators alone.
+    pub whisperer: Option<String>,
+    /// Whether the register takes nothing twice under one id.
+    pub by_id: bool,
     posted: u64,
     unrevealed: Vec<(String, OpId, u32, u32)>,
     register: BTreeMap<Thread, Vec<Arc<Command>>>,
@@ -44,7 +48,11 @@ impl Host {
     }
 
     pub fn with(params: impl FnOnce(&mut Params)) -> Self {
-        let (mut genesis, people) = genesis(3, params);
+        Self::of(3, params)
+    }
+
+    pub fn of(coordinators: usize, params: impl FnOnce(&mut Params)) -> Self {
+        let (mut genesis, people) = genesis(coordinators, params);
         let evaluator = Arc::new(BaseRules::new(Limits::default()));
         (genesis.engine, genesis.capsule) = (evaluator.engine(), evaluator.capsule());
         genesis.check().expect("the genesis is sound");
@@ -71,6 +79,8 @@ impl Host {
             hook: None,
             silent: None,
             shuffle: None,
+            whisperer: None,
+            by_id: false,
             posted: 0,
             unrevealed: Vec::new(),
             register: BTreeMap::new(),
@@ -97,6 +107,11 @@ impl Host {
     /// Hands an envelope to one node.
     pub fn tell(&mut self, name: &str, envelope: &Arc<Envelope>) {
         let message = Message { entries: [].into(), envelope: Arc::clone(envelope) };
+        self.queue.push_back((name.into(), Input::Message(message)));
+    }
+
+    /// Hands one node an envelope with what travels beside it.
+    pub fn tell_beside(&mut self, name: &str, message: Message) {
         self.queue.push_back((name.into(), Input::Message(message)));
     }
 
@@ -139,7 +154,7 @@ impl Host {
     /// Puts a command in its place.
     pub fn order(&mut self, thread: Thread, command: Arc<Command>) {
         let entries = self.register.entry(thread).or_default();
-        if entries.contains(&command) {
+        if entries.iter().any(|known| *known == command || (self.by_id && known.id() == command.id())) {
             return;
         }
         entries.push(Arc::clone(&command));
@@ -202,6 +217,8 @@ impl Host {
                 let envelope = Arc::new(keys(name).sign(draft.as_ref().clone()));
                 let message = Message { entries, envelope };
                 self.said.push((subject, message.clone()));
+                let announces = matches!(message.envelope.verb(), Verb::Decide | Verb::Finalize | Verb::Release);
+                let whispers = announces && self.whisperer.as_deref() == Some(name);
                 for to in self.nodes.keys() {
                     let follows = |need| self.follows.get(&need).is_some_and(|who: &BTreeSet<String>| who.contains(to));
                     let hears = match subject {
@@ -210,6 +227,7 @@ impl Host {
                         Subject::Inbox(agent) => keys(to).agent() == agent,
                         _ => true,
                     };
+                    let hears = hears && (!whispers || to.starts_with('c'));
                     if hears || inboxes.contains(&keys(to).agent()) {
                         self.queue.push_back((to.clone(), Input::Message(message.clone())));
                     }

@@ -1,7 +1,7 @@
 //! Liveness: every need that a correct requester posted, and that could be served, comes to a right end before the settle
 //! phase is over, and its requester hears of it; it comes to one end only; and one that closed got what it wanted. A requester
 //! that is whole in the end has posted every need that it was asked to post. And the register comes to rest: nothing is ordered
-//! again and again in vain.
+//! again and again in vain. Whoever must rule on a dispute and can does (`panels`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use swarm_core::id::{AgentId, Digest, NeedId, TaskName, Thread};
 use swarm_core::register::Outcome;
 
+use super::panels::Panels;
 use super::{Checker, End, Finding, Liars, Notes};
 use crate::history::{Event, NeedEnd, NodeNo, Record, TaskEnd};
 
@@ -27,6 +28,7 @@ pub struct Liveness {
     ended: BTreeMap<NeedId, (Record, BTreeSet<NodeNo>)>,
     liars: Liars,
     notes: Notes,
+    panels: Panels,
     /// Tasks that were done and paid for.
     paid: BTreeSet<(NeedId, TaskName)>,
     posted: BTreeMap<NeedId, Record>,
@@ -45,6 +47,7 @@ impl Checker for Liveness {
 
     fn see(&mut self, record: &Record) {
         self.liars.see(record);
+        self.panels.see(record);
         match &record.event {
             Event::Genesis { parties, .. } => {
                 self.dishonest.extend(parties.iter().filter(|p| !p.honest).map(|p| p.agent));
@@ -88,6 +91,9 @@ impl Checker for Liveness {
             notes.unknown("the run was cut short: what would have come of it is not known".to_owned());
         }
         self.lost(end, &mut notes);
+        if !end.expect.data_loss {
+            self.panels.finish(NAME, &self.correct, &mut notes);
+        }
         for (need, posted) in self.posted.iter().filter(|(need, _)| !end.expect.excused.contains(need)) {
             notes.checked();
             let right = &end.expect.ends;

@@ -26,6 +26,7 @@ mod p4;
 mod p5;
 mod p6;
 mod p9;
+mod panels;
 mod pools;
 mod rounds;
 mod sums;

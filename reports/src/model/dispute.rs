@@ -9,7 +9,7 @@ use swarm_core::register::{Answer, Ask, Bench, BondFate, Counted, Event as Did};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
-use swarm_core::wire::{Body, Challenge, Due, Envelope, Evidence, Payout, ReleaseReason};
+use swarm_core::wire::{Body, Challenge, Commit, Due, Envelope, Evidence, Payout, ReleaseReason};
 
 use super::need::{Elsewhere, Need, Stage, Task};
 use super::quorum::{self, Count, count};
@@ -62,6 +62,24 @@ fn accused_in(challenge: &Envelope) -> Option<AgentId> {
         Body::Challenge(Challenge { evidence: Evidence::FalseProof { verifier }, .. }) => Some(*verifier),
         _ => None,
     }
+}
+
+/// What a challenge costs whoever is wrong: more, the more has to be done again.
+fn bond(said: &Challenge, commit: &Commit, params: &Params) -> Credits {
+    let base = match said.evidence {
+        Evidence::OutputMismatch { .. } | Evidence::StretchMismatch { .. } | Evidence::FalseProof { .. } => {
+            params.challenge_bond
+        }
+        Evidence::PolicyBreach { .. } => params.breach_bond,
+        Evidence::SemanticContradiction { .. } => params.contradiction_bond,
+        Evidence::SchemaViolation { .. } => params.schema_bond,
+        Evidence::MissingCitation { .. } => params.citation_bond,
+    };
+    let looked_at = match said.evidence {
+        Evidence::StretchMismatch { .. } => commit.telemetry.steps.0 / (1 + commit.states.len() as u64),
+        _ => commit.telemetry.steps.0,
+    };
+    Credits(base.0 * 10.min(1 + looked_at / u64::from(params.gas_step)))
 }
 
 /// Those who have a part in what is disputed.
@@ -135,6 +153,10 @@ impl Need {
         if level >= benches(elsewhere) {
             return None;
         }
+        let able = elsewhere.standing(self.snapshot.number, &envelope.sender).map_or(0, |standing| standing.free);
+        if able < bond(said, commit, elsewhere.params()).0 {
+            return None;
+        }
         let (window, late) = match task.stage {
             Stage::Final => (Waiting::Challenge(said.task.clone()), false),
             Stage::Settled if !is_opinion(envelope) => (Waiting::Late(said.task.clone()), true),
@@ -167,24 +189,10 @@ impl Need {
         else {
             return;
         };
-        let base = match said.evidence {
-            Evidence::OutputMismatch { .. } | Evidence::StretchMismatch { .. } | Evidence::FalseProof { .. } => {
-                params.challenge_bond
-            }
-            Evidence::PolicyBreach { .. } => params.breach_bond,
-            Evidence::SemanticContradiction { .. } => params.contradiction_bond,
-            Evidence::SchemaViolation { .. } => params.schema_bond,
-            Evidence::MissingCitation { .. } => params.citation_bond,
-        };
-        let looked_at = match said.evidence {
-            Evidence::StretchMismatch { .. } => commit.telemetry.steps.0 / (1 + commit.states.len() as u64),
-            _ => commit.telemetry.steps.0,
-        };
-        let times = 10.min(1 + looked_at / u64::from(params.gas_step));
         let ask = Ask::Contest {
             attesters: task.passed_by(),
             bench: self.bench(name),
-            bond: Credits(base.0 * times),
+            bond: bond(said, commit, params),
             challenge: dispute.challenge.id(),
             challenger: dispute.challenge.sender,
             draw: dispute.draws,

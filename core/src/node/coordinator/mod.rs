@@ -215,7 +215,9 @@ impl Coordinator {
                 if !from_member {
                     return Err(Reject::NotEntitled);
                 }
-                self.duties.done(desk, &name(envelope.thread, (envelope.epoch, envelope.fence), body));
+                let key = name(envelope.thread, (envelope.epoch, envelope.fence), body);
+                let liars = self.system.params().liars_max as usize;
+                self.duties.heard(desk, &key, envelope.sender, liars);
             }
             (Body::UpdatePlan(_), Thread::Need(need)) => {
                 if let Some(lost) = self.slot(need).sheet.add(envelope)? {

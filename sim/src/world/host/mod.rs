@@ -547,7 +547,10 @@ impl Host {
     fn carry_out(&mut self, cx: &mut Cx<'_, Wire>, effect: Effect) {
         match effect {
             Effect::Publish { op, subject, inboxes, draft, entries } => {
-                if self.withholds(subject, &inboxes, &draft) || self.forks(cx, subject, &inboxes, &draft, &entries) {
+                if self.withholds(subject, &inboxes, &draft)
+                    || self.forks(cx, subject, &inboxes, &draft, &entries)
+                    || self.whispers(cx, &draft, &entries)
+                {
                     return self.input(cx, Input::Done { op, outcome: Outcome::Committed });
                 }
                 let mut first = None;

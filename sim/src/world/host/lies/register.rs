@@ -1,5 +1,5 @@
-//! How coordinators lie: early stopwatches, challenges kept back, entries that were never applied, and silence, or another value
-//! than was promised, where a draw waits for one. Each speaks in its own name alone: it has no key but its own.
+//! How coordinators lie: early stopwatches, challenges kept back, entries that were never applied, announcements that few hear, and
+//! silence, or another value than was promised, where a draw waits for one. Each speaks in its own name alone: it has no key but its own.
 
 use std::sync::Arc;
 
@@ -108,6 +108,21 @@ impl Host {
         }
         self.vouches(cx, (subject, inboxes.to_vec()), other, otherwise);
         true
+    }
+
+    /// Tells coordinators alone what is to be told to all; whether it does.
+    pub(in crate::world::host) fn whispers(
+        &mut self,
+        cx: &mut Cx<'_, Wire>,
+        draft: &Draft,
+        entries: &Arc<[Arc<Applied>]>,
+    ) -> bool {
+        let tells = matches!(draft.body, Body::Decide(_) | Body::Finalize(_) | Body::Release(_) | Body::Invalidate(_));
+        let whispers = tells && self.strategy() == Some(Strategy::Whisperer);
+        if whispers {
+            self.vouches(cx, (Subject::Coordinators, Vec::new()), draft.clone(), Arc::clone(entries));
+        }
+        whispers
     }
 
     fn vouches(
