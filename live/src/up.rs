@@ -97,7 +97,10 @@ fn exit(swarm: &Swarm, fates: &[Fate], end: End, needs: usize) -> Exit {
     }
     let closed = fates.len() == needs && fates.iter().all(|fate| fate.ending == Some(Ending::Closed));
     match end {
-        End::Interrupted => Exit::Interrupted,
+        End::Interrupted => {
+            tell!("interrupted: this is how far it came; the same command goes on");
+            Exit::Interrupted
+        }
         End::Done if closed => Exit::Held,
         End::Done => {
             tell!("not every need could be closed");

@@ -236,8 +236,10 @@ fn links_beyond_a_bound_are_ignored_alike() {
     let many: Vec<_> = (0..1_040u64).map(|n| update(1, 2_000 - n, vec![link(&name(n), &name(n + 1))])).collect();
     let (mut rising, _) = decided();
     let (mut falling, _) = decided();
-    many.iter().for_each(|patch| drop(rising.add_patch(patch).unwrap()));
-    many.iter().rev().for_each(|patch| drop(falling.add_patch(patch).unwrap()));
+    for (patch, other) in many.iter().zip(many.iter().rev()) {
+        rising.add_patch(patch).unwrap();
+        falling.add_patch(other).unwrap();
+    }
     assert_eq!(rising.get_thread().ignored_links.len(), 16);
     let first = (label(&name(0)), label(&name(1)));
     assert!(rising.get_thread().ignored_links.contains(&(&first.0, &first.1)), "the latest in Lamport order");

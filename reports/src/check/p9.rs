@@ -47,6 +47,8 @@ pub struct Conservation {
     books: BTreeMap<usize, Record>,
     /// Who showed its books at the end.
     shown: BTreeSet<NodeNo>,
+    /// The first who showed something in them when nobody had told an operation.
+    bare: Option<Record>,
     rules: Option<Arc<Rules>>,
 }
 
@@ -124,6 +126,9 @@ impl Checker for Conservation {
 
     fn finish(&mut self, end: &End) -> Finding {
         let mut notes = self.notes.clone();
+        if let Some(shown) = self.bare.as_ref().filter(|_| end.settled) {
+            notes.contradict(NAME, "books are shown that nobody has told an operation of", &[shown]);
+        }
         if self.balances.values().sum::<i128>() != self.minted - self.burned {
             notes.contradict(NAME, "the accounts do not sum to what was minted less what was burned", &[]);
         }
@@ -348,7 +353,11 @@ impl Conservation {
     /// Holds a node's own books against the fold, or, for one that lags, against another's books of the same position.
     fn compare_books(&mut self, record: &Record, told: &[(Account, Credits)], burned: Credits, minted: Credits) {
         let Some(at) = *self.position.entry(record.node).or_insert(Some(0)) else { return };
-        if at == self.list.len() {
+        if self.list.is_empty() {
+            // Whoever is stopped before it has begun holds what the genesis gave, and has told nothing of it.
+            let holds = told.iter().any(|(_, credits)| credits.0 != 0);
+            self.bare = self.bare.take().or_else(|| holds.then(|| record.clone()));
+        } else if at == self.list.len() {
             self.notes.checked();
             let told: BTreeMap<&Account, i128> =
                 told.iter().map(|(a, c)| (a, i128::from(c.0))).filter(|(_, c)| *c != 0).collect();

@@ -201,6 +201,9 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     for (name, sums) in &report.scenarios {
         for (property, why) in &sums.breaks {
             let seen = sums.properties.get(property).map_or(0, |p| p.expected);
+            if seen == 0 {
+                continue;
+            }
             let (what, runs) = (style.paint("expected violation", Color::Yellow), counted(sums.runs, "run"));
             let _ =
                 writeln!(out, "\n{name}: {what}: the promise of {property} ends in {} of {runs}: {why}", grouped(seen));
@@ -211,8 +214,9 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
             let (what, runs) = (style.paint("the promise of", Color::Yellow), counted(sums.runs, "run"));
             let _ = writeln!(
                 out,
-                "\n{name}: {what} {property} ended in {} of {runs}; the report of each says how",
-                grouped(p.ended)
+                "\n{name}: {what} {property} ended in {} of {runs}{}; the report of each says how",
+                grouped(p.ended),
+                p.ended_first.map_or_else(String::new, |seed| format!(", first with seed {}", seed.0))
             );
         }
     }
@@ -467,7 +471,7 @@ mod tests {
         assert!(text.starts_with("quiet, seed 1: held") && text.contains(told), "{text}");
         let text = sweep(&SweepReport::of([&report, &held(2)]), Style::default());
         assert!(text.starts_with("2 runs of 1 scenario: held, but for a promise that ends in 1\n"), "{text}");
-        let told = "\nquiet: the promise of P3 ended in 1 of 2 runs; the report of each says how\n";
+        let told = "\nquiet: the promise of P3 ended in 1 of 2 runs, first with seed 1; the report of each says how\n";
         assert!(text.contains(told), "{text}");
     }
 

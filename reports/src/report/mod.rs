@@ -13,7 +13,7 @@ mod sweep;
 
 pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified, median, unneeded};
 pub use profit::{HONEST, More, PAIRS_TELLING, Profit, Profits, RING};
-pub use scalar::{RealNs, TraceHash};
+pub use scalar::{RealNs, Seed, TraceHash};
 pub use schema::{mutants_schema, run_schema, sweep_schema};
 pub use sweep::{Failure, Gap, GapKind, Lie, PropertySum, RUNS_TELLING, Sums, SweepReport};
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use swarm_core::id::Digest;
 
 use super::profit::{self, Profits};
-use super::{FaultCount, RealNs, RunReport, TraceHash, VERSION};
+use super::{FaultCount, RealNs, RunReport, Seed, TraceHash, VERSION};
 use crate::check::{Contradiction, DATA_LOSS, NeedCounts, Outcome, Verdict};
 use crate::history::AlarmKind;
 
@@ -21,6 +21,9 @@ pub struct PropertySum {
     /// Runs in which its promise ended, though the scenario does not say that it shows this.
     #[serde(default)]
     pub ended: u64,
+    /// The lowest seed with which it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_first: Option<Seed>,
     /// Runs in which it was violated just where the scenario says that its promise ends; neither violated nor unknown there.
     #[serde(default)]
     pub expected: u64,
@@ -333,6 +336,7 @@ impl From<&RunReport> for Sums {
             asked: u64::from(p.asked),
             checked: p.checked,
             ended: u64::from(!p.ended.is_empty()),
+            ended_first: (!p.ended.is_empty()).then_some(Seed(run.seed)),
             expected: u64::from(p.expected),
             missed: 0,
             unknown: u64::from(p.verdict == Verdict::Unknown),
@@ -411,6 +415,7 @@ impl Sums {
         for (name, p) in &other.properties {
             let own = self.properties.entry(name.clone()).or_default();
             own.verdict = own.verdict.max(p.verdict);
+            own.ended_first = own.ended_first.into_iter().chain(p.ended_first).min();
             add([
                 (&mut own.asked, p.asked),
                 (&mut own.checked, p.checked),
