@@ -152,7 +152,7 @@ coordinators = 4
 liars_max = 2
 "#), @r##"
         error even-coordinators 4:1 4 coordinators tolerate no more losses than 3 do => write 3 or 5
-        error impossible-quorum 5:1 an entry is believed with 4 of 4 signatures, but 2 coordinators may lie => write `liars_max = 1` or less, or add coordinators
+        error impossible-quorum 5:1 an entry is believed with 4 of 4 signatures, but 2 coordinators may lie => write `coordinators = 7` or more, or `liars_max = 1`
         "##);
 }
 
@@ -765,13 +765,42 @@ fn coordinators_that_lie() {
     insta::assert_snapshot!(lying("coordinators = 7\nliars_max = 1"), @"error too-many-liars 5:3 2 of 7 coordinators lie, and the cluster bears 1 => write `liars_max = 2` in `[cluster]`, or let fewer of them lie");
 }
 
+/// What an error tells to write is right when it is written.
+#[test]
+fn a_mend_for_lying_coordinators_mends() {
+    let lies = "[[adversaries]]\nstrategy = \"forker\"\n";
+    let with = |cluster: &str| check(&format!("teaches = \"t\"\n[cluster]\n{cluster}\n{lies}"));
+    let said = with("coordinators = 3");
+    assert!(said.contains("write `liars_max = 1` and `coordinators = 5` in `[cluster]`"), "{said}");
+    assert_eq!(with("liars_max = 1\ncoordinators = 5"), "");
+    let said = with("liars_max = 1\ncoordinators = 3");
+    assert!(said.contains("write `coordinators = 5` or more, or `liars_max = 0`"), "{said}");
+}
+
+#[test]
+fn lies_that_nothing_can_bring_about() {
+    let with = |strategies: &[&str], workload: &str| {
+        let lies = strategies.iter().map(|s| format!("[[adversaries]]\nstrategy = \"{s}\"\n")).collect::<String>();
+        check(&format!("teaches = \"t\"\n{workload}{lies}"))
+    };
+    for alone in ["colluder", "front-runner", "shielder"] {
+        let said = with(&[alone], "");
+        assert!(said.contains("add workers that lie, as with `strategy = \"wrong-result\"`"), "{said}");
+        assert_eq!(with(&[alone, "wrong-result"], ""), "");
+    }
+    for writer in ["contradictor", "false-citer", "schema-breaker"] {
+        let said = with(&[writer], "[workload]\nrecipe = \"chain\"\ntasks = 2\n");
+        assert!(said.contains("add `recipe = \"brief\"` in `[workload]`"), "{said}");
+    }
+}
+
 #[test]
 fn where_a_promise_ends() {
     let breaking = |adversaries: &str, property: &str, because: &str| {
         let of = format!("[[properties.breaks]]\nproperty = \"{property}\"\nbecause = \"{because}\"\n");
         check(&format!("teaches = \"t\"\n{adversaries}{of}"))
     };
-    let liar = "[[adversaries]]\nstrategy = \"colluder\"\n";
+    let liar = "[[adversaries]]\nstrategy = \"equivocator\"\n";
     assert_eq!(breaking(liar, "P3", "all of a panel lie"), "");
     insta::assert_snapshot!(breaking(liar, "P9", " "), @r"
     error missing-key 4:1 `because` is not one line of text => say in one line why the promise ends here
@@ -1219,5 +1248,5 @@ fn only_a_need_of_one_task_can_be_a_decoy() {
     insta::assert_snapshot!(with("decoys_bp = 200", ""), @"error conflicting-keys 3:1 only a need of one task can be a decoy => write `recipe = \"single\"`, or take `decoys_bp` out");
     insta::assert_snapshot!(with("recipe = \"single\"\ndecoys_bp = 10_001", ""), @"error out-of-range 4:1 `decoys_bp` is 10001 => write a number from 0 to 10000");
     insta::assert_snapshot!(with("", "check = [\"P1\", \"decoys\"]"), @"error vacuous 5:1 without decoys there is nothing to see of them => write `decoys_bp` in `[workload]`, or leave it out");
-    insta::assert_snapshot!(with("", "sometimes = [\"decoy-caught\"]"), @"warning no-effect 5:14 nothing in this scenario can bring `decoy-caught` about => add `decoys_bp` in `[workload]`");
+    insta::assert_snapshot!(with("", "sometimes = [\"decoy-caught\"]"), @"warning no-effect 5:14 nothing in this scenario can bring `decoy-caught` about => add `decoys_bp` in `[workload]`, and `recipe = \"single\"`");
 }

@@ -2,7 +2,8 @@
 
 use super::Notes;
 use crate::finding::Code;
-use crate::scenario::{NeedEnd, Register, Scenario, Strategy};
+use crate::scenario::{NeedEnd, Register, Role, Scenario, Strategy};
+use crate::workload::Recipe;
 use swarm_nemeses::Kind;
 
 /// Faults that make clocks jump.
@@ -36,6 +37,22 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
 fn met(scenario: &Scenario) -> impl Iterator<Item = Kind> + '_ {
     let drawn = if scenario.chaos.budget.max > 0 { &scenario.chaos.kinds[..] } else { &[] };
     scenario.faults.iter().map(|fault| fault.kind).chain(drawn.iter().copied())
+}
+
+/// What would have to be added for liars of this kind to have something to lie about; none if they have it.
+pub(super) fn of_lie(scenario: &Scenario, strategy: Strategy) -> Option<&'static str> {
+    let brief = scenario.workload.recipe == Recipe::Brief && scenario.workload.needs_file.is_none();
+    let friend = scenario.lies().any(|lie| lie.role() == Role::Worker);
+    let (there, missing) = match strategy {
+        Strategy::Contradictor | Strategy::FalseCiter | Strategy::SchemaBreaker => {
+            (brief, "`recipe = \"brief\"` in `[workload]`")
+        }
+        Strategy::Colluder | Strategy::FrontRunner | Strategy::Shielder => {
+            (friend, "workers that lie, as with `strategy = \"wrong-result\"`")
+        }
+        _ => return None,
+    };
+    (!there).then_some(missing)
 }
 
 /// What would have to be added for `mark` to be hit; none if it can be, or if the protocol brings it about by itself.
@@ -80,10 +97,12 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
                 || met(scenario).next().is_some(),
             "`redeliver_ppm` in `[bus]`, `loss_ppm` in `[network]`, or a fault such as `bus-redeliver`",
         ),
-        "challenge-escalated" => (lies(Strategy::Contradictor), "adversaries with `strategy = \"contradictor\"`"),
+        "challenge-escalated" => {
+            (lies(Strategy::Contradictor), "adversaries with `strategy = \"contradictor\"`, and `recipe = \"brief\"`")
+        }
         "arbiters-ruled" => (
             scenario.cluster.arbiters > 0 && lies(Strategy::Contradictor),
-            "`arbiters` in `[cluster]`, and contradictors",
+            "`arbiters` in `[cluster]`, contradictors among `[[adversaries]]`, and `recipe = \"brief\"`",
         ),
         "adversary-lied" | "challenge-dismissed" | "challenge-unruled" | "challenge-upheld" | "result-challenged" => {
             (!scenario.adversaries.is_empty(), "`[[adversaries]]`")
@@ -92,7 +111,7 @@ fn missing(scenario: &Scenario, mark: &str) -> Option<&'static str> {
             (scenario.lies().any(|strategy| strategy.mark() == lied), "such `[[adversaries]]`")
         }
         decoy if decoy.starts_with("decoy-") || decoy == "need-was-decoy" => {
-            (workload.decoys_bp > 0, "`decoys_bp` in `[workload]`")
+            (workload.decoys_bp > 0, "`decoys_bp` in `[workload]`, and `recipe = \"single\"`")
         }
         "need-cancelled" => (workload.cancel_bp > 0 || lies(Strategy::ReadAndCancel), "`cancel_bp` in `[workload]`"),
         "partition-healed" => (kind("partition-"), "a fault such as `partition-halves`"),

@@ -16,6 +16,9 @@ const ARBITERS_MAX: u32 = 15;
 const ENTRY_BATCH_MAX: Nanos = Nanos::secs(10);
 /// Least stake of a member of the pool (PROTOCOL 6).
 const STAKE_MIN: u64 = 1_000;
+/// Most coordinators of a cluster.
+pub(super) const COORDINATORS_MAX: u64 = 15;
+
 /// Below so many members a pool is in bootstrap (PROTOCOL 6).
 const BOOTSTRAP_ACTIVE: u32 = 10;
 /// Credits above this could not be summed over all agents without care.
@@ -76,7 +79,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
 /// The coordinators and the liars among them.
 fn register(cluster: &Cluster, notes: &mut Notes<'_>) {
     let n = cluster.coordinators;
-    if !notes.within("cluster.coordinators", n.into(), 1, 15) {
+    if !notes.within("cluster.coordinators", n.into(), 1, COORDINATORS_MAX) {
         return;
     }
     if n.is_multiple_of(2) {
@@ -90,9 +93,14 @@ fn register(cluster: &Cluster, notes: &mut Notes<'_>) {
     if needed > n.saturating_sub(f) {
         let most = (0..n).rev().find(|f| (n + f) / 2 < n - f).unwrap_or(0);
         let what = format!("an entry is believed with {needed} of {n} signatures, but {f} coordinators may lie");
-        let mend = format!("write `liars_max = {most}` or less, or add coordinators");
+        let mend = format!("write `coordinators = {}` or more, or `liars_max = {most}`", bearing(f));
         notes.error("cluster.liars_max", Code::ImpossibleQuorum, what, mend);
     }
+}
+
+/// As many coordinators as it takes to bear so many that lie.
+pub(super) fn bearing(liars: u64) -> u64 {
+    (1u64..).step_by(2).find(|n| (n + liars) / 2 + 1 + liars <= *n).expect("there are enough numbers")
 }
 
 /// The pool of verifiers: how large its quorums are, and whether they can be seated.

@@ -214,32 +214,44 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
         let liars =
             scenario.adversaries.iter().filter(|some| some.strategies().any(|strategy| strategy.role() == role));
         let liars: u64 = liars.map(|some| u64::from(some.count)).sum();
+        let first = scenario.adversaries.iter().position(|some| some.strategies().any(|s| s.role() == role));
+        let at = format!("adversaries.{}", first.unwrap_or_default());
         if role == Role::Coordinator {
             let borne = scenario.cluster.liars_max;
             if liars > u64::from(borne) {
                 let what = format!("{liars} of {of} {name} lie, and the cluster bears {borne}");
-                let mend = format!("write `liars_max = {liars}` in `[cluster]`, or let fewer of them lie");
-                notes.error("adversaries", Code::TooManyLiars, what, mend);
+                let bearing = cluster::bearing(liars);
+                let mend = if bearing <= u64::from(of) {
+                    format!("write `liars_max = {liars}` in `[cluster]`, or let fewer of them lie")
+                } else if bearing <= cluster::COORDINATORS_MAX {
+                    format!(
+                        "write `liars_max = {liars}` and `coordinators = {bearing}` in `[cluster]`, or let fewer of them lie"
+                    )
+                } else {
+                    "let fewer of them lie: no cluster bears so many".to_owned()
+                };
+                notes.error(&at, Code::TooManyLiars, what, mend);
             }
         } else if liars > 0 && liars >= u64::from(of) {
             let what = format!("{liars} of {of} {name} lie: nobody is left who would do it right");
-            notes.error("adversaries", Code::NobodyLeft, what, format!("add {name}, or let fewer of them lie"));
+            notes.error(&at, Code::NobodyLeft, what, format!("add {name}, or let fewer of them lie"));
         }
     }
     for (at, some) in scenario.adversaries.iter().enumerate() {
         if some.strategy.is_some() == some.any_of.is_empty() {
             continue;
         }
-        let what = match some.strategy {
-            Some(_) => "both `strategy` and `any_of`",
-            None => "neither `strategy` nor `any_of`",
+        let (code, what) = match some.strategy {
+            Some(_) => (Code::ConflictingKeys, "both `strategy` and `any_of`"),
+            None => (Code::MissingKey, "neither `strategy` nor `any_of`"),
         };
-        notes.error(
-            &format!("adversaries.{at}.strategy"),
-            Code::MissingKey,
-            what,
-            "say how they lie, in one of the two",
-        );
+        notes.error(&format!("adversaries.{at}.strategy"), code, what, "say how they lie, in one of the two");
+    }
+    for (at, some) in scenario.adversaries.iter().enumerate() {
+        if let Some((strategy, missing)) = some.strategy.and_then(|s| Some((s, cause::of_lie(scenario, s)?))) {
+            let what = format!("nothing here can make `{}` lie", strategy.name());
+            notes.warning(&format!("adversaries.{at}.strategy"), Code::NoEffect, what, format!("add {missing}"));
+        }
     }
     if scenario.adversaries.iter().any(|some| some.count == 0) {
         notes.error("adversaries", Code::OutOfRange, "a `count` of 0", "write at least 1, or take the entry out");

@@ -43,7 +43,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.error("workload.cancel_bp", Code::Vacuous, what, "write less than 10000");
     }
     let may_cancel = scenario.properties.ends.contains(&NeedEnd::Cancelled);
-    if workload.cancel_bp > 0 && !may_cancel {
+    if (1..10_000).contains(&workload.cancel_bp) && !may_cancel {
         let what = "needs are cancelled, but that is not among the ends that are right";
         let mend = "write `ends = [\"closed\", \"cancelled\"]` in `[properties]`";
         notes.error("workload.cancel_bp", Code::ConflictingKeys, what, mend);
