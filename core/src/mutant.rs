@@ -178,7 +178,7 @@ mutants! {
     /// That a challenge window is over is forgotten, and what it guarded is never settled.
     WindowForgotten: "window-forgotten", "liveness", "quiet";
     /// What one coordinator announces is enough, though it may lie, or say it to some alone.
-    OneAnnounces: "one-announces", "liveness", "lying-coordinators";
+    OneAnnounces: "one-announces", "liveness", "core";
     /// What an account cannot bear is ordered again and again.
     RefusedInsisted: "refused-insisted", "liveness", "pass-and-run";
     /// Whoever is asked to rule on a dispute keeps the ruling.

@@ -433,7 +433,6 @@ check = []
 ends = []
 "#), @r##"
         error vacuous 4:1 without a need nothing is checked => write at least 1
-        error conflicting-keys 5:1 needs are cancelled, but that is not among the ends that are right => write `ends = ["closed", "cancelled"]` in `[properties]`
         error vacuous 5:1 every need would be cancelled, none would be finished => write less than 10000
         error vacuous 7:1 no property would be checked => list at least one, or leave the key out to check them all
         error vacuous 8:1 no need could end rightly => list at least one, or leave the key out: then needs must be `closed`
@@ -732,7 +731,7 @@ strategy = "wrong-results"
 [protocol]
 watch_bp = 10_001
 "#), @r##"
-        error nobody-left 5:3 2 of 2 workers lie: nobody is left who would do it right => add workers, or let fewer of them lie
+        error nobody-left 5:1 2 of 2 workers lie: nobody is left who would do it right => add workers, or let fewer of them lie
         error out-of-range 5:3 a `count` of 0 => write at least 1, or take the entry out
         error unknown-value 12:12 `wrong-results` is not known here => did you mean `wrong-result`?
         error out-of-range 14:1 `watch_bp` is 10001 => write a number from 0 to 10000
@@ -762,7 +761,7 @@ fn coordinators_that_lie() {
         check(&format!("teaches = \"t\"\n[cluster]\n{cluster}\n{lies}\n"))
     };
     assert_eq!(lying("coordinators = 7\nliars_max = 2"), "");
-    insta::assert_snapshot!(lying("coordinators = 7\nliars_max = 1"), @"error too-many-liars 5:3 2 of 7 coordinators lie, and the cluster bears 1 => write `liars_max = 2` in `[cluster]`, or let fewer of them lie");
+    insta::assert_snapshot!(lying("coordinators = 7\nliars_max = 1"), @"error too-many-liars 5:1 2 of 7 coordinators lie, and the cluster bears 1 => write `liars_max = 2` in `[cluster]`, or let fewer of them lie");
 }
 
 /// What an error tells to write is right when it is written.

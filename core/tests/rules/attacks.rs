@@ -122,7 +122,7 @@ fn what_one_coordinator_announces_is_no_news() {
 
 /// It tells the other coordinators, which stand down, and nobody else.
 #[test]
-fn what_one_coordinator_tells_few_is_told_to_all_by_others() {
+pub fn what_one_coordinator_tells_few_is_told_to_all_by_others() {
     for liar in ["c1", "c3", "c5"] {
         let mut host = Host::of(5, |p| p.liars_max = 1);
         host.whisperer = Some(liar.into());

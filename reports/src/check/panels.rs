@@ -112,13 +112,12 @@ mod tests {
     use super::*;
     use crate::check::fixture::{Run, agent, caught, good, holds, need, pool, task};
     use crate::check::liveness::Liveness;
+    use crate::history::WORLD;
     use swarm_core::id::{Cid, Digest, Seq};
     use swarm_core::register::{Applied, Command, Outcome};
 
-    fn settled(run: &Run) -> u64 {
-        let settles = |r: &&Record| matches!(r.event, Event::Phase(Phase::Settle));
-        run.records.iter().find(settles).expect("it settles").at
-    }
+    /// When nothing fails any more.
+    const SETTLED: u64 = 1_000;
 
     /// A good run in which these do something, at such a time.
     fn with(does: Vec<(u64, Did)>) -> Run {
@@ -130,7 +129,8 @@ mod tests {
             Record::new(at, NodeNo(0), Event::Ordered { command: command.into(), entry: entry.into(), thread })
         };
         let at = run.records.iter().position(|r| matches!(r.event, Event::Correct { .. })).expect("some are whole");
-        run.records.splice(at..at, does.into_iter().map(entry));
+        let settles = Record::new(SETTLED, WORLD, Event::Phase(Phase::Settle));
+        run.records.splice(at..at, [settles].into_iter().chain(does.into_iter().map(entry)));
         run
     }
 
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn honest_members_who_are_whole_rule() {
-        let late = settled(&good()) + A_WHILE;
+        let late = SETTLED + A_WHILE;
         let run = |seats: &[u8], at, end| with(vec![(0, sits(seats)), (at, end)]);
         caught(Liveness::default(), &run(&[1, 2], late, ends(None)), "nobody ruled");
         let again = Did::Unruled { bench: Bench::Looks, task: task() };
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn nobody_must_be_of_one_mind_or_rule_on_what_rests_on_nothing() {
-        let late = settled(&good()) + A_WHILE;
+        let late = SETTLED + A_WHILE;
         let opinion = Did::Unruled { bench: Bench::Larger, task: task() };
         holds(Liveness::default(), &with(vec![(0, opinion), (0, sits(&[1, 2])), (late, ends(None))]));
         let gone = Did::Unmasked { decoy: true, task: task() };
