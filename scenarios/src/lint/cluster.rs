@@ -18,7 +18,6 @@ const ENTRY_BATCH_MAX: Nanos = Nanos::secs(10);
 const STAKE_MIN: u64 = 1_000;
 /// Most coordinators of a cluster.
 pub(super) const COORDINATORS_MAX: u64 = 15;
-
 /// Below so many members a pool is in bootstrap (PROTOCOL 6).
 const BOOTSTRAP_ACTIVE: u32 = 10;
 /// Credits above this could not be summed over all agents without care.
