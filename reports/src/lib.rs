@@ -19,3 +19,4 @@ mod wide;
 pub use check::{Checker, End, Expect, Finding, Judge, Judgement, Outcome, Verdict, judge};
 pub use history::{Event, NodeNo, Record, WORLD};
 pub use report::{FaultCount, RunFacts, RunReport, SweepReport};
+pub use wide::Wide;

@@ -2,7 +2,17 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A number that may exceed 2^53 where a field can be left out: a seed, or nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Wide(
+    /// Any 64 bits.
+    #[serde(with = "crate::wide")]
+    #[schemars(schema_with = "crate::wide::schema")]
+    pub u64,
+);
 
 /// Writes `value` as a decimal string.
 pub fn serialize<S: Serializer>(value: &u64, s: S) -> Result<S::Ok, S::Error> {

@@ -9,7 +9,7 @@ use swarm_core::policy::{BaseRules, Only};
 use swarm_reports::Outcome as Verdict;
 use swarm_reports::history::{AlarmKind, Event};
 use swarm_scenarios::load_text;
-use swarm_sim::world::{Keep, Outcome, RunOptions, run};
+use swarm_sim::world::{Outcome, RunOptions, run};
 
 const CLUSTER: &str = r#"
 teaches = "A test."
@@ -155,7 +155,7 @@ fn overlapping_faults_do_not_heal_each_other() {
         };
         // One inside the other, and another that begins inside and ends last.
         let faults = format!("{}{}{}", one("2s", "60s"), one("10s", "20s"), one("50s", "50s"));
-        let outcome = outcome(&faults, 1, RunOptions { keep: Keep::All, ..RunOptions::default() });
+        let outcome = outcome(&faults, 1, RunOptions { keep_history: true, ..RunOptions::default() });
         assert_eq!(outcome.report.verdict, Verdict::Held, "{kind}: {:#?}", outcome.report.contradictions);
         let decided = outcome.history.iter().find(|record| matches!(record.event, Event::Decided { .. }));
         let at = decided.expect("a need is decided in the end").at;
@@ -297,7 +297,7 @@ fn t78_who_rebuilds_from_logs_that_end_early_reuses_no_epoch() {
     for text in [format!("{CLUSTER}{CRASHES}"), format!("{forgetful}{restore}")] {
         let scenario = load_text(Path::new("early.toml"), text).unwrap();
         for seed in 0..4 {
-            let outcome = run(&scenario, seed, RunOptions { keep: Keep::All, ..RunOptions::default() }).unwrap();
+            let outcome = run(&scenario, seed, RunOptions { keep_history: true, ..RunOptions::default() }).unwrap();
             cut += hits(&outcome, "unsynced-lost");
             let (mut opened, mut stopped) = (BTreeMap::new(), BTreeSet::new());
             for record in &outcome.history {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use swarm_core::policy::Engines;
 
 use super::earned::{Earned, Earnings};
+use super::stories::Stories;
 use super::sums::Sums;
 use super::{
     ChallengeSafety, Checker, Conservation, Convergence, End, Fencing, Finding, ForcedErrors, LeaseLifetime, Liveness,
-    NeedCounts, Outcome, PolicyGates, QuorumValidity, SameFinalize, SingleDecide, Verdict,
+    NeedCounts, NeedStory, Outcome, PolicyGates, QuorumValidity, SameFinalize, SingleDecide, Verdict,
 };
 use crate::history::{AlarmKind, Record};
 use crate::model::Model;
@@ -21,6 +22,7 @@ pub const DATA_LOSS: &str = "data-loss";
 pub struct Judge {
     checkers: Vec<Box<dyn Checker + Send>>,
     sums: Sums,
+    stories: Stories,
     earnings: Earnings,
 }
 
@@ -45,6 +47,8 @@ pub struct Judgement {
     pub refused: BTreeMap<String, u64>,
     /// What became of the needs.
     pub needs: NeedCounts,
+    /// What became of each of them.
+    pub stories: Vec<NeedStory>,
     /// What everyone earned, by part; nothing of a run that was cut short, in which nobody had its due yet.
     pub earned: Vec<Earned>,
     /// Records judged.
@@ -83,12 +87,13 @@ impl Judge {
 
     /// With these checkers only.
     pub fn with(checkers: Vec<Box<dyn Checker + Send>>) -> Self {
-        Self { checkers, sums: Sums::default(), earnings: Earnings::default() }
+        Self { checkers, sums: Sums::default(), stories: Stories::default(), earnings: Earnings::default() }
     }
 
     /// Takes the next record.
     pub fn see(&mut self, record: &Record) {
         self.sums.see(record);
+        self.stories.see(record);
         self.earnings.see(record);
         for checker in &mut self.checkers {
             checker.see(record);
@@ -130,10 +135,23 @@ impl Judge {
         }
         let empty = if vacuous.is_empty() { Outcome::Held } else { Outcome::Vacuous };
         let outcome = judged.chain(raised).chain([empty]).max().unwrap_or_default();
-        let (needs, refused) = (self.sums.needs(), self.sums.refused.clone());
+        let (needs, refused) = (self.stories.counts(), self.sums.refused.clone());
         let earned = if end.settled { self.earnings.finish() } else { Vec::new() };
-        let records = self.sums.records;
-        Judgement { outcome, properties, sometimes, asked, expected, vacuous, alarms, refused, needs, earned, records }
+        let (stories, records) = (self.stories.all(), self.sums.records);
+        Judgement {
+            outcome,
+            properties,
+            sometimes,
+            asked,
+            expected,
+            vacuous,
+            alarms,
+            refused,
+            needs,
+            stories,
+            earned,
+            records,
+        }
     }
 }
 

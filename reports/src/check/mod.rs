@@ -29,6 +29,7 @@ mod p9;
 mod panels;
 mod pools;
 mod rounds;
+mod stories;
 mod sums;
 
 pub use decoys::ForcedErrors;
@@ -45,7 +46,7 @@ pub use p5::LeaseLifetime;
 pub use p6::QuorumValidity;
 pub use p9::Conservation;
 pub use p10::Convergence;
-pub use sums::NeedCounts;
+pub use stories::{NeedCounts, NeedStory};
 
 use std::collections::BTreeSet;
 

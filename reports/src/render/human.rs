@@ -5,11 +5,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 
-use super::{counted, credits, event, grouped, in_order, span, spelled};
+use super::{counted, event, grouped, in_order, notes, span, spelled, story};
 use crate::check::{Contradiction, NeedCounts, Outcome, Verdict};
-use crate::report::{
-    FaultCount, GapKind, HONEST, PAIRS_TELLING, Profits, RUNS_TELLING, RunReport, Struck, SweepReport,
-};
+use crate::report::{FaultCount, HONEST, Profits, RunReport, Struck, SweepReport};
 
 /// How text may look. The caller knows whether it goes to a terminal and whether `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,9 +21,12 @@ const FAILURES_SHOWN_MAX: usize = 10;
 /// Names of this length and more are cut.
 const NAME_SHOWN_MAX: usize = 40;
 
-/// A run for people.
+/// A run for people: what happened first, then what it came to; the command that does it again stands last.
 pub fn run(report: &RunReport, style: Style) -> String {
-    let mut out = String::new();
+    let mut out = story::needs(&report.stories, style).trim_start().to_owned();
+    if !out.is_empty() {
+        out.push('\n');
+    }
     let verdict = match report.expected().next() {
         Some(_) if report.verdict == Outcome::Held => style.paint("expected violation", Color::Yellow),
         _ => style.paint(report.verdict.as_str(), outcome_color(report.verdict)),
@@ -125,11 +126,8 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     };
     let interrupted = cut(report.interrupted, false, style);
     let scenarios = counted(report.scenarios.len() as u64, "scenario");
-    let ended = match total.properties.values().map(|p| p.expected + p.ended).max().unwrap_or(0) {
-        0 => String::new(),
-        n => style.paint(&format!(", but for a promise that ends in {}", grouped(n)), Color::Yellow),
-    };
-    let _ = writeln!(out, "{runs} of {scenarios}{interrupted}: {verdict}{ended}");
+    let but = notes::but(report).map_or_else(String::new, |but| style.paint(&format!(", {but}"), Color::Yellow));
+    let _ = writeln!(out, "{runs} of {scenarios}{interrupted}: {verdict}{but}");
     let _ = writeln!(out, "\nneeds: {}", needs(&total.needs));
 
     // Rates are per second of one core: the time of all runs together, whatever number ran side by side.
@@ -170,68 +168,9 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
     let _ =
         writeln!(out, "traffic: {}", traffic(total.deliveries, total.envelopes, total.signatures, total.raft_messages));
     let _ = writeln!(out, "trace hash of all: {}", total.trace_hash);
-    for name in report.scenarios.keys() {
-        let gaps: Vec<_> = report.gaps.iter().filter(|gap| gap.scenario == *name).collect();
-        for (kind, what) in [
-            (GapKind::Property, "properties never checked"),
-            (GapKind::Mark, "marks never hit"),
-            (GapKind::Fault, "faults that never bit"),
-            (GapKind::Profit, "lies known to pay that did not"),
-            (GapKind::Violation, "properties to be violated that never were"),
-        ] {
-            let list: Vec<_> = gaps.iter().filter(|gap| gap.kind == kind).map(|gap| gap.name.as_str()).collect();
-            let few = gaps.iter().any(|gap| gap.kind == kind && !gap.counts);
-            let note = if few { format!(" (too few runs to tell: {RUNS_TELLING} would)") } else { String::new() };
-            if !list.is_empty() {
-                let _ = writeln!(out, "\n{name}: {}: {}{note}", style.paint(what, Color::Yellow), list.join(", "));
-            }
-        }
-    }
-    for name in report.scenarios.keys() {
-        let few = report.unweighed.iter().filter(|lie| lie.scenario == *name);
-        let few: Vec<_> = few.map(|lie| format!("{} ({})", lie.strategy, lie.role)).collect();
-        if !few.is_empty() {
-            let (what, list) = (style.paint("lies whose profit was not weighed", Color::Yellow), few.join(", "));
-            let _ = writeln!(
-                out,
-                "\n{name}: {what}: {list} (too few runs with honest ones beside them: {PAIRS_TELLING} would tell)"
-            );
-        }
-    }
-    for (name, sums) in &report.scenarios {
-        for (property, why) in &sums.breaks {
-            let seen = sums.properties.get(property).map_or(0, |p| p.expected);
-            if seen == 0 {
-                continue;
-            }
-            let (what, runs) = (style.paint("expected violation", Color::Yellow), counted(sums.runs, "run"));
-            let _ =
-                writeln!(out, "\n{name}: {what}: the promise of {property} ends in {} of {runs}: {why}", grouped(seen));
-        }
-    }
-    for (name, sums) in &report.scenarios {
-        for (property, p) in sums.properties.iter().filter(|(_, p)| p.ended > 0) {
-            let (what, runs) = (style.paint("the promise of", Color::Yellow), counted(sums.runs, "run"));
-            let _ = writeln!(
-                out,
-                "\n{name}: {what} {property} ended in {} of {runs}{}; the report of each says how",
-                grouped(p.ended),
-                p.ended_first.map_or_else(String::new, |seed| format!(", first with seed {}", seed.0))
-            );
-        }
-    }
-    for pays in &report.pays {
-        let of_role = &report.scenarios[&pays.scenario].profits[&pays.role];
-        let mean = |strategy: &str| of_role.get(strategy).map_or_else(String::new, |profit| credits(profit.mean_bp));
-        let (name, strategy) = (&pays.scenario, &pays.strategy);
-        let what = style.paint("lying pays", Color::Red);
-        let (lie, honest) = (mean(strategy), mean(HONEST));
-        let _ = writeln!(
-            out,
-            "\n{name}: {what}: {strategy} earns {lie} credits where an honest {} earns {honest} (how much of what is \
-             done honest verifiers look at again is `watch_bp` in [protocol])",
-            pays.role
-        );
+    for note in notes::of(report) {
+        let what = style.paint(note.what, if note.grave { Color::Red } else { Color::Yellow });
+        let _ = writeln!(out, "\n{}: {what}: {}", note.scenario, note.text);
     }
     for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
         let verdict = style.paint(failure.verdict.as_str(), outcome_color(failure.verdict));
@@ -471,7 +410,8 @@ mod tests {
         assert!(text.starts_with("quiet, seed 1: held") && text.contains(told), "{text}");
         let text = sweep(&SweepReport::of([&report, &held(2)]), Style::default());
         assert!(text.starts_with("2 runs of 1 scenario: held, but for a promise that ends in 1\n"), "{text}");
-        let told = "\nquiet: the promise of P3 ended in 1 of 2 runs, first with seed 1; the report of each says how\n";
+        let told =
+            "\nquiet: the promise ended: that of P3 in 1 of 2 runs, first with seed 1; the report of each says how\n";
         assert!(text.contains(told), "{text}");
     }
 

@@ -1,9 +1,9 @@
 //! JUnit for CI: one suite per scenario, one case per property with the seeds in which it did not hold, and one per seed that
-//! failed in another way. Each cause counts once: a contradiction is a failure, what could not be told an error.
+//! failed in another way. A suite's properties count its faults and marks, and its output holds what must be known besides. Each cause counts once: a contradiction is a failure, what could not be told an error.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{event, in_order, span};
+use super::{event, in_order, notes, span};
 use crate::check::{Outcome, Verdict};
 use crate::report::{Failure, Gap, GapKind, Lie, RunReport, Sums, SweepReport};
 
@@ -18,10 +18,23 @@ pub fn run(report: &RunReport) -> String {
 /// A sweep as JUnit XML.
 pub fn sweep(report: &SweepReport) -> String {
     let mut junit = Report::new("swarm-sim");
+    let notes = notes::of(report);
     for (name, sums) in &report.scenarios {
         let mut suite = TestSuite::new(name.as_str());
         suite.set_time(std::time::Duration::from_nanos(sums.real_ns.0));
         suite.add_property(("runs", sums.runs.to_string().as_str()));
+        for (fault, count) in &sums.faults {
+            let told = format!("{} injected, {} made a difference", count.injected, count.bites);
+            suite.add_property((format!("fault {fault}").as_str(), told.as_str()));
+        }
+        for (mark, hits) in &sums.sometimes {
+            suite.add_property((format!("mark {mark}").as_str(), hits.to_string().as_str()));
+        }
+        let known: Vec<_> = notes.iter().filter(|note| note.scenario == *name).collect();
+        if !known.is_empty() {
+            let lines: Vec<_> = known.iter().map(|note| format!("{}: {}", note.what, note.text)).collect();
+            suite.set_system_out(lines.join("\n"));
+        }
         suite.add_test_cases(properties(name, sums, report));
         suite.add_test_cases(report.gaps.iter().filter(|gap| gap.counts && gap.scenario == *name).filter_map(gap));
         suite.add_test_cases(report.pays.iter().filter(|pays| pays.scenario == *name).map(pays));

@@ -1,13 +1,17 @@
-//! Markdown for a page: of a sweep a table of its scenarios, one of its properties, and one of what everyone earned in each scenario; of a
-//! hunt for planted bugs one of the bugs, and one of the runs without.
+//! Markdown for a page: of a sweep a table of its scenarios and one of its properties, what must be known besides, its faults and
+//! marks, and what everyone earned in each scenario; of a hunt for planted bugs one of the bugs, and one of the runs without.
 
 use comfy_table::{Table, presets};
 
-use super::{grouped, in_order, span, spelled};
+use super::human::short;
+use super::{counted, grouped, in_order, notes, span, spelled};
 use crate::report::{MutantsReport, SweepReport};
 
 /// Failing seeds named per scenario.
 const SEEDS_SHOWN_MAX: usize = 10;
+
+/// Failing seeds told of; the JSON report has all.
+const FAILURES_SHOWN_MAX: usize = 10;
 
 /// A sweep as Markdown tables.
 pub fn sweep(report: &SweepReport) -> String {
@@ -35,10 +39,41 @@ pub fn sweep(report: &SweepReport) -> String {
         let ended = grouped(p.expected + p.ended);
         properties.add_row([spelled(name), grouped(p.checked), grouped(p.violated), grouped(p.unknown), ended]);
     }
-    let runs = super::counted(report.total.runs, "run");
-    let mut page = format!("{runs}: **{}**\n\n{scenarios}\n\n{properties}\n", report.verdict.as_str());
-    for pays in &report.pays {
-        page.push_str(&format!("\nLying pays in `{}`: {} ({}).\n", pays.scenario, pays.strategy, pays.role));
+    let planned = report.planned_runs.max(report.total.runs);
+    let runs = match report.total.runs {
+        runs if runs < planned => format!("{} of {}", grouped(runs), counted(planned, "run")),
+        runs => counted(runs, "run"),
+    };
+    let cut = if report.interrupted { ", interrupted" } else { "" };
+    let but = notes::but(report).map_or_else(String::new, |but| format!(", {but}"));
+    let mut page = format!("{runs}{cut}: **{}**{but}\n\n{scenarios}\n\n{properties}\n", report.verdict.as_str());
+    for note in notes::of(report) {
+        page.push_str(&format!("\n- `{}`: {}: {}\n", note.scenario, note.what, note.text));
+    }
+    for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
+        let (scenario, seed, verdict) = (&failure.scenario, failure.seed, failure.verdict.as_str());
+        page.push_str(&format!("\n- `{scenario}`, seed {seed}: {verdict}: `{}`\n", failure.reproduce));
+        for line in &failure.what {
+            page.push_str(&format!("  - {}\n", short(line)));
+        }
+    }
+    if let Some(more) = report.failures.len().checked_sub(FAILURES_SHOWN_MAX).filter(|more| *more > 0) {
+        page.push_str(&format!("\n- and {more} more failing seeds\n"));
+    }
+    let mut faults = table(&["fault", "injected", "bites"]);
+    for (name, fault) in &report.total.faults {
+        faults.add_row([name.clone(), grouped(fault.injected), grouped(fault.bites)]);
+    }
+    if !report.total.faults.is_empty() {
+        page.push_str(&format!("\n{faults}\n"));
+    }
+    let mut marks = table(&["sometimes", "hits", "required"]);
+    for (name, hits) in &report.total.sometimes {
+        let required = if report.total.required_marks.contains(name) { "yes" } else { "" };
+        marks.add_row([name.clone(), grouped(*hits), required.to_owned()]);
+    }
+    if !report.total.sometimes.is_empty() {
+        page.push_str(&format!("\n{marks}\n"));
     }
     for (name, sums) in &report.scenarios {
         let (head, rows) = super::profits(&sums.profits);

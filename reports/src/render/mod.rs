@@ -6,7 +6,8 @@ mod event;
 pub mod human;
 pub mod junit;
 pub mod markdown;
-pub mod story;
+mod notes;
+mod story;
 
 use std::collections::BTreeMap;
 

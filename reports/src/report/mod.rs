@@ -13,7 +13,7 @@ mod sweep;
 
 pub use mutants::{Catch, MutantsReport, PlantedBug, Unmodified, median, unneeded};
 pub use profit::{HONEST, More, PAIRS_TELLING, Profit, Profits, RING};
-pub use scalar::{RealNs, Seed, TraceHash};
+pub use scalar::{RealNs, TraceHash};
 pub use schema::{mutants_schema, run_schema, sweep_schema};
 pub use sweep::{Failure, Gap, GapKind, Lie, PropertySum, RUNS_TELLING, Sums, SweepReport};
 
@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Contradiction, Judgement, NeedCounts, Outcome, Verdict};
+use crate::check::{Contradiction, Judgement, NeedCounts, NeedStory, Outcome, Verdict};
 use crate::history::AlarmKind;
 use names::named;
 
@@ -164,6 +164,9 @@ pub struct RunReport {
     pub required_marks: BTreeSet<String>,
     /// What became of the needs.
     pub needs: NeedCounts,
+    /// What became of each of them, in the order in which they were posted.
+    #[serde(default)]
+    pub stories: Vec<NeedStory>,
     /// What everyone earned, by role and strategy; nothing if it was cut short, because nobody had its due yet.
     #[serde(default)]
     pub profits: Profits,
@@ -233,6 +236,7 @@ impl RunReport {
             sometimes: judged.sometimes.clone(),
             required_marks: facts.required_marks,
             needs: judged.needs,
+            stories: judged.stories.clone(),
             profits: profit::of(&judged.earned, &facts.rings),
             paying: facts.paying,
             breaks: facts.breaks,

@@ -24,16 +24,6 @@ impl PartialEq for RealNs {
 
 impl Eq for RealNs {}
 
-/// The seed of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Seed(
-    /// Any 64 bits.
-    #[serde(with = "crate::wide")]
-    #[schemars(schema_with = "crate::wide::schema")]
-    pub u64,
-);
-
 /// A rolling 128-bit hash over everything that happened, written as 32 hex digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceHash(pub u128);

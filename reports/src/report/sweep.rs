@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use swarm_core::id::Digest;
 
 use super::profit::{self, Profits};
-use super::{FaultCount, RealNs, RunReport, Seed, TraceHash, VERSION};
+use super::{FaultCount, RealNs, RunReport, TraceHash, VERSION};
 use crate::check::{Contradiction, DATA_LOSS, NeedCounts, Outcome, Verdict};
 use crate::history::AlarmKind;
+use crate::wide::Wide;
 
 /// What became of a property in several runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +24,7 @@ pub struct PropertySum {
     pub ended: u64,
     /// The lowest seed with which it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_first: Option<Seed>,
+    pub ended_first: Option<Wide>,
     /// Runs in which it was violated just where the scenario says that its promise ends; neither violated nor unknown there.
     #[serde(default)]
     pub expected: u64,
@@ -105,7 +106,7 @@ pub struct Failure {
     /// The properties that did not hold; none if the run failed in another way.
     #[serde(default)]
     pub properties: BTreeMap<String, Verdict>,
-    /// What went wrong, one line each: properties, alarms.
+    /// What went wrong, one line each: properties, alarms, needs that did not end or failed, if that is what failed.
     pub what: Vec<String>,
     /// The first contradiction of each property.
     pub contradictions: Vec<Contradiction>,
@@ -115,6 +116,9 @@ pub struct Failure {
 
 /// Runs of one scenario from which on a mark never hit or a fault that never bit is no bad luck any more.
 pub const RUNS_TELLING: u64 = 100;
+
+/// Needs told of in a failure; the run's own report has all.
+const NEEDS_TOLD_MAX: usize = 10;
 
 /// What kind of thing a scenario asked for and did not get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -308,6 +312,10 @@ impl Failure {
             Verdict::Violated => Some(format!("{name} violated ({})", p.violations)),
         });
         let alarms = run.alarms.iter().map(|a| a.what.clone());
+        let needs =
+            run.stories.iter().filter(|_| run.verdict == Outcome::NoLiveness).filter_map(|story| {
+                story.why.as_ref().map(|why| format!("need {} {}: {why}", story.need, story.end()))
+            });
         let mut contradictions: Vec<Contradiction> = Vec::new();
         let expected = |property: &String| run.properties.get(property).is_some_and(|p| p.expected);
         for found in run.contradictions.iter().filter(|found| !expected(&found.property)) {
@@ -323,7 +331,7 @@ impl Failure {
                 .filter(|(_, p)| p.verdict != Verdict::Holds && !p.expected)
                 .map(|(name, p)| (name.clone(), p.verdict))
                 .collect(),
-            what: failed.chain(alarms).collect(),
+            what: failed.chain(alarms).chain(needs.take(NEEDS_TOLD_MAX)).collect(),
             contradictions,
             reproduce: run.reproduce.clone(),
         }
@@ -336,7 +344,7 @@ impl From<&RunReport> for Sums {
             asked: u64::from(p.asked),
             checked: p.checked,
             ended: u64::from(!p.ended.is_empty()),
-            ended_first: (!p.ended.is_empty()).then_some(Seed(run.seed)),
+            ended_first: (!p.ended.is_empty()).then_some(Wide(run.seed)),
             expected: u64::from(p.expected),
             missed: 0,
             unknown: u64::from(p.verdict == Verdict::Unknown),

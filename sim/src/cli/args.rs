@@ -105,7 +105,8 @@ pub struct SweepArgs {
     /// Write a JUnit report for CI
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Write the whole report; see `schema sweep`
+    /// Write the whole report; see `schema sweep`. Where a report goes to the standard output (`-`), the text for people goes to
+    /// the standard error
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Write its tables in Markdown, for a page

@@ -50,6 +50,16 @@ impl LateFile {
         Ok(Self { path: path.to_owned(), to })
     }
 
+    /// Its name, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it goes where this program's own output goes.
+    pub fn is_output(&self) -> bool {
+        matches!(self.to, To::Output)
+    }
+
     /// Writes it.
     pub fn finish(mut self, bytes: &[u8]) -> Result<(), CliError> {
         let written = match &mut self.to {

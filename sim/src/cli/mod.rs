@@ -38,6 +38,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use files::LateFile;
 use miette::Report;
 
 pub use args::{
@@ -106,6 +107,20 @@ fn dispatch(command: Command) -> Result<u8, Report> {
             clap_complete::generate(args.shell, &mut Cli::command(), "swarm-sim", &mut script);
             Ok(say(&script).map(|()| 0)?)
         }
+    }
+}
+
+/// Where text for people goes beside these reports: to standard output, or to standard error if one of them takes the former.
+fn beside(reports: &[&Option<LateFile>]) -> Result<fn(String) -> Result<(), CliError>, CliError> {
+    let mut taken = reports.iter().copied().flatten().filter(|file| file.is_output());
+    match (taken.next(), taken.next()) {
+        (None, _) => Ok(|text| say(text)),
+        (Some(_), None) => Ok(|text| {
+            // As of everything that goes there: that nobody reads it is no error.
+            let _ = io::stderr().write_all(text.as_bytes());
+            Ok(())
+        }),
+        (Some(_), Some(second)) => Err(CliError::OneFile(second.path().to_owned())),
     }
 }
 

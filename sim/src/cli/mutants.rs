@@ -131,7 +131,7 @@ mod hunt {
     use crate::cli::files::LateFile;
     use crate::cli::pool::in_order;
     use crate::cli::progress::Progress;
-    use crate::cli::{CliError, MutantsArgs, code, interrupt, panics, say, scenarios};
+    use crate::cli::{CliError, MutantsArgs, beside, code, interrupt, panics, scenarios};
     use crate::world::{self, RunOptions};
 
     /// Of the report's form.
@@ -147,6 +147,7 @@ mod hunt {
         }
         let json = args.json.as_deref().map(LateFile::begin).transpose()?;
         let page = args.markdown.as_deref().map(LateFile::begin).transpose()?;
+        let say = beside(&[&page, &json])?;
         let here: Vec<_> = Mutant::hunted().filter(|bug| args.only.is_empty() || args.only.contains(bug)).collect();
         let names: BTreeSet<_> = here.iter().map(|mutant| mutant.scenario()).collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");

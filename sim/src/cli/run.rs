@@ -1,12 +1,12 @@
 //! `run`: one scenario, one seed, one verdict.
 
-use swarm_reports::render::{human, json, story};
+use swarm_reports::render::{human, json};
 
 use crate::cli::files::LateFolder;
 use crate::cli::folder::write;
 use crate::cli::progress::Going;
 use crate::cli::{CliError, Format, RunArgs, again, code, interrupt, panics, say, scenarios};
-use crate::world::{self, Keep, RunOptions};
+use crate::world::{self, RunOptions};
 
 /// Runs it and prints its report; the exit code is its verdict.
 pub fn run(args: &RunArgs) -> Result<u8, CliError> {
@@ -16,7 +16,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     let reproduce = again::run(&args.file, seed, args.input.as_deref());
     let options = RunOptions {
         input: args.input.as_deref(),
-        keep: if folder.is_some() { Keep::All } else { Keep::Story },
+        keep_history: folder.is_some(),
         keep_audit: folder.is_some(),
         reproduce: &reproduce,
         stop: Some(interrupt::flag()),
@@ -39,12 +39,7 @@ pub fn run(args: &RunArgs) -> Result<u8, CliError> {
     }
     say(match args.format {
         Format::Json => json(&outcome.report),
-        Format::Human => {
-            let style = human::Style { color: console::colors_enabled() };
-            // What happened first, then what it came to: the command that does it again stands last.
-            let story = story::needs(&outcome.history, style);
-            format!("{}\n{}", story.trim_start(), human::run(&outcome.report, style))
-        }
+        Format::Human => human::run(&outcome.report, human::Style { color: console::colors_enabled() }),
     })?;
     Ok(if interrupt::asked() { code::INTERRUPTED } else { outcome.report.exit_code() })
 }

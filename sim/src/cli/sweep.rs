@@ -19,7 +19,7 @@ use crate::cli::determinism::{self, Print};
 use crate::cli::files::LateFile;
 use crate::cli::pool::in_order;
 use crate::cli::progress::Progress;
-use crate::cli::{CliError, Seeds, SweepArgs, again, code, interrupt, panics, say, scenarios};
+use crate::cli::{CliError, Seeds, SweepArgs, again, beside, code, interrupt, panics, scenarios};
 use crate::world::{self, InputError, RunOptions};
 
 /// Sweeps, prints and writes the report; the exit code is its verdict.
@@ -44,6 +44,7 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
     let junit_file = args.junit.as_deref().map(LateFile::begin).transpose()?;
     let json_file = args.json.as_deref().map(LateFile::begin).transpose()?;
     let markdown_file = args.markdown.as_deref().map(LateFile::begin).transpose()?;
+    let say = beside(&[&junit_file, &json_file, &markdown_file])?;
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let sweep = Sweep { plan: &plan, jobs, max_fail: args.max_fail, stop: interrupt::flag() };
     let attempt = |number| plan.attempt(number, interrupt::flag());
@@ -69,7 +70,7 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
         return Ok(code::INTERRUPTED);
     }
     if (prints.len() as u64) < plan.total() {
-        say("\nended at --max-fail\n")?;
+        say("\nended at --max-fail\n".to_owned())?;
     }
     if report.done_twice > 0 && report.verdict != Outcome::Internal {
         say(format!("\nevery one of {} runs was done twice, and was the same\n", report.done_twice))?;

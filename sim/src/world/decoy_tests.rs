@@ -8,7 +8,7 @@ use serde_json::Value;
 use swarm_core::id::NeedId;
 use swarm_reports::history::Event;
 
-use super::{Keep, RunOptions, run};
+use super::{RunOptions, run};
 
 /// What a value looks like: its words stay, and of whatever is made anew for each need (names, amounts, signatures) its kind does.
 fn shape(value: &Value) -> String {
@@ -90,7 +90,7 @@ fn t28_nobody_can_tell_a_decoy_before_its_requester_speaks() {
     let (mut of_decoys, mut of_others) = (BTreeMap::new(), BTreeSet::new());
     let mut opened = 0;
     for seed in 0..4 {
-        let options = RunOptions { keep: Keep::All, keep_audit: true, ..RunOptions::default() };
+        let options = RunOptions { keep_history: true, keep_audit: true, ..RunOptions::default() };
         let done = run(&scenario, seed, options).unwrap_or_else(|_| panic!("it takes no input"));
         let planted = |event: &Event| match event {
             Event::Planted { need, .. } => Some(*need),

@@ -28,4 +28,4 @@ mod void;
 mod wire;
 
 pub use cluster::InputError;
-pub use run::{Keep, Outcome, RunOptions, run};
+pub use run::{Outcome, RunOptions, run};

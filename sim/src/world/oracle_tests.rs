@@ -9,7 +9,7 @@ use swarm_core::reject::Reject;
 use swarm_reports::check::{End, Finding, Verdict, judge};
 use swarm_reports::history::{Account, Event, LedgerEvent, NodeNo, Record};
 
-use super::{Keep, RunOptions, run};
+use super::{RunOptions, run};
 
 const SMALL: &str = "\
 teaches = \"Two needs, one of which has a late worker.\"
@@ -23,7 +23,7 @@ fn history() -> &'static [Record] {
     static TOLD: OnceLock<Vec<Record>> = OnceLock::new();
     TOLD.get_or_init(|| {
         let scenario = swarm_scenarios::load_text(Path::new("small.toml"), SMALL).expect("it is a scenario");
-        let options = RunOptions { keep: Keep::All, ..RunOptions::default() };
+        let options = RunOptions { keep_history: true, ..RunOptions::default() };
         run(&scenario, 5, options).unwrap_or_else(|_| panic!("it takes no input")).history
     })
 }

@@ -24,11 +24,9 @@ use swarm_reports::check::{End, Judge, Judgement};
 use swarm_reports::history::{
     AlarmKind, Claim, Event, NeedEnd, NodeNo, PoolMember, PoolSnapshot, Record, TaskEnd, WORLD,
 };
-use swarm_reports::render::story;
 
 use crate::policies;
 use crate::world::books;
-use crate::world::run::Keep;
 use crate::world::void::{About, Void};
 
 /// What one node told of one need so far.
@@ -130,9 +128,9 @@ pub struct Recorder {
     liars: BTreeSet<NodeNo>,
     /// The last entry of each thread that was told whole, by whoever applied it first of those that do not lie.
     ordered: BTreeMap<(bool, Thread), Seq>,
-    /// As much of the history as somebody wants to keep.
+    /// The history, if somebody wants to keep it.
     pub kept: Vec<Record>,
-    keep: Keep,
+    keep: bool,
     pub envelopes: u64,
     seen: BTreeSet<Cid>,
     /// Needs in which somebody commits to what is wrong on purpose, and who; and those COMMITs.
@@ -146,7 +144,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(keep: Keep) -> Self {
+    pub fn new(keep: bool) -> Self {
         Self {
             judge: Judge::new(policies::library()),
             void: None,
@@ -209,12 +207,7 @@ impl Recorder {
                 Some(void) => void.see(record.clone(), about),
                 None => self.judge.see(&record),
             }
-            let wanted = match self.keep {
-                Keep::Nothing => false,
-                Keep::Story => story::reads(&record.event),
-                Keep::All => true,
-            };
-            if wanted {
+            if self.keep {
                 self.kept.push(record);
             }
         }
@@ -798,7 +791,7 @@ mod tests {
         };
         let committed = Arc::new(said(&keys[0], thread, 1, Body::Commit(body)));
         let commit = committed.id();
-        let mut recorder = Recorder::new(Keep::All);
+        let mut recorder = Recorder::new(true);
         let of = TaskTold { commit, committed: Some(committed), fence: Fence(2), ..TaskTold::default() };
         recorder.told.insert((0, need), Told { tasks: [(task.clone(), of)].into(), ..Told::default() });
         let evidence = Evidence::OutputMismatch { label: label("words") };

@@ -37,8 +37,8 @@ use crate::world::strike::{Healthy, Strikes};
 pub struct RunOptions<'a> {
     /// Real input for scenarios that take it.
     pub input: Option<&'a Path>,
-    /// How much of the history to keep.
-    pub keep: Keep,
+    /// Keep the history.
+    pub keep_history: bool,
     /// Replay every node's inputs afterwards, not just one node's.
     pub replay_all: bool,
     /// Keep every node's audit log.
@@ -49,18 +49,6 @@ pub struct RunOptions<'a> {
     pub reproduce: &'a str,
     /// Once set, the run is cut short; what it came to is then unknown.
     pub stop: Option<&'a AtomicBool>,
-}
-
-/// How much of a run's history is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Keep {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// What the needs' story is told from.
-    Story,
-    /// Everything.
-    All,
 }
 
 /// Outputs by need, task and label: the address, and the bytes if the store has them.
@@ -151,7 +139,7 @@ impl<'a> World<'a> {
         if options.record_trace {
             kernel.record_trace();
         }
-        let recorder = Rc::new(RefCell::new(Recorder::new(options.keep)));
+        let recorder = Rc::new(RefCell::new(Recorder::new(options.keep_history)));
         let shape = scenario.shape();
         let founders = cluster.members.len() as u32;
         let total = founders + cluster.joiners.len() as u32;

@@ -10,11 +10,14 @@ use crate::{HELD, Place, sim};
 fn our_own_output_is_written_to() {
     let place = Place::with(&[("held.toml", HELD)]);
     let sweep = |option: &str, to: &str| sim(["sweep", &place.text("held.toml"), "--seeds", "0..1", option, to]);
-    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+    for name in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
         let did = sweep("--json", name);
         assert_eq!(did.code, 0, "{}", did.err);
-        assert!(did.out.contains("\"planned_runs\": 1") && did.out.contains("1 run of 1 scenario"), "{}", did.out);
+        let report: serde_json::Value = serde_json::from_str(&did.out).expect("a report and nothing else");
+        assert!(report["planned_runs"] == 1 && did.err.contains("1 run of 1 scenario"), "{}", did.err);
     }
+    let file = place.text("held.toml");
+    sim(["sweep", &file, "--seeds", "0..1", "--json", "-", "--junit", "/dev/stdout"]).fails(64, &["help:"]);
     assert!(sweep("--junit", "/dev/stderr").err.contains("<testsuite name=\"held\""));
     assert_eq!(sweep("--json", "/dev/null").code, 0);
     assert_eq!(place.names(), ["held.toml"]);
