@@ -346,9 +346,22 @@ mod tests {
     use crate::report::PropertyReport;
     use crate::report::fixture::{held, violated};
 
+    /// A run without what became of its needs, which stands first.
+    fn came_to(report: &RunReport, style: Style) -> String {
+        run(&RunReport { stories: Vec::new(), ..report.clone() }, style)
+    }
+
+    #[test]
+    fn what_became_of_the_needs_stands_first() {
+        let text = run(&held(7), Style::default());
+        let (needs, rest) = text.split_once("\n\n").unwrap();
+        assert!(needs.starts_with("need ") && needs.contains("closed"), "{text}");
+        assert_eq!(rest, came_to(&held(7), Style::default()));
+    }
+
     #[test]
     fn a_run_that_held() {
-        insta::assert_snapshot!(run(&held(7), Style::default()), @r##"
+        insta::assert_snapshot!(came_to(&held(7), Style::default()), @r##"
         quiet, seed 7: held
 
         needs: 1 posted, 1 opened, 1 with all tasks final; 1 settled, 0 cancelled, 0 failed, 0 unfinished
@@ -386,7 +399,7 @@ mod tests {
 
     #[test]
     fn a_run_that_did_not() {
-        let text = run(&violated(7), Style::default());
+        let text = came_to(&violated(7), Style::default());
         let end = text.split_once("trace hash").unwrap().1;
         insta::assert_snapshot!(end, @r#"
         : 00c0ffee000000000000000000000007
@@ -405,7 +418,7 @@ mod tests {
         let ended = vec!["what is wrong stands".to_owned()];
         let p3 = PropertyReport { beyond: 2, checked: 4, ended, ..PropertyReport::default() };
         report.properties.insert("P3".to_owned(), p3);
-        let text = run(&report, Style::default());
+        let text = came_to(&report, Style::default());
         let told = "\nthe promise of P3 ended 2 times, of which its verdict says nothing: what is wrong stands\n";
         assert!(text.starts_with("quiet, seed 1: held") && text.contains(told), "{text}");
         let text = sweep(&SweepReport::of([&report, &held(2)]), Style::default());
@@ -479,7 +492,7 @@ mod tests {
         let said = text.lines().find(|line| line.contains("lying pays")).unwrap();
         let earns = "quiet: lying pays: thief earns 1,035.00 credits where an honest worker earns 7.50 (";
         assert!(said.starts_with(earns), "{said}");
-        assert!(run(&runs[0], Style::default()).contains("worker  thief"));
+        assert!(came_to(&runs[0], Style::default()).contains("worker  thief"));
         let few = "quiet: lies whose profit was not weighed: thief (worker) (too few runs with \
                    honest ones beside them: 10 would tell)\n";
         assert!(!text.contains("not weighed"), "{text}");
@@ -490,11 +503,11 @@ mod tests {
     #[test]
     fn the_end_of_a_promise_is_no_failure() {
         use crate::report::fixture::beyond;
-        let text = run(&beyond(4, true), Style::default());
+        let text = came_to(&beyond(4, true), Style::default());
         assert!(text.starts_with("quiet, seed 4: expected violation\n"), "{text}");
         assert!(text.contains("violated, as expected") && !text.contains("again:"), "{text}");
         assert!(text.contains("here the promise of P3 ends, as the scenario says: all of a panel lie\n"), "{text}");
-        let text = run(&beyond(5, false), Style::default());
+        let text = came_to(&beyond(5, false), Style::default());
         assert!(text.starts_with("quiet, seed 5: held\n") && text.contains("this run did not come to it"), "{text}");
         let runs: Vec<_> = (0..3).map(|seed| beyond(seed, seed == 2)).collect();
         let text = sweep(&SweepReport::of(&runs), Style::default());
@@ -508,9 +521,9 @@ mod tests {
         report.close(400, true);
         assert!(sweep(&report, Style::default()).starts_with("1 of 400 runs of 1 scenario, interrupted: unknown\n"));
         let cut = RunReport { interrupted: true, ..held(1) };
-        assert!(run(&cut, Style::default()).lines().next().unwrap().contains(", seed 1, interrupted: "));
+        assert!(came_to(&cut, Style::default()).lines().next().unwrap().contains(", seed 1, interrupted: "));
         let cut = RunReport { limited: true, ..held(1) };
-        assert!(run(&cut, Style::default()).lines().next().unwrap().contains(", seed 1, stopped at its limit: "));
+        assert!(came_to(&cut, Style::default()).lines().next().unwrap().contains(", seed 1, stopped at its limit: "));
     }
 
     #[test]
@@ -522,12 +535,13 @@ mod tests {
 
     #[test]
     fn colour_only_if_asked_for() {
-        for text in
-            [run(&violated(1), Style { color: false }), sweep(&SweepReport::of([&violated(1)]), Style { color: false })]
-        {
+        for text in [
+            came_to(&violated(1), Style { color: false }),
+            sweep(&SweepReport::of([&violated(1)]), Style { color: false }),
+        ] {
             assert!(!text.contains('\u{1b}'));
         }
-        let text = run(&violated(1), Style { color: true });
+        let text = came_to(&violated(1), Style { color: true });
         assert!(text.contains("\u{1b}[31mviolated\u{1b}[0m"));
     }
 

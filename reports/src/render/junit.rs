@@ -190,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_counts_its_faults_and_marks_and_holds_what_must_be_known() {
+        let text = run(&held(1));
+        for part in [
+            "<property name=\"fault loss\" value=\"12 injected, 3 made a difference\"",
+            "<property name=\"mark reassigned\" value=\"1\"",
+            "<system-out>marks never hit: lost-disk (too few runs to tell: 100 would)\n",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
     fn an_interrupted_sweep_is_an_error() {
         let mut report = SweepReport::of([&held(1)]);
         report.close(400, true);

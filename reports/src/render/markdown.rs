@@ -47,18 +47,9 @@ pub fn sweep(report: &SweepReport) -> String {
     let cut = if report.interrupted { ", interrupted" } else { "" };
     let but = notes::but(report).map_or_else(String::new, |but| format!(", {but}"));
     let mut page = format!("{runs}{cut}: **{}**{but}\n\n{scenarios}\n\n{properties}\n", report.verdict.as_str());
-    for note in notes::of(report) {
-        page.push_str(&format!("\n- `{}`: {}: {}\n", note.scenario, note.what, note.text));
-    }
-    for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
-        let (scenario, seed, verdict) = (&failure.scenario, failure.seed, failure.verdict.as_str());
-        page.push_str(&format!("\n- `{scenario}`, seed {seed}: {verdict}: `{}`\n", failure.reproduce));
-        for line in &failure.what {
-            page.push_str(&format!("  - {}\n", short(line)));
-        }
-    }
-    if let Some(more) = report.failures.len().checked_sub(FAILURES_SHOWN_MAX).filter(|more| *more > 0) {
-        page.push_str(&format!("\n- and {more} more failing seeds\n"));
+    let list = known(report);
+    if !list.is_empty() {
+        page.push_str(&format!("\n{}\n", list.join("\n")));
     }
     let mut faults = table(&["fault", "injected", "bites"]);
     for (name, fault) in &report.total.faults {
@@ -84,6 +75,23 @@ pub fn sweep(report: &SweepReport) -> String {
         }
     }
     page
+}
+
+/// What must be known beside the figures, and the runs that failed, as the lines of a list.
+fn known(report: &SweepReport) -> Vec<String> {
+    let note = |note: notes::Note| format!("- `{}`: {}: {}", note.scenario, note.what, note.text);
+    let mut lines: Vec<_> = notes::of(report).into_iter().map(note).collect();
+    for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
+        let (scenario, seed, verdict) = (&failure.scenario, failure.seed, failure.verdict.as_str());
+        lines.push(format!("- `{scenario}`, seed {seed}: {verdict}: `{}`", failure.reproduce));
+        let found = failure.contradictions.iter().map(|found| format!("{}: {}", found.property, found.what));
+        lines.extend(failure.what.iter().cloned().chain(found).map(|line| format!("  - {}", short(&line))));
+    }
+    match report.failures.len().checked_sub(FAILURES_SHOWN_MAX) {
+        None | Some(0) => {}
+        Some(more) => lines.push(format!("- and {more} more failing seeds")),
+    }
+    lines
 }
 
 /// A hunt for planted bugs as Markdown tables.
@@ -186,6 +194,19 @@ mod tests {
     }
 
     #[test]
+    fn a_page_says_what_the_text_for_people_says() {
+        use crate::report::fixture::beyond;
+        let mut sweep = SweepReport::of(&(0..3).map(|seed| beyond(seed, seed == 2)).collect::<Vec<_>>());
+        assert!(super::sweep(&sweep).starts_with("3 runs: **held**, but for a promise that ends in 1\n"));
+        let said = "\n- `quiet`: expected violation: the promise of P3 ends in 1 of 3 runs: all of a panel lie\n";
+        assert!(super::sweep(&sweep).contains(said), "{}", super::sweep(&sweep));
+        sweep.close(400, true);
+        assert!(super::sweep(&sweep).starts_with("3 of 400 runs, interrupted: **unknown**"));
+        let page = super::sweep(&SweepReport::of(&(0..12).map(violated).collect::<Vec<_>>()));
+        assert!(page.contains("\n- and 2 more failing seeds\n"), "{page}");
+    }
+
+    #[test]
     fn a_sweep() {
         insta::assert_snapshot!(super::sweep(&SweepReport::of([&held(1), &violated(3), &violated(4)])), @r##"
         3 runs: **violated**
@@ -207,6 +228,26 @@ mod tests {
         | liveness (every need ends) | 6       | 0           | 0          | 0                |
         | model (a plain one agrees) | 3       | 0           | 0          | 0                |
         | policy (its gates hold)    | 3       | 0           | 0          | 0                |
+
+        - `quiet`: marks never hit: lost-disk (too few runs to tell: 100 would)
+        - `quiet`: faults that never bit: partition (too few runs to tell: 100 would)
+        - `split`: faults that never bit: partition (too few runs to tell: 100 would)
+        - `split`, seed 3: violated: `swarm-sim run scenarios/split.toml --seed 3`
+          - P1 violated (1)
+          - P1: two proposals are decided for one need
+        - `split`, seed 4: violated: `swarm-sim run scenarios/split.toml --seed 4`
+          - P1 violated (1)
+          - P1: two proposals are decided for one need
+
+        | fault     | injected | bites |
+        |-----------|----------|-------|
+        | loss      | 36       | 9     |
+        | partition | 3        | 0     |
+
+        | sometimes  | hits | required |
+        |------------|------|----------|
+        | lost-disk  | 0    | yes      |
+        | reassigned | 3    |          |
         "##);
     }
 }

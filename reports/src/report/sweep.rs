@@ -506,6 +506,16 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_liveness_says_what_became_of_its_needs() {
+        let mut run = held(1);
+        (run.stories[0].end, run.stories[0].why) = (None, Some("no plan was decided".to_owned()));
+        assert!(Failure::of(&run).what.is_empty(), "where it is not what failed it is no news");
+        run.verdict = Outcome::NoLiveness;
+        let what = format!("need {} unfinished: no plan was decided", run.stories[0].need);
+        assert_eq!(Failure::of(&run).what, [what]);
+    }
+
+    #[test]
     fn a_property_must_be_checked_somewhere() {
         let sweep = SweepReport::of([&vacuous(1), &vacuous(2)]);
         assert_eq!((sweep.verdict, sweep.exit_code()), (Outcome::Vacuous, 4));
