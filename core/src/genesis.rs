@@ -174,6 +174,9 @@ impl Genesis {
             if !matches!(&envelope.body, Body::Manifest(_)) || envelope.check().is_err() {
                 return bad("a founding manifest is no MANIFEST of its sender");
             }
+            if envelope.capability.manifest != Cid::default() {
+                return bad("a founding manifest cites another, and there is none before it");
+            }
             if !known.insert(envelope.sender) {
                 return bad("an agent has two founding manifests");
             }

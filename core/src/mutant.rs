@@ -179,6 +179,8 @@ mutants! {
     WindowForgotten: "window-forgotten", "liveness", "quiet";
     /// What one coordinator announces is enough, though it may lie, or say it to some alone.
     OneAnnounces: "one-announces", "liveness", "core";
+    /// Voters approve of the best proposal whatever tasks it has.
+    PlanUnread: "plan-unread", "liveness", "core";
     /// What an account cannot bear is ordered again and again.
     RefusedInsisted: "refused-insisted", "liveness", "pass-and-run";
     /// Whoever is asked to rule on a dispute keeps the ruling.

@@ -19,7 +19,7 @@ use crate::register::{Applied, Submission};
 use crate::reject::Reject;
 use crate::rng::Stream;
 use crate::time::{Instant, Now, Span};
-use crate::wire::{Body, CapabilityRef, Content, Draft, NewPolicy, PolicyRef, Role, trace_of};
+use crate::wire::{Body, CapabilityRef, Content, Draft, NewPolicy, PolicyRef, Role, Verb, trace_of};
 
 /// A publish on its way.
 #[derive(Clone)]
@@ -185,7 +185,9 @@ impl Desk {
 
     /// Signs and publishes, until it is acknowledged; later, where the rules of the need are not at hand yet. Preflight may forbid it: then it is refused here and never leaves.
     pub fn say(&mut self, saying: Saying) -> Option<Cid> {
-        if self.rules.are_awaited(saying.thread) {
+        // That an entry was applied is so under any rules: whoever waited with it would leave a need of rules that nobody has
+        // without an end.
+        if saying.body.verb() != Verb::Entry && self.rules.are_awaited(saying.thread) {
             self.unsaid.push(saying);
             return None;
         }

@@ -449,6 +449,7 @@ impl Node {
     fn judge(&self, envelope: &Envelope) -> Result<Option<Digest>, Reject> {
         let (rules, engine) = (&self.desk.rules, envelope.policy.engine);
         if let Thread::Need(need) = envelope.thread
+            && envelope.verb() != Verb::Entry
             && rules.engine_of(&need).is_some_and(|own| !policy::is_same(&own, &engine))
         {
             return Err(Reject::EngineMismatch);
@@ -553,6 +554,8 @@ impl Node {
         for need in self.coordinator.as_mut().map(Coordinator::take_ended).unwrap_or_default() {
             self.nonces.forget(Thread::Need(need));
             self.desk.rules.forget(&need);
+            // Nothing waits any more for rules that never came.
+            self.desk.speak_up();
         }
     }
 
@@ -617,6 +620,7 @@ impl Node {
                     if let Event::Over { .. } = event {
                         self.nonces.forget(Thread::Need(need));
                         self.desk.rules.forget(&need);
+                        self.desk.speak_up();
                     }
                 }
             }
@@ -670,6 +674,7 @@ impl Node {
                     self.verifier.ruled(desk, threads, need, task, challenge);
                 }
                 Event::Invalidated { commit, .. } => self.verifier.over(commit),
+                Event::Over { .. } => self.verifier.forget(&need),
                 Event::Paid { task } => {
                     if let Some(commit) = record.tasks.get(task).and_then(|task| task.commit.as_ref()) {
                         self.verifier.over(&commit.id());

@@ -1,4 +1,4 @@
-//! Judges plans, results and disputes: votes for the best valid proposal, does accepted work again, and says so where what became
+//! Judges plans, results and disputes: votes for the best proposal that does what is needed, does accepted work again, and says so where what became
 //! final is not what that gives.
 
 use alloc::boxed::Box;
@@ -13,7 +13,7 @@ use crate::node::desk::{Desk, Saying};
 use crate::node::io::{Look, Message, Outcome, Subject, Work};
 use crate::node::threads::Threads;
 use crate::node::timer::Timer;
-use crate::plan::{Source, TaskState};
+use crate::plan::{Fact, Source, TaskState};
 use crate::policy;
 use crate::register::Event;
 use crate::slot::{Phase, Record};
@@ -97,6 +97,9 @@ impl Check {
 #[derive(Clone, Default)]
 pub(super) struct Verifier {
     voted: BTreeSet<(NeedId, Epoch)>,
+    planning: BTreeMap<OpId, NeedId>,
+    /// What a need asks for, as planned again by this verifier's own host; nothing where it knows no such plan.
+    plans: BTreeMap<NeedId, Option<BTreeSet<Fact>>>,
     checking: BTreeMap<OpId, Check>,
     /// What this verifier knows to speak against a result, by the COMMIT: until the result is over.
     objections: BTreeMap<Cid, Objection>,
@@ -239,19 +242,48 @@ impl Verifier {
         }
     }
 
-    /// Votes once per epoch, when proposals are in and this verifier was drawn.
+    /// The need is over: nothing of it is voted on any more.
+    pub fn forget(&mut self, need: &NeedId) {
+        self.plans.remove(need);
+        self.voted.retain(|(of, _)| of != need);
+    }
+
+    /// Votes once per epoch, when proposals are in and this verifier was drawn, for a plan of the tasks that its own host plans for that
+    /// need: on what terms they are offered is the score's affair.
     pub fn vote(&mut self, desk: &mut Desk, need: NeedId, record: &Record) {
         let drawn = record.phase == Phase::Open && record.voters.contains(&desk.me());
-        let Some(best) = record.candidates.first().filter(|_| drawn) else { return };
-        if !self.voted.insert((need, record.epoch)) {
+        if !drawn || record.candidates.is_empty() || self.voted.contains(&(need, record.epoch)) {
             return;
         }
-        let Some((proposal, _)) = record.proposals.get(best) else { return };
-        let (allowed, policy) = match policy::ingress(&**desk.rules.of(proposal.thread), proposal, &[Role::Planner]) {
-            Ok(evaluation) => (true, evaluation.digest),
-            Err(denial) => (false, denial.evaluation.map_or_else(Digest::default, |e| e.digest)),
+        let Some(own) = self.plans.get(&need) else {
+            let asked = self.planning.values().any(|of| *of == need);
+            if let Some(envelope) = record.need.as_ref().filter(|_| !asked) {
+                let op = desk.execute(Work::Plan { need: Arc::clone(envelope) });
+                self.planning.insert(op, need);
+            }
+            return;
         };
-        let body = AttestPlan { policy, proposal: allowed.then_some(*best) };
+        self.voted.insert((need, record.epoch));
+        let does_it = |proposal: &Envelope| match &proposal.body {
+            Body::Propose(said) => {
+                own.as_ref().is_some_and(|own| said.patch.iter().collect::<BTreeSet<_>>() == own.iter().collect())
+                    || planted(Mutant::PlanUnread)
+            }
+            _ => false,
+        };
+        // The best that does what is needed and that the policy lets pass: one coordinator alone can have any ordered.
+        let rules = Arc::clone(desk.rules.of(Thread::Need(need)));
+        let mut body = AttestPlan { policy: Digest::default(), proposal: None };
+        let candidates = record.candidates.iter().filter_map(|candidate| record.proposals.get(candidate));
+        for (proposal, _) in candidates.filter(|(proposal, _)| does_it(proposal)) {
+            match policy::ingress(&*rules, proposal, &[Role::Planner]) {
+                Ok(evaluation) => {
+                    body = AttestPlan { policy: evaluation.digest, proposal: Some(proposal.id()) };
+                    break;
+                }
+                Err(denial) => body.policy = denial.evaluation.map_or_else(Digest::default, |e| e.digest),
+            }
+        }
         let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::AttestPlan(body));
         desk.say(saying.epoch(record.epoch));
     }
@@ -369,6 +401,17 @@ impl Verifier {
 
     /// The work was done again: say what came of it.
     pub fn done(&mut self, desk: &mut Desk, threads: &Threads, op: OpId, outcome: &Outcome) {
+        if let Some(need) = self.planning.remove(&op) {
+            let plan = match outcome {
+                Outcome::Planned(propose) => Some(propose.patch.iter().cloned().collect()),
+                _ => None,
+            };
+            self.plans.insert(need, plan);
+            if let Some(record) = threads.record(&need) {
+                self.vote(desk, need, record);
+            }
+            return;
+        }
         let Some(mut check) = self.checking.remove(&op) else { return };
         let record = threads.record(&check.need);
         let ran = match outcome {
@@ -459,6 +502,10 @@ impl Verifier {
 
     /// Work asked for before a boot is asked for again.
     pub fn again(&mut self, desk: &mut Desk, op: OpId, work: &Work) {
+        if let Some(need) = self.planning.remove(&op) {
+            let op = desk.execute(work.clone());
+            self.planning.insert(op, need);
+        }
         if let Some(check) = self.checking.remove(&op) {
             let op = desk.execute(work.clone());
             self.checking.insert(op, check);

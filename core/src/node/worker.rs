@@ -314,11 +314,10 @@ impl Worker {
             Event::Renewed { fence, more_ms, task }
                 if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) =>
             {
-                let lease_ms = threads.record(&need).and_then(Record::need).map_or(1, |n| n.windows.lease_ms);
-                let (more, timer) = (ms(*more_ms), Timer::LeaseEnd(need, task.clone(), *fence));
-                // A whole lease runs anew; a shorter rest comes behind the one that runs.
-                let left = if *more_ms < lease_ms { desk.left(&timer) } else { Span::ZERO };
-                desk.wake_in(left + lease_margin(more), timer);
+                // It comes behind the stretch that runs.
+                let timer = Timer::LeaseEnd(need, task.clone(), *fence);
+                let left = desk.left(&timer);
+                desk.wake_in(left + lease_margin(ms(*more_ms)), timer);
                 desk.mark("lease-renewed");
             }
             Event::Released { fence, task, .. }

@@ -6,6 +6,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use crate::base::Base;
 use crate::bids::{self, Bid};
@@ -69,7 +70,8 @@ pub trait Registry {
 #[derive(Clone, Debug)]
 pub(super) enum Move {
     Open(Arc<Envelope>),
-    Propose(Arc<Envelope>, u32),
+    /// A proposal with its score, and the one that makes room for it, if one has to.
+    Propose(Arc<Envelope>, u32, Option<Cid>),
     Decide {
         counted: Vec<Counted>,
         proposal: Cid,
@@ -127,12 +129,12 @@ impl Record {
         Ok(Doing::on(self, registry, seq).whole(step))
     }
 
-    /// Whether `command` would take effect now.
+    /// Whether `command` would take effect as the entry at `seq`.
     ///
     /// # Errors
     /// Why it would not.
-    pub fn check(&self, command: &Command, registry: &impl Registry) -> Result<(), Reject> {
-        self.examine(Seq(0), command, registry).map(|_| ())
+    pub fn check(&self, seq: Seq, command: &Command, registry: &impl Registry) -> Result<(), Reject> {
+        self.examine(seq, command, registry).map(|_| ())
     }
 
     /// As [`Record::check`], for a coordinator's word that may have no signature yet.
@@ -229,6 +231,10 @@ impl Record {
                 self.holder(envelope, &beat.task, TaskState::Leased)?;
                 let lease = self.tasks[&beat.task].lease.as_ref().expect("a leased task has a lease");
                 let lease_ms = self.need().map_or(1, |n| n.windows.lease_ms);
+                // One at a time waits behind the stretch that runs: whoever has them ordered early takes nothing from the holder.
+                if lease.rest_ms > 0 {
+                    return Err(Reject::NotBetter);
+                }
                 let most = u64::from(lease.bid.eta_ms) * u64::from(registry.params().lease_stretch_bp) / 10_000;
                 // A renewal lasts a whole lease again; the last one only as long as is left of the stretched eta.
                 match u32::try_from(most.saturating_sub(lease.granted_ms)).unwrap_or(u32::MAX).min(lease_ms) {
@@ -287,7 +293,7 @@ impl Record {
             return Err(Reject::Duplicate);
         }
         let own = self.proposals.values().filter(|(kept, _)| kept.sender == envelope.sender).count();
-        if own >= PROPOSALS_EACH || self.proposals.len() >= registry.params().proposals_max as usize {
+        if own >= PROPOSALS_EACH {
             return Err(Reject::NoRoom);
         }
         // Keys cost nothing. Each that plans needs as much behind it as one that would hold the whole need as a task.
@@ -302,7 +308,20 @@ impl Record {
         let cost = propose.cost_caps.values().map(|c| c.0).sum::<u64>();
         let bounds = bids::Bounds { cost_cap: need.budget, deadline_ms: need.deadline_ms };
         let score = bids::score(Credits(cost), propose.eta_ms, bounds, self.bidder(standing, &need.recipe))?;
-        Ok(Move::Propose(Arc::clone(envelope), score))
+        // Where there is no more room the worst makes some: nobody is kept out by whoever came first.
+        let full = self.proposals.len() >= registry.params().proposals_max as usize;
+        let worst = self.ranked().last().filter(|_| full).map(|(kept, score)| (rank(kept, *score), kept.id()));
+        match worst {
+            Some((worst, _)) if worst < rank(envelope, score) => Err(Reject::NoRoom),
+            worst => Ok(Move::Propose(Arc::clone(envelope), score, worst.map(|(_, id)| id))),
+        }
+    }
+
+    /// The proposals that are kept, best first.
+    pub(super) fn ranked(&self) -> Vec<&(Arc<Envelope>, u32)> {
+        let mut ranked: Vec<_> = self.proposals.values().collect();
+        ranked.sort_by_key(|(proposal, score)| rank(proposal, *score));
+        ranked
     }
 
     /// The sender's standing in the recorded snapshot, if it may act as `role` under the manifest it cites.
@@ -459,7 +478,8 @@ impl Record {
             TaskState::Settled if !challenge.evidence.is_opinion() => Waiting::Late(name()),
             _ => return Err(Reject::WrongPhase),
         };
-        let watch = self.waits.get(&window).ok_or(Reject::WrongPhase)?;
+        // One at a time.
+        let watch = self.waits.get(&window).filter(|_| task.dispute.is_none()).ok_or(Reject::WrongPhase)?;
         // The window stands still before anything is booked: whoever could not pay for that does not stop it.
         let commit = task.committed().ok_or(Reject::NoSuchThing)?;
         let able = registry.standing(self.snapshot.number, &envelope.sender).map_or(Credits(0), |s| s.available);
@@ -594,6 +614,11 @@ impl Record {
             _ => Err(Reject::NoEvidence),
         }
     }
+}
+
+/// Where a proposal stands among others: the higher score first, then what was said earlier.
+fn rank(proposal: &Envelope, score: u32) -> (Reverse<u32>, Lamport, Cid) {
+    (Reverse(score), proposal.lamport, proposal.id())
 }
 
 /// Whether a need can be taken up at all: what nobody needs the register to see, so that one which never will be opened binds

@@ -1,7 +1,8 @@
 //! What becomes of a final result that somebody disputes (PROTOCOL 8).
 //!
-//! Its window stands still from the challenge to the end of the dispute, and runs on for what was left of it. Whoever yields,
-//! cancels or falls silent meanwhile ends nothing of that (T76).
+//! Its window stands still while a committee is seated over it, and then runs on for what was left of it when it was disputed. Until one
+//! is, it is measured on, and cannot end: where the bond is not to be had nobody sits, and nothing was stopped. Whoever yields, cancels or
+//! falls silent meanwhile ends nothing of that (T76).
 
 use alloc::vec::Vec;
 
@@ -137,7 +138,10 @@ impl<R: Registry> Doing<'_, R> {
         let dispute = self.record.tasks[&name].dispute.as_ref().expect("it is disputed");
         let (challenge, late, left) = (dispute.challenge.id(), dispute.late, dispute.left);
         self.emit(Event::Ruled { challenge, counted, ruling, task: name.clone() });
-        self.wait_for(if late { Waiting::Late(name) } else { Waiting::Challenge(name) }, left);
+        let window = if late { Waiting::Late(name) } else { Waiting::Challenge(name) };
+        if !self.record.waits.contains_key(&window) {
+            self.wait_for(window, left);
+        }
     }
 
     /// What workers are owed whose results rest on a task's, and were found good: what they are void of is no fault of theirs.

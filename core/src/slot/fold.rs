@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::bids::Window;
-use crate::id::{AgentId, Cid, Credits, Epoch, Seq, TaskName};
+use crate::id::{AgentId, Cid, Credits, Digest, Epoch, Seq, TaskName};
 use crate::members::Mandate;
 use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
@@ -34,7 +34,8 @@ impl Record {
                 (self.epoch, self.k_plan, self.snapshot) = (*epoch, *k_plan, *snapshot);
                 self.voters.clone_from(voters);
             }
-            Event::Proposed { proposal, score } => {
+            Event::Proposed { instead, proposal, score } => {
+                instead.iter().for_each(|worst| drop(self.proposals.remove(worst)));
                 self.proposals.insert(proposal.id(), (Arc::clone(proposal), *score));
             }
             Event::Voting { candidates } => self.candidates.clone_from(candidates),
@@ -73,13 +74,13 @@ impl Record {
                 }
             }
             Event::Renewed { more_ms, task, .. } => {
-                let lease_ms = self.need().map_or(0, |need| need.windows.lease_ms);
                 if let Some(lease) = &mut self.task(task).lease {
                     lease.granted_ms += u64::from(*more_ms);
-                    lease.rest_ms = if *more_ms < lease_ms { *more_ms } else { 0 };
+                    lease.rest_ms = *more_ms;
                 }
             }
             Event::Released { reason, task, .. } => {
+                self.waits.remove(&Waiting::Challenge(task.clone()));
                 let entry = self.task(task);
                 if planted(Mutant::ExpiredStands) && *reason == ReleaseReason::Expired {
                     return;
@@ -120,7 +121,10 @@ impl Record {
                 if *verdict == Verdict::Fail {
                     let mut caught: Vec<_> = counted.iter().map(|c| c.verifier).collect();
                     caught.sort_unstable();
-                    task.found_wrong(caught, Vec::new());
+                    // What could not be looked at was not found wrong: whoever looked, and passed it, need not have erred.
+                    if counted.iter().all(|c| c.proof.is_some_and(|proof| proof != Digest::default())) {
+                        task.found_wrong(caught, Vec::new());
+                    }
                     task.barred.extend(task.lease.as_ref().map(|lease| lease.bid.agent));
                 }
             }
@@ -130,9 +134,6 @@ impl Record {
                 task.record = Some(Arc::clone(record));
             }
             Event::Challenged { bench, challenge, left, task } => {
-                [Waiting::Challenge(task.clone()), Waiting::Late(task.clone())].iter().for_each(|waiting| {
-                    self.waits.remove(waiting);
-                });
                 let task = self.task(task);
                 *task.challengers.entry(challenge.sender).or_default() += 1;
                 task.dispute = Some(Dispute {
@@ -146,6 +147,8 @@ impl Record {
                 });
             }
             Event::Empanelled { k_ruling, seats, task, .. } => {
+                self.waits.remove(&Waiting::Challenge(task.clone()));
+                self.waits.remove(&Waiting::Late(task.clone()));
                 let task = self.task(task);
                 if let Some(dispute) = &mut task.dispute {
                     dispute.k_ruling = *k_ruling;

@@ -13,9 +13,9 @@ use crate::mutant::{Mutant, planted};
 use crate::plan::{Plan, TaskState};
 use crate::register::{Answer, Ask, BondFate, Counted, Ending, Event};
 use crate::slot::apply::{Move, bond};
-use crate::slot::{Phase, Record, Registry, Waiting};
+use crate::slot::{Phase, Record, Registry, Stopwatch, Waiting};
 use crate::time::Span;
-use crate::wire::{Due, Envelope, FinalizeRecord, Need, Payout, ReleaseReason, Verdict};
+use crate::wire::{Due, FinalizeRecord, Need, Payout, ReleaseReason, Verdict};
 
 /// A record being changed by one entry.
 pub(super) struct Doing<'a, R> {
@@ -79,7 +79,7 @@ impl<'a, R: Registry> Doing<'a, R> {
                 let k_plan = body.k_plan;
                 self.ask(Ask::Escrow { amount, engine: need.policy.engine, k_plan, requester: need.sender });
             }
-            Move::Propose(proposal, score) => self.emit(Event::Proposed { proposal, score }),
+            Move::Propose(proposal, score, instead) => self.emit(Event::Proposed { instead, proposal, score }),
             Move::Decide { counted, proposal } => {
                 if !planted(Mutant::VoteGoesOn) {
                     self.stop(Waiting::Decision);
@@ -90,11 +90,7 @@ impl<'a, R: Registry> Doing<'a, R> {
             Move::Bid(task, bid) => self.emit(Event::Bid { bid, task }),
             Move::Renew(task, more_ms) => {
                 let fence = self.record.tasks[&task].fence;
-                self.emit(Event::Renewed { fence, more_ms, task: task.clone() });
-                // Were a short rest to run at once, renewing would cut the lease off.
-                if more_ms == self.need().windows.lease_ms {
-                    self.wait(Waiting::Lease(task), more_ms);
-                }
+                self.emit(Event::Renewed { fence, more_ms, task });
             }
             Move::Yield(task) => {
                 self.stop(Waiting::Lease(task.clone()));
@@ -305,18 +301,15 @@ impl<'a, R: Registry> Doing<'a, R> {
     /// Ends one wait that enough have seen through; false if there is none.
     fn end_waits(&mut self) -> bool {
         let enough = self.registry.params().end_at(self.registry.genesis().coordinators.len());
-        let Some(waiting) = self.record.waits.iter().find(|(_, w)| w.is_over(enough)).map(|(w, _)| w.clone()) else {
+        let over =
+            |(waiting, watch): &(&Waiting, &Stopwatch)| watch.is_over(enough) && !self.record.is_contested(waiting);
+        let Some(waiting) = self.record.waits.iter().find(over).map(|(waiting, _)| waiting.clone()) else {
             return false;
         };
         self.emit(Event::WaitClosed { waiting: waiting.clone() });
         match waiting {
             Waiting::Proposals => {
-                let mut candidates: Vec<_> = self.record.proposals.values().collect();
-                candidates.sort_by(|(a, sa), (b, sb)| {
-                    let key = |e: &Envelope, s: u32| (core::cmp::Reverse(s), e.lamport, e.id());
-                    key(a, *sa).cmp(&key(b, *sb))
-                });
-                let candidates: Vec<_> = candidates.into_iter().map(|(e, _)| e.id()).collect();
+                let candidates: Vec<_> = self.record.ranked().into_iter().map(|(e, _)| e.id()).collect();
                 if candidates.is_empty() {
                     self.pass_epoch(candidates);
                 } else {

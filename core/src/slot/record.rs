@@ -425,6 +425,12 @@ impl Record {
             || (is_begun && self.tasks[name].rests_on != self.grants_of_parents(name))
     }
 
+    /// Whether this is the window of a result that is disputed: it cannot end meanwhile.
+    pub fn is_contested(&self, waiting: &Waiting) -> bool {
+        let (Waiting::Challenge(task) | Waiting::Late(task)) = waiting else { return false };
+        self.tasks.get(task).is_some_and(|task| task.dispute.is_some())
+    }
+
     /// The wait that `segment` belongs to, if it is running.
     pub fn waiting(&self, segment: Segment) -> Option<&Waiting> {
         let own = self.waits.iter().find(|(_, watch)| watch.segment == segment);

@@ -106,6 +106,8 @@ pub struct System {
     requesters: BTreeMap<NeedId, (AgentId, Seq)>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
     accusers: BTreeMap<AgentId, Accuser>,
+    /// Where those who have a part in a challenge stood when it was booked.
+    stated: BTreeMap<(NeedId, Cid), BTreeMap<AgentId, pool::Identity>>,
     /// Announced decoys, until they are exposed.
     masks: BTreeMap<Digest, Masked>,
     queue: VecDeque<Seating>,
@@ -171,6 +173,7 @@ impl System {
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
             accusers: BTreeMap::new(),
+            stated: BTreeMap::new(),
             masks: BTreeMap::new(),
             queue: VecDeque::new(),
             round: None,
@@ -186,15 +189,19 @@ impl System {
         system
     }
 
-    /// Applies `command` as the entry at `seq`; a refusal leaves everything as it was.
+    /// Applies `command` as the entry at `seq`; a refusal leaves everything as it was, but that an agent's own act is used up.
     ///
     /// # Errors
     /// Why the command has no effect.
     pub fn apply(&mut self, seq: Seq, command: &Command) -> Result<Vec<Event>, Reject> {
-        self.check(command)?;
+        self.check(seq, command)?;
         let mut doing = Doing { seq, part: 0, events: Vec::new() };
         match command {
-            Command::Act(envelope) => self.act(&mut doing, envelope)?,
+            Command::Act(envelope) => {
+                // Taken or refused, it is used up: what was refused is not brought up again when it suits somebody.
+                self.acts.insert(envelope.id());
+                self.act(&mut doing, envelope)?;
+            }
             Command::Relay(proof) => self.relay(&mut doing, proof)?,
             Command::Word(word) => match word.says {
                 Says::Anchor { anchor, since } => self.anchor(&mut doing, word.by, anchor, since),
@@ -220,13 +227,16 @@ impl System {
         self
     }
 
-    /// Whether `command` may take effect now, as far as can be said without trying.
+    /// Whether `command` may take effect as the entry at `seq`, as far as can be said without trying.
     ///
     /// # Errors
     /// Why it would not.
-    pub fn check(&self, command: &Command) -> Result<(), Reject> {
+    pub fn check(&self, seq: Seq, command: &Command) -> Result<(), Reject> {
         match command {
             Command::Act(envelope) if self.acts.contains(&envelope.id()) => Err(Reject::Duplicate),
+            Command::Act(envelope) if envelope.expires.is_some_and(|expires| expires.is_over(seq, self.lamport)) => {
+                Err(Reject::Expired)
+            }
             Command::Act(envelope) => self.governs(envelope),
             Command::Relay(proof) => {
                 self.turn_of(proof)?;
@@ -348,8 +358,11 @@ impl System {
     fn governs(&self, envelope: &Envelope) -> Result<(), Reject> {
         match &envelope.body {
             Body::Capsule(new) if new.number <= self.policy.number => Err(Reject::NotBetter),
-            Body::Capsule(new) if new.number > self.policy.number + 1 => Err(Reject::WrongPhase),
-            Body::Capsule(new) => new.vet(&self.genesis),
+            Body::Capsule(new) => {
+                new.vet(&self.genesis)?;
+                // Its turn comes: nobody else can have announced it.
+                if new.number > self.policy.number + 1 { Err(Reject::WrongPhase) } else { Ok(()) }
+            }
             _ if self.goes_by(&envelope.policy.engine) => Ok(()),
             _ => Err(Reject::EngineMismatch),
         }
@@ -362,9 +375,6 @@ impl System {
 
     /// An agent's own act: its signed envelope is all the evidence there is.
     fn act(&mut self, doing: &mut Doing, envelope: &Arc<Envelope>) -> Result<(), Reject> {
-        if envelope.expires.is_some_and(|expires| expires.is_over(doing.seq, self.lamport)) {
-            return Err(Reject::Expired);
-        }
         let (key, sender) = (doing.key(), envelope.sender);
         match &envelope.body {
             Body::Manifest(_) => {
@@ -381,9 +391,13 @@ impl System {
                 self.ledger.mint(key, body.to, body.amount)?;
             }
             Body::Transfer(body) => self.ledger.transfer(key, sender, body.to, body.amount)?,
-            Body::Stake(body) => self.ledger.stake(key, sender, body.amount)?,
+            Body::Stake(body) => {
+                self.worth(&sender, |staked| staked.saturating_add(body.amount.0))?;
+                self.ledger.stake(key, sender, body.amount)?;
+            }
             Body::Delegate(body) => self.ledger.delegate(key, sender, body.to, body.amount)?,
             Body::Unstake(body) => {
+                self.worth(&sender, |staked| if staked == body.amount.0 { u64::MAX } else { body.amount.0 })?;
                 self.ledger.unstake(key, sender, body.amount)?;
                 let total = Span::from_secs(u64::from(self.params().unbonding_s));
                 self.wait(Waiting::Unbonding(sender, key), total);
@@ -394,7 +408,6 @@ impl System {
                 let policy = Adopted { capsule: *capsule, engine: *engine, number: *number };
                 self.policy = policy;
                 doing.events.push(Event::Governed { policy });
-                self.acts.insert(envelope.id());
                 return Ok(());
             }
             _ => return Err(Reject::WrongFields),
@@ -402,11 +415,17 @@ impl System {
         if envelope.verb() != Verb::Manifest {
             doing.events.push(Event::Booked { envelope: envelope.id() });
         }
-        self.acts.insert(envelope.id());
         // One value from far ahead would end everything that expires by it.
         self.lamport = self.lamport.max(envelope.lamport.min(Lamport(self.lamport.0.saturating_add(AHEAD_MAX))));
         self.dirty = true;
         Ok(())
+    }
+
+    /// Whether what is staked, or unstaked but for the whole, is no less than what a seat takes: keys cost nothing, and what each
+    /// unstakes is watched for days by every coordinator.
+    fn worth(&self, agent: &AgentId, moved: impl Fn(u64) -> u64) -> Result<(), Reject> {
+        let staked = self.ledger.balance(agent).map_or(0, |balance| balance.staked.0);
+        if moved(staked) < self.params().stake_min.0 { Err(Reject::OutOfBounds) } else { Ok(()) }
     }
 
     /// Takes a MANIFEST of its sender's.
@@ -454,8 +473,9 @@ impl System {
                 self.dirty = true;
             }
             Waiting::Unbonding(agent, tranche) => {
-                let key = doing.key();
-                self.ledger.mature(key, &agent, &tranche).expect("a tranche matures once, when its wait is over");
+                let matured = self.ledger.mature(doing.key(), &agent, &tranche);
+                // A slash may have taken the whole of it meanwhile.
+                assert!(matches!(matured, Ok(()) | Err(Reject::NoSuchThing)), "a tranche matures once: {matured:?}");
             }
             Waiting::Reveals => self.close_round(doing),
             _ => unreachable!("only needs wait for that"),
@@ -513,8 +533,12 @@ impl System {
                 self.open_next_round(doing);
                 return Ok(());
             }
-            Ask::Contest { bench, bond, challenge, challenger, draw, .. } => {
-                let taken = if *draw == 1 { self.accuse(doing, need, *challenge, *challenger, *bond) } else { Ok(()) };
+            Ask::Contest { attesters, bench, bond, challenge, challenger, draw, worker, .. } => {
+                let at_fault = attesters.iter().chain([worker]).copied();
+                let taken = match draw {
+                    1 => self.accuse(doing, need, *challenge, *challenger, *bond, at_fault),
+                    _ => Ok(()),
+                };
                 if taken.is_ok() && *bench == Bench::Arbiters {
                     let answer = self.arbiters(doing, need, ask).unwrap_or_else(Answer::Denied);
                     doing.events.push(Event::Answered { answer, at, need, seq });

@@ -36,6 +36,7 @@ impl System {
         challenge: Cid,
         challenger: AgentId,
         bond: Credits,
+        at_fault: impl Iterator<Item = AgentId>,
     ) -> Result<(), Reject> {
         let known = self.accusers.get(&challenger).copied().unwrap_or_default();
         if known.open >= known.room(self.params().disputes_max) {
@@ -44,6 +45,9 @@ impl System {
         let pot = Pot::Challenge(need, challenge);
         self.ledger.reserve(doing.key(), pot, challenger, bond).map_err(|_| Reject::NotEnough)?;
         self.accusers.insert(challenger, Accuser { open: known.open + 1, ..known });
+        // Whoever is found at fault must not choose afterwards whose relation it is.
+        let stated = at_fault.chain([challenger]).map(|agent| (agent, self.identity(&agent))).collect();
+        self.stated.insert((need, challenge), stated);
         Ok(())
     }
 
@@ -64,9 +68,10 @@ impl System {
         let pot = Pot::Challenge(need, *challenge);
         let Some(bond) = self.ledger.pot(&pot) else { return };
         self.accused(challenger, *ruling);
+        let stated = self.stated.remove(&(need, *challenge)).unwrap_or_default();
         let params = self.params();
         let payouts = match ruling {
-            Some(true) => self.punish(doing, need, ask, bond),
+            Some(true) => self.punish(doing, need, ask, bond, &stated),
             // What was said without ground pays for having been looked at.
             Some(false) => {
                 let each = Credits(bond.0 / (panel.len() as u64).max(1));
@@ -93,7 +98,14 @@ impl System {
     }
 
     /// Takes from the offenders what they answer with, and divides it. Returns what is paid out of the pot.
-    fn punish(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask, bond: Credits) -> Vec<(AgentId, Credits)> {
+    fn punish(
+        &mut self,
+        doing: &mut Doing,
+        need: NeedId,
+        ask: &Ask,
+        bond: Credits,
+        stated: &BTreeMap<AgentId, pool::Identity>,
+    ) -> Vec<(AgentId, Credits)> {
         let Ask::Rule { bench, challenge, challenger, commit, fence, honest, offenders, panel, task, worker, .. } = ask
         else {
             return Vec::new();
@@ -129,8 +141,9 @@ impl System {
         let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - bond.0);
         let share = lost.share(params.reward_bp);
         // Nobody gains by what its own relations did wrong.
-        let at_fault: Vec<_> = offenders.iter().chain(worker).map(|agent| self.identity(agent)).collect();
-        let is_own = |agent: &AgentId| at_fault.iter().any(|one| one.related(&self.identity(agent)));
+        let then = |agent: &AgentId| stated.get(agent).cloned().unwrap_or_else(|| self.identity(agent));
+        let at_fault: Vec<_> = offenders.iter().chain(worker).map(then).collect();
+        let is_own = |agent: &AgentId| at_fault.iter().any(|one| one.related(&then(agent)));
         let reward = if is_own(challenger) { Credits(0) } else { share };
         let mut payouts = Vec::from([(*challenger, Credits(bond.0 + reward.0))]);
         let mut left = share;

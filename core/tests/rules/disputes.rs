@@ -114,7 +114,7 @@ fn nobody_disputes_everything_at_once() {
     let (mut stage, who) = one_disputed();
     let before = stage.available(&who);
     stage.act(&who, "challenge join").unwrap();
-    assert_eq!(stage.relay(), "Answered Ruled WaitOpened", "it comes to nothing");
+    assert_eq!(stage.relay(), "Answered Ruled", "it comes to nothing");
     assert_eq!((stage.available(&who), stage.state("join")), (before, TaskState::Final), "and costs nothing");
     // Whatever was ruled, there is room again.
     stage.rule("uphold cut").unwrap();
@@ -129,7 +129,7 @@ fn nobody_disputes_everything_at_once() {
 fn who_was_not_heard_may_ask_again() {
     let (mut stage, who) = one_disputed();
     stage.act(&who, "challenge join").unwrap();
-    assert_eq!(stage.relay(), "Answered Ruled WaitOpened");
+    assert_eq!(stage.relay(), "Answered Ruled");
     stage.rule("dismiss cut").unwrap();
     stage.relay();
     stage.challenge(&who, "join");
@@ -353,7 +353,7 @@ fn a_challenger_without_a_bond_stops_nothing() {
     stage.submit_system(Command::Act(spend)).unwrap();
     for _ in 0..HEARINGS_MAX {
         assert_eq!(stage.act(&who, "challenge cut").unwrap(), "Challenged Asked");
-        assert_eq!(stage.relay(), "Answered Ruled WaitOpened");
+        assert_eq!(stage.relay(), "Answered Ruled");
     }
     assert_eq!(stage.act(&who, "challenge cut"), Err(Reject::Duplicate), "nobody asks for ever");
     stage.elapse("challenge cut").unwrap();

@@ -9,6 +9,7 @@ use swarm_core::config::{Local, Params};
 use swarm_core::genesis::Genesis;
 use swarm_core::id::*;
 use swarm_core::node::{Act, Effect, Input, Message, Node, Note, Outcome, Setup, Subject, Work};
+use swarm_core::plan::Fact;
 use swarm_core::policy::{BaseRules, Evaluator, Limits, Only};
 use swarm_core::register::{Command, Entry};
 use swarm_core::rng::Stream;
@@ -35,6 +36,10 @@ pub struct Host {
     pub whisperer: Option<String>,
     /// Whether the register takes nothing twice under one id.
     pub by_id: bool,
+    /// What planners propose.
+    pub plan: Vec<Fact>,
+    /// What verifiers are at, if they take their time.
+    pub at_work: Option<Vec<(String, Input)>>,
     posted: u64,
     unrevealed: Vec<(String, OpId, u32, u32)>,
     register: BTreeMap<Thread, Vec<Arc<Command>>>,
@@ -81,6 +86,8 @@ impl Host {
             shuffle: None,
             whisperer: None,
             by_id: false,
+            plan: two_steps(),
+            at_work: None,
             posted: 0,
             unrevealed: Vec::new(),
             register: BTreeMap::new(),
@@ -122,6 +129,15 @@ impl Host {
                 self.queue.push_back((name.clone(), Input::Message(message.clone())));
             }
         }
+    }
+
+    /// Verifiers are done with what they are at, one verifier after the other.
+    pub fn work_is_done(&mut self) -> usize {
+        let mut done = std::mem::take(self.at_work.as_mut().expect("they take their time"));
+        done.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let many = done.len();
+        self.queue.extend(done);
+        many
     }
 
     /// Everybody dies and starts again on what it had.
@@ -170,7 +186,12 @@ impl Host {
 
     /// Runs until everyone is quiet or `hours` have passed; whether all are quiet.
     pub fn run(&mut self, hours: u64) -> bool {
-        let end = self.now + Span::from_secs(hours * 3_600).0;
+        self.run_for(Span::from_secs(hours * 3_600))
+    }
+
+    /// As [`Host::run`], for so long.
+    pub fn run_for(&mut self, span: Span) -> bool {
+        let end = self.now + span.0;
         loop {
             while let Some((name, input)) = self.next() {
                 self.handle(&name, input);
@@ -184,7 +205,10 @@ impl Host {
                     self.now = self.now.max(at);
                     self.handle(&name, Input::Wake);
                 }
-                _ => return false,
+                _ => {
+                    self.now = end;
+                    return false;
+                }
             }
         }
     }
@@ -242,8 +266,8 @@ impl Host {
                 }
                 (op, Outcome::Committed)
             }
-            Effect::Execute { op, work: Work::Plan { .. } } => (op, Outcome::Planned(propose(two_steps(), 1))),
-            Effect::Execute { op, work: Work::Run { keys, produces, .. } } => {
+            Effect::Execute { op, work: Work::Plan { .. } } => (op, Outcome::Planned(propose(self.plan.clone(), 1))),
+            Effect::Execute { op, work: Work::Run { keys, produces, verify, .. } } => {
                 let outputs = produces.into_iter().map(|l| (l.clone(), Cid::of(l.as_str().as_bytes()))).collect();
                 let ran = Outcome::Ran {
                     against: vec![],
@@ -252,6 +276,10 @@ impl Host {
                     states: vec![],
                     telemetry: Telemetry::default(),
                 };
+                if let (Some(at_work), true) = (&mut self.at_work, verify.is_some()) {
+                    at_work.push((name.into(), Input::Done { op, outcome: ran }));
+                    return;
+                }
                 (op, ran)
             }
             Effect::Anchor { op, since } => (op, Outcome::Anchored(chains(name, &self.genesis.params).anchor(since))),

@@ -375,7 +375,8 @@ fn planted_bugs_are_caught() {
     let nonces = hunt(Mutant::NoncesForgotten, t02_what_was_heard_before_a_restart_is_no_news_after_it);
     let stale = hunt(Mutant::StaleEntryTaken, t20_entries_handed_over_again_after_a_restart_change_nothing);
     let alone = hunt(Mutant::OneAnnounces, crate::attacks::what_one_coordinator_tells_few_is_told_to_all_by_others);
-    assert!(nonces && stale && alone);
+    let unread = hunt(Mutant::PlanUnread, crate::attacks::a_plan_that_does_something_else_is_not_decided);
+    assert!(nonces && stale && alone && unread);
 }
 
 /// What was measured on the clock of an earlier boot says nothing on this one's: a coordinator that was up for long before it

@@ -309,7 +309,7 @@ fn t20_whatever_is_submitted_again_has_no_second_effect() {
                     stage.submit_system(command.clone()).unwrap();
                     let again = stage.submit_system(command);
                     assert!(again.is_err(), "{again:?}");
-                } else if stage.record.check(&command, &stage.system).is_ok() {
+                } else if stage.record.check(stage.seq.next(), &command, &stage.system).is_ok() {
                     step(stage, said, command);
                 }
             }
@@ -356,7 +356,7 @@ fn t20_one_heartbeat_prolongs_once_and_one_cancel_ends_once() {
     assert_eq!(stage.submit(Command::Act(cancel.clone())).unwrap(), "TaskEnded");
     let body = stage.parse("heartbeat cut");
     let beat = stage.say("w1", body);
-    assert_eq!(stage.submit(Command::Act(beat.clone())).unwrap(), "Renewed WaitOpened");
+    assert_eq!(stage.submit(Command::Act(beat.clone())).unwrap(), "Renewed");
     assert_eq!(stage.submit(Command::Act(beat)), Err(Reject::Duplicate));
     stage.act("w1", "yield cut").unwrap();
     stage.relay();
@@ -546,6 +546,7 @@ fn t72_segments_never_add_up() {
     stage.report("c1", "lease cut", secs(59)).unwrap();
     stage.report("c2", "lease cut", secs(59)).unwrap();
     stage.act("w1", "heartbeat cut").unwrap();
+    stage.elapse("lease cut").unwrap();
     let report =
         |stage: &mut Stage, by: &str, segment, elapsed| stage.submit(timed(by, stage.thread(), elapsed, segment));
     for by in ["c1", "c2", "c3"] {

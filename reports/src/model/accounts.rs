@@ -62,7 +62,10 @@ impl System {
                 let may = body.amount.0 > 0 && known && self.accounts.contains(&body.to);
                 may && self.books.shift(&purse, &free(&body.to), body.amount.0)
             }
-            Body::Stake(body) => known && body.amount.0 > 0 && self.books.shift(&purse, &stake, body.amount.0),
+            Body::Stake(body) => {
+                let enough = self.books.at(&stake).saturating_add(body.amount.0) >= self.params().stake_min.0;
+                known && enough && body.amount.0 > 0 && self.books.shift(&purse, &stake, body.amount.0)
+            }
             Body::Delegate(body) => {
                 let may = body.amount.0 > 0 && known && self.accounts.contains(&body.to) && body.to != sender;
                 let done = may && self.books.shift(&purse, &Account::Delegated(body.to), body.amount.0);
@@ -72,8 +75,14 @@ impl System {
                 done
             }
             Body::Unstake(body) => {
-                let done =
-                    body.amount.0 > 0 && known && self.books.shift(&stake, &Account::Unbonding(sender), body.amount.0);
+                let whole = self.books.at(&stake) == body.amount.0;
+                let enough = body.amount.0 > 0 && (whole || body.amount.0 >= self.params().stake_min.0);
+                // Eight may be on their way at a time.
+                let running = self.tranches.get(&sender).map_or(0, |all| all.iter().filter(|(.., over)| !over).count());
+                let done = enough
+                    && running < 8
+                    && known
+                    && self.books.shift(&stake, &Account::Unbonding(sender), body.amount.0);
                 if done {
                     let name = Digest::of("swarm/op", &[&[], &self.seq.0.to_be_bytes(), &1_u32.to_be_bytes()]);
                     self.tranches.entry(sender).or_default().push((name, body.amount.0, false));
@@ -86,11 +95,11 @@ impl System {
             Body::Mask(body) => self.announce(sender, body.mask),
             _ => false,
         };
+        self.acts.insert(envelope.id());
         if done {
             if !matches!(envelope.body, Body::Manifest(_)) {
                 self.out.push(Did::Booked { envelope: envelope.id() });
             }
-            self.acts.insert(envelope.id());
             self.dirty = true;
         }
         done

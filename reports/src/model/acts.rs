@@ -51,7 +51,7 @@ impl Need {
                 let same = |kept: &Envelope| matches!(&kept.body, Body::Propose(p) if kept.sender == envelope.sender && p.ballot == propose.ballot);
                 let own = self.proposals.values().filter(|(kept, _)| kept.sender == envelope.sender).count();
                 let fits = envelope.bytes().len() <= bounds::propose_bytes_max(text.k_plan);
-                let room = own < 2 && fits && self.proposals.len() < params.proposals_max as usize;
+                let room = own < 2 && fits;
                 if !self.waits.contains_key(&Waiting::Proposals)
                     || !room
                     || self.proposals.values().any(|(kept, _)| same(kept))
@@ -66,8 +66,17 @@ impl Need {
                 plan::read(&text, propose)?;
                 let cost = propose.cost_caps.values().map(|cap| cap.0).sum();
                 let score = plan::score(cost, text.budget.0, propose.eta_ms, text.deadline_ms, bidder)?;
+                // The lowest goes where there are too many; of equals the one that was said last.
+                let stands = |e: &Envelope, score: u32| (u32::MAX - score, e.lamport, e.id());
+                let kept = self.proposals.values().map(|(kept, score)| stands(kept, *score));
+                let worst = kept.max().filter(|_| self.proposals.len() >= params.proposals_max as usize);
+                if worst.as_ref().is_some_and(|worst| *worst < stands(envelope, score)) {
+                    return None;
+                }
+                let instead = worst.map(|(.., id)| id);
+                instead.iter().for_each(|id| drop(self.proposals.remove(id)));
                 self.proposals.insert(envelope.id(), (Arc::clone(envelope), score));
-                self.did(Did::Proposed { proposal: Arc::clone(envelope), score });
+                self.did(Did::Proposed { instead, proposal: Arc::clone(envelope), score });
             }
             Body::Claim(claim) => {
                 let name = &claim.task;
@@ -104,19 +113,16 @@ impl Need {
                 let lease = self.windows().lease_ms;
                 let most = u64::from(winner.bid.eta_ms) * u64::from(params.lease_stretch_bp) / 10_000;
                 let more = u64::from(lease).min(most.saturating_sub(winner.granted_ms)) as u32;
-                if more == 0 {
+                // It waits behind the stretch that runs, and one at a time.
+                if more == 0 || winner.rest_ms > 0 {
                     return None;
                 }
                 let task = self.tasks.get_mut(name)?;
                 let winner = task.winner.as_mut()?;
                 winner.granted_ms += u64::from(more);
-                // A whole lease runs anew at once; a shorter rest follows when the running one is over.
-                winner.rest_ms = if more < lease { more } else { 0 };
+                winner.rest_ms = more;
                 let fence = task.fence;
                 self.did(Did::Renewed { fence, more_ms: more, task: name.clone() });
-                if more == lease {
-                    self.wait_for_lease(name, lease);
-                }
             }
             Body::Yield(body) => {
                 self.held(envelope, &body.task)?;

@@ -11,6 +11,7 @@ use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Challenge, Commit, Due, Envelope, Evidence, Payout, ReleaseReason};
 
+use super::draws::are_kin;
 use super::need::{Elsewhere, Need, Stage, Task};
 use super::quorum::{self, Count, count};
 use super::system::{System, bond_of, free};
@@ -162,7 +163,7 @@ impl Need {
             Stage::Settled if !is_opinion(envelope) => (Waiting::Late(said.task.clone()), true),
             _ => return None,
         };
-        let watch = self.waits.remove(&window)?;
+        let watch = self.waits.get(&window).filter(|_| task.dispute.is_none())?;
         // What enough have seen pass is gone from it.
         let mut seen: Vec<Span> = watch.seen.values().copied().collect();
         seen.sort_unstable_by(|a, b| b.cmp(a));
@@ -216,6 +217,8 @@ impl Need {
                 dispute.seats.clone_from(seats);
                 let (seats, seed, snapshot) = (seats.clone(), *seed, *snapshot);
                 self.tasks.get_mut(name).expect("one of its tasks").challengers.insert(challenger);
+                self.waits
+                    .retain(|waiting, _| !matches!(waiting, Waiting::Challenge(of) | Waiting::Late(of) if of == name));
                 self.did(Did::Empanelled { k_ruling: *k, seats, seed, snapshot, task: name.clone() });
                 self.wait(Waiting::Ruling(name.clone()), elsewhere.params().ruling_ms);
             }
@@ -337,7 +340,10 @@ impl Need {
         self.did(Did::Ruled { challenge: dispute.challenge.id(), counted, ruling, task: name.clone() });
         let name = name.clone();
         let window = if dispute.late { Waiting::Late(name) } else { Waiting::Challenge(name) };
-        self.wait_span(window, Span(dispute.left.0.max(1_000_000)));
+        // Nobody sat over it: then it never stood still.
+        if !self.waits.contains_key(&window) {
+            self.wait_span(window, Span(dispute.left.0.max(1_000_000)));
+        }
     }
 
     /// What is owed for final results that rest, however far below, on one that is void.
@@ -388,7 +394,7 @@ impl Need {
 impl System {
     /// Books a challenger's bond; why not, if it cannot be.
     pub(super) fn contest(&mut self, need: NeedId, ask: &Ask) -> Option<Reject> {
-        let Ask::Contest { bond, challenge, challenger, draw, .. } = ask else { return None };
+        let Ask::Contest { attesters, bond, challenge, challenger, draw, worker, .. } = ask else { return None };
         if *draw > 1 {
             return None;
         }
@@ -404,6 +410,9 @@ impl System {
             return Some(Reject::NotEnough);
         }
         self.contested.insert((*challenge, *challenger));
+        let said = |agent: &AgentId| Some((*agent, Arc::clone(&self.agents.get(agent)?.manifest)));
+        let known = attesters.iter().chain([worker, challenger]).filter_map(said).collect();
+        self.stated.insert(*challenge, known);
         None
     }
 
@@ -468,6 +477,13 @@ impl System {
         }
     }
 
+    /// Whether one at fault is related to another by what both said of themselves when the dispute was booked, as far as they had a part in
+    /// it, and by what they say now otherwise.
+    fn were_kin(&self, stated: &BTreeMap<AgentId, Arc<Envelope>>, one: &AgentId, other: &AgentId) -> bool {
+        let of = |agent: &AgentId| stated.get(agent).or_else(|| self.agents.get(agent).map(|known| &known.manifest));
+        are_kin((one, of(one)), (other, of(other)))
+    }
+
     /// Whether somebody has a part in what is disputed, or is related to one who has.
     fn has_part(&self, ask: &Ask, agent: &AgentId) -> bool {
         parties(ask).any(|party| self.related(agent, party))
@@ -508,6 +524,7 @@ impl System {
         let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
         let bond = self.books.at(&pot);
         self.contested.remove(&(*challenge, *challenger));
+        let stated = self.stated.remove(challenge).unwrap_or_default();
         self.rulings.entry(*challenger).or_default().extend(*ruling);
         let part = |amount: u64, bp: u32| (u128::from(amount) * u128::from(bp) / 10_000) as u64;
         self.dirty = true;
@@ -550,7 +567,8 @@ impl System {
                 }
                 let share = part(self.books.at(&pot) - bond, reward_bp);
                 let paid = honest.iter().map(|work| work.to).chain([*challenger]);
-                let is_own = |agent: &AgentId| offenders.iter().chain(worker).any(|one| self.related(one, agent));
+                let is_own =
+                    |agent: &AgentId| offenders.iter().chain(worker).any(|one| self.were_kin(&stated, one, agent));
                 let own: BTreeSet<AgentId> = paid.filter(is_own).collect();
                 self.books.shift(&pot, &free(challenger), bond + if own.contains(challenger) { 0 } else { share });
                 let mut left = share;

@@ -268,7 +268,7 @@ impl System {
 }
 
 /// Whether two who say this of themselves are one, or of one known organisation or network.
-fn are_kin((a, x): (&AgentId, Option<&Arc<Envelope>>), (b, y): (&AgentId, Option<&Arc<Envelope>>)) -> bool {
+pub(super) fn are_kin((a, x): (&AgentId, Option<&Arc<Envelope>>), (b, y): (&AgentId, Option<&Arc<Envelope>>)) -> bool {
     let (Some(x), Some(y)) = (x.and_then(|said| manifest(said)), y.and_then(|said| manifest(said))) else {
         return a == b;
     };

@@ -77,7 +77,13 @@ impl Need {
     pub(super) fn end_a_wait(&mut self, elsewhere: &impl Elsewhere) -> bool {
         let enough = elsewhere.through();
         let through = |watch: &super::need::Watch| watch.seen.values().filter(|seen| **seen >= watch.total).count();
-        let Some(waiting) = self.waits.iter().find(|(_, w)| through(w) >= enough).map(|(w, _)| w.clone()) else {
+        // While somebody asks for a panel nothing that it is to look at is over.
+        let asked = |waiting: &Waiting| match waiting {
+            Waiting::Challenge(task) | Waiting::Late(task) => self.tasks[task].dispute.is_some(),
+            _ => false,
+        };
+        let mut over = self.waits.iter().filter(|(waiting, watch)| through(watch) >= enough && !asked(waiting));
+        let Some(waiting) = over.next().map(|(waiting, _)| waiting.clone()) else {
             return false;
         };
         self.stop(waiting.clone());
@@ -185,7 +191,9 @@ impl Need {
         let fee = self.text().map_or(Credits(0), |text| text.fee);
         let mut payouts: Vec<Payout> =
             counted.iter().map(|c| Payout { amount: fee, due: Due::Fee, to: c.verifier }).collect();
-        if verdict == Some(Verdict::Fail) {
+        // Whoever had nothing to look at has not seen that it is wrong.
+        let blind = counted.iter().filter(|vote| vote.proof.is_none_or(|proof| proof.0 == [0; 32])).count();
+        if verdict == Some(Verdict::Fail) && blind == 0 {
             let caught: Vec<_> = counted.iter().map(|c| c.verifier).collect();
             self.tasks.get_mut(name).expect("judged").is_wrong(&caught, &[]);
         }
@@ -228,6 +236,7 @@ impl Need {
 
     /// An attempt is over without a result.
     pub(super) fn release(&mut self, name: &TaskName, reason: ReleaseReason, bond: BondFate, payouts: Vec<Payout>) {
+        self.waits.remove(&Waiting::Challenge(name.clone()));
         let task = self.tasks.get_mut(name).expect("a task of the plan");
         let (fence, commit) = (task.fence, task.commit.take().map(|commit| commit.id()));
         task.forget();

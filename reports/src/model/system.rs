@@ -75,6 +75,8 @@ pub struct System {
     pub(super) tranches: BTreeMap<AgentId, Vec<(Digest, u64, bool)>>,
     /// Challenges that are open, and whose they are.
     pub(super) contested: BTreeSet<(Cid, AgentId)>,
+    /// What those who have a part in a challenge said of themselves when it was booked.
+    pub(super) stated: BTreeMap<Cid, BTreeMap<AgentId, Arc<Envelope>>>,
     /// How each agent's challenges were ruled on: whether upheld.
     pub(super) rulings: BTreeMap<AgentId, Vec<bool>>,
     pub(super) queue: Vec<Seating>,
@@ -116,6 +118,7 @@ impl System {
             lent: BTreeMap::new(),
             tranches: BTreeMap::new(),
             contested: BTreeSet::new(),
+            stated: BTreeMap::new(),
             rulings: BTreeMap::new(),
             queue: Vec::new(),
             round: None,

@@ -53,8 +53,8 @@ impl Coordinator {
             (Thread::Need(need), Command::Mandate(mandate)) => {
                 self.slots[&need].record.lacks(mandate, self.system.genesis())
             }
-            (Thread::System, command) => self.system.check(command),
-            (Thread::Need(need), command) => self.slots[&need].record.check(command, &self.system),
+            (Thread::System, command) => self.system.check(self.lane.chain.seq.next(), command),
+            (Thread::Need(need), command) => self.slots[&need].check(command, &self.system),
         }
     }
 

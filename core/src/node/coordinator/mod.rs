@@ -71,6 +71,11 @@ impl Slot {
             held: VecDeque::new(),
         }
     }
+
+    /// Whether `command` would take effect as the next entry.
+    fn check(&self, command: &Command, system: &System) -> Result<(), Reject> {
+        self.record.check(self.lane.chain.seq.next(), command, system)
+    }
 }
 
 /// The coordinator's part of a node.
@@ -232,7 +237,7 @@ impl Coordinator {
             (_, Thread::System) => {
                 let command = Command::Act(Arc::clone(envelope));
                 // Whoever has not heard of the newest policy is told that there is one.
-                if let Err(reject @ Reject::EngineMismatch) = self.system.check(&command) {
+                if let Err(reject @ Reject::EngineMismatch) = self.system.check(self.lane.chain.seq.next(), &command) {
                     return Err(reject);
                 }
                 self.submit(desk, Thread::System, command);
@@ -246,15 +251,15 @@ impl Coordinator {
         self.slot(need);
         let slot = &self.slots[&need];
         if let Body::Heartbeat(beat) = &envelope.body {
-            // A lease renewed early loses what was left of it. From half on, as this coordinator's own stopwatch has it, the
-            // renewals that the stretched eta allows last for the eta.
+            // One renewal a stretch is all there is room for: of each it is asked for from half on, as this coordinator's own
+            // stopwatch has it, so that whoever falls silent holds on for no more than another.
             let waiting = Waiting::Lease(beat.task.clone());
             if slot.lane.progress_bp(desk.now.mono, &waiting) < 5_000 {
                 return Ok(());
             }
         }
         let command = Command::Act(Arc::clone(envelope));
-        match slot.record.check(&command, &self.system) {
+        match slot.check(&command, &self.system) {
             Ok(()) => self.submit(desk, Thread::Need(need), command),
             Err(reject) if may_pass(&slot.record, self.system.params(), envelope, reject) => {
                 let favoured = has_a_stake(desk, Some(self), &envelope.sender);

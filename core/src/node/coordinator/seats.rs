@@ -7,7 +7,7 @@ impl Coordinator {
     pub fn mandate(&mut self, desk: &mut Desk, mandate: Arc<Mandate>) {
         let envelope = mandate.named();
         let command = Command::Mandate(mandate);
-        match self.system.check(&command) {
+        match self.system.check(self.lane.chain.seq.next(), &command) {
             Ok(()) => self.submit(desk, Thread::System, command),
             Err(reject) => desk.emit(Note::Refused { envelope, reject }),
         }
@@ -15,10 +15,10 @@ impl Coordinator {
 
     /// What an entry of the system thread means for seats: newcomers are known, and every open need is told of them.
     pub(super) fn look_at_seats(&mut self, desk: &mut Desk, applied: &Applied) {
-        let all: Vec<NeedId> = self.slots.keys().copied().collect();
         for event in applied.outcome.events() {
             let (Event::Replaced { mandate } | Event::Restored { mandate }) = event else { continue };
             self.newcomers.push(Arc::clone(mandate));
+            let all: Vec<NeedId> = self.slots.keys().copied().collect();
             if mandate.handovers().any(|handover| handover.new == desk.me()) {
                 self.seated = Some(applied.seq);
                 let needs = all.iter().map(|need| Thread::Need(*need));

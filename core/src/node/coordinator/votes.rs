@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Votes on one need kept until they count.
+/// Votes on one need kept until they count; those that count now, of which there are no more than seats, always have room.
 const BALLOTS_MAX: usize = 256;
 
 /// What a vote is on.
@@ -43,15 +43,15 @@ impl Coordinator {
         }
         let slot = self.slot(need);
         // Strangers can fill the box with votes that never count; they make room for those that do.
-        if slot.ballots.len() >= BALLOTS_MAX && counts(&slot.record, &choice, envelope) {
+        if slot.ballots.len() >= BALLOTS_MAX {
             let Slot { ballots, record, .. } = slot;
+            if !counts(record, &choice, envelope) {
+                return Err(Reject::NoRoom);
+            }
             if let Some(idle) = ballots.iter().find(|((of, _), vote)| !counts(record, of, vote)) {
                 let idle = idle.0.clone();
                 ballots.remove(&idle);
             }
-        }
-        if slot.ballots.len() >= BALLOTS_MAX {
-            return Err(Reject::NoRoom);
         }
         // The later vote of one voter stands for a later epoch or attempt; within one, apply counts the first only.
         let newer = |old: &Arc<Envelope>| match (&old.body, &envelope.body) {
@@ -83,7 +83,7 @@ impl Coordinator {
             return;
         }
         let acts = slot.ballots.values().map(|vote| Command::Act(Arc::clone(vote)));
-        let acts: Vec<Command> = acts.filter(|act| slot.record.check(act, &self.system).is_ok()).collect();
+        let acts: Vec<Command> = acts.filter(|act| slot.check(act, &self.system).is_ok()).collect();
         acts.into_iter().for_each(|act| self.submit(desk, Thread::Need(need), act));
     }
 
@@ -133,7 +133,7 @@ impl Coordinator {
             evidence.truncate(k);
         }
         let command = Command::Count(evidence);
-        if slot.record.check(&command, &self.system).is_ok() {
+        if slot.check(&command, &self.system).is_ok() {
             self.submit(desk, Thread::Need(need), command);
         }
     }
