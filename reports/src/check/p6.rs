@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, TaskName, Thread};
+use swarm_core::register::{Applied, Event as Did};
 use swarm_core::wire::{FinalizeRecord, SnapshotRef, Verdict as Counted};
 
 use super::pools::{Faults, Pool, counted, enough, within};
@@ -81,6 +82,7 @@ impl Checker for QuorumValidity {
                 self.needs.entry(*need).or_default().targets = Some((*k_plan, *k_result));
             }
             Event::Ordered { command, entry, thread: Thread::System } => self.rounds.see(command, entry),
+            Event::Ordered { entry, thread: Thread::Need(_), .. } => self.proofs(entry, record),
             Event::SnapshotTaken(taken) => self.snapshot(taken, record),
             Event::Voters { need, epoch, .. } => {
                 let state = self.needs.entry(*need).or_default();
@@ -162,6 +164,26 @@ impl Checker for QuorumValidity {
 }
 
 impl QuorumValidity {
+    /// Whoever does the work has a proof of its own: one that two honest verifiers give anybody could copy.
+    fn proofs(&mut self, entry: &Applied, record: &Record) {
+        let counted = entry.outcome.events().iter().flat_map(|event| match event {
+            Did::Judged { counted, .. } => counted.as_slice(),
+            _ => &[],
+        });
+        let is_honest = |verifier: &AgentId| self.parties.get(verifier).is_some_and(|party| party.honest);
+        // Whoever could not look has none.
+        let own =
+            counted.filter(|vote| is_honest(&vote.verifier) && vote.proof.is_some_and(|proof| proof.0 != [0; 32]));
+        let mut by = BTreeMap::new();
+        for vote in own {
+            self.notes.checked();
+            if let Some(other) = by.insert(vote.proof, vote.verifier) {
+                let what = format!("{other} and {} did the work, and prove it by one and the same", vote.verifier);
+                self.notes.contradict(NAME, what, &[record]);
+            }
+        }
+    }
+
     fn snapshot(&mut self, taken: &Arc<PoolSnapshot>, record: &Record) {
         if let Some(pool) = self.snapshots.get(&taken.snapshot.number) {
             if !Arc::ptr_eq(&pool.taken, taken) && pool.taken != *taken {

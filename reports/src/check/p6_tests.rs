@@ -4,8 +4,8 @@ use super::*;
 use crate::check::fixture::{
     agent, caught, good, holds, outsider, seats as drawn_seats, unknown, voters as drawn_voters,
 };
-use swarm_core::id::{Credits, Digest};
-use swarm_core::register::{Applied, Event as Did, Outcome};
+use swarm_core::id::{Credits, Digest, Seq};
+use swarm_core::register::{Applied, Command, Counted as Vote, Event as Did, Outcome};
 
 /// Applies `edit` to every event, so that all nodes tell the same wrong thing.
 fn broken(edit: impl FnMut(&mut Event), what: &str) {
@@ -369,4 +369,35 @@ fn a_snapshot_of_another_digest_is_no_evidence() {
     let mut run = good();
     run.edit_all(pool(|p| p.snapshot.digest = Digest::sha256(b"other")));
     unknown(QuorumValidity::default(), &run, "of this digest");
+}
+
+#[test]
+fn a_proof_of_work_is_nobody_else_s() {
+    let counted = |proofs: [u8; 2]| {
+        let vote = |(n, proof): (u8, u8)| Vote {
+            attest: Cid::of(&[n]),
+            engine: Digest::default(),
+            proof: Some(Digest([proof; 32])),
+            verifier: agent(n),
+        };
+        let counted = [1, 2].into_iter().zip(proofs).map(vote).collect();
+        let did = Did::Judged { counted, task: crate::check::fixture::task(), verdict: Counted::Pass };
+        let command = Command::Snapshot { number: 1 };
+        let entry = Applied::new(command.id(), Outcome::Did(vec![did]), Seq(1)).into();
+        let thread = Thread::Need(crate::check::fixture::need());
+        let mut run = good();
+        run.tell(0, Event::Ordered { command: command.into(), entry, thread });
+        run
+    };
+    holds(QuorumValidity::default(), &counted([1, 2]));
+    holds(QuorumValidity::default(), &counted([0, 0]));
+    caught(QuorumValidity::default(), &counted([1, 1]), "prove it by one and the same");
+    // What a liar says it may have copied.
+    let mut copied = counted([1, 1]);
+    copied.edit_all(|e| {
+        if let Event::Genesis { parties, .. } = e {
+            *parties = parties.iter().cloned().map(|p| Party { honest: p.agent != agent(2), ..p }).collect();
+        }
+    });
+    holds(QuorumValidity::default(), &copied);
 }

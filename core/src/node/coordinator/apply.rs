@@ -144,7 +144,8 @@ impl Coordinator {
 
     /// Offers again what came early, and counts again what was voted.
     pub(super) fn look_again(&mut self, desk: &mut Desk, need: NeedId) {
-        for envelope in self.slot(need).early.take() {
+        let early = self.slot(need).early.take();
+        for envelope in early.into_iter().filter(|_| !planted(Mutant::EarlyForgotten)) {
             if let Err(reject) = self.offer(desk, need, &envelope) {
                 self.deny(desk, &envelope, reject);
             }
