@@ -198,9 +198,12 @@ impl System {
         let mut doing = Doing { seq, part: 0, events: Vec::new() };
         match command {
             Command::Act(envelope) => {
-                // Taken or refused, it is used up: what was refused is not brought up again when it suits somebody.
-                self.acts.insert(envelope.id());
-                self.act(&mut doing, envelope)?;
+                // Taken or refused, it is used up: what was refused is not brought up again when it suits somebody, nor for ever.
+                let done = self.act(&mut doing, envelope);
+                if done.is_ok() || !planted(Mutant::RefusedInsisted) {
+                    self.acts.insert(envelope.id());
+                }
+                done?;
             }
             Command::Relay(proof) => self.relay(&mut doing, proof)?,
             Command::Word(word) => match word.says {

@@ -125,16 +125,14 @@ impl Coordinator {
     }
 
     /// A submission of one's own is over when its command did something, or has nothing left to do. What was refused may have been
-    /// another's forgery under the same id: that covers neither proof nor signatures, nor where a word was given (T73). Not so of an
-    /// agent's own act, which its signature covers whole: it is over. `system` looks at accounts only where it applies, and whoever
-    /// has said too much, or too early, would have it ordered for ever.
+    /// another's forgery under the same id: that covers neither proof nor signatures, nor where a word was given (T73). An agent's own act
+    /// is used up by then (`system`), or would be refused again.
     fn settle(&mut self, desk: &mut Desk, entry: &Entry, applied: &Applied) {
         let Some((key, wish)) = self.duties.find(entry.thread, &entry.command, &applied.command) else { return };
         let over = match (&applied.outcome, &*entry.command) {
             (Outcome::Did(_), _) => true,
             // Its turn may not have come.
             (Outcome::Refused(_), Command::Relay(_)) => false,
-            (Outcome::Refused(_), Command::Act(_)) if !planted(Mutant::RefusedInsisted) => true,
             (Outcome::Refused(_), _) => self.still_stands(entry.thread, wish).is_err(),
         };
         if over {
