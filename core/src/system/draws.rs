@@ -221,7 +221,7 @@ impl System {
         if let Ask::Contest { challenge, challenger, draw: 1, .. } = ask {
             let pot = Pot::Challenge(need, *challenge);
             self.ledger.pay(doing.key(), &pot, &[], *challenger).expect("it was booked for this very draw");
-            self.accused(challenger, None);
+            self.accused((need, *challenge), challenger, None);
         }
         Reject::NoQuorum
     }

@@ -51,15 +51,21 @@ impl System {
         Ok(())
     }
 
-    /// One of an agent's challenges is over.
-    pub(super) fn accused(&mut self, challenger: &AgentId, ruling: Option<bool>) {
-        let Some(known) = self.accusers.get_mut(challenger) else { return };
+    /// One of an agent's challenges is over. Where those who have a part in it stood when it was booked.
+    pub(super) fn accused(
+        &mut self,
+        (need, challenge): (NeedId, Cid),
+        challenger: &AgentId,
+        ruling: Option<bool>,
+    ) -> BTreeMap<AgentId, pool::Identity> {
+        let known = self.accusers.entry(*challenger).or_default();
         known.open = known.open.saturating_sub(1);
         known.ruled = known.ruled.saturating_add(u32::from(ruling.is_some()));
         known.upheld = known.upheld.saturating_add(u32::from(ruling == Some(true)));
         if known.open == 0 && known.ruled == 0 {
             self.accusers.remove(challenger);
         }
+        self.stated.remove(&(need, challenge)).unwrap_or_default()
     }
 
     /// Carries out an [`Ask::Rule`].
@@ -67,8 +73,7 @@ impl System {
         let Ask::Rule { challenge, challenger, panel, ruling, .. } = ask else { return };
         let pot = Pot::Challenge(need, *challenge);
         let Some(bond) = self.ledger.pot(&pot) else { return };
-        self.accused(challenger, *ruling);
-        let stated = self.stated.remove(&(need, *challenge)).unwrap_or_default();
+        let stated = self.accused((need, *challenge), challenger, *ruling);
         let params = self.params();
         let payouts = match ruling {
             Some(true) => self.punish(doing, need, ask, bond, &stated),
