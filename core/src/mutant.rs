@@ -179,6 +179,8 @@ mutants! {
     WindowForgotten: "window-forgotten", "liveness", "quiet";
     /// What one coordinator announces is enough, though it may lie, or say it to some alone.
     OneAnnounces: "one-announces", "liveness", "core";
+    /// No signature is checked.
+    SignatureUnchecked: "signature-unchecked", "P4", "forgers";
     /// The key of a proof of work does not name the verifier: all give the same.
     ProofOfAnyone: "proof-of-anyone", "P6", "quiet";
     /// What came too early to take effect is forgotten, and not offered again when its time has come.

@@ -1,5 +1,7 @@
 //! P4, lease and fencing: nothing under an expired epoch, lease or fence takes effect.
 //!
+//! Nor does anything in the name of an honest agent that it did not sign, as the simulated world tells, which sees what everyone signs.
+//!
 //! Judged from the entries as they were told whole: the signed evidence of a command is held against the tokens that the
 //! entries before it had given out. So a result is taken only from whoever holds the task under exactly this fence; a vote
 //! counts only in its epoch and for its attempt; fences rise and none is granted twice. What nodes believe of fences is held
@@ -121,6 +123,13 @@ impl Checker for Fencing {
                 if known.over.is_some() {
                     self.clocks.forget(need);
                 }
+            }
+            Event::Forged { envelope, sender } => {
+                self.notes.contradict(
+                    NAME,
+                    format!("{envelope} takes effect, and {sender} never signed it"),
+                    &[record],
+                );
             }
             Event::Granted { need, task, fence, .. } => {
                 self.notes.checked();

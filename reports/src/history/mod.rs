@@ -433,6 +433,8 @@ pub enum Event {
     Planted { need: NeedId, outputs: Arc<[Cid]>, requester: AgentId, task: TaskName, worker: AgentId },
     /// World: a verifier signed a pass of what was planted.
     Betrayed { commit: Cid, need: NeedId, verifier: AgentId },
+    /// World: something took effect in the name of one that is honest and never signed it.
+    Forged { envelope: Cid, sender: AgentId },
     /// The mask of a wrong result was opened: it is a decoy, or was not masked in time.
     Unmasked { commit: Cid, decoy: bool, mask: Digest, need: NeedId, task: TaskName },
     /// A decoy is over: who failed it, who passed it and was not slashed for that before, and what it paid to the commons fund.

@@ -15,7 +15,7 @@ use swarm_core::id::{AgentId, Cid, Digest, Epoch, Fence, Label, NeedId, Segment,
 use swarm_core::ledger::{Booking, Ledger};
 use swarm_core::node::{Note, Pool, proof_key};
 use swarm_core::plan::Fact;
-use swarm_core::register::{Applied, Ask, Bench, Chain, Ending, Event as Did, Says, Word};
+use swarm_core::register::{Applied, Ask, Bench, Chain, Command, Ending, Event as Did, Outcome, Says, Word};
 use swarm_core::reject::Reject;
 use swarm_core::wire::{
     Attest, Body, Challenge, Envelope, Evidence, FinalizeRecord, Need, ReleaseReason, SnapshotRef, Verdict, canonical,
@@ -126,6 +126,7 @@ pub struct Recorder {
     booked: BTreeMap<u32, Seq>,
     /// Those who lie: what they tell is no evidence.
     liars: BTreeSet<NodeNo>,
+    honest: BTreeSet<AgentId>,
     /// The last entry of each thread that was told whole, by whoever applied it first of those that do not lie.
     ordered: BTreeMap<(bool, Thread), Seq>,
     /// The history, if somebody wants to keep it.
@@ -157,6 +158,7 @@ impl Recorder {
             booked: BTreeMap::new(),
             ordered: BTreeMap::new(),
             liars: BTreeSet::new(),
+            honest: BTreeSet::new(),
             kept: Vec::new(),
             keep,
             envelopes: 0,
@@ -185,6 +187,7 @@ impl Recorder {
     pub fn world(&mut self, event: Event) {
         if let Event::Genesis { parties, .. } = &event {
             self.liars = parties.iter().filter(|party| !party.honest).map(|party| party.node).collect();
+            self.honest = parties.iter().filter(|party| party.honest).map(|party| party.agent).collect();
         }
         self.fresh.push((WORLD, event, None));
     }
@@ -217,6 +220,21 @@ impl Recorder {
         match &self.void {
             Some(void) => void.judge(end),
             None => self.judge.finish(end),
+        }
+    }
+
+    /// This takes effect: those who are honest have signed what is shown in their names.
+    fn signed(&mut self, command: &Command) {
+        let shown = match command {
+            Command::Act(act) => std::slice::from_ref(act),
+            Command::Count(votes) => votes.as_slice(),
+            _ => &[],
+        };
+        for envelope in shown {
+            let (id, sender) = (envelope.id(), envelope.sender);
+            if self.honest.contains(&sender) && !self.seen.contains(&id) {
+                self.world(Event::Forged { envelope: id, sender });
+            }
         }
     }
 
@@ -366,6 +384,9 @@ impl Recorder {
                 if !self.liars.contains(&NodeNo(no))
                     && advances(self.ordered.entry((anew, thread)).or_default(), entry.seq)
                 {
+                    if matches!(entry.outcome, Outcome::Did(_)) {
+                        self.signed(&command);
+                    }
                     self.tell(no, Event::Ordered { command, entry, thread });
                 }
             }

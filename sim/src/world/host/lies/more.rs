@@ -162,15 +162,21 @@ impl Host {
             Arc::new(host.sign(&Draft::new(content)))
         };
         let bytes = message.envelope.bytes();
-        let forged = match cx.rng().below(4) {
-            0 => bytes.to_vec(),
-            1 => {
+        let forged = match (cx.rng().below(5), &mut content.body) {
+            (0, Body::Claim(claim)) => {
+                // Another offers to do it for next to nothing.
+                claim.cost = Credits(1);
+                let (own, other) = (self.keys.agent().to_string(), content.sender.to_string());
+                String::from_utf8_lossy(carrier(self, content.clone()).bytes()).replace(&own, &other).into_bytes()
+            }
+            (1, _) => bytes.to_vec(),
+            (2, _) => {
                 let mut bytes = bytes.to_vec();
                 let at = cx.rng().below(bytes.len() as u64) as usize;
                 bytes[at] ^= 1 << cx.rng().below(7);
                 bytes
             }
-            2 => {
+            (3, _) => {
                 // Its own signature where the other's was.
                 let own = carrier(self, content.clone()).sig().to_string();
                 let text = String::from_utf8_lossy(bytes).replace(&message.envelope.sig().to_string(), &own);
