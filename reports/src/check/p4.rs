@@ -81,6 +81,7 @@ struct Task {
     unchallenged: bool,
     /// What was left of the window when the result was disputed.
     left: Option<Span>,
+    disputed: bool,
 }
 
 #[derive(Debug)]
@@ -190,6 +191,11 @@ impl Need {
 }
 
 impl Wait {
+    /// Whether it is a window in which somebody may dispute the result of `task`.
+    fn is_window_of(&self, task: &TaskName) -> bool {
+        matches!(&self.waiting, Waiting::Challenge(of) | Waiting::Late(of) if of == task)
+    }
+
     /// What a majority of `n` has not seen of it.
     fn left(&self, n: usize) -> Span {
         let mut seen: Vec<Span> = self.seen.values().copied().collect();
@@ -379,15 +385,20 @@ impl Judging<'_> {
                     return self.wrong("a wait ends that was not running");
                 };
                 let wait = need.waits.remove(&segment).expect("just found");
-                if !reported {
+                let through = wait.seen.values().filter(|seen| **seen >= wait.total).count();
+                let is_through = through > self.coordinators / 2;
+                let contested = need.tasks.iter().any(|(name, task)| task.disputed && wait.is_window_of(name));
+                if contested {
+                    self.wrong("a window ends while the result is disputed");
+                }
+                if !reported && !is_through {
                     // Votes, a commit or a void result may end others; these end by themselves, or with their need.
                     if matches!(waiting, Waiting::Proposals | Waiting::Redraw(_) | Waiting::Late(_)) {
                         self.wrong("a window is closed that no majority saw through");
                     }
                     return;
                 }
-                let through = wait.seen.values().filter(|seen| **seen >= wait.total).count();
-                if through <= self.coordinators / 2 {
+                if !is_through {
                     let n = self.coordinators;
                     self.wrong(format!("a wait ends that {through} of {n} coordinators saw through in its segment"));
                 }
@@ -414,15 +425,25 @@ impl Judging<'_> {
                     });
                 }
             }
-            // Its window stands still: what was seen of it is in what is left.
+            // What was seen of its window is not in what is left.
             Did::Challenged { left, task, .. } => {
-                let stops = [Waiting::Challenge(task.clone()), Waiting::Late(task.clone())];
-                let stopped = need.waits.extract_if(.., |_, wait| stops.contains(&wait.waiting));
-                let least = stopped.map(|(_, wait)| wait.left(self.coordinators)).max().unwrap_or_default();
+                let windows = need.waits.values().filter(|wait| wait.is_window_of(task));
+                let least = windows.map(|wait| wait.left(self.coordinators)).max().unwrap_or_default();
                 if *left < least {
                     self.wrong(format!("a window stands still with {} ns left of it, of {} ns", left.0, least.0));
                 }
-                need.tasks.entry(task.clone()).or_default().left = Some(*left);
+                let task = need.tasks.entry(task.clone()).or_default();
+                (task.left, task.disputed) = (Some(*left), true);
+            }
+            // It stands still.
+            Did::Empanelled { task, .. } => need.waits.retain(|_, wait| !wait.is_window_of(task)),
+            Did::Ruled { task: name, .. } => {
+                let task = need.tasks.entry(name.clone()).or_default();
+                task.disputed = false;
+                // Where nobody sat it never stood still.
+                if need.waits.values().any(|wait| wait.is_window_of(name)) {
+                    task.left = None;
+                }
             }
             Did::Over { .. } => need.over = Some(self.record.clone()),
             _ => self.of_task(need, event),
@@ -449,6 +470,9 @@ impl Judging<'_> {
             | Did::Invalidated { task, .. } => (task, None),
             _ => return,
         };
+        if let Did::Released { .. } = event {
+            need.waits.retain(|_, wait| !wait.is_window_of(name));
+        }
         let task = need.tasks.entry(name.clone()).or_default();
         if let Some(fence) = fence.filter(|fence| *fence != task.top) {
             let top = task.top;
@@ -468,6 +492,7 @@ impl Judging<'_> {
                 task.holder.take().is_some()
             }
             Did::Released { reason, .. } => {
+                task.disputed = false;
                 let (held, judged) = (task.holder.take().is_some(), task.commit.take().is_some());
                 let was_final = std::mem::take(&mut task.is_final);
                 match reason {

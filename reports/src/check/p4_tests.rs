@@ -406,6 +406,41 @@ fn a_wait_is_as_long_as_the_need_says() {
     }
 }
 
+fn empanelled() -> Did {
+    let snapshot = crate::check::fixture::pool().snapshot;
+    Did::Empanelled { k_ruling: 1, seats: Vec::new(), seed: Digest::default(), snapshot, task: task() }
+}
+
+fn ruled() -> Did {
+    Did::Ruled { challenge: Cid::of(b"challenge"), counted: Vec::new(), ruling: None, task: task() }
+}
+
+/// The window is measured on while a panel is asked for, and cannot end before it is clear that nobody sits.
+#[test]
+fn a_window_over_which_nobody_sits_never_stood_still() {
+    let disputed = |ends_first: bool, sat: bool| {
+        let mut entries = worded();
+        let challenge = said(8, Body::Yield(Yield { reason: String::new(), task: task() }), 1, Some(2));
+        let mut late = entries.split_off(SETTLED);
+        let left = Span(TOTAL.0);
+        let asked = Did::Challenged { bench: Default::default(), challenge, left, task: task() };
+        let bids = || vec![Did::Bidding { task: task() }];
+        entries.push((relay(), vec![asked]));
+        if sat {
+            entries.push((relay(), vec![empanelled()]));
+        }
+        if !ends_first {
+            entries.push((relay(), vec![ruled()]));
+        }
+        entries.push((timed(3, TOTAL, 6), bids()));
+        entries.append(&mut late);
+        told(entries)
+    };
+    holds(Fencing::default(), &disputed(false, false));
+    caught(Fencing::default(), &disputed(true, false), "a window ends while the result is disputed");
+    caught(Fencing::default(), &disputed(false, true), "segment 6, which is not running");
+}
+
 /// A dispute after one coordinator has seen the window through and another two thirds of it: a third is left.
 #[test]
 fn a_window_that_stood_still_runs_on_for_what_was_left() {
@@ -417,7 +452,8 @@ fn a_window_that_stood_still_runs_on_for_what_was_left() {
         let stood = [
             (seen, vec![Did::Bidding { task: task() }]),
             (relay(), vec![Did::Challenged { bench: Default::default(), challenge, left: Span(left), task: task() }]),
-            (relay(), vec![Did::WaitOpened { segment, total: Span(on), waiting }]),
+            (relay(), vec![empanelled()]),
+            (relay(), vec![ruled(), Did::WaitOpened { segment, total: Span(on), waiting }]),
         ];
         let late = entries.split_off(SETTLED);
         entries.extend(stood);
