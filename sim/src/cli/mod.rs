@@ -110,11 +110,14 @@ fn dispatch(command: Command) -> Result<u8, Report> {
     }
 }
 
+/// Writes text for people.
+type Say = fn(String) -> Result<(), CliError>;
+
 /// Where text for people goes beside these reports: to standard output, or to standard error if one of them takes the former.
-fn beside(reports: &[&Option<LateFile>]) -> Result<fn(String) -> Result<(), CliError>, CliError> {
+fn beside(reports: &[&Option<LateFile>]) -> Result<Say, CliError> {
     let mut taken = reports.iter().copied().flatten().filter(|file| file.is_output());
     match (taken.next(), taken.next()) {
-        (None, _) => Ok(|text| say(text)),
+        (None, _) => Ok(say),
         (Some(_), None) => Ok(|text| {
             // As of everything that goes there: that nobody reads it is no error.
             let _ = io::stderr().write_all(text.as_bytes());
