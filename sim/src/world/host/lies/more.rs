@@ -166,8 +166,10 @@ impl Host {
             (0, Body::Claim(claim)) => {
                 // Another offers to do it for next to nothing.
                 claim.cost = Credits(1);
-                let (own, other) = (self.keys.agent().to_string(), content.sender.to_string());
-                String::from_utf8_lossy(carrier(self, content.clone()).bytes()).replace(&own, &other).into_bytes()
+                let meant = Draft::new(content.clone());
+                let own = carrier(self, content.clone());
+                let text = String::from_utf8_lossy(own.bytes()).replace(&own.id().to_string(), &meant.id().to_string());
+                text.replace(&own.sender.to_string(), &content.sender.to_string()).into_bytes()
             }
             (1, _) => bytes.to_vec(),
             (2, _) => {
