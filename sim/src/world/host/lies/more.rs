@@ -166,6 +166,7 @@ impl Host {
             (0, Body::Claim(claim)) => {
                 // Another offers to do it for next to nothing.
                 claim.cost = Credits(1);
+                content.nonce = Nonce(NONCES + self.liar.as_ref().map_or(0, |liar| liar.signed) + 1);
                 let meant = Draft::new(content.clone());
                 let own = carrier(self, content.clone());
                 let text = String::from_utf8_lossy(own.bytes()).replace(&own.id().to_string(), &meant.id().to_string());
