@@ -597,3 +597,11 @@ fn a_result_may_be_announced_once_it_has_fallen() {
         }
     }
 }
+
+#[test]
+fn nobody_is_shown_to_say_what_it_did_not_sign() {
+    let mut run = told(story());
+    let sender = keys(5).agent();
+    run.tell(crate::history::WORLD.0, Event::Forged { envelope: Cid::of(b"forged"), sender });
+    caught(Fencing::default(), &run, "never signed it");
+}
