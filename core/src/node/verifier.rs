@@ -253,7 +253,7 @@ impl Verifier {
     /// need: on what terms they are offered is the score's affair.
     pub fn vote(&mut self, desk: &mut Desk, need: NeedId, record: &Record) {
         let drawn = record.phase == Phase::Open && record.voters.contains(&desk.me());
-        if !drawn || record.candidates.is_empty() || self.voted.contains(&(need, record.epoch)) {
+        if !drawn || self.voted.contains(&(need, record.epoch)) {
             return;
         }
         let Some(own) = self.plans.get(&need) else {
@@ -264,6 +264,9 @@ impl Verifier {
             }
             return;
         };
+        if record.candidates.is_empty() {
+            return;
+        }
         self.voted.insert((need, record.epoch));
         let does_it = |proposal: &Envelope| match &proposal.body {
             Body::Propose(said) => {
@@ -284,6 +287,10 @@ impl Verifier {
                 }
                 Err(denial) => body.policy = denial.evaluation.map_or_else(Digest::default, |e| e.digest),
             }
+        }
+        if own.is_none() {
+            // Another epoch, another try.
+            self.plans.remove(&need);
         }
         let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::AttestPlan(body));
         desk.say(saying.epoch(record.epoch));
@@ -407,8 +414,8 @@ impl Verifier {
                 Outcome::Planned(propose) => Some(propose.patch.iter().cloned().collect()),
                 _ => None,
             };
-            self.plans.insert(need, plan);
-            if let Some(record) = threads.record(&need) {
+            if let Some(record) = threads.record(&need).filter(|record| !record.is_over()) {
+                self.plans.insert(need, plan);
                 self.vote(desk, need, record);
             }
             return;

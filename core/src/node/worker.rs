@@ -320,6 +320,14 @@ impl Worker {
                 desk.wake_in(left + lease_margin(ms(*more_ms)), timer);
                 desk.mark("lease-renewed");
             }
+            // A stretch of it begins. What it was to last was counted with a margin for each.
+            Event::WaitOpened { total, waiting: Waiting::Lease(task), .. } => {
+                let fence = threads.record(&need).and_then(|record| record.tasks.get(task)).map(|task| task.fence);
+                let held = self.held.get(&(need, task.clone())).filter(|held| Some(held.fence) == fence);
+                if let Some(held) = held {
+                    desk.wake_in(lease_margin(*total), Timer::LeaseEnd(need, task.clone(), held.fence));
+                }
+            }
             Event::Released { fence, task, .. }
                 if self.held.get(&(need, task.clone())).is_some_and(|h| h.fence == *fence) =>
             {

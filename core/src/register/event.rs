@@ -329,13 +329,7 @@ pub enum Event {
     /// It has voters for `epoch`.
     Opened { epoch: Epoch, k_plan: u32, snapshot: SnapshotRef, voters: Vec<AgentId> },
     /// A valid proposal is kept.
-    Proposed {
-        /// The worst of those kept so far, if it had to make room.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        instead: Option<Cid>,
-        proposal: Arc<Envelope>,
-        score: u32,
-    },
+    Proposed { proposal: Arc<Envelope>, score: u32 },
     /// Proposals are in; these may be voted for, best first.
     Voting { candidates: Vec<Cid> },
     /// The epoch passed without a decision.

@@ -6,7 +6,6 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use crate::base::Base;
 use crate::bids::{self, Bid};
@@ -70,8 +69,7 @@ pub trait Registry {
 #[derive(Clone, Debug)]
 pub(super) enum Move {
     Open(Arc<Envelope>),
-    /// A proposal with its score, and the one that makes room for it, if one has to.
-    Propose(Arc<Envelope>, u32, Option<Cid>),
+    Propose(Arc<Envelope>, u32),
     Decide {
         counted: Vec<Counted>,
         proposal: Cid,
@@ -293,7 +291,7 @@ impl Record {
             return Err(Reject::Duplicate);
         }
         let own = self.proposals.values().filter(|(kept, _)| kept.sender == envelope.sender).count();
-        if own >= PROPOSALS_EACH {
+        if own >= PROPOSALS_EACH || self.proposals.len() >= registry.params().proposals_max as usize {
             return Err(Reject::NoRoom);
         }
         // Keys cost nothing. Each that plans needs as much behind it as one that would hold the whole need as a task.
@@ -308,20 +306,7 @@ impl Record {
         let cost = propose.cost_caps.values().map(|c| c.0).sum::<u64>();
         let bounds = bids::Bounds { cost_cap: need.budget, deadline_ms: need.deadline_ms };
         let score = bids::score(Credits(cost), propose.eta_ms, bounds, self.bidder(standing, &need.recipe))?;
-        // Where there is no more room the worst makes some: nobody is kept out by whoever came first.
-        let full = self.proposals.len() >= registry.params().proposals_max as usize;
-        let worst = self.ranked().last().filter(|_| full).map(|(kept, score)| (rank(kept, *score), kept.id()));
-        match worst {
-            Some((worst, _)) if worst < rank(envelope, score) => Err(Reject::NoRoom),
-            worst => Ok(Move::Propose(Arc::clone(envelope), score, worst.map(|(_, id)| id))),
-        }
-    }
-
-    /// The proposals that are kept, best first.
-    pub(super) fn ranked(&self) -> Vec<&(Arc<Envelope>, u32)> {
-        let mut ranked: Vec<_> = self.proposals.values().collect();
-        ranked.sort_by_key(|(proposal, score)| rank(proposal, *score));
-        ranked
+        Ok(Move::Propose(Arc::clone(envelope), score))
     }
 
     /// The sender's standing in the recorded snapshot, if it may act as `role` under the manifest it cites.
@@ -614,11 +599,6 @@ impl Record {
             _ => Err(Reject::NoEvidence),
         }
     }
-}
-
-/// Where a proposal stands among others: the higher score first, then what was said earlier.
-fn rank(proposal: &Envelope, score: u32) -> (Reverse<u32>, Lamport, Cid) {
-    (Reverse(score), proposal.lamport, proposal.id())
 }
 
 /// Whether a need can be taken up at all: what nobody needs the register to see, so that one which never will be opened binds

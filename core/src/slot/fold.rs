@@ -34,8 +34,7 @@ impl Record {
                 (self.epoch, self.k_plan, self.snapshot) = (*epoch, *k_plan, *snapshot);
                 self.voters.clone_from(voters);
             }
-            Event::Proposed { instead, proposal, score } => {
-                instead.iter().for_each(|worst| drop(self.proposals.remove(worst)));
+            Event::Proposed { proposal, score } => {
                 self.proposals.insert(proposal.id(), (Arc::clone(proposal), *score));
             }
             Event::Voting { candidates } => self.candidates.clone_from(candidates),
@@ -119,10 +118,11 @@ impl Record {
                     task.proofs = counted.iter().filter_map(|c| Some((c.verifier, c.proof?))).collect();
                 }
                 if *verdict == Verdict::Fail {
-                    let mut caught: Vec<_> = counted.iter().map(|c| c.verifier).collect();
+                    // What most could not look at was not found wrong: whoever looked, and passed it, need not have erred.
+                    let looked = counted.iter().filter(|c| c.proof.is_some_and(|proof| proof != Digest::default()));
+                    let mut caught: Vec<_> = looked.map(|c| c.verifier).collect();
                     caught.sort_unstable();
-                    // What could not be looked at was not found wrong: whoever looked, and passed it, need not have erred.
-                    if counted.iter().all(|c| c.proof.is_some_and(|proof| proof != Digest::default())) {
+                    if caught.len() * 2 > counted.len() {
                         task.found_wrong(caught, Vec::new());
                     }
                     task.barred.extend(task.lease.as_ref().map(|lease| lease.bid.agent));

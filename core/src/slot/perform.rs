@@ -79,7 +79,7 @@ impl<'a, R: Registry> Doing<'a, R> {
                 let k_plan = body.k_plan;
                 self.ask(Ask::Escrow { amount, engine: need.policy.engine, k_plan, requester: need.sender });
             }
-            Move::Propose(proposal, score, instead) => self.emit(Event::Proposed { instead, proposal, score }),
+            Move::Propose(proposal, score) => self.emit(Event::Proposed { proposal, score }),
             Move::Decide { counted, proposal } => {
                 if !planted(Mutant::VoteGoesOn) {
                     self.stop(Waiting::Decision);
@@ -309,7 +309,9 @@ impl<'a, R: Registry> Doing<'a, R> {
         self.emit(Event::WaitClosed { waiting: waiting.clone() });
         match waiting {
             Waiting::Proposals => {
-                let candidates: Vec<_> = self.record.ranked().into_iter().map(|(e, _)| e.id()).collect();
+                let mut candidates: Vec<_> = self.record.proposals.values().collect();
+                candidates.sort_by_key(|(e, score)| (core::cmp::Reverse(*score), e.lamport, e.id()));
+                let candidates: Vec<_> = candidates.into_iter().map(|(e, _)| e.id()).collect();
                 if candidates.is_empty() {
                     self.pass_epoch(candidates);
                 } else {

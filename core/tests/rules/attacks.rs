@@ -421,33 +421,6 @@ fn a_proposal_that_the_policy_denies_stops_no_need() {
     assert_eq!(records[0].phase, Phase::Over(Ending::Closed), "one proposal in one thread ended the need");
 }
 
-/// Eight keys with a tenth of the budget each, which they keep, say two plans each before anyone else does.
-#[test]
-fn no_plan_is_crowded_out_by_worse_ones() {
-    let mut stage = Stage::new();
-    for n in 0..8 {
-        let name = format!("x{n}");
-        let said = manifest_envelope(&name, vec![Role::Planner]);
-        stage.submit_system(Command::Act(said)).unwrap();
-        let said = stage.say("w1", Body::Transfer(AmountTo { amount: Credits(10), to: id_of(&name) }));
-        stage.submit_system(Command::Act(said)).unwrap();
-    }
-    stage.submit_system(Command::Snapshot { number: 2 }).unwrap();
-    stage.open();
-    let caps = |n| [(label("x"), Credits(n))].into();
-    for n in 0..8 {
-        let name = format!("x{n}");
-        for ballot in 1..=2 {
-            let body = Propose { ballot, cost_caps: caps(100), eta_ms: 600_000, patch: vec![task("x", "", "total")] };
-            let by = manifest_envelope(&name, vec![Role::Planner]).id();
-            let said = stage.say_with(&name, Body::Propose(body), |c| c.capability.manifest = by);
-            assert_eq!(stage.submit(Command::Act(said)).unwrap(), "Proposed");
-        }
-    }
-    let said = stage.say("p1", Body::Propose(propose(two_steps(), 1)));
-    assert_eq!(stage.submit(Command::Act(said)), Ok("Proposed".into()), "the only plan that is any good");
-}
-
 /// One of five coordinators may lie. It has a NEED ordered that anybody signed and that names an engine nobody has: all others wait for
 /// those rules before they vouch for its entries, so it never ends.
 #[test]

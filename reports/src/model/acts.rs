@@ -51,7 +51,7 @@ impl Need {
                 let same = |kept: &Envelope| matches!(&kept.body, Body::Propose(p) if kept.sender == envelope.sender && p.ballot == propose.ballot);
                 let own = self.proposals.values().filter(|(kept, _)| kept.sender == envelope.sender).count();
                 let fits = envelope.bytes().len() <= bounds::propose_bytes_max(text.k_plan);
-                let room = own < 2 && fits;
+                let room = own < 2 && fits && self.proposals.len() < params.proposals_max as usize;
                 if !self.waits.contains_key(&Waiting::Proposals)
                     || !room
                     || self.proposals.values().any(|(kept, _)| same(kept))
@@ -66,17 +66,8 @@ impl Need {
                 plan::read(&text, propose)?;
                 let cost = propose.cost_caps.values().map(|cap| cap.0).sum();
                 let score = plan::score(cost, text.budget.0, propose.eta_ms, text.deadline_ms, bidder)?;
-                // The lowest goes where there are too many; of equals the one that was said last.
-                let stands = |e: &Envelope, score: u32| (u32::MAX - score, e.lamport, e.id());
-                let kept = self.proposals.values().map(|(kept, score)| stands(kept, *score));
-                let worst = kept.max().filter(|_| self.proposals.len() >= params.proposals_max as usize);
-                if worst.as_ref().is_some_and(|worst| *worst < stands(envelope, score)) {
-                    return None;
-                }
-                let instead = worst.map(|(.., id)| id);
-                instead.iter().for_each(|id| drop(self.proposals.remove(id)));
                 self.proposals.insert(envelope.id(), (Arc::clone(envelope), score));
-                self.did(Did::Proposed { instead, proposal: Arc::clone(envelope), score });
+                self.did(Did::Proposed { proposal: Arc::clone(envelope), score });
             }
             Body::Claim(claim) => {
                 let name = &claim.task;

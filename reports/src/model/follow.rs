@@ -192,9 +192,9 @@ impl Need {
         let mut payouts: Vec<Payout> =
             counted.iter().map(|c| Payout { amount: fee, due: Due::Fee, to: c.verifier }).collect();
         // Whoever had nothing to look at has not seen that it is wrong.
-        let blind = counted.iter().filter(|vote| vote.proof.is_none_or(|proof| proof.0 == [0; 32])).count();
-        if verdict == Some(Verdict::Fail) && blind == 0 {
-            let caught: Vec<_> = counted.iter().map(|c| c.verifier).collect();
+        let saw = counted.iter().filter(|vote| vote.proof.is_some_and(|proof| proof.0 != [0; 32]));
+        let caught: Vec<_> = saw.map(|c| c.verifier).collect();
+        if verdict == Some(Verdict::Fail) && caught.len() > counted.len() / 2 {
             self.tasks.get_mut(name).expect("judged").is_wrong(&caught, &[]);
         }
         if let Some(verdict) = verdict {

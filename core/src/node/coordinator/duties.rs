@@ -15,16 +15,20 @@ impl Coordinator {
         }
     }
 
-    /// Whether `segment` is of a window that a challenge, which is here and not applied yet, would stop.
+    /// Whether `segment` is of a window that a challenge would stop: one that is here and not applied yet, or one that nobody sits over yet,
+    /// while others wait to be heard.
     pub(super) fn is_disputed(&self, need: NeedId, segment: Segment) -> bool {
         let record = &self.slots[&need].record;
-        let Some(Waiting::Challenge(task) | Waiting::Late(task)) = record.waiting(segment) else { return false };
-        self.duties.submissions(Thread::Need(need)).any(|(_, wish)| match wish {
-            Submission::Ready(command) if let Command::Act(envelope) = &**command => {
-                matches!(&envelope.body, Body::Challenge(said) if said.task == *task)
-            }
-            _ => false,
-        })
+        let Some(window @ (Waiting::Challenge(task) | Waiting::Late(task))) = record.waiting(segment) else {
+            return false;
+        };
+        record.is_contested(window)
+            || self.duties.submissions(Thread::Need(need)).any(|(_, wish)| match wish {
+                Submission::Ready(command) if let Command::Act(envelope) = &**command => {
+                    matches!(&envelope.body, Body::Challenge(said) if said.task == *task)
+                }
+                _ => false,
+            })
     }
 
     /// Whose word counts for which seat in `thread`.
