@@ -1,6 +1,8 @@
 //! What one agent, or a coordinator among those that may lie, can say to stop others: nobody falls silent by it, stays awake by it,
 //! or waits for ever.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
@@ -11,9 +13,9 @@ use crate::nodes::{assert_closed, need, records, said_by};
 use swarm_core::id::*;
 use swarm_core::node::Message;
 use swarm_core::plan::TaskState;
-use swarm_core::register::{Answer, Applied, Chain, Command, Ending, Event, Outcome};
+use swarm_core::register::{Answer, Applied, Ask, Chain, Command, Ending, Event, Outcome, Says};
 use swarm_core::reject::Reject;
-use swarm_core::slot::{HEARINGS_MAX, Phase};
+use swarm_core::slot::{HEARINGS_MAX, Phase, Record};
 use swarm_core::wire::*;
 
 fn manifest(host: &Host, who: &str) -> Cid {
@@ -243,6 +245,17 @@ pub fn a_plan_that_does_something_else_is_not_decided() {
     assert!(decision.proposal.id() != said.id(), "the need closed on a plan that does not look at its input");
 }
 
+/// Whoever cannot reach what it plans by approves of nothing, and tries again when the next voters are drawn.
+#[test]
+fn a_plan_that_could_not_be_made_is_made_later() {
+    let mut host = Host::new();
+    host.no_plan = (1..=12).map(|n| format!("v{n}")).collect();
+    let id = host.post(need());
+    host.run(48);
+    assert!(records(&mut host, id)[0].epoch > Epoch(1), "the first voters had no plan");
+    assert_closed(&mut host, id);
+}
+
 /// Who is found to be at fault says, before that, that it belongs to whoever disputes its result, and to whoever built on it.
 #[test]
 fn whoever_is_at_fault_does_not_choose_who_is_paid() {
@@ -392,6 +405,53 @@ fn a_dispute_that_has_expired_stops_no_window() {
     let all = records(&mut host, id);
     let task = &all[0].tasks[&label("join")];
     assert!(task.state > TaskState::Final, "a thousand seconds later the window of a hundred has not closed");
+}
+
+/// A window runs until somebody sits over the dispute about it. Where that takes longer than the window does, nobody says meanwhile that it
+/// is over: others may have come to be heard, and it goes on when the dispute is dismissed.
+#[test]
+fn a_window_is_not_over_before_who_disputes_it_is_heard() {
+    let mut host = Host::new();
+    let id = host.post(need());
+    let (held, watched, over) = (Rc::new(Cell::new(true)), Rc::new(Cell::new(None)), Rc::new(Cell::new(0)));
+    let (holds, watches, counts) = (Rc::clone(&held), Rc::clone(&watched), Rc::clone(&over));
+    host.hook = Some(Box::new(move |thread, command| match &**command {
+        Command::Relay(proof) if holds.get() && *thread == Thread::System => match proof.claim() {
+            Some(Event::Asked { ask: Ask::Contest { .. }, .. }) => Some(vec![]),
+            _ => None,
+        },
+        Command::Word(word) if *thread == Thread::Need(id) => {
+            let is_of = |segment| matches!(word.says, Says::Elapsed { segment: of, .. } if of == segment);
+            counts.set(counts.get() + i32::from(watches.get().is_some_and(is_of)));
+            None
+        }
+        _ => None,
+    }));
+    let name = label("join");
+    let is_final = |r: &Record| r.tasks.get(&name).is_some_and(|t| t.state == TaskState::Final);
+    while !records(&mut host, id).first().is_some_and(is_final) {
+        host.run_for(secs(1));
+    }
+    let task = records(&mut host, id)[0].tasks[&name].clone();
+    let who = (1..=12).map(|n| format!("v{n}")).find(|who| !task.seats.contains(&id_of(who))).unwrap();
+    let evidence = Evidence::OutputMismatch { label: label("total") };
+    let commit = task.commit.as_ref().unwrap().id();
+    let body = Body::Challenge(Challenge { commit, evidence, task: name.clone() });
+    let by = manifest(&host, &who);
+    let said = said_by(&who, by, Thread::Need(id), body, &[Role::Verifier], |c| {
+        (c.nonce, c.epoch, c.fence) = (Nonce(5_000), Some(Epoch(1)), Some(task.fence));
+    });
+    host.tell_all(&said);
+    host.run_for(secs(1));
+    let record = &records(&mut host, id)[0];
+    assert!(record.tasks[&name].dispute.is_some(), "it is heard");
+    watched.set(Some(record.waits[&Stage::waiting("challenge join")].segment));
+    // The window is a hundred seconds.
+    host.run_for(secs(1_000));
+    assert_eq!(over.get(), 0, "that a contested window is over was said");
+    held.set(false);
+    assert!(host.run(48), "somebody never rests");
+    assert_closed(&mut host, id);
 }
 
 /// One of five coordinators may lie. It has a proposal ordered that the policy denies and that beats all others: whoever votes looks at

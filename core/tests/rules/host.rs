@@ -38,6 +38,8 @@ pub struct Host {
     pub by_id: bool,
     /// What planners propose.
     pub plan: Vec<Fact>,
+    /// Whose next attempt at a plan fails.
+    pub no_plan: BTreeSet<String>,
     /// What verifiers are at, if they take their time.
     pub at_work: Option<Vec<(String, Input)>>,
     posted: u64,
@@ -87,6 +89,7 @@ impl Host {
             whisperer: None,
             by_id: false,
             plan: two_steps(),
+            no_plan: BTreeSet::new(),
             at_work: None,
             posted: 0,
             unrevealed: Vec::new(),
@@ -265,6 +268,9 @@ impl Host {
                     self.order(thread, command);
                 }
                 (op, Outcome::Committed)
+            }
+            Effect::Execute { op, work: Work::Plan { .. } } if self.no_plan.remove(name) => {
+                (op, Outcome::CouldNot(label("unavailable")))
             }
             Effect::Execute { op, work: Work::Plan { .. } } => (op, Outcome::Planned(propose(self.plan.clone(), 1))),
             Effect::Execute { op, work: Work::Run { keys, produces, verify, .. } } => {
