@@ -52,7 +52,8 @@ impl core::error::Error for Unseatable {}
 /// What is asked of a draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
-    /// Those whose work is judged: the worker, the planner. Whoever is related to one of them does not sit.
+    /// Those who have a part in what is judged: worker and planner; of a dispute also who disputes it, and whose passes it is about. Whoever is
+    /// related to one of them does not sit.
     pub barred: &'a [Identity],
     /// The pool.
     pub snapshot: &'a Snapshot,

@@ -124,7 +124,7 @@ knobs! {
         rulings_max: u32 = 3, 1, 20;
         /// As `challenge_bond`, for having an output held against its schema.
         schema_bond: Credits = Credits(25), Credits(1), Credits(1_000_000_000);
-        /// Spare seats of a committee, and how many more than K_plan vote on plans.
+        /// Spare seats of a committee.
         seats_spare: u32 = 2, 0, 50;
         /// What a verifier loses that passed what is void, in basis points of the stake behind its seat.
         slash_bp: u32 = 5_000, 0, 10_000;
@@ -177,7 +177,7 @@ knobs! {
         /// member costs are the heartbeats of groups that cannot sleep before it is back, and an election may take seconds.
         raft_tick_ms: u32 = 250, 1, 60_000;
         /// How long each further coordinator waits for an earlier one to do what any of them may do; milliseconds.
-        stagger_ms: u32 = 500, 0, 60_000;
+        stagger_ms: u32 = 500, 1, 60_000;
         /// Share of the final results it hears of, without a part in them, that a verifier does again to see whether they are right;
         /// basis points.
         watch_bp: u32 = 0, 0, 10_000;

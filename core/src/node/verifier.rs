@@ -247,6 +247,7 @@ impl Verifier {
     pub fn forget(&mut self, need: &NeedId) {
         self.plans.remove(need);
         self.voted.retain(|(of, _)| of != need);
+        self.objections.retain(|_, objection| objection.need != *need);
     }
 
     /// Votes once per epoch, when proposals are in and this verifier was drawn, for a plan of the tasks that its own host plans for that
@@ -268,11 +269,14 @@ impl Verifier {
             return;
         }
         self.voted.insert((need, record.epoch));
+        let Some(own) = own else {
+            // It has nothing to hold a plan against, and says nothing. Another epoch, another try.
+            self.plans.remove(&need);
+            return;
+        };
+        let own: BTreeSet<_> = own.iter().collect();
         let does_it = |proposal: &Envelope| match &proposal.body {
-            Body::Propose(said) => {
-                own.as_ref().is_some_and(|own| said.patch.iter().collect::<BTreeSet<_>>() == own.iter().collect())
-                    || planted(Mutant::PlanUnread)
-            }
+            Body::Propose(said) => said.patch.iter().collect::<BTreeSet<_>>() == own || planted(Mutant::PlanUnread),
             _ => false,
         };
         // The best that does what is needed and that the policy lets pass: one coordinator alone can have any ordered.
@@ -287,10 +291,6 @@ impl Verifier {
                 }
                 Err(denial) => body.policy = denial.evaluation.map_or_else(Digest::default, |e| e.digest),
             }
-        }
-        if own.is_none() {
-            // Another epoch, another try.
-            self.plans.remove(&need);
         }
         let saying = Saying::new(Subject::Thread(need), Thread::Need(need), Body::AttestPlan(body));
         desk.say(saying.epoch(record.epoch));

@@ -19,8 +19,8 @@ use crate::node::timer::Timer;
 use crate::node::verifier::work;
 use crate::plan::{Fact, Plan};
 use crate::register::Event;
-use crate::slot::{Record, Task, Waiting, lease_margin};
-use crate::time::Span;
+use crate::slot::{Record, Task, Waiting, lease_margin, renewable};
+use crate::time::{Instant, Span};
 use crate::wire::{Body, Claim, Commit, Envelope, Heartbeat, Manifest, Release, ReleaseReason, UpdatePlan, Yield};
 
 /// Tasks one worker holds or bids for at a time.
@@ -82,6 +82,8 @@ struct Held {
     fence: Fence,
     /// The running execution, if it runs.
     op: Option<OpId>,
+    /// From when on the stretch that runs can be followed by another.
+    renewable: Instant,
 }
 
 /// The worker's part of a node.
@@ -323,9 +325,11 @@ impl Worker {
             // A stretch of it begins. What it was to last was counted with a margin for each.
             Event::WaitOpened { total, waiting: Waiting::Lease(task), .. } => {
                 let fence = threads.record(&need).and_then(|record| record.tasks.get(task)).map(|task| task.fence);
-                let held = self.held.get(&(need, task.clone())).filter(|held| Some(held.fence) == fence);
+                let held = self.held.get_mut(&(need, task.clone())).filter(|held| Some(held.fence) == fence);
                 if let Some(held) = held {
                     desk.wake_in(lease_margin(*total), Timer::LeaseEnd(need, task.clone(), held.fence));
+                    held.renewable = desk.now.mono + renewable(*total);
+                    self.beat_in(desk, need, task);
                 }
             }
             Event::Released { fence, task, .. }
@@ -353,10 +357,10 @@ impl Worker {
         let Some(work) = work(record, need, task, Vec::new(), None) else { return };
         let lease_ms = record.need().map_or(1, |n| n.windows.lease_ms);
         let op = Some(desk.execute(work));
-        self.held.insert((need, task.clone()), Held { epoch, fence, op });
-        let beat = Span::from_ms(desk.setup.local.heartbeat_ms.into());
-        desk.wake_in(beat, Timer::Heartbeat(need, task.clone()));
-        desk.wake_in(lease_margin(Span::from_ms(lease_ms.into())), Timer::LeaseEnd(need, task.clone(), fence));
+        let renewable = desk.now.mono + renewable(ms(lease_ms));
+        self.held.insert((need, task.clone()), Held { epoch, fence, op, renewable });
+        self.beat_in(desk, need, task);
+        desk.wake_in(lease_margin(ms(lease_ms)), Timer::LeaseEnd(need, task.clone(), fence));
         let facts = alloc::vec![Fact::Claim { envelope: claim, task: task.clone() }];
         let body = Body::UpdatePlan(UpdatePlan { facts });
         desk.say(Saying::new(Subject::Thread(need), Thread::Need(need), body));
@@ -388,8 +392,15 @@ impl Worker {
         let body = Body::Heartbeat(Heartbeat { progress_bp: 0, task: task.clone() });
         let saying = Saying::new(Subject::Thread(need), Thread::Need(need), body);
         desk.say(saying.epoch(held.epoch).fence(held.fence));
-        let beat = Span::from_ms(desk.setup.local.heartbeat_ms.into());
-        desk.wake_in(beat, Timer::Heartbeat(need, task.clone()));
+        self.beat_in(desk, need, task);
+    }
+
+    /// When it beats next: after the usual pause, and in every stretch when a renewal of it can first be had, however short it is.
+    fn beat_in(&self, desk: &mut Desk, need: NeedId, task: &TaskName) {
+        let Some(held) = self.held.get(&(need, task.clone())) else { return };
+        let (usual, first) = (ms(desk.setup.local.heartbeat_ms), held.renewable.since(desk.now.mono));
+        let pause = if first > Span::ZERO { usual.min(first) } else { usual };
+        desk.wake_in(pause, Timer::Heartbeat(need, task.clone()));
     }
 
     /// By its own clock the lease may be over: stop, whatever the work has come to.

@@ -22,7 +22,7 @@ use crate::wire::{Envelope, Evidence, FinalizeRecord, Payout, ReleaseReason, Sna
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counted {
-    /// The ATTEST or ATTEST_PLAN.
+    /// The ATTEST, ATTEST_PLAN or VERDICT.
     pub attest: Cid,
     /// The engine it was made under.
     pub engine: Digest,
@@ -344,7 +344,7 @@ pub enum Event {
     Granting { bid: Bid, fees: Credits, fence: Fence, org: String, task: TaskName },
     /// The worker holds the task.
     Leased { fence: Fence, task: TaskName },
-    /// The lease is prolonged by so much: it runs anew, or what is left of its most follows when it ends.
+    /// The lease is prolonged by so much, which follows when what is running of it ends.
     Renewed { fence: Fence, more_ms: u32, task: TaskName },
     /// The attempt ended without a final result; the task is idle.
     Released { fence: Fence, reason: ReleaseReason, task: TaskName },
@@ -358,7 +358,7 @@ pub enum Event {
     Judged { counted: Vec<Counted>, task: TaskName, verdict: Verdict },
     /// A result is final; the challenge window opens.
     Final { record: Arc<FinalizeRecord> },
-    /// A final result is disputed: its window stands still, with so much of it left.
+    /// A final result is disputed, when so much of its window was left: that much is waited for once a committee has ruled.
     Challenged {
         #[serde(default, skip_serializing_if = "Bench::is_usual")]
         bench: Bench,

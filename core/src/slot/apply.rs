@@ -427,7 +427,8 @@ impl Record {
         Ok(Move::Accept(commit.task.clone(), Arc::clone(envelope)))
     }
 
-    /// Anyone may dispute a final result once while its window runs, and one at a time.
+    /// Whoever had the bond when the need was opened may dispute a final result while its window runs, or while it is settled and not paid:
+    /// one at a time, and nobody again once a committee has heard it.
     fn challenge(
         &self,
         envelope: &Arc<Envelope>,
@@ -465,7 +466,7 @@ impl Record {
         };
         // One at a time.
         let watch = self.waits.get(&window).filter(|_| task.dispute.is_none()).ok_or(Reject::WrongPhase)?;
-        // The window stands still before anything is booked: whoever could not pay for that does not stop it.
+        // One dispute keeps all others waiting until the books are asked: whoever could not pay for that keeps nobody.
         let commit = task.committed().ok_or(Reject::NoSuchThing)?;
         let able = registry.standing(self.snapshot.number, &envelope.sender).map_or(Credits(0), |s| s.available);
         if able < dispute::bond(registry.params(), envelope, commit) {
@@ -647,4 +648,9 @@ fn counted(vote: &Envelope) -> Counted {
 /// How long a holder may rely on a lease that it learned of at `now`: a margin below what the coordinators count.
 pub fn lease_margin(lease: Span) -> Span {
     lease.scale(8, 10)
+}
+
+/// When its holder may ask for another stretch: a margin behind the half, from which on coordinators hear of it.
+pub fn renewable(lease: Span) -> Span {
+    lease.scale(55, 100)
 }

@@ -13,7 +13,7 @@ mod record;
 mod stopwatch;
 
 pub(crate) use apply::PROPOSALS_EACH;
-pub use apply::{Registry, Standing, lease_margin, terms};
+pub use apply::{Registry, Standing, lease_margin, renewable, terms};
 pub use decoy::mask;
 pub use record::{Decision, Dispute, HEARINGS_MAX, Lease, Phase, Record, Task, Unmasking, Wrong};
 pub use stopwatch::{Stopwatch, Waiting};

@@ -81,9 +81,9 @@ impl System {
         }
         let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - price.0);
         let jackpot = Credits(price.0 + lost.share(params.reward_bp).0);
-        let own = [requester, *worker, masked.by].map(|agent| self.identity(&agent));
+        let own = [requester, *worker, masked.by].map(|agent| self.identity(need, &agent));
         let barred = |agent: &AgentId| {
-            let of = self.identity(agent);
+            let of = self.identity(need, agent);
             own.iter().any(|one| one.related(&of)) && !planted(Mutant::JackpotToRelations)
         };
         let shares = caught.iter().copied().zip(split(jackpot, &alloc::vec![1; caught.len()]));

@@ -54,7 +54,7 @@ impl Promise {
 pub const ROUND_ASKS_MAX: usize = 32;
 
 /// A running round of reveals. Whom it can draw is fixed when it opens: whoever reveals last knows all the other values, and could
-/// otherwise order another pool, or have a friend say that it belongs to another's organisation, until it likes what comes out (T68).
+/// otherwise order another pool until it likes what comes out (T68).
 #[derive(Clone, Debug)]
 pub(super) struct Round {
     pub number: u32,
@@ -73,7 +73,7 @@ impl System {
         let served = self.queue.len().min(ROUND_ASKS_MAX);
         let served: Vec<Seating> = self.queue.drain(..served).collect();
         let with_barred = |seating: Seating| {
-            let barred = self.barred(&seating.ask);
+            let barred = self.barred(seating.need, &seating.ask);
             (seating, barred)
         };
         let asks = served.into_iter().map(with_barred).collect();
@@ -221,28 +221,28 @@ impl System {
         if let Ask::Contest { challenge, challenger, draw: 1, .. } = ask {
             let pot = Pot::Challenge(need, *challenge);
             self.ledger.pay(doing.key(), &pot, &[], *challenger).expect("it was booked for this very draw");
-            self.accused((need, *challenge), challenger, None);
+            self.accused(challenger, None);
         }
         Reject::NoQuorum
     }
 
     /// Who may not be drawn for this, nor anyone related.
-    fn barred(&self, ask: &Ask) -> Vec<pool::Identity> {
+    fn barred(&self, need: NeedId, ask: &Ask) -> Vec<pool::Identity> {
         let mut barred = match ask {
-            Ask::Seats { planner, worker, .. } => [worker, planner].map(|agent| self.identity(agent)).into(),
-            _ => self.parties(ask),
+            Ask::Seats { planner, worker, .. } => [worker, planner].map(|agent| self.identity(need, agent)).into(),
+            _ => self.parties(need, ask),
         };
         if matches!(ask, Ask::Contest { bench, .. } if bench.is_of_opinion()) {
             // They are kept for the end.
-            barred.extend(self.genesis.arbiters.iter().map(|agent| self.identity(agent)));
+            barred.extend(self.genesis.arbiters.iter().map(|agent| self.identity(need, agent)));
         }
         barred
     }
 
     /// Those who have a part in what is disputed.
-    fn parties(&self, ask: &Ask) -> Vec<pool::Identity> {
+    fn parties(&self, need: NeedId, ask: &Ask) -> Vec<pool::Identity> {
         let Ask::Contest { attesters, challenger, planner, worker, .. } = ask else { return Vec::new() };
-        attesters.iter().chain([challenger, planner, worker]).map(|agent| self.identity(agent)).collect()
+        attesters.iter().chain([challenger, planner, worker]).map(|agent| self.identity(need, agent)).collect()
     }
 
     /// The arbiters that have no part in what is disputed, nor are related to who has. Nobody draws them, so there is nothing to wait
@@ -251,8 +251,8 @@ impl System {
         let Ask::Contest { bench: bench @ Bench::Arbiters, challenge, k_ruling, .. } = ask else {
             return Err(Reject::NoEvidence);
         };
-        let parties = if planted(Mutant::ArbiterIsParty) { Vec::new() } else { self.parties(ask) };
-        let is_party = |agent: &AgentId| parties.iter().any(|party| party.related(&self.identity(agent)));
+        let parties = if planted(Mutant::ArbiterIsParty) { Vec::new() } else { self.parties(need, ask) };
+        let is_party = |agent: &AgentId| parties.iter().any(|party| party.related(&self.identity(need, agent)));
         let seats: Vec<_> = self.genesis.arbiters.iter().filter(|agent| !is_party(agent)).copied().collect();
         if seats.is_empty() {
             return Err(self.unheard(doing, need, ask));

@@ -40,6 +40,8 @@ use rulings::Accuser;
 struct Agent {
     manifest: Arc<Envelope>,
     identity: Arc<pool::Identity>,
+    /// What it stated before, and the entry until which.
+    before: Vec<(Seq, Arc<pool::Identity>)>,
     reputation_bp: u32,
     /// Number of the snapshot that was current when its last counted verdict was booked.
     served_at: u32,
@@ -49,7 +51,7 @@ impl Agent {
     fn new(manifest: &Arc<Envelope>, reputation_bp: u32, served_at: u32) -> Self {
         let Body::Manifest(says) = &manifest.body else { unreachable!("only a MANIFEST is registered") };
         let identity = Arc::new(pool::Identity::of(says));
-        Self { manifest: Arc::clone(manifest), identity, reputation_bp, served_at }
+        Self { manifest: Arc::clone(manifest), identity, before: Vec::new(), reputation_bp, served_at }
     }
 
     fn manifest(&self) -> &Manifest {
@@ -106,8 +108,6 @@ pub struct System {
     requesters: BTreeMap<NeedId, (AgentId, Seq)>,
     bonds: BTreeMap<(NeedId, TaskName, Fence), AgentId>,
     accusers: BTreeMap<AgentId, Accuser>,
-    /// Where those who have a part in a challenge stood when it was booked.
-    stated: BTreeMap<(NeedId, Cid), BTreeMap<AgentId, pool::Identity>>,
     /// Announced decoys, until they are exposed.
     masks: BTreeMap<Digest, Masked>,
     queue: VecDeque<Seating>,
@@ -173,7 +173,6 @@ impl System {
             requesters: BTreeMap::new(),
             bonds: BTreeMap::new(),
             accusers: BTreeMap::new(),
-            stated: BTreeMap::new(),
             masks: BTreeMap::new(),
             queue: VecDeque::new(),
             round: None,
@@ -386,7 +385,7 @@ impl System {
                 if self.agents.get(&sender).is_some_and(|known| said(&known.manifest) >= said(envelope)) {
                     return Err(Reject::NotBetter);
                 }
-                self.register(envelope);
+                self.register(doing.seq, envelope);
                 doing.events.push(Event::Registered { manifest: Arc::clone(envelope) });
             }
             Body::Mint(body) => {
@@ -432,13 +431,20 @@ impl System {
     }
 
     /// Takes a MANIFEST of its sender's.
-    fn register(&mut self, manifest: &Arc<Envelope>) {
+    fn register(&mut self, seq: Seq, manifest: &Arc<Envelope>) {
         let sender = manifest.sender;
         self.ledger.open_account(sender);
-        let known = self.agents.get(&sender);
-        let reputation_bp = known.map_or(pool::REPUTATION_START, |a| a.reputation_bp);
-        let served_at = known.map_or(self.number(), |a| a.served_at);
-        self.agents.insert(sender, Agent::new(manifest, reputation_bp, served_at));
+        let Some(known) = self.agents.get_mut(&sender) else {
+            let agent = Agent::new(manifest, pool::REPUTATION_START, self.number());
+            self.agents.insert(sender, agent);
+            return;
+        };
+        let new = Agent::new(manifest, known.reputation_bp, known.served_at);
+        let mut before = core::mem::take(&mut known.before);
+        if known.identity != new.identity {
+            before.push((seq, Arc::clone(&known.identity)));
+        }
+        *known = Agent { before, ..new };
     }
 
     /// A seat changes hands. What the one that goes has revealed stands, since others may have seen it; what it has reported
@@ -446,7 +452,7 @@ impl System {
     fn replace(&mut self, doing: &mut Doing, mandate: &Arc<Mandate>) -> Result<(), Reject> {
         self.members.mandate(mandate)?;
         for Succession { manifest, new, old } in mandate.successions() {
-            self.register(manifest);
+            self.register(doing.seq, manifest);
             self.acts.insert(manifest.id());
             self.promises.remove(old);
             self.promises.insert(new.agent, Promise::first(self.rounds + 1, new.anchor));
@@ -536,10 +542,9 @@ impl System {
                 self.open_next_round(doing);
                 return Ok(());
             }
-            Ask::Contest { attesters, bench, bond, challenge, challenger, draw, worker, .. } => {
-                let at_fault = attesters.iter().chain([worker]).copied();
+            Ask::Contest { bench, bond, challenge, challenger, draw, .. } => {
                 let taken = match draw {
-                    1 => self.accuse(doing, need, *challenge, *challenger, *bond, at_fault),
+                    1 => self.accuse(doing, need, *challenge, *challenger, *bond),
                     _ => Ok(()),
                 };
                 if taken.is_ok() && *bench == Bench::Arbiters {

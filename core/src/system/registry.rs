@@ -64,10 +64,15 @@ impl System {
         Pool { snapshot, standing }
     }
 
-    /// What is known of where an agent stands.
-    pub(super) fn identity(&self, agent: &AgentId) -> pool::Identity {
-        let unknown = || pool::Identity { agent: *agent, ..Default::default() };
-        self.agents.get(agent).map_or_else(unknown, |known| known.identity.as_ref().clone())
+    /// Where an agent stood when `need` was opened, by its own word; or when it came, if that was later. Who has a part in a need must not
+    /// choose afterwards whose relation it is: neither who judges it, nor who is paid.
+    pub(super) fn identity(&self, need: NeedId, agent: &AgentId) -> pool::Identity {
+        let Some(known) = self.agents.get(agent) else {
+            return pool::Identity { agent: *agent, ..Default::default() };
+        };
+        let opened = self.requesters.get(&need).map(|(_, opened)| *opened);
+        let then = opened.and_then(|opened| known.before.iter().find(|(until, _)| *until > opened));
+        then.map_or(&known.identity, |(_, then)| then).as_ref().clone()
     }
 }
 

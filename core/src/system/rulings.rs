@@ -36,7 +36,6 @@ impl System {
         challenge: Cid,
         challenger: AgentId,
         bond: Credits,
-        at_fault: impl Iterator<Item = AgentId>,
     ) -> Result<(), Reject> {
         let known = self.accusers.get(&challenger).copied().unwrap_or_default();
         if known.open >= known.room(self.params().disputes_max) {
@@ -45,19 +44,11 @@ impl System {
         let pot = Pot::Challenge(need, challenge);
         self.ledger.reserve(doing.key(), pot, challenger, bond).map_err(|_| Reject::NotEnough)?;
         self.accusers.insert(challenger, Accuser { open: known.open + 1, ..known });
-        // Whoever is found at fault must not choose afterwards whose relation it is.
-        let stated = at_fault.chain([challenger]).map(|agent| (agent, self.identity(&agent))).collect();
-        self.stated.insert((need, challenge), stated);
         Ok(())
     }
 
-    /// One of an agent's challenges is over. Where those who have a part in it stood when it was booked.
-    pub(super) fn accused(
-        &mut self,
-        (need, challenge): (NeedId, Cid),
-        challenger: &AgentId,
-        ruling: Option<bool>,
-    ) -> BTreeMap<AgentId, pool::Identity> {
+    /// One of an agent's challenges is over.
+    pub(super) fn accused(&mut self, challenger: &AgentId, ruling: Option<bool>) {
         let known = self.accusers.entry(*challenger).or_default();
         known.open = known.open.saturating_sub(1);
         known.ruled = known.ruled.saturating_add(u32::from(ruling.is_some()));
@@ -65,7 +56,6 @@ impl System {
         if known.open == 0 && known.ruled == 0 {
             self.accusers.remove(challenger);
         }
-        self.stated.remove(&(need, challenge)).unwrap_or_default()
     }
 
     /// Carries out an [`Ask::Rule`].
@@ -73,10 +63,10 @@ impl System {
         let Ask::Rule { challenge, challenger, panel, ruling, .. } = ask else { return };
         let pot = Pot::Challenge(need, *challenge);
         let Some(bond) = self.ledger.pot(&pot) else { return };
-        let stated = self.accused((need, *challenge), challenger, *ruling);
+        self.accused(challenger, *ruling);
         let params = self.params();
         let payouts = match ruling {
-            Some(true) => self.punish(doing, need, ask, bond, &stated),
+            Some(true) => self.punish(doing, need, ask, bond),
             // What was said without ground pays for having been looked at.
             Some(false) => {
                 let each = Credits(bond.0 / (panel.len() as u64).max(1));
@@ -103,14 +93,7 @@ impl System {
     }
 
     /// Takes from the offenders what they answer with, and divides it. Returns what is paid out of the pot.
-    fn punish(
-        &mut self,
-        doing: &mut Doing,
-        need: NeedId,
-        ask: &Ask,
-        bond: Credits,
-        stated: &BTreeMap<AgentId, pool::Identity>,
-    ) -> Vec<(AgentId, Credits)> {
+    fn punish(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask, bond: Credits) -> Vec<(AgentId, Credits)> {
         let Ask::Rule { bench, challenge, challenger, commit, fence, honest, offenders, panel, task, worker, .. } = ask
         else {
             return Vec::new();
@@ -146,9 +129,8 @@ impl System {
         let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - bond.0);
         let share = lost.share(params.reward_bp);
         // Nobody gains by what its own relations did wrong.
-        let then = |agent: &AgentId| stated.get(agent).cloned().unwrap_or_else(|| self.identity(agent));
-        let at_fault: Vec<_> = offenders.iter().chain(worker).map(then).collect();
-        let is_own = |agent: &AgentId| at_fault.iter().any(|one| one.related(&then(agent)));
+        let at_fault: Vec<_> = offenders.iter().chain(worker).map(|agent| self.identity(need, agent)).collect();
+        let is_own = |agent: &AgentId| at_fault.iter().any(|one| one.related(&self.identity(need, agent)));
         let reward = if is_own(challenger) { Credits(0) } else { share };
         let mut payouts = Vec::from([(*challenger, Credits(bond.0 + reward.0))]);
         let mut left = share;

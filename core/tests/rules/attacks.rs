@@ -245,21 +245,39 @@ pub fn a_plan_that_does_something_else_is_not_decided() {
     assert!(decision.proposal.id() != said.id(), "the need closed on a plan that does not look at its input");
 }
 
-/// Whoever cannot reach what it plans by approves of nothing, and tries again when the next voters are drawn.
+/// Whoever cannot reach what it plans by says nothing, for others may know better, and tries again when the next voters are drawn.
 #[test]
 fn a_plan_that_could_not_be_made_is_made_later() {
-    let mut host = Host::new();
-    host.no_plan = (1..=12).map(|n| format!("v{n}")).collect();
-    let id = host.post(need());
-    host.run(48);
-    assert!(records(&mut host, id)[0].epoch > Epoch(1), "the first voters had no plan");
-    assert_closed(&mut host, id);
+    for unable in [6, 12] {
+        let mut host = Host::new();
+        host.no_plan = (1..=unable).map(|n| format!("v{n}")).collect();
+        let id = host.post(need());
+        host.run(48);
+        assert_eq!(records(&mut host, id)[0].epoch > Epoch(1), unable == 12, "{unable} had no plan at first");
+        let votes = host.said.iter().filter(|(_, message)| match &message.envelope.body {
+            Body::AttestPlan(vote) => vote.proposal.is_none(),
+            _ => false,
+        });
+        assert_eq!(votes.count(), 0, "{unable}: who has no plan has nothing to vote by");
+        assert_closed(&mut host, id);
+    }
 }
 
-/// Who is found to be at fault says, before that, that it belongs to whoever disputes its result, and to whoever built on it.
+/// Says of itself what it likes.
+fn restate(stage: &mut Stage, who: &str, org: &str, asn: &str) {
+    let said = Manifest { org: org.into(), asn: asn.into(), ..manifest_of(who, vec![Role::Worker, Role::Verifier]) };
+    let said = stage.say_with(who, Body::Manifest(said), |c| {
+        c.capability.manifest = Cid::default();
+        c.lamport = Lamport(900);
+    });
+    assert_eq!(stage.submit_system(Command::Act(said)).unwrap(), "Registered");
+}
+
+/// Who is found to be at fault says, before or after it is disputed, that it belongs to whoever disputes its result, and to whoever
+/// built on it.
 #[test]
 fn whoever_is_at_fault_does_not_choose_who_is_paid() {
-    for robs in [false, true] {
+    for robs in ["never", "before", "after"] {
         let mut stage = Stage::with(3, |p| p.bond_bp = 5_000, |_| {});
         stage.decide(two_steps());
         stage.finish("w1", "cut");
@@ -267,15 +285,12 @@ fn whoever_is_at_fault_does_not_choose_who_is_paid() {
         let has_part = |agent: &AgentId| stage.record.tasks.values().any(|task| task.seats.contains(agent));
         let who = (1..=12).map(|n| format!("v{n}")).find(|name| !has_part(&id_of(name))).unwrap();
         let (before, honest) = (stage.available(&who), stage.available("w2"));
+        if robs == "before" {
+            restate(&mut stage, "w1", &format!("org-{who}"), "asn-w2");
+        }
         stage.challenge(&who, "cut");
-        if robs {
-            let said =
-                Manifest { org: format!("org-{who}"), asn: "asn-w2".into(), ..manifest_of("w1", vec![Role::Worker]) };
-            let said = stage.say_with("w1", Body::Manifest(said), |c| {
-                c.capability.manifest = Cid::default();
-                c.lamport = Lamport(900);
-            });
-            assert_eq!(stage.submit_system(Command::Act(said)).unwrap(), "Registered");
+        if robs == "after" {
+            restate(&mut stage, "w1", &format!("org-{who}"), "asn-w2");
         }
         stage.rule("uphold cut").unwrap();
         stage.relay();
@@ -283,6 +298,27 @@ fn whoever_is_at_fault_does_not_choose_who_is_paid() {
         assert!(reward > 0, "robs {robs}: whoever was right is rewarded");
         assert!(paid > 10, "robs {robs}: whoever worked honestly on what is void is paid its price");
     }
+}
+
+/// Whoever made a wrong result, and whoever passed it, say before they are judged that they belong to those who could judge them.
+#[test]
+fn whoever_is_judged_does_not_choose_who_rules() {
+    let mut stage = Stage::new();
+    stage.decide(two_steps());
+    stage.finish("w1", "cut");
+    let passed = stage.record.tasks[&label("cut")].passed_by();
+    let liars: Vec<String> = passed.iter().map(|seat| stage.who(seat)).chain(["w1".to_owned()]).collect();
+    let mut others: Vec<String> = (1..=12).map(|n| format!("v{n}")).filter(|name| !liars.contains(name)).collect();
+    let who = others.remove(0);
+    assert_eq!((liars.len(), others.len()), (4, 8), "two for each");
+    for (liar, victims) in liars.iter().zip(others.chunks(2)) {
+        restate(&mut stage, liar, &format!("org-{}", victims[0]), &format!("asn-{}", victims[1]));
+    }
+    stage.challenge(&who, "cut");
+    let panel = stage.record.tasks[&label("cut")].dispute.clone().unwrap().seats;
+    assert!(!panel.is_empty());
+    let may = |seat: &AgentId| others.contains(&stage.who(seat));
+    assert!(panel.iter().all(may), "who has a part in it rules, though there are eight who have none");
 }
 
 /// A right result, masked as a decoy beforehand; its worker and requester let only some fetch what it is made of.

@@ -51,12 +51,18 @@ impl Clocks {
                 let at = self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
                 // What its disk did not keep it takes in again, and waits for from then on.
                 let kept = |(by, _): &(AgentId, Seq), took: &mut u64| by != agent || *took <= at;
-                self.needs.values_mut().for_each(|shown| shown.took.retain(kept));
+                self.needs.values_mut().for_each(|shown| {
+                    shown.took.retain(kept);
+                    // What it does not know that it said it says anew.
+                    shown.reported.retain(|(by, ..), said| by != agent || *said <= at);
+                });
             }
             Event::Timed { agent, boot, elapsed, mono_ns, segment, thread } => {
                 let at = self.clocks.entry(*agent).or_default().lived(*boot, *mono_ns);
                 if let Thread::Need(need) = thread {
-                    self.needs.entry(*need).or_default().reported.insert((*agent, *segment, *elapsed), at);
+                    let shown = self.needs.entry(*need).or_default();
+                    // Said again it is no later.
+                    shown.reported.entry((*agent, *segment, *elapsed)).or_insert(at);
                 }
             }
             _ => {}
@@ -113,6 +119,26 @@ mod tests {
         assert_eq!(short(&[]), Some(Span(1)));
         assert_eq!(short(&[(1, 113)]), Some(Span(14)));
         assert_eq!(short(&[(1, 114)]), None);
+    }
+
+    /// A report that was early and is said again when it is due was early.
+    #[test]
+    fn what_is_said_again_is_no_later() {
+        let agent = AgentId([1; 32]);
+        let need = NeedId::of(&agent, Nonce(1));
+        let (thread, segment, elapsed) = (Thread::Need(need), Segment(1), Span(20));
+        let says = |boot, mono_ns| Event::Timed { agent, boot, elapsed, mono_ns, segment, thread };
+        let short = |told: &[Event]| {
+            let mut clocks = Clocks::default();
+            let took = Event::Took { agent, boot: 1, mono_ns: 100, seq: Seq(1), thread };
+            let told = core::iter::once(took).chain(told.iter().cloned());
+            told.for_each(|event| clocks.see(&Record::new(0, NodeNo(0), event)));
+            clocks.short(&need, &agent, Seq(1), segment, elapsed)
+        };
+        assert_eq!(short(&[says(1, 105), says(1, 120)]), Some(Span(5)));
+        // One that its disk did not keep it has never said.
+        let kept = Event::Kept { agent, boot: 1, mono_ns: 104 };
+        assert_eq!(short(&[says(1, 105), kept, says(2, 20)]), None);
     }
 
     /// A wait that its coordinator learned of and forgot again begins when it learns of it anew.

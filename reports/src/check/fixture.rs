@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use swarm_core::genesis::Genesis;
 use swarm_core::id::{
-    AgentId, Cid, Credits, Digest, Epoch, Fence, NeedId, Nonce, Segment, Seq, TaskName, Thread, label,
+    AgentId, Cid, Credits, Digest, Epoch, Fence, Lamport, NeedId, Nonce, Segment, Seq, TaskName, Thread, label,
 };
 use swarm_core::identity::Keys;
 use swarm_core::register::{Answer, Applied, Command, Event as Did, Outcome, Says, Word};
 use swarm_core::reject::Reject;
-use swarm_core::time::Span;
-use swarm_core::wire::{Due, FinalizeRecord, Payout, ReleaseReason, SnapshotRef};
+use swarm_core::time::{Span, WallTime};
+use swarm_core::wire::{
+    Body, CapabilityRef, Content, Draft, Due, Envelope, FinalizeRecord, Payout, PolicyRef, ReleaseReason, SnapshotRef,
+    trace_of,
+};
 
 use super::{Checker, End, Finding, Verdict, draw};
 use crate::history::{
@@ -334,6 +337,31 @@ pub fn good() -> Run {
     run.tell(0, Event::Disagreed { engine: Digest::default(), need, votes });
     run.tell(0, nonsense());
     run
+}
+
+pub fn keys(n: u8) -> Keys {
+    Keys::from_seed(&Digest([n; 32]))
+}
+
+/// What agent `n` signs.
+pub fn said(n: u8, body: Body, epoch: u64, fence: Option<u64>) -> Arc<Envelope> {
+    let content = Content {
+        body,
+        capability: CapabilityRef { manifest: Cid::default(), name: task() },
+        epoch: Some(Epoch(epoch)),
+        expires: None,
+        fence: fence.map(Fence),
+        lamport: Lamport(1),
+        nonce: Nonce(1),
+        policy: PolicyRef::default(),
+        refs: Vec::new(),
+        sender: keys(n).agent(),
+        target: None,
+        thread: Thread::Need(need()),
+        time: WallTime(0),
+        trace: trace_of(Thread::Need(need()), None),
+    };
+    Arc::new(keys(n).sign(Draft::new(content)))
 }
 
 /// A deployment of nobody.

@@ -209,7 +209,7 @@ impl Checker for ChallengeSafety {
                         notes.contradict(NAME, "a challenge of what is wrong is dismissed", &[told, said, ruled]);
                     }
                     (false, Some((Some(true), _, ruled))) => match claim {
-                        Claim::Proof { by, .. } if !self.slashed.contains_key(by) => {
+                        Claim::Proof { by, .. } if !self.has_paid(by, challenge) => {
                             notes.contradict(
                                 NAME,
                                 format!("{by} gave a false proof, and is not slashed"),
@@ -295,6 +295,12 @@ impl ChallengeSafety {
         }
     }
 
+    /// Whether `offender` lost stake for what this challenge was about.
+    fn has_paid(&self, offender: &AgentId, challenge: &Cid) -> bool {
+        let losses = self.slashed.get(offender).into_iter().flatten();
+        losses.filter_map(|(pot, _)| challenge_of(pot)).any(|of| of == *challenge)
+    }
+
     /// What is wrong was ruled so: it is void unless it was settled before, and all who passed it have lost stake.
     fn judge_upheld(&self, challenge: &Cid, grant: &Grant, ruled: &Record, notes: &mut Notes) {
         let Some((offenders, void)) = self.void.get(grant) else {
@@ -303,7 +309,7 @@ impl ChallengeSafety {
             }
             return;
         };
-        for offender in offenders.iter().filter(|offender| !self.slashed.contains_key(offender)) {
+        for offender in offenders.iter().filter(|offender| !self.has_paid(offender, challenge)) {
             notes.contradict(NAME, format!("{offender} passed what is void, and is not slashed"), &[void]);
         }
     }
@@ -386,7 +392,11 @@ mod tests {
     }
 
     fn slash(run: &mut Run, agent: AgentId) {
-        let pot = format!("challenge/{}/{}", need(), Cid::of(b"challenge"));
+        slash_into(run, agent, Cid::of(b"challenge"));
+    }
+
+    fn slash_into(run: &mut Run, agent: AgentId, challenge: Cid) {
+        let pot = format!("challenge/{}/{challenge}", need());
         let leg = Leg { amount: Credits(5), from: Account::Stake(agent), to: Account::Pot(pot.into()) };
         run.tell(0, Event::Ledger(LedgerEvent::Posted { key: "slash".into(), legs: [leg].into(), op: Move::Slash }));
     }
@@ -425,6 +435,10 @@ mod tests {
         caught(ChallengeSafety::default(), &run, "ruled wrong, and stands");
         void(&mut run, &task, fence, &[liar]);
         caught(ChallengeSafety::default(), &run, "is not slashed");
+        // What it lost for something else does not count.
+        let mut other = run.clone();
+        slash_into(&mut other, liar, Cid::of(b"another challenge"));
+        caught(ChallengeSafety { dishonest: [liar].into(), ..Default::default() }, &other, "is not slashed");
         let (mut dismissed, ..) = with_truth(false);
         dispute(&mut dismissed, &task, fence, Some(Some(false)));
         caught(ChallengeSafety::default(), &dismissed, "what is wrong is dismissed");

@@ -4,47 +4,19 @@
 use std::sync::Arc;
 
 use swarm_core::bids::Bid;
-use swarm_core::id::{Credits, Digest, Lamport, Nonce, Seq};
-use swarm_core::identity::Keys;
+use swarm_core::id::{Credits, Digest, Lamport, Seq};
 use swarm_core::register::{Command, Ending, Outcome, Says, Word};
 use swarm_core::reject::Reject;
-use swarm_core::time::WallTime;
 use swarm_core::wire::{
-    Attest, AttestPlan, CapabilityRef, Claim, Commit, Content, Draft, FinalizeRecord, Heartbeat, PolicyRef,
-    SnapshotRef, Verdict as Judged, Windows, Yield, trace_of,
+    Attest, AttestPlan, Claim, Commit, FinalizeRecord, Heartbeat, SnapshotRef, Verdict as Judged, Windows, Yield,
 };
 
 use super::*;
 use crate::check::Verdict;
-use crate::check::fixture::{Run, caught, good, holds, need, rules, task, unknown};
+use crate::check::fixture::{Run, caught, good, holds, keys, need, rules, said, task, unknown};
 use crate::history::Party;
 
 const TOTAL: Span = Span::from_secs(30);
-
-fn keys(n: u8) -> Keys {
-    Keys::from_seed(&Digest([n; 32]))
-}
-
-/// What agent `n` signs.
-fn said(n: u8, body: Body, epoch: u64, fence: Option<u64>) -> Arc<Envelope> {
-    let content = Content {
-        body,
-        capability: CapabilityRef { manifest: Cid::default(), name: task() },
-        epoch: Some(Epoch(epoch)),
-        expires: None,
-        fence: fence.map(Fence),
-        lamport: Lamport(1),
-        nonce: Nonce(1),
-        policy: PolicyRef::default(),
-        refs: Vec::new(),
-        sender: keys(n).agent(),
-        target: None,
-        thread: Thread::Need(need()),
-        time: WallTime(0),
-        trace: trace_of(Thread::Need(need()), None),
-    };
-    Arc::new(keys(n).sign(Draft::new(content)))
-}
 
 fn claim(n: u8, epoch: u64, fence: u64) -> Arc<Envelope> {
     said(n, Body::Claim(Claim { cost: Credits(9), eta_ms: 1_000, task: task() }), epoch, Some(fence))

@@ -5,8 +5,8 @@
 //! Nobody holds for ever: a lease with all its renewals lasts no longer than its share of the eta that it was won with, and
 //! whoever let it expire is not granted the task again.
 //!
-//! No lease expires before its time: from the moment the entry that granted or renewed it was first applied anywhere, to the
-//! moment the entry that ends it was, any majority with one good clock in it needs the time that the rules promise.
+//! No lease expires before its time: from the moment the entry that granted it was first applied anywhere, to the moment the entry that
+//! ends it was, any majority with one good clock in it needs the time that the rules promise, and as much more as it was prolonged by.
 //!
 //! The order is judged per node, always. The bound is judged in global time over all nodes (whoever tells it first), and
 //! only for what was still due once the run was healed: before that a partition may hold anything up.
@@ -78,10 +78,19 @@ struct Lease {
 struct Belief {
     /// Who let a lease of it expire, and when that was told.
     barred: BTreeMap<AgentId, Record>,
-    /// When the lease that stands was granted or renewed: when its entry was first applied, in global time.
-    since: Option<(u64, Record)>,
+    /// The lease that stands, for how long it is held.
+    since: Option<Since>,
     state: State,
     top: Fence,
+}
+
+/// When a lease was granted: when its entry was first applied, in global time; how long it was to be, and is with its renewals.
+#[derive(Debug)]
+struct Since {
+    applied_at: u64,
+    granted: Record,
+    lease_ms: u64,
+    total_ms: u64,
 }
 
 /// What must come next, and since when.
@@ -284,19 +293,26 @@ impl Task {
     fn early(&mut self, record: &Record, applied_at: u64, least: u64, notes: &mut Notes) {
         let belief = self.by_node.entry(record.node).or_default();
         match &record.event {
-            Event::Granted { .. } => belief.since = Some((applied_at, record.clone())),
-            // A shorter rest does not run anew: it follows what is running.
-            Event::Renewed { more_ms, .. } if u64::from(*more_ms) * 1_000_000 >= least => {
-                belief.since = Some((applied_at, record.clone()));
+            Event::Granted { lease_ms, .. } => {
+                let (lease_ms, granted) = (u64::from(*lease_ms), record.clone());
+                belief.since = Some(Since { applied_at, granted, lease_ms, total_ms: lease_ms });
+            }
+            // It follows what is running.
+            Event::Renewed { more_ms, .. } => {
+                if let Some(since) = &mut belief.since {
+                    since.total_ms = since.total_ms.saturating_add((*more_ms).into());
+                }
             }
             Event::LeaseEnded { reason: ReleaseReason::Expired, .. } if least > 0 => {
-                let Some((since, then)) = belief.since.take() else { return };
+                let Some(since) = belief.since.take() else { return };
                 notes.checked();
-                let held = applied_at.saturating_sub(since);
+                let held = applied_at.saturating_sub(since.applied_at);
+                let least = u128::from(least) * u128::from(since.total_ms) / u128::from(since.lease_ms.max(1));
+                let least = u64::try_from(least).unwrap_or(u64::MAX);
                 if held < least {
                     let (held, least) = (span(held), span(least));
                     let what = format!("a lease expired after {held}, before any majority could have seen {least}");
-                    notes.contradict(NAME, what, &[&then, record]);
+                    notes.contradict(NAME, what, &[&since.granted, record]);
                 }
             }
             _ => {}

@@ -186,6 +186,20 @@ fn a_lease_that_expires_before_its_time() {
 }
 
 #[test]
+fn a_renewal_comes_behind_what_runs() {
+    let with = |held, more_ms| {
+        let mut run = held_for(held, 10 * S, Expired);
+        let at = run.records.iter().position(|r| matches!(r.event, Event::LeaseEnded { .. })).unwrap();
+        let more = Event::Renewed { fence: Fence(1), more_ms, need: need(), segment: Segment(1), task: task() };
+        run.records.insert(at, Record::new(900 * S, NodeNo(0), more));
+        run.finding(LeaseLifetime::default())
+    };
+    // A lease is 60 s, of which a majority may see 10 pass: of half a lease more 5.
+    assert_eq!([with(15 * S, 30_000), with(20 * S, 60_000)].map(|found| found.violations), [0, 0]);
+    assert_eq!([with(14 * S, 30_000), with(19 * S, 60_000)].map(|found| found.violations), [1, 1]);
+}
+
+#[test]
 fn a_lease_begins_when_its_entry_is_taken_in_however_slow_the_disk() {
     // All disks are slow when the lease begins, and none when it ends.
     let mut run = held_for(9 * S, 10 * S, Expired);

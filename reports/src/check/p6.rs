@@ -1,5 +1,5 @@
 //! P6, quorum validity: every count that decided something counted distinct members of the recorded snapshot, staked,
-//! drawn, unrelated to those they judged, at least K of them; whoever was drawn is whom the snapshot and the seed give, and
+//! drawn, unrelated to those they judged, at least K of them, whether they voted on a plan, a result or a dispute; whoever was drawn is whom the snapshot and the seed give, and
 //! the seed is that of the round of reveals; bootstrap relaxes what it may, while it may; and no result is final that a
 //! committee did not pass. Everything is recomputed here from what was recorded: the K, the size, the seats that a node
 //! states prove nothing.
@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use swarm_core::id::{AgentId, Cid, Epoch, Fence, NeedId, TaskName, Thread};
-use swarm_core::register::{Applied, Event as Did};
-use swarm_core::wire::{FinalizeRecord, SnapshotRef, Verdict as Counted};
+use swarm_core::register::{Applied, Bench, Event as Did};
+use swarm_core::wire::{Body, Envelope, FinalizeRecord, SnapshotRef, Verdict as Counted};
 
 use super::pools::{Faults, Pool, counted, enough, within};
 use super::rounds::Rounds;
@@ -27,6 +27,8 @@ pub struct QuorumValidity {
     liars: Liars,
     needs: BTreeMap<NeedId, Need>,
     notes: Notes,
+    /// Committees that ruled on a dispute.
+    panels: Vec<Panel>,
     parties: BTreeMap<AgentId, Party>,
     /// Draws and counts whose evidence is not complete.
     pending: Vec<Record>,
@@ -40,6 +42,7 @@ pub struct QuorumValidity {
 struct Need {
     commits: BTreeMap<TaskName, BTreeMap<Cid, Commit>>,
     decided: Option<(AgentId, Record)>,
+    disputes: BTreeMap<TaskName, Dispute>,
     finals: BTreeMap<TaskName, BTreeMap<Fence, Record>>,
     targets: Option<(u32, u32)>,
     /// Grants whose result was void: the next one needs two passes more for each.
@@ -53,6 +56,28 @@ struct Commit {
     seated: Option<Record>,
     tallied: Option<Record>,
     worker: Option<AgentId>,
+}
+
+/// A dispute, and who sits over it.
+#[derive(Debug)]
+struct Dispute {
+    bench: Bench,
+    challenge: Arc<Envelope>,
+    sits: Option<(u32, Vec<AgentId>, SnapshotRef)>,
+}
+
+/// A committee that ruled.
+#[derive(Debug)]
+struct Panel {
+    bench: Bench,
+    challenge: Arc<Envelope>,
+    counted: Vec<AgentId>,
+    k: u32,
+    need: NeedId,
+    record: Record,
+    seats: Vec<AgentId>,
+    snapshot: SnapshotRef,
+    task: TaskName,
 }
 
 /// Evidence that was not told (yet).
@@ -82,7 +107,10 @@ impl Checker for QuorumValidity {
                 self.needs.entry(*need).or_default().targets = Some((*k_plan, *k_result));
             }
             Event::Ordered { command, entry, thread: Thread::System } => self.rounds.see(command, entry),
-            Event::Ordered { entry, thread: Thread::Need(_), .. } => self.proofs(entry, record),
+            Event::Ordered { entry, thread: Thread::Need(need), .. } => {
+                self.proofs(entry, record);
+                entry.outcome.events().iter().for_each(|did| self.disputed(*need, did, record));
+            }
             Event::SnapshotTaken(taken) => self.snapshot(taken, record),
             Event::Voters { need, epoch, .. } => {
                 let state = self.needs.entry(*need).or_default();
@@ -146,6 +174,25 @@ impl Checker for QuorumValidity {
             self.weigh(&record);
         }
         let mut notes = self.notes.clone();
+        for panel in &self.panels {
+            match self.ruled(panel) {
+                Err(Missing::Told(what)) => {
+                    notes.unknown(format!("a ruling cannot be judged: {what} is not in the history"))
+                }
+                Err(Missing::Done(what)) => {
+                    notes.checked();
+                    notes.contradict(
+                        NAME,
+                        format!("a ruling rests on nothing: there never was {what}"),
+                        &[&panel.record],
+                    );
+                }
+                Ok(faults) => {
+                    notes.checked();
+                    faults.into_iter().for_each(|fault| notes.contradict(NAME, fault, &[&panel.record]));
+                }
+            }
+        }
         for record in &self.pending {
             match self.judge(record) {
                 Err(Missing::Told(what)) => notes.unknown(format!(
@@ -182,6 +229,62 @@ impl QuorumValidity {
                 self.notes.contradict(NAME, what, &[record]);
             }
         }
+    }
+
+    /// Who is asked about a dispute, and who said what.
+    fn disputed(&mut self, need: NeedId, did: &Did, record: &Record) {
+        let disputes = &mut self.needs.entry(need).or_default().disputes;
+        match did {
+            Did::Challenged { bench, challenge, task, .. } => {
+                let dispute = Dispute { bench: *bench, challenge: Arc::clone(challenge), sits: None };
+                disputes.insert(task.clone(), dispute);
+            }
+            Did::Unruled { bench, task } => {
+                if let Some(dispute) = disputes.get_mut(task) {
+                    (dispute.bench, dispute.sits) = (*bench, None);
+                }
+            }
+            Did::Empanelled { k_ruling, seats, snapshot, task, .. } => {
+                if let Some(dispute) = disputes.get_mut(task) {
+                    dispute.sits = Some((*k_ruling, seats.clone(), *snapshot));
+                }
+            }
+            Did::Ruled { counted, ruling: Some(_), task, .. } => {
+                let sat = disputes.remove(task).and_then(|of| Some((of.bench, of.challenge, of.sits?)));
+                let Some((bench, challenge, (k, seats, snapshot))) = sat else {
+                    return self.notes.contradict(NAME, "a dispute is ruled on, and nobody sits over it", &[record]);
+                };
+                let (counted, record) = (counted.iter().map(|vote| vote.verifier).collect(), record.clone());
+                let task = task.clone();
+                self.panels.push(Panel { bench, challenge, counted, k, need, record, seats, snapshot, task });
+            }
+            _ => {}
+        }
+    }
+
+    /// What is wrong with a ruling. That whom the seed gives was asked the plain model draws again.
+    fn ruled(&self, panel: &Panel) -> Result<Faults, Missing> {
+        let rules = self.rules.as_deref().ok_or(Missing::Told("the genesis"))?;
+        let Panel { bench, challenge, counted: votes, k, need, seats, snapshot, task, .. } = panel;
+        let mut faults: Faults = enough(votes, 1, *k).into_iter().collect();
+        if *bench == Bench::Arbiters {
+            // They are named, whatever they stake.
+            let strangers = votes.iter().filter(|vote| !seats.contains(vote));
+            faults.extend(strangers.map(|agent| format!("{agent} was counted and is no arbiter")));
+            return Ok(faults);
+        }
+        let pool = self.pool(snapshot)?;
+        faults.extend(counted(rules, pool, votes, seats));
+        let Body::Challenge(said) = &challenge.body else { return Ok(faults) };
+        let state = self.need(need)?;
+        let mut judged = self.judged(state, task, &said.commit)?.to_vec();
+        judged.push(challenge.sender);
+        let tallied = state.commits.get(task).and_then(|commits| commits.get(&said.commit)?.tallied.as_ref());
+        if let Event::Tallied { counted, .. } = &tallied.ok_or(Missing::Done("a count of its verdicts"))?.event {
+            judged.extend(counted.iter());
+        }
+        faults.extend(self.related(pool, votes, &judged));
+        Ok(faults)
     }
 
     fn snapshot(&mut self, taken: &Arc<PoolSnapshot>, record: &Record) {
@@ -273,7 +376,7 @@ impl QuorumValidity {
                 faults.extend(enough(approvals, draw::k(k_plan, active, active, rules), *k));
                 Ok((Some(draw.clone()), faults))
             }
-            Event::Tallied { need, task, commit, counted: votes, k, verdict } => {
+            Event::Tallied { need, task, commit, counted: votes, k, .. } => {
                 let state = self.need(need)?;
                 let k_result = self.k_result(need, task, commit)?;
                 let known = state.commits.get(task).and_then(|c| c.get(commit));
@@ -283,13 +386,11 @@ impl QuorumValidity {
                 let judged = self.judged(state, task, commit)?;
                 let mut faults = counted(rules, pool, votes, seats);
                 faults.extend(self.related(pool, votes, &judged));
-                if *verdict == Counted::Pass {
-                    let taken = &pool.taken;
-                    let kin = |m: &&PoolMember| judged.iter().any(|other| self.tie(pool, &m.agent, other).is_some());
-                    let strangers = taken.members.len() - taken.members.iter().filter(kin).count();
-                    let eligible = if taken.bootstrap { taken.active } else { strangers as u32 };
-                    faults.extend(enough(votes, draw::k(k_result, taken.active, eligible, rules), *k));
-                }
+                let taken = &pool.taken;
+                let kin = |m: &&PoolMember| judged.iter().any(|other| self.tie(pool, &m.agent, other).is_some());
+                let strangers = taken.members.len() - taken.members.iter().filter(kin).count();
+                let eligible = if taken.bootstrap { taken.active } else { strangers as u32 };
+                faults.extend(enough(votes, draw::k(k_result, taken.active, eligible, rules), *k));
                 Ok((Some(seated.clone()), faults))
             }
             Event::Finalized { need, task, fence, record } => {

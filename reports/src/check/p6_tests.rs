@@ -5,7 +5,8 @@ use crate::check::fixture::{
     agent, caught, good, holds, outsider, seats as drawn_seats, unknown, voters as drawn_voters,
 };
 use swarm_core::id::{Credits, Digest, Seq};
-use swarm_core::register::{Applied, Command, Counted as Vote, Event as Did, Outcome};
+use swarm_core::register::{Applied, Bench, Command, Counted as Vote, Event as Did, Outcome};
+use swarm_core::wire::{Body, Challenge, Evidence};
 
 /// Applies `edit` to every event, so that all nodes tell the same wrong thing.
 fn broken(edit: impl FnMut(&mut Event), what: &str) {
@@ -246,10 +247,9 @@ fn t26_nodes_that_draw_or_count_differently() {
 }
 
 #[test]
-fn a_split_needs_no_k() {
+fn a_fail_needs_k_as_a_pass_does() {
     let mut run = good();
     run.edit_all(|e| {
-        votes(|a| a.truncate(2))(e);
         if let Event::Tallied { verdict, .. } = e {
             *verdict = Counted::Fail;
         }
@@ -257,6 +257,54 @@ fn a_split_needs_no_k() {
     caught(QuorumValidity::default(), &run, "is final that its committee failed");
     run.drop_all(|e| matches!(e, Event::Finalized { .. }));
     holds(QuorumValidity::default(), &run);
+    run.edit_all(votes(|a| a.truncate(4)));
+    caught(QuorumValidity::default(), &run, "4 were counted and 5 is stated, but K is 5");
+}
+
+/// A run in which `challenger` disputes the result, these sit over it, and these of them uphold.
+fn ruled(challenger: u8, bench: Bench, seats: Option<&[AgentId]>, counted: &[AgentId]) -> crate::check::fixture::Run {
+    let task = crate::check::fixture::task();
+    let evidence = Evidence::OutputMismatch { label: "total".parse().unwrap() };
+    let said = Challenge { commit: Cid::of(b"commit"), evidence, task: task.clone() };
+    let challenge = crate::check::fixture::said(challenger, Body::Challenge(said), 1, Some(2));
+    let of = challenge.id();
+    let vote =
+        |agent: &AgentId| Vote { attest: Cid::of(&agent.0), engine: Digest::default(), proof: None, verifier: *agent };
+    let snapshot = crate::check::fixture::pool().snapshot;
+    let left = swarm_core::time::Span(1);
+    let mut does = vec![Did::Challenged { bench, challenge, left, task: task.clone() }];
+    does.extend(seats.map(|seats| Did::Empanelled {
+        k_ruling: 3,
+        seats: seats.to_vec(),
+        seed: Digest::default(),
+        snapshot,
+        task: task.clone(),
+    }));
+    let counted = counted.iter().map(vote).collect();
+    does.push(Did::Ruled { challenge: of, counted, ruling: Some(true), task });
+    let command = Command::Snapshot { number: 1 };
+    let entry = Applied::new(command.id(), Outcome::Did(does), Seq(1)).into();
+    let mut run = good();
+    let thread = Thread::Need(crate::check::fixture::need());
+    run.tell(0, Event::Ordered { command: command.into(), entry, thread });
+    run
+}
+
+#[test]
+fn who_rules_sits_and_has_no_part_in_it() {
+    let fit: Vec<AgentId> = (10..30).map(agent).filter(|agent| !drawn_seats()[..5].contains(agent)).take(5).collect();
+    let found = |seats: Option<&[AgentId]>, counted: &[AgentId]| ruled(99, Bench::Looks, seats, counted);
+    holds(QuorumValidity::default(), &found(Some(&fit), &fit[..3]));
+    caught(QuorumValidity::default(), &found(None, &fit[..3]), "nobody sits over it");
+    caught(QuorumValidity::default(), &found(Some(&fit), &fit[..2]), "2 were counted, but 3 is stated");
+    caught(QuorumValidity::default(), &found(Some(&fit[..2]), &fit[..3]), "was counted but not drawn");
+    let passed = &drawn_seats()[..3];
+    caught(QuorumValidity::default(), &found(Some(passed), passed), "is the one judged");
+    // Arbiters are named, whatever they stake.
+    let named = [agent(90), agent(91), agent(92)];
+    caught(QuorumValidity::default(), &found(Some(&named), &named), "is not a member");
+    holds(QuorumValidity::default(), &ruled(99, Bench::Arbiters, Some(&named), &named));
+    caught(QuorumValidity::default(), &ruled(99, Bench::Arbiters, Some(&named), &fit[..3]), "is no arbiter");
 }
 
 #[test]

@@ -65,9 +65,10 @@ impl Panels {
             Did::Ruled { task, .. } => {
                 self.ruled += u64::from(self.sitting.remove(&(need, task.clone())).is_some());
             }
-            // Nobody rules on what has lost its inputs.
-            Did::Invalidated { .. } | Did::Released { .. } | Did::Unmasked { .. } => {
-                self.sitting.retain(|(of, _), _| *of != need);
+            // Nobody rules on what has lost its inputs, nor on what is gone.
+            Did::Invalidated { .. } => self.sitting.retain(|(of, _), _| *of != need),
+            Did::Released { task, .. } | Did::Unmasked { task, .. } => {
+                self.sitting.remove(&(need, task.clone()));
             }
             _ => {}
         }
@@ -173,7 +174,9 @@ mod tests {
         let late = SETTLED + A_WHILE;
         let opinion = Did::Unruled { bench: Bench::Larger, task: task() };
         holds(Liveness::default(), &with(vec![(0, opinion), (0, sits(&[1, 2])), (late, ends(None))]));
-        let gone = Did::Unmasked { decoy: true, task: task() };
-        holds(Liveness::default(), &with(vec![(0, sits(&[1, 2])), (0, gone), (late, ends(None))]));
+        let gone = |task| Did::Unmasked { decoy: true, task };
+        let asked = |gone| with(vec![(0, sits(&[1, 2])), (0, gone), (late, ends(None))]);
+        holds(Liveness::default(), &asked(gone(task())));
+        caught(Liveness::default(), &asked(gone("another".parse().unwrap())), "nobody ruled");
     }
 }

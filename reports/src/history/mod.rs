@@ -369,7 +369,7 @@ pub enum Event {
     Accepted { commit: Cid, fence: Fence, need: NeedId, task: TaskName, worker: AgentId },
     /// The committee of a commit was drawn.
     Seated { commit: Cid, need: NeedId, seats: Arc<[AgentId]>, seed: Digest, snapshot: SnapshotRef, task: TaskName },
-    /// The verdicts on a commit were counted. A fail may count fewer than K (split, silence).
+    /// The verdicts on a commit were counted: at least K that say the same. Of a committee that is split or silent nothing is counted.
     Tallied { commit: Cid, counted: Arc<[AgentId]>, k: u32, need: NeedId, task: TaskName, verdict: Verdict },
     /// A result is final; `record` is the canonical bytes of the FINALIZE record.
     Finalized {

@@ -173,7 +173,7 @@ impl System {
         let n = caught.len() as u64;
         let each = jackpot.checked_div(n).unwrap_or(0);
         for (agent, at) in caught.iter().zip(0..) {
-            let kin = [requester, *worker, by].iter().any(|one| self.related(one, agent));
+            let kin = [requester, *worker, by].iter().any(|one| self.were_related(need, one, agent));
             if !kin && !denied.contains(agent) {
                 self.books.shift(&pot, &free(agent), each + u64::from(at < jackpot - each * n));
             }

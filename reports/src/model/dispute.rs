@@ -11,7 +11,6 @@ use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
 use swarm_core::wire::{Body, Challenge, Commit, Due, Envelope, Evidence, Payout, ReleaseReason};
 
-use super::draws::are_kin;
 use super::need::{Elsewhere, Need, Stage, Task};
 use super::quorum::{self, Count, count};
 use super::system::{System, bond_of, free};
@@ -394,7 +393,7 @@ impl Need {
 impl System {
     /// Books a challenger's bond; why not, if it cannot be.
     pub(super) fn contest(&mut self, need: NeedId, ask: &Ask) -> Option<Reject> {
-        let Ask::Contest { attesters, bond, challenge, challenger, draw, worker, .. } = ask else { return None };
+        let Ask::Contest { bond, challenge, challenger, draw, .. } = ask else { return None };
         if *draw > 1 {
             return None;
         }
@@ -410,9 +409,6 @@ impl System {
             return Some(Reject::NotEnough);
         }
         self.contested.insert((*challenge, *challenger));
-        let said = |agent: &AgentId| Some((*agent, Arc::clone(&self.agents.get(agent)?.manifest)));
-        let known = attesters.iter().chain([worker, challenger]).filter_map(said).collect();
-        self.stated.insert(*challenge, known);
         None
     }
 
@@ -432,8 +428,7 @@ impl System {
             Bench::Looks => &[][..],
             _ => &self.genesis.arbiters[..],
         };
-        let kin =
-            |agent: &AgentId| self.had_part(ask, agent) || kept.iter().any(|arbiter| self.were_related(agent, arbiter));
+        let kin = |agent: &AgentId| parties(ask).chain(kept).any(|party| self.is_kin(need, agent, party));
         let usual = self.params().seats_spare;
         let spare = if *bench == Bench::Larger { usual + usual + k_ruling } else { usual };
         let due = self.committee(challenge, kin, (*k_ruling, spare), reveals);
@@ -477,27 +472,15 @@ impl System {
         }
     }
 
-    /// Whether one at fault is related to another by what both said of themselves when the dispute was booked, as far as they had a part in
-    /// it, and by what they say now otherwise.
-    fn were_kin(&self, stated: &BTreeMap<AgentId, Arc<Envelope>>, one: &AgentId, other: &AgentId) -> bool {
-        let of = |agent: &AgentId| stated.get(agent).or_else(|| self.agents.get(agent).map(|known| &known.manifest));
-        are_kin((one, of(one)), (other, of(other)))
-    }
-
     /// Whether somebody has a part in what is disputed, or is related to one who has.
-    fn has_part(&self, ask: &Ask, agent: &AgentId) -> bool {
-        parties(ask).any(|party| self.related(agent, party))
-    }
-
-    /// Whether it had when the open round began.
-    fn had_part(&self, ask: &Ask, agent: &AgentId) -> bool {
-        parties(ask).any(|party| self.were_related(agent, party))
+    fn has_part(&self, need: NeedId, ask: &Ask, agent: &AgentId) -> bool {
+        parties(ask).any(|party| self.were_related(need, agent, party))
     }
 
     /// The arbiters are to rule: all who have no part in it, and most of them.
     pub(super) fn arbiters(&mut self, need: NeedId, ask: &Ask, answer: &Answer) -> Result<(), String> {
         let fit: Vec<AgentId> =
-            self.genesis.arbiters.iter().filter(|arbiter| !self.has_part(ask, arbiter)).copied().collect();
+            self.genesis.arbiters.iter().filter(|arbiter| !self.has_part(need, ask, arbiter)).copied().collect();
         match answer {
             Answer::Seated { k_result, seats, .. } if *seats == fit && *k_result as usize == fit.len() / 2 + 1 => {
                 Ok(())
@@ -524,7 +507,6 @@ impl System {
         let pot = Account::Pot(format!("challenge/{need}/{challenge}").into());
         let bond = self.books.at(&pot);
         self.contested.remove(&(*challenge, *challenger));
-        let stated = self.stated.remove(challenge).unwrap_or_default();
         self.rulings.entry(*challenger).or_default().extend(*ruling);
         let part = |amount: u64, bp: u32| (u128::from(amount) * u128::from(bp) / 10_000) as u64;
         self.dirty = true;
@@ -568,7 +550,7 @@ impl System {
                 let share = part(self.books.at(&pot) - bond, reward_bp);
                 let paid = honest.iter().map(|work| work.to).chain([*challenger]);
                 let is_own =
-                    |agent: &AgentId| offenders.iter().chain(worker).any(|one| self.were_kin(&stated, one, agent));
+                    |agent: &AgentId| offenders.iter().chain(worker).any(|one| self.were_related(need, one, agent));
                 let own: BTreeSet<AgentId> = paid.filter(is_own).collect();
                 self.books.shift(&pot, &free(challenger), bond + if own.contains(challenger) { 0 } else { share });
                 let mut left = share;

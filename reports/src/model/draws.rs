@@ -9,11 +9,11 @@ use swarm_core::register::{Answer, Ask, Event as Did};
 use swarm_core::reject::Reject;
 use swarm_core::slot::Waiting;
 use swarm_core::time::Span;
-use swarm_core::wire::{Envelope, SnapshotRef};
+use swarm_core::wire::{Manifest, SnapshotRef};
 
 use super::need::Elsewhere;
 use super::quorum;
-use super::system::{Judged, Pool, Stood, System, manifest};
+use super::system::{Judged, Pool, System, manifest};
 use crate::check::draw::{self, Drawn};
 use crate::history::{Account, Rules};
 
@@ -38,7 +38,7 @@ impl System {
 
     /// The pool that the open round draws from, if that is the one told.
     pub(super) fn drawn_from(&self, snapshot: &SnapshotRef) -> Result<&Pool, String> {
-        let number = self.stood.pool;
+        let number = self.stood;
         let pool =
             number.checked_sub(1).and_then(|at| self.pools.get(at)).filter(|_| snapshot.number as usize == number);
         pool.ok_or_else(|| format!("snapshot {} was drawn from, and the round began under {number}", snapshot.number))
@@ -49,10 +49,11 @@ impl System {
         for handover in mandate.handovers() {
             let Some(seat) = self.holders.iter().position(|holder| *holder == handover.old) else { return Ok(false) };
             self.holders[seat] = handover.new;
+            self.left.insert(handover.old, seat);
             self.waits.values_mut().for_each(|watch| {
                 watch.seen.remove(&handover.old);
             });
-            (self.handed, self.dirty) = (true, true);
+            self.dirty = true;
         }
         for succession in mandate.successions() {
             self.chains.remove(&succession.old);
@@ -67,32 +68,46 @@ impl System {
             Some(_) => Did::Restored { mandate },
             None => Did::Replaced { mandate },
         });
-        // Nobody who is left owes the open round a value: it ends, or what it was to serve waits for the next.
-        if told.iter().any(|event| matches!(event, Did::RoundClosed { .. } | Did::RoundOpened { .. })) {
-            self.waits.remove(&Waiting::Reveals);
-            self.close_round(told)?;
-        }
+        // Perhaps only they owed the open round a value.
+        self.close_full_round(told)?;
         Ok(true)
     }
 
-    pub(super) fn open_round(&mut self, told: &[Did]) {
+    pub(super) fn open_round(&mut self, told: &[Did]) -> Result<(), String> {
         if self.round.is_some() || self.queue.is_empty() {
-            return;
+            return Ok(());
         }
         self.rounds += 1;
-        let manifests = self.agents.iter().map(|(agent, known)| (*agent, Arc::clone(&known.manifest))).collect();
-        self.stood = Stood { pool: self.pools.len(), manifests };
+        self.stood = self.pools.len();
         self.round = Some((self.queue.drain(..self.queue.len().min(ROUND_ASKS)).collect(), BTreeMap::new()));
         self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
         self.out.push(Did::RoundOpened { round: self.rounds });
-        // Where every seat has just changed hands nobody can reveal yet: the next round follows at once.
-        let next = |event: &Did| matches!(event, Did::RoundOpened { round } if *round == self.rounds + 1);
-        if self.handed && told.iter().any(next) {
-            self.waits.remove(&Waiting::Reveals);
-            let served = self.round.take().map(|(asks, _)| asks).unwrap_or_default();
-            self.queue.splice(0..0, served);
-            self.open_round(told);
+        // Where every seat has just changed hands nobody can reveal yet.
+        self.close_full_round(told)
+    }
+
+    /// Who has a chain that began before the open round, and has not revealed in it.
+    fn owing(&self) -> Vec<AgentId> {
+        let Some((_, revealed)) = &self.round else { return Vec::new() };
+        let has_begun = |member: &AgentId| {
+            self.chains.get(member).is_some_and(|chains| chains.iter().any(|(since, _)| *since < self.rounds))
+        };
+        let owes = |member: &&AgentId| !revealed.contains_key(*member) && has_begun(member);
+        self.holders.iter().filter(owes).copied().collect()
+    }
+
+    /// The seat that an agent holds or held.
+    fn seat_of(&self, agent: &AgentId) -> Option<usize> {
+        self.holders.iter().position(|holder| holder == agent).or_else(|| self.left.get(agent).copied())
+    }
+
+    /// Closes the round if nobody owes it a value.
+    fn close_full_round(&mut self, told: &[Did]) -> Result<(), String> {
+        if self.round.is_none() || !self.owing().is_empty() {
+            return Ok(());
         }
+        self.waits.remove(&Waiting::Reveals);
+        self.close_round(told)
     }
 
     /// A chain is promised for rounds that begin later, and only when the last one promised has begun.
@@ -117,47 +132,34 @@ impl System {
     }
 
     pub(super) fn reveal(&mut self, by: AgentId, round: u32, value: Digest, told: &[Did]) -> Judged {
-        let (members, member) = (self.holders.len(), self.promised(&by, round, value));
-        let closes = told.iter().any(|event| matches!(event, Did::RoundClosed { .. }));
-        let Some((_, revealed)) = self.round.as_mut().filter(|_| round == self.rounds && member) else {
+        let promised = self.promised(&by, round, value);
+        let Some((_, revealed)) = self.round.as_mut().filter(|_| round == self.rounds && promised) else {
             return Ok(false);
         };
         if revealed.insert(by, value).is_some() {
             return Ok(false);
         }
-        // Who still owes a value after a seat changed hands is not kept here.
-        let all = if self.handed { closes } else { revealed.len() == members };
         self.out.push(Did::Revealed { by, round, value });
-        if all {
-            self.waits.remove(&Waiting::Reveals);
-            self.close_round(told)?;
-        }
+        self.close_full_round(told)?;
         Ok(true)
     }
 
-    /// The round is over: its asks are answered as told, if that can be.
+    /// The round is over: its asks are answered as told. With fewer than one honest value in it, it goes on while somebody owes one, and
+    /// else what it was to serve waits for the next.
     pub(super) fn close_round(&mut self, told: &[Did]) -> Result<(), String> {
-        let closed = told.iter().find_map(|event| match event {
-            Did::RoundClosed { omitted, .. } => Some(omitted.clone()),
-            _ => None,
-        });
-        let least = self.params().liars_max as usize + 1;
-        let few = self.round.as_ref().is_some_and(|(_, revealed)| revealed.len() < least);
-        if if self.handed { closed.is_none() } else { few } {
-            if told.iter().any(|event| matches!(event, Did::RoundOpened { .. })) {
-                // Nobody is left who could reveal in this round: what it was to serve waits for the next.
-                let served = self.round.take().map(|(asks, _)| asks).unwrap_or_default();
-                self.queue.splice(0..0, served);
-                self.open_round(told);
-            } else {
-                self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
+        let owing = self.owing();
+        let Some((seatings, revealed)) = self.round.take() else { return Ok(()) };
+        let seats: BTreeSet<usize> = revealed.keys().filter_map(|by| self.seat_of(by)).collect();
+        if seats.len() <= self.params().liars_max as usize {
+            if owing.is_empty() {
+                self.queue.splice(0..0, seatings);
+                return self.open_round(told);
             }
+            self.round = Some((seatings, revealed));
+            self.wait(Waiting::Reveals, Span::from_ms(u64::from(self.params().reveal_ms)));
             return Ok(());
         }
-        let Some((seatings, revealed)) = self.round.take() else { return Ok(()) };
-        let silent = self.holders.iter().filter(|member| !revealed.contains_key(member)).copied().collect();
-        let omitted = closed.filter(|_| self.handed).unwrap_or(silent);
-        self.out.push(Did::RoundClosed { omitted, round: self.rounds });
+        self.out.push(Did::RoundClosed { omitted: owing, round: self.rounds });
         for (need, seq, at, ask) in seatings {
             let found = told.iter().find_map(|event| match event {
                 Did::Answered { answer, at: a, need: n, seq: s } if (*n, *s, *a) == (need, seq, at) => Some(answer),
@@ -167,8 +169,7 @@ impl System {
             self.seat(need, &ask, answer, &revealed)?;
             self.out.push(Did::Answered { answer: answer.clone(), at, need, seq });
         }
-        self.open_round(told);
-        Ok(())
+        self.open_round(told)
     }
 
     /// Whether voters can be drawn for an epoch of a need.
@@ -187,7 +188,7 @@ impl System {
     ) -> Option<Drawn> {
         let seed = draw::committee_seed(about, reveals);
         let rules = Rules { seats_spare, ..self.rules() };
-        let pool = self.pools.get(self.stood.pool.checked_sub(1)?)?;
+        let pool = self.pools.get(self.stood.checked_sub(1)?)?;
         draw::committee(&seed, &pool.taken, |member| kin(&member.agent), target, &rules)
     }
 
@@ -213,7 +214,7 @@ impl System {
         let Ask::Seats { commit, k_result, planner, worker, .. } = ask else {
             return self.empanel(need, ask, answer, reveals);
         };
-        let kin = |agent: &AgentId| self.were_related(agent, worker) || self.were_related(agent, planner);
+        let kin = |agent: &AgentId| [worker, planner].iter().any(|party| self.is_kin(need, agent, party));
         let Answer::Seated { k_result: k, seats, snapshot, .. } = answer else {
             let drawn = self.committee(commit, kin, (*k_result, self.params().seats_spare), reveals);
             let able = |drawn: &Drawn| drawn.members.iter().filter(|one| self.can_answer(&need, commit, one)).count();
@@ -255,24 +256,34 @@ impl System {
         Ok(())
     }
 
-    /// Whether two are one, or of one known organisation or network.
-    pub(super) fn related(&self, a: &AgentId, b: &AgentId) -> bool {
-        let of = |agent: &AgentId| self.agents.get(agent).map(|known| &known.manifest);
-        are_kin((a, of(a)), (b, of(b)))
+    /// What an agent said of itself when `need` was opened; the first that it ever said, if that was later.
+    fn stated(&self, need: NeedId, agent: &AgentId) -> Option<&Manifest> {
+        let known = self.agents.get(agent)?;
+        let opened = self.requesters.get(&need).map(|(_, opened)| *opened);
+        let then = known.before.iter().filter(|(until, _)| opened.is_some_and(|opened| *until > opened));
+        let then = then.min_by_key(|(until, _)| *until).map(|(_, said)| said);
+        manifest(then.unwrap_or(&known.manifest))
     }
 
-    /// Whether they were when the open round began.
-    pub(super) fn were_related(&self, a: &AgentId, b: &AgentId) -> bool {
-        are_kin((a, self.stood.manifests.get(a)), (b, self.stood.manifests.get(b)))
+    /// Whether two are one, or were of one known organisation or network when `need` was opened.
+    pub(super) fn were_related(&self, need: NeedId, a: &AgentId, b: &AgentId) -> bool {
+        let of = |agent| self.stated(need, agent).map(|said| (&*said.org, &*said.asn));
+        a == b || of(a).zip(of(b)).is_some_and(|(a, b)| are_kin(a, b))
+    }
+
+    /// Whether whom the open round could draw is, by the snapshot, of the organisation or network that `party` was of when `need` was
+    /// opened.
+    pub(super) fn is_kin(&self, need: NeedId, member: &AgentId, party: &AgentId) -> bool {
+        let pool = self.stood.checked_sub(1).and_then(|at| self.pools.get(at));
+        let of = pool.and_then(|pool| pool.taken.members.iter().find(|known| known.agent == *member));
+        let said = self.stated(need, party);
+        member == party || of.zip(said).is_some_and(|(of, said)| are_kin((&of.org, &of.asn), (&said.org, &said.asn)))
     }
 }
 
-/// Whether two who say this of themselves are one, or of one known organisation or network.
-pub(super) fn are_kin((a, x): (&AgentId, Option<&Arc<Envelope>>), (b, y): (&AgentId, Option<&Arc<Envelope>>)) -> bool {
-    let (Some(x), Some(y)) = (x.and_then(|said| manifest(said)), y.and_then(|said| manifest(said))) else {
-        return a == b;
-    };
-    a == b || (!x.org.is_empty() && x.org == y.org) || (!x.asn.is_empty() && x.asn == y.asn)
+/// Whether two of these organisations and networks are of one that is known.
+fn are_kin((org, asn): (&str, &str), (other_org, other_asn): (&str, &str)) -> bool {
+    (!org.is_empty() && org == other_org) || (!asn.is_empty() && asn == other_asn)
 }
 
 /// Whether `list` can have been drawn: members of the pool, each once, as many as there should be, and K is K.

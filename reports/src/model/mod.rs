@@ -2,8 +2,8 @@
 //! same commands and evidence. What it comes to must be what was told: which commands take effect, and everything they do,
 //! who may vote, tallies, states, fences, payouts, every balance and every lien.
 //!
-//! Of the protocol's code only names, message bodies and the words for what happened are used. What it does not keep (the
-//! hashes of reveals, how many vouched for a proof) is taken as told; draws are held against who could have been drawn, and
+//! Of the protocol's code only names, message bodies and the words for what happened are used. What it does not keep
+//! (how many vouched for a proof) is taken as told; committees are drawn again, voters are held against who could have been drawn, and
 //! what was denied against whether it could have been had.
 
 mod accounts;

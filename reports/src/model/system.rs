@@ -1,6 +1,6 @@
 //! The system thread, as the model keeps it: the books, who is registered, who may be drawn, what was asked and answered.
 //!
-//! A draw is not drawn again here: who was drawn is taken as told and held against who could have been.
+//! Committees are drawn again here from what was revealed; that the voters of a plan are the right ones is P6's to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,19 +22,12 @@ use crate::history::{Account, PoolSnapshot};
 /// A registered agent.
 #[derive(Clone, Debug)]
 pub(super) struct Agent {
+    /// What it said of itself before, and the entry until which.
+    pub(super) before: Vec<(Seq, Arc<Envelope>)>,
     pub(super) manifest: Arc<Envelope>,
     pub(super) reputation_bp: u32,
     /// The snapshot that was current when its last counted verdict was booked.
     pub(super) served_at: u32,
-}
-
-/// What a draw goes by.
-#[derive(Clone, Debug, Default)]
-pub struct Stood {
-    /// The number of the pool snapshot.
-    pub(super) pool: usize,
-    /// What everyone said of itself.
-    pub(super) manifests: BTreeMap<AgentId, Arc<Envelope>>,
 }
 
 /// A pool snapshot, as it must be: who may be drawn.
@@ -52,16 +45,16 @@ pub(super) type Seating = (NeedId, Seq, u32, Ask);
 #[derive(Debug)]
 pub struct System {
     pub genesis: Arc<Genesis>,
-    /// Who holds each seat of the register, and whether one ever changed hands.
+    /// Who holds each seat of the register, and which one those held who left.
     pub(super) holders: Vec<AgentId>,
-    pub(super) handed: bool,
+    pub(super) left: BTreeMap<AgentId, usize>,
     pub seq: Seq,
     pub books: Books,
     pub(super) minted: u64,
     pub(super) accounts: BTreeSet<AgentId>,
     pub(super) agents: BTreeMap<AgentId, Agent>,
-    /// How things stood when the open round began: its draws go by that.
-    pub(super) stood: Stood,
+    /// The number of the pool snapshot when the open round began: its draws go by that.
+    pub(super) stood: usize,
     pub(super) pools: Vec<Pool>,
     pub(super) dirty: bool,
     asked: BTreeMap<NeedId, u32>,
@@ -75,8 +68,6 @@ pub struct System {
     pub(super) tranches: BTreeMap<AgentId, Vec<(Digest, u64, bool)>>,
     /// Challenges that are open, and whose they are.
     pub(super) contested: BTreeSet<(Cid, AgentId)>,
-    /// What those who have a part in a challenge said of themselves when it was booked.
-    pub(super) stated: BTreeMap<Cid, BTreeMap<AgentId, Arc<Envelope>>>,
     /// How each agent's challenges were ruled on: whether upheld.
     pub(super) rulings: BTreeMap<AgentId, Vec<bool>>,
     pub(super) queue: Vec<Seating>,
@@ -101,13 +92,13 @@ impl System {
     pub fn new(genesis: Arc<Genesis>) -> Self {
         let mut system = Self {
             holders: genesis.coordinators.iter().map(|member| member.agent).collect(),
-            handed: false,
+            left: BTreeMap::new(),
             seq: Seq(0),
             books: Books::default(),
             minted: 0,
             accounts: [COMMONS].into(),
             agents: BTreeMap::new(),
-            stood: Stood::default(),
+            stood: 0,
             pools: Vec::new(),
             dirty: false,
             asked: BTreeMap::new(),
@@ -118,7 +109,6 @@ impl System {
             lent: BTreeMap::new(),
             tranches: BTreeMap::new(),
             contested: BTreeSet::new(),
-            stated: BTreeMap::new(),
             rulings: BTreeMap::new(),
             queue: Vec::new(),
             round: None,
@@ -199,7 +189,12 @@ impl System {
         let now = (self.pools.len() as u32).max(1);
         let (reputation_bp, served_at) =
             self.agents.get(&agent).map_or((5_000, now), |known| (known.reputation_bp, known.served_at));
-        self.agents.insert(agent, Agent { manifest: Arc::clone(manifest), reputation_bp, served_at });
+        let mut before = Vec::new();
+        if let Some(known) = self.agents.remove(&agent) {
+            before = known.before;
+            before.push((self.seq, known.manifest));
+        }
+        self.agents.insert(agent, Agent { before, manifest: Arc::clone(manifest), reputation_bp, served_at });
     }
 
     pub(super) fn wait(&mut self, waiting: Waiting, total: Span) {
@@ -310,7 +305,7 @@ impl System {
             (Ask::Seats { .. }, _) => {
                 self.queue.push((need, seq, at, ask.clone()));
                 self.out.push(Did::Queued { at, need, seq });
-                self.open_round(told);
+                self.open_round(told)?;
                 return Ok(true);
             }
             (Ask::Contest { bench, .. }, answered) => {
@@ -322,7 +317,7 @@ impl System {
                     }
                     self.queue.push((need, seq, at, ask.clone()));
                     self.out.push(Did::Queued { at, need, seq });
-                    self.open_round(told);
+                    self.open_round(told)?;
                     return Ok(true);
                 };
                 Answer::Denied(why)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use swarm_core::id::{NeedId, Seq, Thread};
 use swarm_core::register::{Applied, Chain};
-use swarm_reports::check::{Checker, End, Judge, Judgement, Outcome, SingleDecide, Verdict};
-use swarm_reports::history::{Event, NodeNo, Record};
+use swarm_reports::check::{Checker, Convergence, End, Judge, Judgement, Outcome, SingleDecide, Verdict};
+use swarm_reports::history::{Event, NodeNo, Phase, Record, WORLD};
 
 use crate::policies;
 
@@ -87,6 +87,8 @@ impl Void {
     pub fn judge(&self, end: &End) -> Judgement {
         let judge = || Judge::new(policies::library());
         let (mut new, mut old, mut both) = (judge(), judge(), SingleDecide::default());
+        // Who believes in the lost one what the new one vouches for, and when its replicas were to agree, nobody promised.
+        let mut links = Convergence::default();
         let mut lost_finals: BTreeSet<Arc<[u8]>> = BTreeSet::new();
         let mut kept_finals: BTreeSet<Arc<[u8]>> = BTreeSet::new();
         for (at, (record, about)) in self.records.iter().enumerate() {
@@ -110,9 +112,14 @@ impl Void {
                 record.event,
                 Event::View { .. } | Event::Correct { .. } | Event::Replayed { .. } | Event::Mark(_)
             );
-            let of_base = matches!(record.event, Event::Ordered { .. });
-            if self.founded.is_some() && !beyond && !last_word && (of_base || !self.is_new(record.node.0)) {
+            // What was lost never healed: until when it waits in vain is not its fault.
+            let heals = matches!(record.event, Event::Phase(phase) if phase >= Phase::Heal);
+            let of_old = record.node == WORLD || !self.is_new(record.node.0);
+            if self.founded.is_some() && !beyond && !last_word && !heals && of_old {
                 old.see(record);
+                if record.node != WORLD {
+                    links.see(record);
+                }
             }
         }
         let mut judged = new.finish(end);
@@ -120,12 +127,14 @@ impl Void {
             return judged;
         }
         let unfinished = End { settled: false, ..end.clone() };
-        let mut also: Vec<_> = old.finish(&unfinished).properties.into_iter().collect();
-        also.push(("P1", both.finish(end)));
+        let promised = |name: &str| !["P10", "liveness"].contains(&name);
+        let mut also: Vec<_> =
+            old.finish(&unfinished).properties.into_iter().filter(|(name, _)| promised(name)).collect();
+        also.extend([("P1", both.finish(end)), ("P10", links.finish(&unfinished))]);
         for (name, finding) in also {
             let Some(own) = judged.properties.get_mut(name) else { continue };
             own.checked += finding.checked;
-            if finding.verdict == Verdict::Violated && name != "liveness" {
+            if finding.verdict == Verdict::Violated {
                 own.verdict = Verdict::Violated;
                 own.violations += finding.violations;
                 own.contradictions.extend(finding.contradictions);

@@ -133,6 +133,8 @@ impl Coordinator {
             (Outcome::Did(_), _) => true,
             // Its turn may not have come.
             (Outcome::Refused(_), Command::Relay(_)) => false,
+            // Nor that of a CAPSULE that another goes before.
+            (Outcome::Refused(_), _) if entry.thread == Thread::System => self.is_moot(entry.thread, wish),
             (Outcome::Refused(_), _) => self.still_stands(entry.thread, wish).is_err(),
         };
         if over {

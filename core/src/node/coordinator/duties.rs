@@ -73,20 +73,23 @@ impl Coordinator {
 
     /// Gives up what would have no effect any more.
     pub(super) fn stand_down(&mut self, desk: &mut Desk, thread: Thread) {
-        let moot: Vec<Digest> = (self.duties.submissions(thread))
-            .filter(|(_, wish)| match (thread, self.still_stands(thread, wish)) {
-                (_, Ok(())) => false,
-                (Thread::System, Err(reject)) => reject != Reject::WrongPhase,
-                (Thread::Need(need), Err(reject)) => match wish {
-                    Submission::Ready(command) if let Command::Act(envelope) = &**command => {
-                        !may_pass(&self.slots[&need].record, self.system.params(), envelope, reject)
-                    }
-                    _ => true,
-                },
-            })
-            .map(|(key, _)| key)
-            .collect();
+        let moot = self.duties.submissions(thread).filter(|(_, wish)| self.is_moot(thread, wish));
+        let moot: Vec<Digest> = moot.map(|(key, _)| key).collect();
         moot.iter().for_each(|key| self.duties.done(desk, key));
+    }
+
+    /// Whether a submission of one's own would have no effect, now or later.
+    pub(super) fn is_moot(&self, thread: Thread, wish: &Submission) -> bool {
+        match (thread, self.still_stands(thread, wish)) {
+            (_, Ok(())) => false,
+            (Thread::System, Err(reject)) => reject != Reject::WrongPhase,
+            (Thread::Need(need), Err(reject)) => match wish {
+                Submission::Ready(command) if let Command::Act(envelope) = &**command => {
+                    !may_pass(&self.slots[&need].record, self.system.params(), envelope, reject)
+                }
+                _ => true,
+            },
+        }
     }
 
     pub(super) fn do_duty(&mut self, desk: &mut Desk, key: &Digest) {
