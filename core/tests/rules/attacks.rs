@@ -554,6 +554,30 @@ fn a_holder_has_the_time_it_asked_for_whenever_its_heartbeats_are_ordered() {
     assert!(total >= 120_000);
 }
 
+/// A holder beats every half minute and is heard from half of what runs on: of a lease of sixty-five seconds the first beat would come too
+/// early and the second too late. Whoever opens a need chooses its lease.
+#[test]
+fn a_lease_of_any_length_can_be_renewed() {
+    let mut host = Host::new();
+    (host.at_work, host.slow_workers) = (Some(Vec::new()), true);
+    let mut asked = need();
+    asked.windows.lease_ms = 65_000;
+    let id = host.post(asked);
+    let name = label("cut");
+    let held = |host: &mut Host| {
+        let records = records(host, id);
+        let task = records.first().and_then(|record| record.tasks.get(&name));
+        task.filter(|task| task.state == TaskState::Leased).map(|task| task.fence)
+    };
+    while held(&mut host).is_none() {
+        host.run_for(secs(1));
+    }
+    let fence = held(&mut host);
+    // It asked for one lease at least, and may have half as much again.
+    host.run_for(secs(90));
+    assert_eq!(held(&mut host), fence, "its holder lost it");
+}
+
 /// What was refused for want of credits is kept by whoever was to have them, and brought up again when they are there.
 #[test]
 fn what_was_refused_is_not_cashed_later() {

@@ -42,6 +42,8 @@ pub struct Host {
     pub no_plan: BTreeSet<String>,
     /// What verifiers are at, if they take their time.
     pub at_work: Option<Vec<(String, Input)>>,
+    /// Whether workers take their time with them.
+    pub slow_workers: bool,
     posted: u64,
     unrevealed: Vec<(String, OpId, u32, u32)>,
     register: BTreeMap<Thread, Vec<Arc<Command>>>,
@@ -91,6 +93,7 @@ impl Host {
             plan: two_steps(),
             no_plan: BTreeSet::new(),
             at_work: None,
+            slow_workers: false,
             posted: 0,
             unrevealed: Vec::new(),
             register: BTreeMap::new(),
@@ -282,7 +285,7 @@ impl Host {
                     states: vec![],
                     telemetry: Telemetry::default(),
                 };
-                if let (Some(at_work), true) = (&mut self.at_work, verify.is_some()) {
+                if let (Some(at_work), true) = (&mut self.at_work, verify.is_some() || self.slow_workers) {
                     at_work.push((name.into(), Input::Done { op, outcome: ran }));
                     return;
                 }
