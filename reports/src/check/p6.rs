@@ -1,8 +1,9 @@
 //! P6, quorum validity: every count that decided something counted distinct members of the recorded snapshot, staked,
-//! drawn, unrelated to those they judged, at least K of them, whether they voted on a plan, a result or a dispute; whoever was drawn is whom the snapshot and the seed give, and
-//! the seed is that of the round of reveals; bootstrap relaxes what it may, while it may; and no result is final that a
-//! committee did not pass. Everything is recomputed here from what was recorded: the K, the size, the seats that a node
-//! states prove nothing.
+//! drawn, unrelated to those they judged, at least K of them, whether they voted on a plan, a result or a dispute; whoever
+//! was drawn for a plan or a result is whom the snapshot and the seed give, and the seed is that of the round of reveals;
+//! bootstrap relaxes what it may, while it may; and no result is final that a committee did not pass. Everything is
+//! recomputed here from what was recorded: the K, the size, the seats that a node states prove nothing. Of those who rule
+//! on a dispute the K and the draw are the plain model's to say.
 //!
 //! A count whose evidence was not told yet waits for it. If it never comes, the verdict is unknown where somebody else had
 //! to tell it; where the same thread had to, there was none, and that is a contradiction.
