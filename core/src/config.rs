@@ -104,7 +104,7 @@ knobs! {
         /// Coordinators that may lie: it takes floor((n + f) / 2) + 1 signatures to believe an entry, and as many stopwatches to
         /// end a wait.
         liars_max: u32 = 0, 0, 100;
-        /// Stake that one seat encumbers.
+        /// Stake that one seat encumbers, at least: [`Params::lien_for`].
         lien: Credits = Credits(100), Credits(1), Credits(1_000_000_000);
         /// Most a committee may have from one organisation, in basis points of its seats.
         org_cap_bp: u32 = 3_000, 1, 10_000;
@@ -201,6 +201,13 @@ impl Params {
     /// Signatures it takes to believe an entry, of `n` coordinators (PROTOCOL 5: ENTRY feed).
     pub fn believe_at(&self, n: usize) -> usize {
         (n + self.liars_max as usize) / 2 + 1
+    }
+
+    /// Stake that a seat encumbers whose verdict earns `fee`: the part of it that a false proof costs is no less than that, or a
+    /// verdict that was copied would pay (T27).
+    pub fn lien_for(&self, fee: Credits) -> Credits {
+        let covers = |part: u64| Credits(fee.0.saturating_mul(10_000).div_ceil(part));
+        if self.slash_bp == 0 { self.lien } else { self.lien.max(covers(self.slash_bp.into())) }
     }
 
     /// Stopwatches it takes to end a wait, of `n` coordinators: as many as it takes to believe an entry, so that those among

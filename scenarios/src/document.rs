@@ -35,7 +35,7 @@ impl<'t> Document<'t> {
         let mut document = Self { text, table: table.into_inner(), spoilt: BTreeSet::new() };
         for error in &errors {
             let span = error.span().unwrap_or(0..0);
-            findings.push(from_serde(error.message(), Code::Syntax).at(text, span));
+            findings.push(from_serde(error.message(), Code::Syntax, None).at(text, span));
         }
         if !errors.is_empty() {
             return (document, None);
@@ -55,10 +55,11 @@ impl<'t> Document<'t> {
                 Ok(scenario) => return Some(scenario),
                 Err(error) => error,
             };
-            let draft = from_serde(error.message(), Code::WrongType);
             let span = error.span().unwrap_or(0..0);
-            findings.push(draft.at(self.text, span.clone()));
-            self.spoilt.insert(take_out(&mut self.table, &span, schema::flat(), "")?);
+            let path = take_out(&mut self.table, &span, schema::flat(), "");
+            let bounds = path.as_deref().and_then(schema::bounds);
+            findings.push(from_serde(error.message(), Code::WrongType, bounds).at(self.text, span));
+            self.spoilt.insert(path?);
         }
         None
     }

@@ -178,7 +178,7 @@ fn parse_line(line: &str) -> Result<NeedLine, (Draft, Option<usize>)> {
     let need: NeedLine = serde_json::from_str(line).map_err(|error| {
         let message = error.to_string();
         let bare = message.rsplit_once(" at line ").map_or(message.as_str(), |(bare, _)| bare);
-        let mut draft = from_serde(bare, Code::Syntax);
+        let mut draft = from_serde(bare, Code::Syntax, None);
         // Mends of form are worded for TOML.
         match draft.code {
             Code::Syntax if bare.starts_with("duplicate") => {}

@@ -93,6 +93,18 @@ pub(crate) fn flat() -> &'static Value {
     })
 }
 
+/// The least and greatest whole number that the lint lets stand at `path`, if it has such bounds.
+pub(crate) fn bounds(path: &str) -> Option<(i64, i64)> {
+    let whole = schema();
+    let named = |of: &Value| of["$ref"].as_str().and_then(|name| whole.pointer(name.trim_start_matches('#')).cloned());
+    let mut here = whole.clone();
+    for step in path.split('.') {
+        let next = if step.bytes().all(|b| b.is_ascii_digit()) { &here["items"] } else { &here["properties"][step] };
+        here = named(next).unwrap_or_else(|| next.clone());
+    }
+    Some((here["minimum"].as_i64()?, here["maximum"].as_i64()?))
+}
+
 /// Takes out the null of keys that may be left out: TOML has none, and a key that is left out is not there.
 fn without_null(schema: &mut Value) {
     match schema {

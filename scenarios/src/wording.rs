@@ -23,8 +23,8 @@ pub(crate) fn did_you_mean<'a>(written: &str, words: impl IntoIterator<Item = &'
 }
 
 /// Turns what serde says into a finding. Errors of this project's own types end in ` (mend) [code]`;
-/// the rest is told by serde's fixed wording, and what has none is taken as it stands.
-pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
+/// the rest is told by serde's fixed wording, and what has none is taken as it stands. `bounds` are those of a whole number there.
+pub(crate) fn from_serde(message: &str, otherwise: Code, bounds: Option<(i64, i64)>) -> Draft {
     let message = message.trim();
     if let Some((rest, code)) = message.strip_suffix(']').and_then(|m| m.rsplit_once(" ["))
         && let Some(code) = Code::ALL.iter().find(|known| known.name() == code)
@@ -52,11 +52,12 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
     }
     let expected = message.rsplit_once("expected ").map_or("another value", |(_, what)| what);
     let whole = match expected {
-        "u32" => Some(("0", "4294967295")),
-        "u64" => Some(("0", "18446744073709551615")),
-        "i32" => Some(("-2147483648", "2147483647")),
+        "u32" => Some((0, u64::from(u32::MAX))),
+        "u64" => Some((0, u64::MAX)),
+        "i32" => Some((i32::MIN.into(), i32::MAX.unsigned_abs().into())),
         _ => None,
     };
+    let whole = whole.map(|ends| bounds.map_or(ends, |(least, greatest)| (least, greatest.unsigned_abs())));
     let mend = match whole {
         Some((min, max)) => format!("write a whole number from {min} to {max}"),
         None if expected.starts_with("struct ") || expected == "a map" => "write a table".to_owned(),
@@ -70,6 +71,9 @@ pub(crate) fn from_serde(message: &str, otherwise: Code) -> Draft {
         let found = message.split_once(": ").map_or(message, |(_, rest)| rest);
         let found = found.split(", expected").next().unwrap_or(found);
         return Draft::error(Code::WrongType, format!("{found} cannot stand here"), mend);
+    }
+    if message == "wanted string or table" {
+        return Draft::error(Code::WrongType, "only a name can stand here", "write one, in quotes");
     }
     let what = message.lines().collect::<Vec<_>>().join(", ");
     let mend = match otherwise {

@@ -231,7 +231,7 @@ fn laziness_that_nobody_sees() {
     };
     for lazy in ["always-pass", "lazy-attester"] {
         let told = text(lazy, 0);
-        assert!(told.starts_with("warning lying-pays 5:3 nobody looks at what was judged, so `"), "{told}");
+        assert!(told.starts_with("warning lying-pays 5:1 nobody looks at what was judged, so `"), "{told}");
         assert_eq!(text(lazy, 1), "");
     }
     assert_eq!(text("always-fail", 0), "", "that one is seen");
@@ -732,7 +732,7 @@ strategy = "wrong-results"
 watch_bp = 10_001
 "#), @r##"
         error nobody-left 5:1 2 of 2 workers lie: nobody is left who would do it right => add workers, or let fewer of them lie
-        error out-of-range 5:3 a `count` of 0 => write at least 1, or take the entry out
+        error out-of-range 10:1 a `count` of 0 => write at least 1, or take the entry out
         error unknown-value 12:12 `wrong-results` is not known here => did you mean `wrong-result`?
         error out-of-range 14:1 `watch_bp` is 10001 => write a number from 0 to 10000
         "##);
@@ -774,6 +774,53 @@ fn a_mend_for_lying_coordinators_mends() {
     assert_eq!(with("liars_max = 1\ncoordinators = 5"), "");
     let said = with("liars_max = 1\ncoordinators = 3");
     assert!(said.contains("write `coordinators = 5` or more, or `liars_max = 0`"), "{said}");
+}
+
+/// Nor does an error send one to write what is refused in turn.
+#[test]
+fn a_mend_stays_within_bounds() {
+    let of = |text: &str| check(&format!("teaches = \"t\"\n{text}"));
+    let said = of("[cluster]\ncoordinators = 3\nliars_max = 4294967295\n");
+    assert!(said.ends_with("=> write `liars_max = 0`"), "{said}");
+    let said = of("[limits]\nmax_needs = 100000\n[workload]\nneeds = 100000\nbudget = 1000000000\n");
+    assert!(said.contains("=> write smaller budgets, or fewer needs: there are not so many credits"), "{said}");
+    let said = of("[protocol]\nwatch_bp = -1\n");
+    assert!(said.ends_with("=> write a whole number from 0 to 10000"), "{said}");
+    let said = of("[[adversaries]]\nstrategy = \"silent\"\ncount = -1\n");
+    assert!(said.ends_with("=> write a whole number from 1 to 10000"), "{said}");
+}
+
+#[test]
+fn a_word_that_is_not_known_is_told_once() {
+    let of = |text: &str| check(&format!("teaches = \"t\"\n{text}"));
+    for list in [r#"["wrong-resalt"]"#, r#"["always-pass", "nonsense"]"#, r#""always-pass""#] {
+        let said = of(&format!("[[adversaries]]\nany_of = {list}\n"));
+        assert!(said.starts_with("error ") && said.lines().count() == 1 && !said.contains("neither"), "{said}");
+    }
+    let said = of("[properties]\nsometimes = [\"lied-nonsense\"]\n");
+    assert!(said.starts_with("error unknown-mark") && said.lines().count() == 1, "{said}");
+    let said = of("[[adversaries]]\nstrategy = 3\n");
+    assert!(said.contains("only a name can stand here => write one, in quotes"), "{said}");
+}
+
+#[test]
+fn one_alone_splits_no_stake() {
+    let with = |lies: &str| check(&format!("teaches = \"t\"\n[cluster]\nverifiers = 14\norgs = 14\n{lies}"));
+    let one = "[[adversaries]]\nstrategy = \"stake-splitter\"\n";
+    assert_eq!(with(&one.repeat(2)), "");
+    let drawn = "[[adversaries]]\nany_of = [\"stake-splitter\", \"silent\"]\ncount = 4\n";
+    for alone in [one, drawn] {
+        let said = with(alone);
+        assert!(said.starts_with("error vacuous 5:1 one `stake-splitter` alone has a whole stake"), "{said}");
+    }
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_no_text() {
+    let escape = r#"teaches = "red \u001b[31m""#;
+    assert!(check(escape).contains("`teaches` is not one line of text"), "{}", check(escape));
+    let twice = check("teaches = \"t\"\n[properties]\nends = [\"closed\", \"closed\"]\n");
+    assert!(twice.contains("`closed` stands here twice"), "{twice}");
 }
 
 #[test]

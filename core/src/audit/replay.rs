@@ -380,7 +380,8 @@ fn parse(bytes: &[u8]) -> Result<Line, Why> {
         let first = what.split(" at line ").next().unwrap_or_default();
         match Reject::ALL.iter().find(|reject| reject.as_str() == first) {
             Some(reject) => Why::BadEnvelope { reject: *reject },
-            None => Why::Malformed { what },
+            // It is the only line that serde saw, and not line 1 of the log.
+            None => Why::Malformed { what: first.into() },
         }
     })?;
     if canonical::to_vec(&line) == bytes { Ok(line) } else { Err(Why::NotCanonical) }

@@ -111,15 +111,25 @@ impl Ledger {
         })
     }
 
-    /// SLASH: `agent` loses `amount` of what it has bound, stake before what unbonds, and everyone who lent to its weight loses
-    /// the same part of that, rounded down. All of it goes into `pot`, which is open. What it answers for with the rest stays
-    /// covered: liens for what it is punished for have ended before.
+    /// SLASH: `agent` loses `amount` of what it has bound, stake before what unbonds, and what was lent to its weight loses the
+    /// same part, as far as it `counts` ([`crate::pool::counted`]): each lender in proportion, rounded down. All of it goes into
+    /// `pot`, which is open. What it answers for with the rest stays covered: liens for what it is punished for have ended before.
+    /// Returns what the lenders lose. If all that was lent lost that part, whoever takes back its own stake first could have a
+    /// small slash take everything from others.
     ///
     /// # Errors
     /// [`Reject::NotEnough`] (not so much is bound), [`Reject::Encumbered`] (the rest would not cover its liens),
     /// [`Reject::NoSuchThing`] (the pot never opened), [`Reject::WrongPhase`] (it has ended), [`Reject::NoSuchAccount`],
     /// [`Reject::OutOfBounds`].
-    pub fn slash(&mut self, key: OpKey, agent: AgentId, amount: Credits, pot: &Pot) -> Result<(), Reject> {
+    pub fn slash(
+        &mut self,
+        key: OpKey,
+        agent: AgentId,
+        amount: Credits,
+        counts: Credits,
+        pot: &Pot,
+    ) -> Result<Credits, Reject> {
+        let before = self.pot(pot).unwrap_or_default();
         self.once(key, |books| {
             positive(amount)?;
             books.pots.get(pot).ok_or(Reject::NoSuchThing)?.ok_or(Reject::WrongPhase)?;
@@ -130,7 +140,9 @@ impl Ledger {
             if left < holding.liens.0 {
                 return Err(Reject::Encumbered);
             }
-            let part = |lent: Credits| u128::from(lent.0) * u128::from(amount.0) / u128::from(bound);
+            let all = books.backers(agent).map(|(_, lent)| u128::from(lent.0)).sum::<u128>().max(1);
+            let counts = all.min(counts.0.into());
+            let part = |lent: Credits| u128::from(lent.0) * counts / all * u128::from(amount.0) / u128::from(bound);
             let backers: Vec<(AgentId, u128)> = books.backers(agent).map(|(by, lent)| (by, part(lent))).collect();
             let own = amount.0.min(stake);
             let from = [(Account::Stake(agent), own), (Account::Unbonding(agent), amount.0 - own)];
@@ -142,7 +154,10 @@ impl Ledger {
                 books.post(key, account, Account::Pot(pot.clone()), Credits(part));
             }
             Ok(())
-        })
+        })?;
+        let taken = self.pot(pot).unwrap_or_default().0 - before.0;
+        // Nothing, if it was done before.
+        Ok(Credits(taken.saturating_sub(amount.0)))
     }
 
     /// LIEN: `amount` of the verifier's own stake answers for a seat.

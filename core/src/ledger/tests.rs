@@ -245,16 +245,30 @@ fn t39_a_slash_reaches_stake_then_what_unbonds_and_backers_in_proportion() {
     books.mature(key(13), &A, &key(12)).unwrap();
     books.delegate(key(14), B, A, Credits(301)).unwrap();
     books.reserve(key(15), challenge(1), B, Credits(10)).unwrap();
-    books.slash(key(16), A, Credits(200), &challenge(1)).unwrap();
+    books.slash(key(16), A, Credits(200), Credits(301), &challenge(1)).unwrap();
     let has = |books: &Ledger, agent| books.balance(&agent).unwrap();
     // A hundred are left as stake, the other hundred come out of what matured first; a third of what was lent is gone, too.
     assert_eq!((has(&books, A).staked, has(&books, A).unbonding), (Credits(0), Credits(400)));
     assert_eq!(books.tranches(&A).iter().map(|t| t.amount.0).collect::<Vec<_>>(), [200, 200]);
     assert_eq!((has(&books, B).delegated, books.pot(&challenge(1))), (Credits(201), Some(Credits(310))));
-    books.slash(key(17), A, Credits(400), &challenge(1)).unwrap();
+    books.slash(key(17), A, Credits(400), Credits(301), &challenge(1)).unwrap();
     assert_eq!((has(&books, A).unbonding, has(&books, B).delegated), (Credits(0), Credits(0)));
     assert!(books.tranches(&A).is_empty(), "nothing fled");
-    refused(&mut books, Reject::NotEnough, |b| b.slash(key(18), A, Credits(1), &challenge(1)));
+    refused(&mut books, Reject::NotEnough, |b| b.slash(key(18), A, Credits(1), Credits(301), &challenge(1)));
+    books.check_full();
+}
+
+/// Whoever has taken most of its own back cannot have a small slash empty those who lent to it.
+#[test]
+fn t39_lenders_lose_in_proportion_to_what_counts() {
+    let mut books = books();
+    books.stake(key(10), A, Credits(100)).unwrap();
+    books.delegate(key(11), B, A, Credits(900)).unwrap();
+    books.reserve(key(13), challenge(1), B, Credits(10)).unwrap();
+    assert_eq!(books.slash(key(14), A, Credits(50), Credits(400), &challenge(1)), Ok(Credits(200)));
+    let lent: Vec<u64> = books.backers(A).map(|(_, lent)| lent.0).collect();
+    assert_eq!((lent, books.pot(&challenge(1))), (vec![700], Some(Credits(260))));
+    assert_eq!(books.slash(key(14), A, Credits(50), Credits(400), &challenge(1)), Ok(Credits(0)), "once");
     books.check_full();
 }
 
@@ -263,17 +277,17 @@ fn t38_a_slash_takes_nothing_that_answers_for_something_else() {
     let mut books = books();
     books.stake(key(10), A, Credits(500)).unwrap();
     books.lien(key(11), lien(1, A), Credits(300)).unwrap();
-    refused(&mut books, Reject::NoSuchThing, |b| b.slash(key(12), A, Credits(100), &challenge(1)));
+    refused(&mut books, Reject::NoSuchThing, |b| b.slash(key(12), A, Credits(100), Credits(301), &challenge(1)));
     books.reserve(key(12), challenge(1), B, Credits(0)).unwrap();
-    refused(&mut books, Reject::Encumbered, |b| b.slash(key(13), A, Credits(201), &challenge(1)));
-    refused(&mut books, Reject::OutOfBounds, |b| b.slash(key(13), A, Credits(0), &challenge(1)));
-    refused(&mut books, Reject::NoSuchAccount, |b| b.slash(key(13), STRANGER, Credits(1), &challenge(1)));
+    refused(&mut books, Reject::Encumbered, |b| b.slash(key(13), A, Credits(201), Credits(301), &challenge(1)));
+    refused(&mut books, Reject::OutOfBounds, |b| b.slash(key(13), A, Credits(0), Credits(301), &challenge(1)));
+    refused(&mut books, Reject::NoSuchAccount, |b| b.slash(key(13), STRANGER, Credits(1), Credits(301), &challenge(1)));
     let free = books.balance(&A).unwrap().available;
-    books.slash(key(13), A, Credits(200), &challenge(1)).unwrap();
+    books.slash(key(13), A, Credits(200), Credits(301), &challenge(1)).unwrap();
     assert_eq!(books.balance(&A).unwrap().available, free, "what is free is not touched");
     books.forfeit(key(14), &challenge(1)).unwrap();
     assert_eq!(books.commons(), Credits(200));
-    refused(&mut books, Reject::WrongPhase, |b| b.slash(key(15), A, Credits(1), &challenge(1)));
+    refused(&mut books, Reject::WrongPhase, |b| b.slash(key(15), A, Credits(1), Credits(301), &challenge(1)));
 }
 
 #[test]
@@ -371,7 +385,7 @@ fn run(books: &mut Ledger, op: OpKey, step: &Step) -> Result<(), Reject> {
         Step::Withdraw(a, n) => books.withdraw(op, agent(a), Credits(*n)),
         Step::Lien(a, c, n) => books.lien(op, lien(u64::from(*c), agent(a)), Credits(*n)),
         Step::Unlien(a, c) => books.unlien(op, &lien(u64::from(*c), agent(a))),
-        Step::Slash(a, p, n) => books.slash(op, agent(a), Credits(*n), &pot(p)),
+        Step::Slash(a, p, n) => books.slash(op, agent(a), Credits(*n), Credits(u64::MAX), &pot(p)).map(|_| ()),
         Step::Reserve(p, a, n) => books.reserve(op, pot(p), agent(a), Credits(*n)),
         Step::PayPartly(p, a, n) => books.pay_partly(op, &pot(p), &[(agent(a), Credits(*n))]),
         Step::Pay(p, a, n, b) => books.pay(op, &pot(p), &[(agent(a), Credits(*n))], agent(b)),

@@ -154,6 +154,8 @@ pub enum Ask {
         fence: Fence,
         /// Passes wanted.
         k_result: u32,
+        /// What each of them answers with ([`crate::config::Params::lien_for`]).
+        lien: Credits,
         /// Planner of the decided proposal; neither it nor its relations sit.
         planner: AgentId,
         /// The task.

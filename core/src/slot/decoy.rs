@@ -134,12 +134,15 @@ impl<R: Registry> Doing<'_, R> {
         // After a ruling the worker's bond is shared already, and nobody has caught it.
         let by_verdict = wrong.slashed.is_empty();
         let due = |amount: Credits| if by_verdict { amount } else { Credits(0) };
+        // Where one fail is enough, more may have passed it: of what most found good nobody knows that it was wrong.
+        let found = if by_verdict { wrong.caught.len() } else { usize::MAX };
+        let passed = || unmasking.passed.iter().copied().filter(|_| unmasking.passed.len() <= found);
         let ask = Ask::Expose {
             bond: due(bond(plan.tasks()[&name].cost_cap, params)),
             caught: wrong.caught.clone(),
             denied: said.denied.clone(),
             mask: said.mask,
-            passed: unmasking.passed.iter().copied().collect(),
+            passed: passed().collect(),
             price: due(wrong.price),
             task: name.clone(),
             worker: wrong.commit.sender,

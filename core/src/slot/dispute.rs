@@ -63,7 +63,8 @@ impl<R: Registry> Doing<'_, R> {
             Answer::Seated { .. } if self.record.is_outdated(&name) => self.conclude(name, None, Vec::new()),
             Answer::Seated { k_result: k_ruling, seats, seed, snapshot } => {
                 self.emit(Event::Empanelled { k_ruling, seats, seed, snapshot, task: name.clone() });
-                let ruling_ms = self.registry.params().ruling_ms;
+                // Whoever rules does the work again, as whoever judged it did.
+                let ruling_ms = self.registry.params().ruling_ms.max(self.need().windows.verify_ms);
                 self.wait(Waiting::Ruling(name), ruling_ms);
             }
             // At first nothing is booked: it is as if nobody had said anything.
@@ -144,21 +145,24 @@ impl<R: Registry> Doing<'_, R> {
         }
     }
 
-    /// What workers are owed whose results rest on a task's, and were found good: what they are void of is no fault of theirs.
+    /// What workers are owed whose results rest on a task's, and were found good: what they are void of is no fault of theirs. What is
+    /// disputed itself is not known to be good, and what is void already was paid for then.
     fn in_vain(&self, void: &TaskName) -> Vec<Payout> {
         let plan = &self.record.decision.as_ref().expect("decided").plan;
+        let is_good = |name: &TaskName| {
+            let task = &self.record.tasks[name];
+            task.state == TaskState::Final && task.dispute.is_none() && !self.record.is_outdated(name)
+        };
         let mut below: Vec<&TaskName> = Vec::from([void]);
         let mut at = 0;
         while let Some(parent) = below.get(at).copied() {
-            let children =
-                plan.tasks().iter().filter(|(name, task)| task.parents.contains(parent) && !below.contains(name));
-            let children: Vec<&TaskName> = children.map(|(name, _)| name).collect();
+            let children = plan.tasks().iter().filter(|(_, task)| task.parents.contains(parent)).map(|(name, _)| name);
+            let children: Vec<_> = children.filter(|name| !below.contains(name) && is_good(name)).collect();
             below.extend(children);
             at += 1;
         }
         let work = below.into_iter().skip(1).filter_map(|name| {
-            let task = &self.record.tasks[name];
-            let lease = task.lease.as_ref().filter(|_| task.state == TaskState::Final)?;
+            let lease = self.record.tasks[name].lease.as_ref()?;
             Some(Payout { amount: lease.bid.cost, due: Due::Price, to: lease.bid.agent })
         });
         let mut work: Vec<Payout> = work.collect();

@@ -161,7 +161,10 @@ impl<'a, R: Registry> Doing<'a, R> {
             }
             (Answer::Denied(_), Some(task)) => {
                 self.emit(Event::Unseated { task: task.clone() });
-                if self.record.tasks[&task].draws >= self.registry.params().draws_max {
+                if self.record.is_outdated(&task) {
+                    // What it was made of is void: nobody has to sit over it, and the need is not lost with it (T77).
+                    self.release(task, ReleaseReason::Voided, BondFate::Back, Vec::new());
+                } else if self.record.tasks[&task].draws >= self.registry.params().draws_max {
                     self.release(task.clone(), ReleaseReason::Unseated, BondFate::Back, Vec::new());
                     self.end_task(task, Ending::Failed);
                 } else {
@@ -208,6 +211,7 @@ impl<'a, R: Registry> Doing<'a, R> {
             commit: commit.id(),
             fence: task.fence,
             k_result: task.k_target(self.need().k_result),
+            lien: self.registry.params().lien_for(self.need().fee),
             planner: decision.proposal.sender,
             worker: lease.bid.agent,
             task: name,

@@ -68,18 +68,19 @@ impl System {
         let paid = self.ledger.pay_partly(doing.key(), &Pot::Escrow(need), &paid);
         paid.expect("a slot asks for no more than its escrow holds");
         self.ledger.reserve(doing.key(), pot.clone(), COMMONS, *price).expect("it was just paid in");
+        let mut lent = 0;
         for offender in passed.iter().filter(|_| !planted(Mutant::DecoyPassesFree)) {
             // Its seat's lien has ended with the attempt. What answers for other seats is not taken.
             let free = self.ledger.balance(offender).map_or(0, |b| b.staked.0 + b.unbonding.0 - b.liens.0);
             let loss = params.lien.share(params.slash_bp).min(Credits(free));
             if loss.0 > 0 {
-                self.ledger.slash(doing.key(), *offender, loss, &pot).expect("so much is bound, and free of liens");
+                lent += self.slash(doing, *offender, loss, &pot).0;
             }
             if let Some(agent) = self.agents.get_mut(offender) {
                 agent.reputation_bp = pool::disproved(agent.reputation_bp);
             }
         }
-        let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - price.0);
+        let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - price.0 - lent);
         let jackpot = Credits(price.0 + lost.share(params.reward_bp).0);
         let own = [requester, *worker, masked.by].map(|agent| self.identity(need, &agent));
         let barred = |agent: &AgentId| {

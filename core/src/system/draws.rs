@@ -271,7 +271,7 @@ impl System {
         if let Ask::Contest { .. } = seating.ask {
             return self.empanel(doing, seating, barred, round);
         }
-        let Ask::Seats { commit, k_result, .. } = &seating.ask else { return Err(Reject::NoEvidence) };
+        let Ask::Seats { commit, k_result, lien: amount, .. } = &seating.ask else { return Err(Reject::NoEvidence) };
         let Round { reveals, snapshot, .. } = round;
         let seed = committee::seed(commit, reveals);
         let genesis = Arc::clone(&self.genesis);
@@ -280,7 +280,7 @@ impl System {
         let drawn = committee::draw(&seed, terms, params).map_err(|_| Reject::NoQuorum)?;
         // A seat counts once its lien is booked, and nobody has two; whoever has no free stake left leaves its seat to the spares.
         let lien = |verifier: &AgentId| LienId { need: seating.need, commit: *commit, verifier: *verifier };
-        let can = |verifier: &AgentId| self.ledger.could_lien(&lien(verifier), params.lien).is_ok();
+        let can = |verifier: &AgentId| self.ledger.could_lien(&lien(verifier), *amount).is_ok();
         let seats: BTreeSet<_> = drawn.members.into_iter().filter(can).collect();
         // Nothing is booked for a committee that will not sit: the next draw may seat some of them for the same result.
         if seats.len() < drawn.k as usize {
@@ -288,7 +288,7 @@ impl System {
         }
         for verifier in &seats {
             let key = doing.key();
-            self.ledger.lien(key, lien(verifier), params.lien).expect("it was just looked at");
+            self.ledger.lien(key, lien(verifier), *amount).expect("it was just looked at");
         }
         let seats = seats.into_iter().collect();
         Ok(Answer::Seated { k_result: drawn.k, seats, seed, snapshot: snapshot.reference() })

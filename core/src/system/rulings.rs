@@ -92,6 +92,17 @@ impl System {
         self.dirty = true;
     }
 
+    /// Takes so much of what `offender` has bound, and of what is lent to it as much in proportion as counts beside that; returns what the
+    /// lenders lose.
+    pub(super) fn slash(&mut self, doing: &mut Doing, offender: AgentId, loss: Credits, pot: &Pot) -> Credits {
+        let bound = self.ledger.balance(&offender).map_or(0, |b| b.staked.0 + b.unbonding.0);
+        let backers: Vec<_> = self.ledger.backers(offender).collect();
+        let counts = pool::counted(Credits(bound), backers, self.params());
+        self.ledger
+            .slash(doing.key(), offender, loss, counts, pot)
+            .expect("so much is bound, and answers for nothing else")
+    }
+
     /// Takes from the offenders what they answer with, and divides it. Returns what is paid out of the pot.
     fn punish(&mut self, doing: &mut Doing, need: NeedId, ask: &Ask, bond: Credits) -> Vec<(AgentId, Credits)> {
         let Ask::Rule { bench, challenge, challenger, commit, fence, honest, offenders, panel, task, worker, .. } = ask
@@ -113,8 +124,9 @@ impl System {
         }
         let answers = !bench.is_of_opinion() || planted(Mutant::OpinionSlashes);
         let pays = |loss: &Credits| loss.0 > 0 && answers && !planted(Mutant::SlashForgotten);
+        let mut lent = 0;
         for (offender, loss) in losses.into_iter().filter(|(_, loss)| pays(loss)) {
-            self.ledger.slash(doing.key(), offender, loss, &pot).expect("a lien lies on stake that is there");
+            lent += self.slash(doing, offender, loss, &pot).0;
         }
         let held = (need, task.clone(), *fence);
         if worker.is_some() && self.bonds.remove(&held).is_some() {
@@ -126,7 +138,8 @@ impl System {
                 agent.reputation_bp = pool::disproved(agent.reputation_bp);
             }
         }
-        let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - bond.0);
+        // Of what others lent to the offenders nobody is rewarded: an offender's friend would be paid by them.
+        let lost = Credits(self.ledger.pot(&pot).unwrap_or_default().0 - bond.0 - lent);
         let share = lost.share(params.reward_bp);
         // Nobody gains by what its own relations did wrong.
         let at_fault: Vec<_> = offenders.iter().chain(worker).map(|agent| self.identity(need, agent)).collect();

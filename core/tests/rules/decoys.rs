@@ -370,3 +370,26 @@ fn stake_that_unbonds_answers_for_a_decoy_too() {
     let balance = stage.system.ledger().balance(&id_of(&who)).unwrap();
     assert_eq!((balance.staked, balance.unbonding), (Credits(0), Credits(10_000 - 50)));
 }
+
+/// Where one fail is enough, one liar among three could have the other two slashed for what its friend the requester calls wrong.
+#[test]
+fn t28_who_passes_with_the_most_is_not_slashed() {
+    let mut stage = Stage::with(3, |params| params.bond_bp = 5_000, |need| need.k_result = 1);
+    announce(&mut stage, "p2");
+    stage.decide(side_by_side(1));
+    stage.lease("w1", "t0");
+    stage.commit("w1", "t0");
+    let seats: Vec<String> = stage.record.tasks[&label("t0")].seats.iter().map(|seat| stage.who(seat)).collect();
+    assert_eq!(seats.len(), 3);
+    let passes = stage.verdicts("pass t0", &[1, 2]);
+    stage.judge("fail t0").unwrap();
+    stage.relay();
+    open_it(&mut stage);
+    for pass in passes {
+        assert_eq!(stage.submit(Command::Act(pass)).unwrap(), "Passed");
+    }
+    stage.elapse("verdicts t0").unwrap();
+    stage.relay();
+    assert_eq!(stage.record.phase, Phase::Over(Ending::Decoy));
+    assert!(seats.iter().all(|name| staked(&stage, name) == 10_000), "nobody knows who erred");
+}

@@ -8,7 +8,7 @@ use swarm_core::plan::TaskState;
 use swarm_core::register::Command;
 use swarm_core::reject::Reject;
 use swarm_core::slot::{HEARINGS_MAX, Phase, Waiting};
-use swarm_core::wire::{Body, Challenge, Count, Evidence};
+use swarm_core::wire::{Amount, AmountTo, Body, Challenge, Class, Count, Evidence, Need};
 
 /// A need whose first task is final.
 fn first_final() -> Stage {
@@ -571,4 +571,102 @@ fn rulings_of_others_and_of_other_disputes_do_not_count() {
     let split = sorted(split.into_iter().take(4).map(|(name, body)| stage.say(name, body.clone())).collect());
     let told = stage.submit(Command::Count(split));
     assert!(matches!(told.as_deref(), Ok("WaitClosed Unruled Asked") | Err(&Reject::NoQuorum)), "{told:?}");
+}
+
+/// Whoever rules does the work again, and may take as long as whoever judged it: of long work nobody could rule otherwise, and a challenge
+/// without ground would undo it.
+#[test]
+fn a_ruling_is_waited_for_as_long_as_verdicts_are() {
+    for (verify_ms, wait_ms) in [(60_000, 3_600_000), (7_200_000, 7_200_000)] {
+        let mut stage = Stage::with(3, |_| {}, |need| need.windows.verify_ms = verify_ms);
+        stage.decide(two_steps());
+        stage.finish("w1", "cut");
+        let who = bystander(&stage);
+        stage.challenge(&who, "cut");
+        assert_eq!(stage.record.waits[&Waiting::Ruling(label("cut"))].total, swarm_core::time::Span::from_ms(wait_ms));
+    }
+}
+
+/// A verdict that was copied is paid as any other: what a false proof costs is no less than that, however high the fee.
+#[test]
+fn t27_a_false_proof_costs_what_its_verdict_was_paid() {
+    let dear = |need: &mut Need| {
+        (need.class, need.fee, need.fees) = (Class::Complex, Credits(100), Credits(3_000));
+    };
+    let mut stage = Stage::with(3, |_| {}, dear);
+    stage.decide(two_steps());
+    stage.finish("w1", "cut");
+    let (who, accused) = (bystander(&stage), stage.record.tasks[&label("cut")].passed_by()[0]);
+    let before = stake(&stage, &accused);
+    assert_eq!(stage.system.ledger().balance(&accused).unwrap().liens, Credits(200));
+    disprove(&mut stage, &who, accused).unwrap();
+    stage.relay();
+    stage.reveal();
+    stage.relay();
+    stage.rule("uphold cut").unwrap();
+    stage.relay();
+    assert_eq!(stake(&stage, &accused), before - 100);
+}
+
+/// What lenders lose goes to the commons: were a part of it the challenger's, an offender's friend would be paid by those who trusted it.
+#[test]
+fn t39_what_lenders_lose_is_nobodys_reward() {
+    let mut stage = first_final();
+    let (who, passed) = (bystander(&stage), stage.record.tasks[&label("cut")].passed_by());
+    let loan = stage.say("p2", Body::Delegate(AmountTo { amount: Credits(8_000), to: passed[0] }));
+    stage.submit_system(Command::Act(loan)).unwrap();
+    let before = stage.available(&who);
+    stage.challenge(&who, "cut");
+    stage.rule("uphold cut").unwrap();
+    stage.relay();
+    let lost = 50 * passed.len() as u64 + 10;
+    assert_eq!(stage.available(&who), before + lost / 4);
+    let lent: Vec<u64> = stage.system.ledger().backers(passed[0]).map(|(_, lent)| lent.0).collect();
+    assert_eq!(lent, [8_000 - 40], "as much of it as of its own ten thousand");
+    assert_eq!(stage.system.ledger().commons(), Credits(lost + 40 - 2 * (lost / 4)));
+}
+
+/// While a result waits for a committee what it was made of may fall, and committees may have become rare: the need goes on all the same.
+#[test]
+fn t77_what_waits_for_a_committee_is_taken_back_too() {
+    let mut stage = Stage::with(3, |params| (params.bond_bp, params.draws_max) = (5_000, 1), |_| {});
+    stage.decide(two_steps());
+    stage.finish("w1", "cut");
+    stage.lease("w2", "join");
+    let who = bystander(&stage);
+    stage.challenge(&who, "cut");
+    stage.act("w2", "commit join").unwrap();
+    stage.relay();
+    assert_eq!(stage.state("join"), TaskState::Drawing);
+    stage.rule("uphold cut").unwrap();
+    stage.relay();
+    for name in (1..=12).map(|n| format!("v{n}")) {
+        let balance = stage.system.ledger().balance(&id_of(&name)).unwrap();
+        let amount = Credits(balance.staked.0 - balance.liens.0);
+        let said = stage.say(&name, Body::Unstake(Amount { amount }));
+        stage.submit_system(Command::Act(said)).unwrap();
+    }
+    stage.reveal();
+    let told = stage.relay();
+    assert!(told.contains("Unseated") && told.contains("Released") && !told.contains("TaskEnded"), "{told}");
+    assert_eq!((stage.state("join"), stage.record.phase), (TaskState::Idle, Phase::Decided));
+}
+
+/// Work that rests on what is void is paid if it is known to be good: not while somebody disputes it.
+#[test]
+fn t77_what_is_disputed_itself_is_not_paid_for() {
+    for disputed in [false, true] {
+        let mut stage = first_final();
+        stage.finish("w2", "join");
+        let who = bystander(&stage);
+        if disputed {
+            stage.challenge(&who, "join");
+        }
+        stage.challenge(&who, "cut");
+        let before = stage.available("w2");
+        stage.rule("uphold cut").unwrap();
+        stage.relay();
+        // Its bond comes back where it is taken back at once.
+        assert_eq!(stage.available("w2"), before + if disputed { 0 } else { 10 + 10 });
+    }
 }

@@ -190,9 +190,12 @@ impl ForcedErrors {
             let pots = self.slashed.get(agent).into_iter().flatten();
             pots.into_iter().any(|of| *of == pot || of.starts_with(&ruled))
         };
-        for ((_, verifier), passed) in decoy.passed.iter().filter(|((of, _), _)| of == commit) {
+        let passes = || decoy.passed.iter().filter(|((of, _), _)| of == commit);
+        // Where a verdict found it wrong, and more passed than failed it, nobody knows that it was.
+        let outnumbered = decoy.failed.get(commit).is_some_and(|caught| passes().count() > caught.len());
+        for ((_, verifier), passed) in passes() {
             notes.checked();
-            if end.settled && !answers(verifier) {
+            if end.settled && !outnumbered && !answers(verifier) {
                 notes.contradict(NAME, format!("{verifier} passed a decoy, and loses nothing"), &[passed, ended]);
             }
         }

@@ -295,10 +295,11 @@ impl ChallengeSafety {
         }
     }
 
-    /// Whether `offender` lost stake for what this challenge was about.
+    /// Whether `offender` lost stake for what this challenge was about, or for what another said of the same result: a seat answers once.
     fn has_paid(&self, offender: &AgentId, challenge: &Cid) -> bool {
-        let losses = self.slashed.get(offender).into_iter().flatten();
-        losses.filter_map(|(pot, _)| challenge_of(pot)).any(|of| of == *challenge)
+        let about = |challenge: &Cid| self.disputes.get(challenge).map(|(grant, ..)| grant);
+        let losses = self.slashed.get(offender).into_iter().flatten().filter_map(|(pot, _)| challenge_of(pot));
+        losses.into_iter().any(|of| of == *challenge || about(&of).is_some_and(|of| about(challenge) == Some(of)))
     }
 
     /// What is wrong was ruled so: it is void unless it was settled before, and all who passed it have lost stake.

@@ -148,7 +148,7 @@ impl Need {
                 (task.stage, task.commit) = (Stage::Drawing, Some(Arc::clone(envelope)));
                 let fence = task.fence;
                 self.did(Did::Accepted { commit: Arc::clone(envelope), fence, task: name.clone() });
-                self.ask_for_seats(name);
+                self.ask_for_seats(name, elsewhere.params());
             }
             Body::Challenge(challenge) => self.challenge(envelope, challenge, elsewhere)?,
             Body::Unmask(said) => self.unmask(envelope, said)?,

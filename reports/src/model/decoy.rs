@@ -114,13 +114,14 @@ impl Need {
         let ruled = !wrong.slashed.is_empty();
         let bond = if ruled { 0 } else { super::follow::bond(decision.plan[name].cap, elsewhere.params()) };
         let price = if ruled { Credits(0) } else { wrong.price };
+        let outnumbered = !ruled && wrong.passed.len() > wrong.caught.len();
         self.budget -= price.0;
         self.ask(Ask::Expose {
             bond: Credits(bond),
             caught: wrong.caught.into_iter().collect(),
             denied: said.denied,
             mask: said.mask,
-            passed: wrong.passed.into_iter().collect(),
+            passed: if outnumbered { Vec::new() } else { wrong.passed.into_iter().collect() },
             price,
             task: name.clone(),
             worker: wrong.commit.sender,
@@ -162,14 +163,17 @@ impl System {
         self.books.shift(&escrow(&need), &pot, price.0);
         let part = |amount: u64, bp: u32| (u128::from(amount) * u128::from(bp) / 10_000) as u64;
         let (lien, slash_bp, reward_bp) = (self.params().lien.0, self.params().slash_bp, self.params().reward_bp);
+        let mut own = 0;
         for offender in passed {
             let bound = self.books.at(&Account::Stake(*offender)) + self.books.at(&Account::Unbonding(*offender));
-            self.lose(offender, part(lien, slash_bp).min(bound - self.books.encumbered(offender)), &pot);
+            let loss = part(lien, slash_bp).min(bound - self.books.encumbered(offender));
+            own += loss;
+            self.lose(offender, loss, &pot);
             if let Some(agent) = self.agents.get_mut(offender) {
                 agent.reputation_bp /= 2;
             }
         }
-        let jackpot = price.0 + part(self.books.at(&pot) - price.0, reward_bp);
+        let jackpot = price.0 + part(own, reward_bp);
         let n = caught.len() as u64;
         let each = jackpot.checked_div(n).unwrap_or(0);
         for (agent, at) in caught.iter().zip(0..) {

@@ -14,6 +14,7 @@ use swarm_core::wire::{Body, Challenge, Commit, Due, Envelope, Evidence, Payout,
 use super::need::{Elsewhere, Need, Stage, Task};
 use super::quorum::{self, Count, count};
 use super::system::{System, bond_of, free};
+use super::weigh;
 use crate::check::draw;
 use crate::history::Account;
 
@@ -219,7 +220,8 @@ impl Need {
                 self.waits
                     .retain(|waiting, _| !matches!(waiting, Waiting::Challenge(of) | Waiting::Late(of) if of == name));
                 self.did(Did::Empanelled { k_ruling: *k, seats, seed, snapshot, task: name.clone() });
-                self.wait(Waiting::Ruling(name.clone()), elsewhere.params().ruling_ms);
+                let looking = self.windows().verify_ms.max(elsewhere.params().ruling_ms);
+                self.wait(Waiting::Ruling(name.clone()), looking);
             }
             _ if dispute.draws == 1 => self.stands(name, None, Vec::new()),
             _ => self.unruled(name, elsewhere),
@@ -349,10 +351,14 @@ impl Need {
     fn in_vain(&self, void: &TaskName) -> Vec<Payout> {
         let Some(decision) = &self.decision else { return Vec::new() };
         let mut below: BTreeSet<&TaskName> = BTreeSet::new();
+        let stands = |name: &TaskName| {
+            let task = &self.tasks[name];
+            task.stage == Stage::Final && task.dispute.is_none() && !self.rests_on_nothing(name)
+        };
         loop {
             let rests = |parent: &TaskName| parent == void || below.contains(parent);
             let more: Vec<&TaskName> = (decision.plan.iter())
-                .filter(|(name, planned)| !below.contains(name) && planned.parents.iter().any(rests))
+                .filter(|(name, planned)| !below.contains(name) && planned.parents.iter().any(rests) && stands(name))
                 .map(|(name, _)| name)
                 .collect();
             if more.is_empty() {
@@ -360,9 +366,8 @@ impl Need {
             }
             below.extend(more);
         }
-        let mut owed: Vec<Payout> = (below.into_iter().map(|name| &self.tasks[name]))
-            .filter(|task| task.stage == Stage::Final)
-            .filter_map(|task| task.winner.as_ref())
+        let mut owed: Vec<Payout> = (below.into_iter())
+            .filter_map(|name| self.tasks[name].winner.as_ref())
             .map(|winner| Payout { amount: winner.bid.cost, due: Due::Price, to: winner.bid.agent })
             .collect();
         owed.sort_unstable();
@@ -529,8 +534,10 @@ impl System {
             Some(true) => {
                 let prefix = format!("lien/{need}/{commit}/");
                 let (slash_bp, reward_bp) = (self.params().slash_bp, self.params().reward_bp);
+                let mut own = 0;
                 for offender in offenders.iter().filter(|_| *bench == Bench::Looks) {
                     let lien = self.books.liens.get(format!("{prefix}{offender}").as_str()).map_or(0, |(_, n)| *n);
+                    own += part(lien, slash_bp);
                     self.lose(offender, part(lien, slash_bp), &pot);
                 }
                 match worker {
@@ -541,13 +548,14 @@ impl System {
                 if worker.is_some() && self.bonds.remove(&name).is_some() {
                     let (from, held) = (bond_of(&name), self.books.at(&bond_of(&name)));
                     self.books.shift(&from, &pot, held);
+                    own += held;
                 }
                 for offender in offenders.iter().chain(worker) {
                     if let Some(agent) = self.agents.get_mut(offender) {
                         agent.reputation_bp /= 2;
                     }
                 }
-                let share = part(self.books.at(&pot) - bond, reward_bp);
+                let share = part(own, reward_bp);
                 let paid = honest.iter().map(|work| work.to).chain([*challenger]);
                 let is_own =
                     |agent: &AgentId| offenders.iter().chain(worker).any(|one| self.were_related(need, one, agent));
@@ -570,7 +578,7 @@ impl System {
         }
     }
 
-    /// `agent` loses `amount` of what it bound, and its backers as much in proportion.
+    /// `agent` loses `amount` of what it bound, and its backers as much in proportion of what counts.
     pub(super) fn lose(&mut self, agent: &AgentId, amount: u64, pot: &Account) {
         let (stake, unbonding) = (Account::Stake(*agent), Account::Unbonding(*agent));
         let bound = self.books.at(&stake) + self.books.at(&unbonding);
@@ -588,8 +596,12 @@ impl System {
             }
         }
         tranches.retain(|(_, held, _)| *held > 0);
+        let loans: Vec<u64> = self.lent.iter().filter(|((to, _), _)| to == agent).map(|(_, lent)| *lent).collect();
+        let all: u64 = loans.iter().sum();
+        let counts = weigh::counted(bound, loans, &self.params().clone());
         for ((to, _), lent) in self.lent.iter_mut().filter(|((to, _), _)| to == agent) {
-            let lost = (u128::from(*lent) * u128::from(amount) / u128::from(bound.max(1))) as u64;
+            let counting = u128::from(*lent) * u128::from(counts) / u128::from(all.max(1));
+            let lost = (counting * u128::from(amount) / u128::from(bound.max(1))) as u64;
             *lent -= lost;
             self.books.shift(&Account::Delegated(*to), pot, lost);
         }

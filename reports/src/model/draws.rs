@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use swarm_core::id::{AgentId, Cid, Digest, Epoch, NeedId};
+use swarm_core::id::{AgentId, Cid, Credits, Digest, Epoch, NeedId};
 use swarm_core::members::Mandate;
 use swarm_core::register::{Answer, Ask, Event as Did};
 use swarm_core::reject::Reject;
@@ -198,9 +198,8 @@ impl System {
     }
 
     /// Whether `verifier` can answer for a seat on `commit` with stake that answers for nothing else.
-    fn can_answer(&self, need: &NeedId, commit: &Cid, verifier: &AgentId) -> bool {
+    fn can_answer(&self, need: &NeedId, commit: &Cid, verifier: &AgentId, lien: u64) -> bool {
         let taken = self.books.liens.contains_key(format!("lien/{need}/{commit}/{verifier}").as_str());
-        let lien = self.params().lien.0;
         !taken && self.books.encumbered(verifier) + lien <= self.books.at(&Account::Stake(*verifier))
     }
 
@@ -211,13 +210,14 @@ impl System {
         answer: &Answer,
         reveals: &BTreeMap<AgentId, Digest>,
     ) -> Result<(), String> {
-        let Ask::Seats { commit, k_result, planner, worker, .. } = ask else {
+        let Ask::Seats { commit, k_result, lien: Credits(lien), planner, worker, .. } = ask else {
             return self.empanel(need, ask, answer, reveals);
         };
         let kin = |agent: &AgentId| [worker, planner].iter().any(|party| self.is_kin(need, agent, party));
         let Answer::Seated { k_result: k, seats, snapshot, .. } = answer else {
             let drawn = self.committee(commit, kin, (*k_result, self.params().seats_spare), reveals);
-            let able = |drawn: &Drawn| drawn.members.iter().filter(|one| self.can_answer(&need, commit, one)).count();
+            let able =
+                |drawn: &Drawn| drawn.members.iter().filter(|one| self.can_answer(&need, commit, one, *lien)).count();
             let due = match drawn {
                 None => Some(Reject::NoQuorum),
                 Some(drawn) if able(&drawn) < drawn.k as usize => Some(Reject::NotEnough),
@@ -239,19 +239,18 @@ impl System {
         let most = (own + self.params().seats_spare as usize).min(eligible);
         drawn(pool, seats, own, *k, own..=most)?;
         let due = self.committee(commit, kin, (*k_result, self.params().seats_spare), reveals);
-        let due = due.map(|due| due.members.into_iter().filter(|one| self.can_answer(&need, commit, one)));
+        let due = due.map(|due| due.members.into_iter().filter(|one| self.can_answer(&need, commit, one, *lien)));
         if due.is_none_or(|due| !due.eq(seats.iter().copied())) {
             return Err("others sit than are drawn here".into());
         }
         if let Some(one) = seats.iter().find(|agent| !pool.taken.bootstrap && kin(agent)) {
             return Err(format!("{one} sits in judgement of its own or of its relations"));
         }
-        let lien = self.params().lien.0;
         for verifier in seats {
-            if !self.can_answer(&need, commit, verifier) {
+            if !self.can_answer(&need, commit, verifier, *lien) {
                 return Err(format!("{verifier} sits, and has no stake left to answer for it"));
             }
-            self.books.book(format!("lien/{need}/{commit}/{verifier}").into(), *verifier, lien);
+            self.books.book(format!("lien/{need}/{commit}/{verifier}").into(), *verifier, *lien);
         }
         Ok(())
     }

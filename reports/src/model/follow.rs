@@ -63,7 +63,9 @@ impl Need {
                 task.draws += 1;
                 let spent = task.draws >= params.draws_max;
                 self.did(Did::Unseated { task: name.clone() });
-                if spent {
+                if self.rests_on_nothing(name) {
+                    self.release(name, ReleaseReason::Voided, BondFate::Back, Vec::new());
+                } else if spent {
                     self.release(name, ReleaseReason::Unseated, BondFate::Back, Vec::new());
                     self.end_task(name, Ending::Failed);
                 } else {
@@ -110,7 +112,7 @@ impl Need {
             },
             Waiting::Verdicts(task) if self.tasks[&task].is_decoy() => self.expose(&task, elsewhere),
             Waiting::Verdicts(task) => self.judge(&task, None, Vec::new()),
-            Waiting::Redraw(task) => self.ask_for_seats(&task),
+            Waiting::Redraw(task) => self.ask_for_seats(&task, elsewhere.params()),
             Waiting::Challenge(task) => {
                 if let Some(task) = self.tasks.get_mut(&task) {
                     task.unchallenged = true;
@@ -177,13 +179,19 @@ impl Need {
         self.ask(Ask::Grant { bond, carve, fence, task: name.clone(), worker });
     }
 
-    pub(super) fn ask_for_seats(&mut self, name: &TaskName) {
+    pub(super) fn ask_for_seats(&mut self, name: &TaskName, params: &Params) {
         let task = &self.tasks[name];
         let k_result = task.k_target(self.text().map_or(0, |text| text.k_result));
         let (Some(winner), Some(commit), Some(decision)) = (&task.winner, &task.commit, &self.decision) else { return };
         let (planner, worker) = (decision.proposal.sender, winner.bid.agent);
-        let ask = Ask::Seats { commit: commit.id(), fence: task.fence, k_result, planner, task: name.clone(), worker };
-        self.ask(ask);
+        let (commit, fence, task) = (commit.id(), task.fence, name.clone());
+        // A part of it is lost by whoever did not do the work: no less than it was paid for that.
+        let fee = u128::from(self.text().map_or(0, |text| text.fee.0));
+        let lien = match u128::from(params.slash_bp) {
+            0 => params.lien,
+            part => params.lien.max(Credits((fee * 10_000).div_ceil(part) as u64)),
+        };
+        self.ask(Ask::Seats { commit, fence, k_result, lien, planner, task, worker });
     }
 
     pub(super) fn judge(&mut self, name: &TaskName, verdict: Option<Verdict>, counted: Vec<Counted>) {

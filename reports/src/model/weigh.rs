@@ -87,7 +87,7 @@ impl System {
 }
 
 /// What counts of what is lent to one with `own` stake: the largest loans, so many, and so many times its own.
-fn counted(own: u64, mut lent: Vec<u64>, params: &Params) -> u64 {
+pub(super) fn counted(own: u64, mut lent: Vec<u64>, params: &Params) -> u64 {
     lent.sort_unstable_by_key(|lent| std::cmp::Reverse(*lent));
     let sum = lent.iter().take(params.delegators_max as usize).fold(0_u64, |sum, lent| sum.saturating_add(*lent));
     sum.min(own.saturating_mul(u64::from(params.delegated_times_max)))

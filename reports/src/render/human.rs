@@ -37,10 +37,7 @@ pub fn run(report: &RunReport, style: Style) -> String {
 
     let mut table = style.table(&["property", "verdict", "checked"]);
     for (name, p) in in_order(&report.properties) {
-        let (word, color) = match p.expected {
-            true => ("violated, as expected", Color::Yellow),
-            false => verdict_word(p.verdict, p.checked),
-        };
+        let (word, color) = verdict_word(p.verdict, p.checked, p.expected);
         table.add_row([Cell::new(spelled(name)), Cell::new(word).fg(color), number(p.checked)]);
     }
     section(&mut out, &table);
@@ -143,10 +140,11 @@ pub fn sweep(report: &SweepReport, style: Style) -> String {
         table.add_row([Cell::new(name)].into_iter().chain(cells).chain([runs]));
     }
     section(&mut out, &table);
-    let mut table = style.table(&["property", "verdict", "checked", "violated", "unknown"]);
+    let mut table = style.table(&["property", "verdict", "checked", "violated", "unknown", "promise ended"]);
     for (name, p) in in_order(&total.properties) {
-        let (word, color) = verdict_word(p.verdict, p.checked);
-        let cells = [p.checked, p.violated, p.unknown].map(number);
+        let expected = p.expected > 0 && p.verdict == Verdict::Holds;
+        let (word, color) = verdict_word(p.verdict, p.checked, expected);
+        let cells = [p.checked, p.violated, p.unknown, p.expected + p.ended].map(number);
         table.add_row([Cell::new(spelled(name)), Cell::new(word).fg(color)].into_iter().chain(cells));
     }
     section(&mut out, &table);
@@ -298,8 +296,10 @@ fn warned(n: u64) -> Cell {
     if n == 0 { number(n).fg(Color::Yellow) } else { number(n) }
 }
 
-fn verdict_word(verdict: Verdict, checked: u64) -> (&'static str, Color) {
+/// `expected` says that it was violated where the scenario says that its promise ends.
+fn verdict_word(verdict: Verdict, checked: u64, expected: bool) -> (&'static str, Color) {
     match verdict {
+        _ if expected => ("violated, as expected", Color::Yellow),
         Verdict::Violated => ("violated", Color::Red),
         Verdict::Unknown => ("unknown", Color::Yellow),
         Verdict::Holds if checked == 0 => ("vacuous", Color::Yellow),
@@ -439,17 +439,17 @@ mod tests {
         quiet        2       0        2      6       8,422       576,849   136.9
         split        1       1        1      3       4,211       576,849   136.9
 
-        property                    verdict   checked  violated  unknown
-        P1 single DECIDE            violated        9         1        0
-        P2 deterministic replay     holds          15         0        0
-        P4 lease and fencing        holds          18         0        0
-        P5 lease lifetime           holds          30         0        0
-        P6 quorum validity          holds          18         0        0
-        P9 conservation             holds         123         0        0
-        P10 convergence             holds           6         0        0
-        liveness (every need ends)  holds           6         0        0
-        model (a plain one agrees)  holds           3         0        0
-        policy (its gates hold)     holds           3         0        0
+        property                    verdict   checked  violated  unknown  promise ended
+        P1 single DECIDE            violated        9         1        0              0
+        P2 deterministic replay     holds          15         0        0              0
+        P4 lease and fencing        holds          18         0        0              0
+        P5 lease lifetime           holds          30         0        0              0
+        P6 quorum validity          holds          18         0        0              0
+        P9 conservation             holds         123         0        0              0
+        P10 convergence             holds           6         0        0              0
+        liveness (every need ends)  holds           6         0        0              0
+        model (a plain one agrees)  holds           3         0        0              0
+        policy (its gates hold)     holds           3         0        0              0
 
         fault      injected  bites
         loss             36      9
@@ -489,7 +489,8 @@ mod tests {
         worker  honest        60    30         7.50     -7     22   13.63                 -
         worker  thief         30    30     1,035.00  1,034  1,036    0.83   1,027.50 ± 0.00
         ");
-        let said = text.lines().find(|line| line.contains("lying pays")).unwrap();
+        assert!(text.starts_with("30 runs of 1 scenario: violated, as a lie pays\n"), "{text}");
+        let said = text.lines().find(|line| line.contains("lying pays: ")).unwrap();
         let earns = "quiet: lying pays: thief earns 1,035.00 credits where an honest worker earns 7.50 (";
         assert!(said.starts_with(earns), "{said}");
         assert!(came_to(&runs[0], Style::default()).contains("worker  thief"));

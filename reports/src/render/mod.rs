@@ -48,15 +48,17 @@ fn profits(profits: &Profits) -> (Vec<&'static str>, Vec<Vec<String>>) {
         for (strategy, profit) in list {
             let error = credits(i128::try_from(profit.more.error_bp).unwrap_or(i128::MAX));
             let mean = credits(profit.more.mean_bp);
+            // Of nobody there is nothing to tell.
+            let told = |text: String| if profit.actors == 0 { "-".to_owned() } else { text };
             rows.push(vec![
                 role.clone(),
                 strategy.clone(),
                 grouped(profit.actors),
                 grouped(profit.runs),
-                credits(profit.mean_bp),
-                whole(profit.worst),
-                whole(profit.best),
-                credits(i128::try_from(profit.deviation_bp).unwrap_or(i128::MAX)),
+                told(credits(profit.mean_bp)),
+                told(whole(profit.worst)),
+                told(whole(profit.best)),
+                told(credits(i128::try_from(profit.deviation_bp).unwrap_or(i128::MAX))),
                 match profit.more.runs {
                     0 => "-".to_owned(),
                     // How far off one run may be it does not tell.

@@ -2,6 +2,7 @@
 
 use super::human::short;
 use super::{counted, credits, grouped};
+use crate::check::Outcome;
 use crate::report::{GapKind, HONEST, PAIRS_TELLING, RUNS_TELLING, SweepReport};
 
 /// Something to know about a scenario.
@@ -17,7 +18,11 @@ pub(super) struct Note {
 /// How the first line ends, where the verdict does not say it all.
 pub(super) fn but(report: &SweepReport) -> Option<String> {
     let ended = report.total.properties.values().map(|p| p.expected + p.ended).max().unwrap_or(0);
-    (ended > 0).then(|| format!("but for a promise that ends in {}", grouped(ended)))
+    let paid = (!report.pays.is_empty()).then(|| "as a lie pays".to_owned());
+    let but = if report.verdict == Outcome::Held { "but for" } else { "with" };
+    let ended = (ended > 0).then(|| format!("{but} a promise that ends in {}", grouped(ended)));
+    let parts: Vec<_> = paid.into_iter().chain(ended).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// All of a sweep.
@@ -44,11 +49,13 @@ pub(super) fn of(report: &SweepReport) -> Vec<Note> {
             }
         }
     }
-    for name in report.scenarios.keys() {
+    for (name, sums) in &report.scenarios {
         let few = report.unweighed.iter().filter(|lie| lie.scenario == *name);
         let few: Vec<_> = few.map(|lie| format!("{} ({})", lie.strategy, lie.role)).collect();
         if !few.is_empty() {
-            let why = format!("too few runs with honest ones beside them: {PAIRS_TELLING} would tell");
+            let left_out = sums.properties.values().map(|p| p.expected).max().filter(|left_out| *left_out > 0);
+            let but = left_out.map_or_else(String::new, |n| format!(" and no promise that ends, as in {}", grouped(n)));
+            let why = format!("too few runs with honest ones beside them{but}: {PAIRS_TELLING} would tell");
             notes.push(note(name, "lies whose profit was not weighed", format!("{} ({why})", few.join(", "))));
         }
     }

@@ -196,7 +196,7 @@ pub struct SweepReport {
     /// does not say that it is known to.
     #[serde(default)]
     pub pays: Vec<Lie>,
-    /// Ways of lying whose profit was not weighed: fewer than ten runs had honest ones beside them.
+    /// Ways of lying whose profit was not weighed: fewer than ten runs had honest ones beside them and came to no expected violation.
     #[serde(default)]
     pub unweighed: Vec<Lie>,
 }

@@ -2,6 +2,7 @@
 
 use super::Notes;
 use crate::finding::Code;
+use crate::marks::MARKS;
 use crate::scenario::{NeedEnd, Register, Role, Scenario, Strategy};
 use crate::workload::Recipe;
 use swarm_nemeses::Kind;
@@ -26,7 +27,7 @@ pub(super) fn judge(scenario: &Scenario, notes: &mut Notes<'_>) {
         notes.warning("properties.data_loss", Code::NoEffect, what, mend);
     }
     for (at, mark) in properties.sometimes.iter().enumerate() {
-        if let Some(missing) = missing(scenario, mark) {
+        if let Some(missing) = missing(scenario, mark).filter(|_| MARKS.iter().any(|known| known.name == mark)) {
             let what = format!("nothing in this scenario can bring `{mark}` about");
             notes.warning(&format!("properties.sometimes.{at}"), Code::NoEffect, what, format!("add {missing}"));
         }

@@ -92,14 +92,15 @@ fn register(cluster: &Cluster, notes: &mut Notes<'_>) {
     if needed > n.saturating_sub(f) {
         let most = (0..n).rev().find(|f| (n + f) / 2 < n - f).unwrap_or(0);
         let what = format!("an entry is believed with {needed} of {n} signatures, but {f} coordinators may lie");
-        let mend = format!("write `coordinators = {}` or more, or `liars_max = {most}`", bearing(f));
+        let more = bearing(f).map_or_else(String::new, |n| format!("`coordinators = {n}` or more, or "));
+        let mend = format!("write {more}`liars_max = {most}`");
         notes.error("cluster.liars_max", Code::ImpossibleQuorum, what, mend);
     }
 }
 
-/// As many coordinators as it takes to bear so many that lie.
-pub(super) fn bearing(liars: u64) -> u64 {
-    (1u64..).step_by(2).find(|n| (n + liars) / 2 + 1 + liars <= *n).expect("there are enough numbers")
+/// As many coordinators as it takes to bear so many that lie, if any number of them does.
+pub(super) fn bearing(liars: u64) -> Option<u64> {
+    (1..=COORDINATORS_MAX).step_by(2).find(|n| (n + liars) / 2 + 1 + liars <= *n)
 }
 
 /// The pool of verifiers: how large its quorums are, and whether they can be seated.

@@ -202,7 +202,7 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
         };
         notes.error("name", Code::BadName, what, mend);
     }
-    if scenario.teaches.trim().is_empty() || scenario.teaches.contains('\n') {
+    if !is_line(&scenario.teaches) {
         let mend = "say in one line what a reader learns from a run";
         notes.error("teaches", Code::MissingKey, "`teaches` is not one line of text", mend);
     }
@@ -220,15 +220,14 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
             let borne = scenario.cluster.liars_max;
             if liars > u64::from(borne) {
                 let what = format!("{liars} of {of} {name} lie, and the cluster bears {borne}");
-                let bearing = cluster::bearing(liars);
-                let mend = if bearing <= u64::from(of) {
-                    format!("write `liars_max = {liars}` in `[cluster]`, or let fewer of them lie")
-                } else if bearing <= cluster::COORDINATORS_MAX {
-                    format!(
-                        "write `liars_max = {liars}` and `coordinators = {bearing}` in `[cluster]`, or let fewer of them lie"
-                    )
-                } else {
-                    "let fewer of them lie: no cluster bears so many".to_owned()
+                let mend = match cluster::bearing(liars) {
+                    Some(n) if n <= u64::from(of) => {
+                        format!("write `liars_max = {liars}` in `[cluster]`, or let fewer of them lie")
+                    }
+                    Some(n) => format!(
+                        "write `liars_max = {liars}` and `coordinators = {n}` in `[cluster]`, or let fewer of them lie"
+                    ),
+                    None => "let fewer of them lie: no cluster bears so many".to_owned(),
                 };
                 notes.error(&at, Code::TooManyLiars, what, mend);
             }
@@ -238,7 +237,8 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
         }
     }
     for (at, some) in scenario.adversaries.iter().enumerate() {
-        if some.strategy.is_some() == some.any_of.is_empty() {
+        // Of a word that is not known was told before.
+        if some.strategy.is_some() == some.any_of.is_empty() || notes.is_spoilt(&format!("adversaries.{at}.any_of")) {
             continue;
         }
         let (code, what) = match some.strategy {
@@ -253,8 +253,18 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
             notes.warning(&format!("adversaries.{at}.strategy"), Code::NoEffect, what, format!("add {missing}"));
         }
     }
-    if scenario.adversaries.iter().any(|some| some.count == 0) {
-        notes.error("adversaries", Code::OutOfRange, "a `count` of 0", "write at least 1, or take the entry out");
+    if let Some(at) = scenario.adversaries.iter().position(|some| some.count == 0) {
+        let mend = "write at least 1, or take the entry out";
+        notes.error(&format!("adversaries.{at}.count"), Code::OutOfRange, "a `count` of 0", mend);
+    }
+    // Those drawn of `any_of` may be one alone.
+    let splitters = scenario.adversaries.iter().filter(|some| some.strategy == Some(Strategy::StakeSplitter));
+    if splitters.map(|some| u64::from(some.count)).sum::<u64>() < 2
+        && let Some(at) = place_of(scenario, Strategy::StakeSplitter)
+    {
+        let what = "one `stake-splitter` alone has a whole stake, as the honest have";
+        let mend = "write `strategy = \"stake-splitter\"` and a `count` of 2 or more, in an entry of their own";
+        notes.error(&format!("adversaries.{at}"), Code::Vacuous, what, mend);
     }
     for (at, strategy) in scenario.properties.pays.iter().enumerate() {
         if !scenario.lies().any(|there| there == *strategy) {
@@ -271,7 +281,8 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
     {
         let what = format!("nobody looks at what was judged, so `{}` pays", lazy.name());
         let mend = "write `watch_bp = 2000` in `[protocol]`: honest verifiers do a fifth of the work again";
-        notes.warning("adversaries", Code::LyingPays, what, mend);
+        let at = place_of(scenario, lazy).unwrap_or_default();
+        notes.warning(&format!("adversaries.{at}"), Code::LyingPays, what, mend);
     }
     if scenario.adversaries.is_empty() && scenario.properties.check.contains(&Property::P3) {
         let mend = "add `[[adversaries]]`, or leave P3 out";
@@ -289,6 +300,8 @@ fn top(scenario: &Scenario, notes: &mut Notes<'_>) {
         let mend = "list at least one, or leave the key out: then needs must be `closed`";
         notes.error("properties.ends", Code::Vacuous, "no need could end rightly", mend);
     }
+    repeated(notes, "properties.ends", scenario.properties.ends.iter().map(|end| end.name()));
+    repeated(notes, "properties.pays", scenario.properties.pays.iter().map(|strategy| strategy.name()));
     repeated(notes, "properties.check", scenario.properties.check.iter().map(|p| p.name()));
     let sometimes = &scenario.properties.sometimes;
     repeated(notes, "properties.sometimes", sometimes.iter().map(String::as_str));
@@ -347,11 +360,21 @@ fn breaks(scenario: &Scenario, notes: &mut Notes<'_>) {
                 "add `[[adversaries]]`, or take it out",
             );
         }
-        if because.trim().is_empty() || because.contains('\n') {
+        if !is_line(because) {
             let what = "`because` is not one line of text";
             notes.error(&path, Code::MissingKey, what, "say in one line why the promise ends here");
         }
     }
+}
+
+/// The first entry of those that may lie in this way.
+fn place_of(scenario: &Scenario, strategy: Strategy) -> Option<usize> {
+    scenario.adversaries.iter().position(|some| some.strategies().any(|there| there == strategy))
+}
+
+/// Whether it is one line that a terminal shows as it stands.
+fn is_line(text: &str) -> bool {
+    !text.trim().is_empty() && !text.contains(char::is_control)
 }
 
 fn repeated<'a>(notes: &mut Notes<'_>, path: &str, names: impl Iterator<Item = &'a str>) {
@@ -401,6 +424,10 @@ impl Notes<'_> {
 
     fn says(&self, path: &str) -> bool {
         self.document.says(path)
+    }
+
+    fn is_spoilt(&self, path: &str) -> bool {
+        self.document.is_spoilt(path)
     }
 
     /// The first of `paths` about which the file says something, for mistakes of several keys together; else the first.

@@ -149,7 +149,10 @@ fn credits(scenario: &Scenario, notes: &mut Notes<'_>) {
         .unwrap_or(0);
     if worst > cluster.balance {
         let what = format!("a requester reserves up to {worst} credits, it holds {}", cluster.balance);
-        let mend = format!("write `balance = {worst}` in `[cluster]`, or smaller budgets");
+        let mend = match worst <= SUPPLY_MAX {
+            true => format!("write `balance = {worst}` in `[cluster]`, or smaller budgets"),
+            false => "write smaller budgets, or fewer needs: there are not so many credits".to_owned(),
+        };
         let at =
             notes.said(&["cluster.balance", "workload.budget", "workload.fee", "workload.needs", "workload.tasks"]);
         notes.error(at, Code::BalanceTooSmall, what, mend);

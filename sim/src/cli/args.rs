@@ -10,7 +10,7 @@ use swarm_core::id::Label;
 use swarm_core::mutant::Mutant;
 use swarm_policy::Caps;
 
-use crate::cli::seeds::Seeds;
+use crate::cli::seeds::{self, Seeds};
 
 /// Runs scenarios in a simulated swarm and says whether the protocol kept its promises.
 #[derive(Debug, Parser)]
@@ -58,7 +58,7 @@ pub struct RunArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The seed, which decides everything; the scenario's own unless given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seeds::seed, allow_hyphen_values = true)]
     pub seed: Option<u64>,
     /// A file, or a folder that is taken as one text, for a scenario that does real work
     #[arg(long, value_name = "PATH")]
@@ -247,11 +247,14 @@ pub struct MutantsArgs {
     pub list: bool,
 }
 
-/// The planted bugs that a scenario can bring about, by name.
+/// The planted bugs by name; only those that a scenario can bring about are hunted here.
 fn planted_bugs() -> impl TypedValueParser<Value = Mutant> {
-    let names = Mutant::hunted().map(|bug| bug.name());
-    let named = |name: String| Mutant::hunted().find(|bug| bug.name() == name).expect("one of these names");
-    PossibleValuesParser::new(names).map(named)
+    let names = Mutant::ALL.iter().map(|bug| bug.name());
+    let hunted = |name: String| {
+        let bug = Mutant::hunted().find(|bug| bug.name() == name);
+        bug.ok_or("no scenario brings it about: the core's own tests hunt it, by `just mutants-core`")
+    };
+    PossibleValuesParser::new(names).try_map(hunted)
 }
 
 /// Options of `schema`.

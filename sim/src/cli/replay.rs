@@ -193,8 +193,13 @@ impl Findings {
             Err(Bad::Line(bad, _)) => {
                 self.tampered = true;
                 let hint = match bad.why {
-                    Why::NoOpening => "  name the folder of a run, or a log of its `audit` folder\n",
-                    _ => "",
+                    Why::NoOpening => {
+                        "  name the folder of a run, or a log of its `audit` folder; if it is one, its beginning was changed\n"
+                    }
+                    Why::NoSuchEngine { .. } | Why::WrongVersion { .. } => "",
+                    _ => {
+                        "  the log is not as its node wrote it: take it anew from where it was kept, or do the run again\n"
+                    }
                 };
                 return format!("{name}, {bad}\n{hint}");
             }

@@ -54,6 +54,12 @@ impl fmt::Display for Seeds {
     }
 }
 
+/// One seed, as written on the command line.
+pub fn seed(text: &str) -> Result<u64, SeedsError> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| plain).ok_or_else(|| SeedsError::Number(text.to_owned()))
+}
+
 impl FromStr for Seeds {
     type Err = SeedsError;
 
@@ -62,11 +68,7 @@ impl FromStr for Seeds {
         if first.is_empty() || end.is_empty() {
             return Err(SeedsError::Form);
         }
-        let number = |digits: &str| match digits.bytes().all(|b| b.is_ascii_digit()) {
-            true => digits.parse().map_err(|_| SeedsError::Number(digits.to_owned())),
-            false => Err(SeedsError::Number(digits.to_owned())),
-        };
-        let (first, end): (u64, u64) = (number(first)?, number(end)?);
+        let (first, end) = (seed(first)?, seed(end)?);
         match end.checked_sub(first) {
             None => Err(SeedsError::Reversed(text.to_owned(), end, first)),
             Some(0) => Err(match end.checked_add(1) {
@@ -96,6 +98,7 @@ mod tests {
         for text in ["a..b", "-1..5", "+1..5", "1...5", "1..=5", "0..18446744073709551616", "0x1..9"] {
             assert!(matches!(wrong(text), SeedsError::Number(_)), "{text}");
         }
+        assert_eq!((seed("7"), seed("+7").is_err(), seed("").is_err()), (Ok(7), true, true));
         assert_eq!(wrong("7..7"), SeedsError::Empty("7..7".into(), 7, 8));
         assert_eq!(wrong("9..3"), SeedsError::Reversed("9..3".into(), 3, 9));
         assert!(matches!(wrong("18446744073709551615..18446744073709551615"), SeedsError::Last(_)));

@@ -72,6 +72,10 @@ pub fn run(args: &SweepArgs) -> Result<u8, CliError> {
     if (prints.len() as u64) < plan.total() {
         say("\nended at --max-fail\n".to_owned())?;
     }
+    if !report.pays.is_empty() {
+        // No run shows it alone.
+        say(format!("\nagain: {}\n", again::whole()))?;
+    }
     if report.done_twice > 0 && report.verdict != Outcome::Internal {
         say(format!("\nevery one of {} runs was done twice, and was the same\n", report.done_twice))?;
     }

@@ -193,6 +193,8 @@ fn wrong_usage_is_64_and_help_is_not() {
     for args in wrong {
         sim(*args).fails(64, &["error:"]);
     }
+    sim(["run", "a.toml", "--seed", "-1"]).fails(64, &["\"-1\" is no seed"]);
+    sim(["mutants", "--only", "cycle-by-arrival"]).fails(64, &["`just mutants-core`"]);
     sim(["sweep", "a.toml", "--seeds", "5..2"]).fails(64, &["the wrong way round: write 2..5"]);
     for args in [&["--help"][..], &["--version"], &["sweep", "--help"], &["help", "run"]] {
         assert_eq!(sim(args).code, 0, "{args:?}");

@@ -118,12 +118,6 @@ pub enum JobError {
         /// The bound.
         max: u64,
     },
-    /// What a stretch begins with cannot be had, and the work does not come to it.
-    #[error("stretch {stretch} begins with a state that the work does not come to, and that cannot be had")]
-    NoBegin {
-        /// Which, from 0.
-        stretch: u32,
-    },
     /// A list is not a list.
     #[error("input {input}, line {line}: {why}")]
     Malformed {
@@ -143,7 +137,7 @@ impl JobError {
         match self {
             Self::Inputs { .. } | Self::Malformed { .. } | Self::Outputs { .. } => true,
             Self::Oversize { .. } | Self::Parameter { .. } => true,
-            Self::NoBegin { .. } | Self::Unknown { .. } => false,
+            Self::Unknown { .. } => false,
         }
     }
 }

@@ -112,11 +112,12 @@ fn state_before(
 }
 
 /// Does one stretch again, from the committed state before it: `before` is the artifact of that. Where it cannot be had the work is done
-/// from its beginning; if that comes to another state, the stretch begins with what nobody knows, and nothing can be said of it. A
-/// stretch that there is none of is not wrong, nor is any of an authored job, nor of work that nobody can even begin.
+/// from its beginning; if that comes to another state, or to none, the first that is wrong is another one: whoever names that is heard
+/// after. If nothing could be said of it, a friend of the worker's could name a later one, and no committee would ever rule. A stretch
+/// that there is none of is not wrong, nor is any of an authored job, nor of work that nobody can even begin.
 ///
 /// # Errors
-/// As [`run`](super::run); [`JobError::NoBegin`].
+/// As [`run`](super::run).
 pub(super) fn redo(
     job: &str,
     inputs: &[impl AsRef<[u8]>],
@@ -161,11 +162,12 @@ pub(super) fn redo(
         match machine.advance(at.until, &mut trace) {
             Ok(()) => {}
             Err(_) if at.number == u64::from(stretch) => return redone(true, &trace),
+            Err(error) if error.stops_everyone() => return redone(false, &trace),
             Err(error) => return Err(error),
         }
         if at.number < stretch.into() {
             if at.number + 1 == u64::from(stretch) && committed.before(stretch) != Some(Cid::of(&machine.state())) {
-                return Err(JobError::NoBegin { stretch });
+                return redone(false, &trace);
             }
             continue;
         }
@@ -312,10 +314,10 @@ mod tests {
         assert!(!redo("brief/2", &inputs, &produces[..1], said, 0, None).unwrap().is_wrong);
     }
 
-    /// With the state that a stretch begins with and without it nobody comes to different rulings: of what begins with a state that is not
-    /// what the work comes to, whoever has it says what follows from it, and whoever has not says nothing.
+    /// Of what begins with a state that is not what the work comes to, whoever has that says what follows from it, and whoever has not says
+    /// that this stretch is not the first that is wrong. Everybody rules: a friend of the worker's cannot name what nobody can look at.
     #[test]
-    fn who_lacks_a_begin_that_is_wrong_says_nothing() {
+    fn t76_a_stretch_whose_begin_nobody_has_is_ruled_on() {
         let (job, inputs, produces) = jobs().pop().unwrap();
         let done = run(job, &inputs, &produces, &[]).unwrap();
         let other = run(job, &[b"y".to_vec()], &produces, &[]).unwrap();
@@ -325,7 +327,11 @@ mod tests {
         assert!(redo(job, &inputs, &produces, said, 0, None).unwrap().is_wrong);
         let before = state_before(job, &[b"y".to_vec()], &produces, 5).unwrap();
         assert!(!redo(job, &inputs, &produces, said, 5, before.as_deref()).unwrap().is_wrong, "it follows");
-        assert_eq!(redo(job, &inputs, &produces, said, 5, None), Err(JobError::NoBegin { stretch: 5 }));
+        assert!(!redo(job, &inputs, &produces, said, 5, None).unwrap().is_wrong, "the first that is wrong is another");
+        let made_up = [Digest([9; 32]); 15];
+        let said = Committed { outputs: &outputs, states: &made_up };
+        assert!((1..16).all(|at| !redo(job, &inputs, &produces, said, at, None).unwrap().is_wrong));
+        assert!(redo(job, &inputs, &produces, said, 0, None).unwrap().is_wrong, "whoever names that one is right");
     }
 
     /// A job that fails leads nowhere, and everybody sees where.
@@ -345,7 +351,7 @@ mod tests {
         };
         assert!(ruled(Some(&begin))[0].as_ref().unwrap().is_wrong);
         assert_eq!(ruled(Some(&begin))[0].as_ref().unwrap().is_wrong, ruled(None)[0].as_ref().unwrap().is_wrong);
-        assert!(ruled(None)[1].is_err());
+        assert!(!ruled(None)[1].as_ref().unwrap().is_wrong, "nothing comes after that");
     }
 
     /// Work that cannot begin has no stretches: whoever disputes one is ruled wrong, and not left unruled.
