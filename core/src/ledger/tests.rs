@@ -254,7 +254,7 @@ fn t39_a_slash_reaches_stake_then_what_unbonds_and_backers_in_proportion() {
     books.slash(key(17), A, Credits(400), Credits(301), &challenge(1)).unwrap();
     assert_eq!((has(&books, A).unbonding, has(&books, B).delegated), (Credits(0), Credits(0)));
     assert!(books.tranches(&A).is_empty(), "nothing fled");
-    refused(&mut books, Reject::NotEnough, |b| b.slash(key(18), A, Credits(1), Credits(301), &challenge(1)));
+    refused(&mut books, Reject::NotEnough, |b| b.slash(key(18), A, Credits(1), Credits(301), &challenge(1)).map(drop));
     books.check_full();
 }
 
@@ -277,17 +277,25 @@ fn t38_a_slash_takes_nothing_that_answers_for_something_else() {
     let mut books = books();
     books.stake(key(10), A, Credits(500)).unwrap();
     books.lien(key(11), lien(1, A), Credits(300)).unwrap();
-    refused(&mut books, Reject::NoSuchThing, |b| b.slash(key(12), A, Credits(100), Credits(301), &challenge(1)));
+    refused(&mut books, Reject::NoSuchThing, |b| {
+        b.slash(key(12), A, Credits(100), Credits(301), &challenge(1)).map(drop)
+    });
     books.reserve(key(12), challenge(1), B, Credits(0)).unwrap();
-    refused(&mut books, Reject::Encumbered, |b| b.slash(key(13), A, Credits(201), Credits(301), &challenge(1)));
-    refused(&mut books, Reject::OutOfBounds, |b| b.slash(key(13), A, Credits(0), Credits(301), &challenge(1)));
-    refused(&mut books, Reject::NoSuchAccount, |b| b.slash(key(13), STRANGER, Credits(1), Credits(301), &challenge(1)));
+    refused(&mut books, Reject::Encumbered, |b| {
+        b.slash(key(13), A, Credits(201), Credits(301), &challenge(1)).map(drop)
+    });
+    refused(&mut books, Reject::OutOfBounds, |b| {
+        b.slash(key(13), A, Credits(0), Credits(301), &challenge(1)).map(drop)
+    });
+    refused(&mut books, Reject::NoSuchAccount, |b| {
+        b.slash(key(13), STRANGER, Credits(1), Credits(301), &challenge(1)).map(drop)
+    });
     let free = books.balance(&A).unwrap().available;
     books.slash(key(13), A, Credits(200), Credits(301), &challenge(1)).unwrap();
     assert_eq!(books.balance(&A).unwrap().available, free, "what is free is not touched");
     books.forfeit(key(14), &challenge(1)).unwrap();
     assert_eq!(books.commons(), Credits(200));
-    refused(&mut books, Reject::WrongPhase, |b| b.slash(key(15), A, Credits(1), Credits(301), &challenge(1)));
+    refused(&mut books, Reject::WrongPhase, |b| b.slash(key(15), A, Credits(1), Credits(301), &challenge(1)).map(drop));
 }
 
 #[test]
@@ -385,7 +393,7 @@ fn run(books: &mut Ledger, op: OpKey, step: &Step) -> Result<(), Reject> {
         Step::Withdraw(a, n) => books.withdraw(op, agent(a), Credits(*n)),
         Step::Lien(a, c, n) => books.lien(op, lien(u64::from(*c), agent(a)), Credits(*n)),
         Step::Unlien(a, c) => books.unlien(op, &lien(u64::from(*c), agent(a))),
-        Step::Slash(a, p, n) => books.slash(op, agent(a), Credits(*n), Credits(u64::MAX), &pot(p)).map(|_| ()),
+        Step::Slash(a, p, n) => books.slash(op, agent(a), Credits(*n), Credits(u64::MAX), &pot(p)).map(drop),
         Step::Reserve(p, a, n) => books.reserve(op, pot(p), agent(a), Credits(*n)),
         Step::PayPartly(p, a, n) => books.pay_partly(op, &pot(p), &[(agent(a), Credits(*n))]),
         Step::Pay(p, a, n, b) => books.pay(op, &pot(p), &[(agent(a), Credits(*n))], agent(b)),

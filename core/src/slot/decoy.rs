@@ -5,7 +5,7 @@
 //! by its committee's verdict or by a ruling on it, and before anyone else holds the task, may the requester open the mask.
 //! Nothing that it says proves that the result is wrong: whoever masks what is right finds no verdict to unmask.
 //!
-//! What follows costs those who passed it what passing a void result costs; every pass that anyone holds counts, and there is
+//! What follows costs those who passed it what passing a void result of a low fee costs; every pass that anyone holds counts, and there is
 //! time for all to be brought. What the worker had won the task for is shared by those whose verdicts failed it. So an opener
 //! that warns its friends only pays them out of its own pocket, and one that never opens has had an ordinary need.
 
