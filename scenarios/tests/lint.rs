@@ -40,7 +40,7 @@ fault = 5
         error missing-key 1:1 the key `teaches` is missing => add `teaches = "one line on what the scenario teaches"`
         error unknown-key 2:1 `techs` is no key of a scenario => did you mean `teaches`?
         error unknown-key 4:1 `coordinatros` is no key of `cluster` => did you mean `coordinators`?
-        error wrong-type 5:11 string "four" cannot stand here => write a whole number from 0 to 4294967295
+        error wrong-type 5:11 string "four" cannot stand here => write a whole number from 1 to 10000
         error unknown-key 6:1 `loss_ppm` is no key of `cluster` => it belongs to `[network]`
         error inverted-range 8:9 the range runs backwards => write the smaller value first
         error wrong-type 10:9 integer `5` cannot stand here => write a duration such as "150ms", "30s" or "1h 30m"
@@ -112,8 +112,8 @@ loss_ppm = 1_000_000
 drift_ppm = [-900_000, 0]
 "#), @r##"
         error out-of-range 3:8 the number -1 does not fit => write a whole number from 0 to 18446744073709551615
-        error out-of-range 5:11 the number 4294967296 does not fit => write a whole number from 0 to 4294967295
-        error wrong-type 6:13 floating point `1.5` cannot stand here => write a whole number from 0 to 4294967295
+        error out-of-range 5:11 the number 4294967296 does not fit => write a whole number from 1 to 10000
+        error wrong-type 6:13 floating point `1.5` cannot stand here => write a whole number from 1 to 10000
         error out-of-range 8:1 `loss_ppm` is 1000000 => write a number from 0 to 500000
         error out-of-range 10:1 such a clock is broken => write numbers from -100000 to 100000
         "##);
