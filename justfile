@@ -114,7 +114,7 @@ profits seeds="0..1000":
 
 # Planted bugs that no scenario brings about: the core's own tests must catch them
 mutants-core:
-    RUSTFLAGS="--cfg swarm_mutants" cargo test --release -p swarm-core --lib --test rules --target-dir target/mutants planted_bugs_are_caught -- --test-threads=1
+    RUSTC_WORKSPACE_WRAPPER="$PWD/sim/planting-rustc" cargo test --release -p swarm-core --lib --test rules planted_bugs_are_caught -- --test-threads=1
 
 # The base policy's own tests; then every module, and every answer that OPA gives, made again: the same bytes must come out
 policies: (_tool "opa" "go install github.com/open-policy-agent/opa@v1.22.2")

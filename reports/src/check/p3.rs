@@ -449,6 +449,23 @@ mod tests {
     }
 
     #[test]
+    fn one_loss_is_enough_for_one_result() {
+        let (mut run, task, fence) = with_truth(false);
+        let (liar, other) = (AgentId([7; 32]), Cid::of(b"another"));
+        dispute(&mut run, &task, fence, Some(Some(true)));
+        void(&mut run, &task, fence, &[liar]);
+        slash_into(&mut run, liar, other);
+        let oracle = || ChallengeSafety { dishonest: [liar].into(), ..Default::default() };
+        caught(oracle(), &run, "is not slashed");
+        // What took its stake was about the same result: two that see one wrong do not cost it twice.
+        let (commit, claim, challenger) = (Cid::of(b"commit"), Claim::Output(0), AgentId([8; 32]));
+        let need = need();
+        run.tell(0, Event::Challenged { challenge: other, challenger, claim, commit, fence, need, task: task.clone() });
+        run.tell(0, Event::Ruled { challenge: other, need, panel: [].into(), ruling: Some(true), task });
+        assert_eq!(run.finding(oracle()).violations, 0);
+    }
+
+    #[test]
     fn whoever_says_in_time_what_is_wrong_is_heard() {
         let lag = crate::check::fixture::rules().lag_ns_max;
         let (good, task, fence) = with_truth(false);

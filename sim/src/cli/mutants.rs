@@ -38,31 +38,29 @@ fn list() -> Result<u8, CliError> {
 #[cfg(not(swarm_mutants))]
 mod build {
     use std::env;
-    use std::ffi::{OsStr, OsString};
+    use std::ffi::OsStr;
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
     use crate::cli::{CliError, MutantsArgs, code};
 
-    const FLAG: &str = "--cfg swarm_mutants";
+    /// The compiler for this workspace's own packages, with the flag under which planted bugs exist.
+    const PLANTING_RUSTC: &str = "sim/planting-rustc";
 
     pub fn run(args: &MutantsArgs) -> Result<u8, CliError> {
         let Some(root) = sources() else {
             tell!("planted bugs are compiled in, and the sources are not here: run this from the project's folder");
             return Ok(code::UNAVAILABLE);
         };
-        let target = root.join("target/mutants");
+        // What the ordinary build has compiled of others' is used again; the binary is apart, so nobody takes it for the product.
+        let shared = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let target = shared.join("mutants");
         tell!("building swarm-sim with the planted bugs, in {}", target.display());
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(&cargo);
         build.args(["build", "--release", "-p", "swarm-sim", "--manifest-path"]).arg(root.join("Cargo.toml"));
-        build.arg("--target-dir").arg(&target).env("RUSTFLAGS", flags(env::var_os("RUSTFLAGS")));
-        // It would be taken instead of RUSTFLAGS.
-        if let Some(encoded) = env::var_os("CARGO_ENCODED_RUSTFLAGS") {
-            let flags =
-                flags(Some(encoded)).to_string_lossy().replace(&format!(" {FLAG}"), "\u{1f}--cfg\u{1f}swarm_mutants");
-            build.env("CARGO_ENCODED_RUSTFLAGS", flags);
-        }
+        build.arg("--target-dir").arg(&target).env("CARGO_BUILD_BUILD_DIR", &shared);
+        build.env("RUSTC_WORKSPACE_WRAPPER", root.join(PLANTING_RUSTC));
         match build.status() {
             Ok(done) if done.success() => {}
             Ok(_) => {
@@ -91,22 +89,15 @@ mod build {
         here.ancestors().find(|folder| folder.join("core/src/mutant.rs").is_file()).map(Path::to_owned)
     }
 
-    /// What the user asks of the compiler stays.
-    fn flags(before: Option<OsString>) -> OsString {
-        let mut flags = before.unwrap_or_default();
-        flags.push(" ");
-        flags.push(FLAG);
-        flags
-    }
-
     #[cfg(test)]
     mod tests {
         use super::*;
 
         #[test]
-        fn flags_are_added_not_replaced() {
-            assert_eq!(flags(Some("-C target-cpu=native".into())), "-C target-cpu=native --cfg swarm_mutants");
-            assert!(sources().is_some());
+        fn the_planting_compiler_adds_the_flag_and_nothing_else() {
+            let planting = sources().expect("tests run within the project").join(PLANTING_RUSTC);
+            let said = Command::new(planting).args(["echo", "--crate-name", "a b"]).output().expect("it runs");
+            assert_eq!(String::from_utf8_lossy(&said.stdout), "--crate-name a b --cfg swarm_mutants\n");
         }
     }
 }
